@@ -1,0 +1,109 @@
+/**
+ * Error vocabulary of agemem: one stable code per kind of failure, four families.
+ *
+ * Owns the codes, their one-line meaning (the README table is checked against it) and the classes.
+ * Leaves out: what to do with an error. Tools turn {@link InputError}s into answers for the model
+ * (`tools/`), the CLI turns any {@link AgeMemError} into one line and an exit code (`cli/`).
+ *
+ * Codes are API: they do not change within a major version; messages may.
+ */
+
+/** Every code with its meaning. The order is the order of the README table. */
+export const ERROR_CODES = {
+  AGEMEM_INPUT_FILE: "An input file is missing or cannot be read.",
+  AGEMEM_INPUT_FORMAT: "An input file is not of the format it should be (not JSON, lacks a field).",
+  AGEMEM_INPUT_ARGUMENT: "An argument has the wrong type or lies outside its range.",
+  AGEMEM_NAMESPACE_INVALID: "A namespace is empty, or has an empty, dotted or reserved label.",
+  AGEMEM_NAMESPACE_VALUE_MISSING: "The namespace template names a value that this run does not supply.",
+  AGEMEM_FILTER_INVALID: "A search filter uses an unknown operator or a value it cannot compare.",
+  AGEMEM_MEMORY_NOT_FOUND: "No memory with this id exists in the namespace.",
+  AGEMEM_MEMORY_DUPLICATE: "An equal or nearly equal memory is stored already.",
+  AGEMEM_MEMORY_NOT_CONFIRMED: "A deletion was asked for without confirmation.",
+  AGEMEM_EDIT_NOT_FOUND: "No archived context edit with this id exists for the thread.",
+  AGEMEM_EDIT_EMPTY: "A summary or filter found nothing it may remove.",
+  AGEMEM_STORE_PATH: "The store's directory cannot be created, read or written.",
+  AGEMEM_STORE_LOCKED: "Another process held the store's write lock for longer than the busy timeout.",
+  AGEMEM_STORE_CLOSED: "The store was used after close().",
+  AGEMEM_STORE_CORRUPT: "The store's database fails its checks.",
+  AGEMEM_STORE_FORMAT: "The store was written by a newer version of agemem.",
+  AGEMEM_STORE_EMBEDDING: "The store holds vectors of another embedding model or dimension.",
+  AGEMEM_STORE_READ_ONLY: "A write was sent to a read-only view.",
+  AGEMEM_STORE_BRANCH: "A branch or version does not exist, is discarded, or its name is taken.",
+  AGEMEM_STORE_CONFLICT: "A promotion met changes on the parent to the same items.",
+  AGEMEM_STORE_UNSUPPORTED: "The operation needs something this store does not have (versions, an index).",
+  AGEMEM_STORE_LIMIT: "A value, key or batch is larger than the store's limit.",
+  AGEMEM_STORE_IO: "The disk or database failed during an operation.",
+  AGEMEM_VECTOR_INVALID: "An embedding has the wrong dimension or a component that is not finite.",
+  AGEMEM_EMBEDDING_FAILED: "The embedding model failed; nothing was stored.",
+  AGEMEM_MODEL_UNREACHABLE: "The model endpoint cannot be reached.",
+  AGEMEM_MODEL_FAILED: "The model endpoint answered with an error.",
+  AGEMEM_SUMMARY_FAILED: "The summariser failed; the context is unchanged.",
+  AGEMEM_CONFIG_INVALID: "A setting or environment variable is missing or has an invalid value.",
+  AGEMEM_PACKAGE_MISSING: "An optional package that this feature needs is not installed.",
+  AGEMEM_TRAJECTORY_INVALID: "A trajectory record violates the schema.",
+  AGEMEM_TRAJECTORY_VERSION: "A trajectory file has a schema version this release does not read.",
+} as const satisfies Record<`AGEMEM_${string}`, string>;
+
+export type AgeMemErrorCode = keyof typeof ERROR_CODES;
+
+/** What an error carries beside its message. */
+export interface AgeMemErrorOptions {
+  /** The failure beneath, kept as the standard `cause`. */
+  cause?: unknown;
+  /** What the reader can do about it: one sentence, shown after the message. */
+  remedy?: string;
+  /** Machine-readable facts (ids, paths, numbers). Never secrets. */
+  details?: Record<string, unknown>;
+}
+
+const BRAND = Symbol.for("agemem.error");
+
+/**
+ * Base of all errors agemem raises on purpose. Programmer mistakes stay `TypeError` / `RangeError`.
+ *
+ * @example
+ * try { await store.put(["memories"], "k", { content: "x" }); }
+ * catch (error) { if (AgeMemError.isInstance(error)) console.error(error.code, error.remedy); }
+ */
+export class AgeMemError extends Error {
+  readonly code: AgeMemErrorCode;
+  readonly remedy: string | undefined;
+  readonly details: Record<string, unknown>;
+  readonly [BRAND] = true;
+
+  constructor(code: AgeMemErrorCode, message: string, options: AgeMemErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.remedy = options.remedy;
+    this.details = options.details ?? {};
+  }
+
+  /** True for agemem errors also when two copies of the package are loaded (`instanceof` is not). */
+  static isInstance(value: unknown): value is AgeMemError {
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+
+  /** `CODE: message. Remedy` on one line, as the CLI prints it. */
+  toLine(): string {
+    const text = this.remedy ? `${this.message.replace(/[.\s]*$/, ".")} ${this.remedy}` : this.message;
+    return `${this.code}: ${text.replace(/\s+/g, " ")}`;
+  }
+}
+
+/** The caller's or the model's input is wrong; nothing was changed. The one family told to the model. */
+export class InputError extends AgeMemError {}
+
+/** Long-term memory failed: disk, lock, format, versions. Raised, never told to the model. */
+export class StoreError extends AgeMemError {}
+
+/** A chat or embedding model failed. */
+export class ModelError extends AgeMemError {}
+
+/** A setting is missing or invalid, or an optional package is not installed. */
+export class ConfigError extends AgeMemError {}
+
+/** `error.message` for an `Error`, otherwise its text: for building messages around a cause. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

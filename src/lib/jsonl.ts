@@ -1,0 +1,125 @@
+/** JSON Lines on disk: append that survives a crash, streaming read that names the broken line. */
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { InputError, messageOf } from "../errors.js";
+
+/** Reads a whole JSON file. Errors: `AGEMEM_INPUT_FILE` (missing, unreadable), `AGEMEM_INPUT_FORMAT` (not JSON). */
+export async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw fileError(path, cause);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new InputError("AGEMEM_INPUT_FORMAT", `${path} is not JSON: ${messageOf(cause)}`, {
+      cause,
+      remedy: "Give a file in one of the documented formats.",
+      details: { path },
+    });
+  }
+}
+
+/** One parsed line with its number, counted from 1. */
+export interface JsonLine {
+  line: number;
+  value: unknown;
+}
+
+/**
+ * Streams a JSONL file. A last line without newline that does not parse is a torn write of a killed process and
+ * is skipped; a broken line elsewhere raises `AGEMEM_INPUT_FORMAT` with its number. Blank lines are skipped.
+ */
+export async function* readJsonl(path: string): AsyncGenerator<JsonLine> {
+  const stream = createReadStream(path, "utf8");
+  let endsWithNewline = true;
+  stream.on("data", (chunk) => {
+    endsWithNewline = String(chunk).endsWith("\n");
+  });
+  const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
+  let number = 0;
+  let pending: { line: number; error: unknown } | undefined;
+  try {
+    for await (const text of lines) {
+      if (pending) throw lineError(path, pending);
+      number++;
+      if (!text.trim()) continue;
+      let value: unknown;
+      try {
+        value = JSON.parse(text);
+      } catch (error) {
+        pending = { line: number, error };
+        continue;
+      }
+      yield { line: number, value };
+    }
+  } catch (cause) {
+    if (cause instanceof InputError) throw cause;
+    throw fileError(path, cause);
+  }
+  if (pending && endsWithNewline) throw lineError(path, pending);
+}
+
+/** Appends whole lines and syncs them to the disk before it resolves. One per file and process. */
+export class JsonlWriter {
+  private constructor(private readonly file: FileHandle) {}
+
+  /** Opens for appending and creates the file; a torn last line of an earlier process is cut off first. */
+  static async open(path: string): Promise<JsonlWriter> {
+    try {
+      await cutTornTail(path);
+      return new JsonlWriter(await open(path, "a"));
+    } catch (cause) {
+      throw fileError(path, cause, "written");
+    }
+  }
+
+  /** Writes all values as consecutive lines in one write, then fsyncs. */
+  async append(values: readonly unknown[]): Promise<void> {
+    if (values.length === 0) return;
+    await this.file.appendFile(values.map((value) => `${JSON.stringify(value)}\n`).join(""), "utf8");
+    await this.file.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.file.close();
+  }
+}
+
+async function cutTornTail(path: string): Promise<void> {
+  const file = await open(path, "a+");
+  try {
+    const { size } = await file.stat();
+    const step = 65536;
+    for (let end = size; end > 0; end = Math.max(0, end - step)) {
+      const start = Math.max(0, end - step);
+      const { buffer } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
+      const last = buffer.lastIndexOf(0x0a);
+      if (last === -1) continue;
+      if (start + last + 1 < size) await file.truncate(start + last + 1);
+      return;
+    }
+    if (size > 0) await file.truncate(0);
+  } finally {
+    await file.close();
+  }
+}
+
+function fileError(path: string, cause: unknown, verb = "read"): InputError {
+  return new InputError("AGEMEM_INPUT_FILE", `${path} cannot be ${verb}: ${messageOf(cause)}`, {
+    cause,
+    remedy: "Check the path and its permissions.",
+    details: { path },
+  });
+}
+
+function lineError(path: string, at: { line: number; error: unknown }): InputError {
+  return new InputError("AGEMEM_INPUT_FORMAT", `${path}:${at.line} is not JSON: ${messageOf(at.error)}`, {
+    cause: at.error,
+    remedy: "Repair or remove the line.",
+    details: { path, line: at.line },
+  });
+}

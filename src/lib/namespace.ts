@@ -1,0 +1,53 @@
+/** Resolving namespace templates such as `["memories", "{user_id}"]` for one run. Pure. */
+import { ConfigError, InputError } from "../errors.js";
+
+/** Labels, where `{name}` stands for a value of the run. */
+export type NamespaceTemplate = readonly string[];
+
+/**
+ * Fills a template from the run's values. Isolation rests on this: a missing, empty or non-text value is an
+ * error, never a shared default, and a value cannot add labels or reach another tenant's namespace.
+ *
+ * Values may contain any character; "." (which LangGraph forbids in labels) and "%" are percent-encoded so that
+ * different values always give different labels.
+ *
+ * @param values one or more records, searched in order (context, configurable)
+ * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`, InputError `AGEMEM_NAMESPACE_INVALID`
+ * @example
+ * resolveNamespace(["memories", "{user_id}"], { user_id: "ada" }); // ["memories", "ada"]
+ */
+export function resolveNamespace(
+  template: NamespaceTemplate,
+  ...values: (Record<string, unknown> | undefined)[]
+): string[] {
+  if (template.length === 0) {
+    throw new InputError("AGEMEM_NAMESPACE_INVALID", "The namespace template is empty", {
+      remedy: 'Give at least one label, such as ["memories", "{user_id}"].',
+    });
+  }
+  return template.map((label) => label.replace(/\{([^{}]+)\}/g, (_, name: string) => lookUp(name, values)));
+}
+
+function lookUp(name: string, values: (Record<string, unknown> | undefined)[]): string {
+  for (const record of values) {
+    const value = record?.[name];
+    if (value === undefined || value === null || value === "") continue;
+    if (typeof value === "string" || typeof value === "number") return encodeLabel(String(value));
+    throw new ConfigError("AGEMEM_NAMESPACE_VALUE_MISSING", `The namespace value "${name}" is not text`, {
+      remedy: `Pass "${name}" as a string in the run's context or configurable.`,
+      details: { name, type: typeof value },
+    });
+  }
+  throw new ConfigError(
+    "AGEMEM_NAMESPACE_VALUE_MISSING",
+    `The run supplies no "${name}" for the memory namespace`,
+    {
+      remedy: `Pass it with the run: graph.invoke(input, { configurable: { ${name}: "…" } }).`,
+      details: { name },
+    },
+  );
+}
+
+function encodeLabel(value: string): string {
+  return value.replace(/[%.]/g, (c) => (c === "." ? "%2E" : "%25"));
+}
