@@ -1,0 +1,123 @@
+/**
+ * Group-relative advantages of step-wise GRPO: one number per rollout, the same on each of its steps.
+ *
+ * Owns the formula and its variants by trainer. Leaves out where rewards come from (`rewards/`) and the policy
+ * gradient itself, which is the trainer's. Pure.
+ */
+import { InputError } from "./errors.js";
+
+/** Divisor of the group: K-1 ("sample"), K ("population"), or no division at all ("none"). */
+export type StdKind = "sample" | "population" | "none";
+
+/** How a group is normalised. */
+export interface AdvantageOptions {
+  /** Default "sample": AgeMem, eq. 5. */
+  std?: StdKind;
+  /** Added to the standard deviation. Default 1e-6. Not used with `std: "none"`. */
+  eps?: number;
+}
+
+/** The advantages of one group with what they were made from. */
+export interface GroupAdvantages {
+  /** In the order of the rewards; null where the reward was null. */
+  advantages: (number | null)[];
+  /** Mean over the rewards that are numbers; null when there is none. */
+  mean: number | null;
+  /** Standard deviation (for "none": the sample one, reported only); null when there is no reward. */
+  std: number | null;
+  /** True when all counted rewards are exactly equal: the group teaches nothing and all its advantages are 0. */
+  zeroVariance: boolean;
+  /** Rewards counted. */
+  n: number;
+  stdKind: StdKind;
+  eps: number;
+}
+
+/**
+ * Normalisation as each trainer does it, for comparing numbers with its logs. Our default equals `trinity` and
+ * `verl`. All of them except `prime-rl` differ from one another only in the divisor and eps.
+ */
+export const ADVANTAGE_PRESETS = {
+  /** AgeMem, eq. 5: (r - mean) / (sample std + eps). */
+  agemem: { std: "sample", eps: 1e-6 },
+  /** Trinity-RFT `step_wise_grpo`. */
+  trinity: { std: "sample", eps: 1e-6 },
+  /** verl `compute_grpo_outcome_advantage`. */
+  verl: { std: "sample", eps: 1e-6 },
+  /** OpenRLHF `group_norm`. */
+  openrlhf: { std: "sample", eps: 1e-9 },
+  /** TRL `GRPOTrainer`. */
+  trl: { std: "sample", eps: 1e-4 },
+  /** TRL `trl.experimental.async_grpo`. */
+  "trl-async": { std: "population", eps: 1e-8 },
+  /** OpenPipe ART. */
+  art: { std: "population", eps: 1e-6 },
+  /** prime-rl: reward minus mean. */
+  "prime-rl": { std: "none", eps: 0 },
+} as const satisfies Record<string, Required<AdvantageOptions>>;
+
+export type AdvantagePreset = keyof typeof ADVANTAGE_PRESETS;
+
+/**
+ * Advantages of the K rollouts of one task: `A = (r - mean(G)) / (std(G) + eps)` (AgeMem, eq. 5).
+ *
+ * - An unscored or failed rollout (null) has no vote in mean and std and gets null, not 0.
+ * - When all counted rewards are exactly equal the group is marked and gets 0 everywhere. The test compares the
+ *   rewards and not their float standard deviation, which can be a rounding error away from 0. A single counted
+ *   reward is such a group (Trinity and verl pass the bare reward through instead; there is nothing relative in it).
+ *
+ * @param rewards terminal reward R(tau) of each rollout, in any order
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` for a reward that is NaN or infinite, or a negative eps
+ * @example
+ * groupAdvantages([0, 1, 2, null]).advantages; // [-1, 0, 1, null] up to eps
+ */
+export function groupAdvantages(
+  rewards: readonly (number | null)[],
+  options: AdvantageOptions | AdvantagePreset = {},
+): GroupAdvantages {
+  const { std: stdKind = "sample", eps = 1e-6 } =
+    typeof options === "string" ? ADVANTAGE_PRESETS[options] : options;
+  if (!(eps >= 0 && Number.isFinite(eps))) throw argument(`eps must be a finite number >= 0, not ${eps}`);
+  const counted = rewards.filter((reward) => reward !== null);
+  for (const reward of counted) {
+    if (!Number.isFinite(reward)) throw argument(`A reward is not a finite number: ${reward}`);
+  }
+  const n = counted.length;
+  if (n === 0) {
+    return {
+      advantages: rewards.map(() => null),
+      mean: null,
+      std: null,
+      zeroVariance: false,
+      n,
+      stdKind,
+      eps,
+    };
+  }
+  const first = counted[0] as number;
+  if (counted.every((reward) => reward === first)) {
+    const advantages = rewards.map((reward) => (reward === null ? null : 0));
+    return { advantages, mean: first, std: 0, zeroVariance: true, n, stdKind, eps };
+  }
+  const mean = counted.reduce((sum, reward) => sum + reward, 0) / n;
+  const squares = counted.reduce((sum, reward) => sum + (reward - mean) ** 2, 0);
+  const std = Math.sqrt(squares / (stdKind === "population" ? n : n - 1));
+  const scale = stdKind === "none" ? 1 : std + eps;
+  const advantages = rewards.map((reward) => (reward === null ? null : (reward - mean) / scale));
+  return { advantages, mean, std, zeroVariance: false, n, stdKind, eps };
+}
+
+/**
+ * The advantage of a trajectory on each of its steps: `A_t = A_T` (AgeMem, eq. 6).
+ *
+ * @param steps number of steps over all three stages
+ * @example
+ * broadcast(0.5, 3); // [0.5, 0.5, 0.5]
+ */
+export function broadcast(advantage: number | null, steps: number): (number | null)[] {
+  return new Array<number | null>(steps).fill(advantage);
+}
+
+function argument(message: string): InputError {
+  return new InputError("AGEMEM_INPUT_ARGUMENT", message, { remedy: "Use null for an unscored rollout." });
+}
