@@ -1,0 +1,96 @@
+/**
+ * Gets better-sqlite3 to run: a binary built earlier on this account, its prebuilt one, or a build with node-gyp.
+ *
+ * A built binary is kept in the user's cache (`$XDG_CACHE_HOME/agemem` or `~/.cache/agemem`), keyed by package
+ * version, Node ABI and platform, so that a second clone need not build again; one that does not load is thrown
+ * away. `AGEMEM_NO_CACHE=1` neither reads nor writes it. Part of `setup.mjs`; Node built-ins only.
+ */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fetchPrebuilt, lastLine, nodeHeadersPrefix, npm, say, since, worksInChild } from "./native.mjs";
+
+const CHECK = `
+  const Database = require(process.argv[1]);
+  new Database(":memory:").exec("create virtual table t using fts5(x)").close();
+  process.stdout.write("works");`;
+
+const binaryOf = (dir) => join(dir, "build", "Release", "better_sqlite3.node");
+
+/** True when a binary is there (not whether it loads). */
+export function hasSqliteBinary(root) {
+  return existsSync(binaryOf(join(root, "node_modules", "better-sqlite3")));
+}
+
+/**
+ * Leaves a better-sqlite3 that opens a database with FTS5, or throws an Error with the remedy.
+ *
+ * @param {string} root folder of agemem's package.json, with the packages already installed
+ */
+export async function ensureSqlite(root) {
+  const dir = join(root, "node_modules", "better-sqlite3");
+  const binary = binaryOf(dir);
+  const works = async () => existsSync(binary) && (await worksInChild(dir, CHECK));
+  if (await works()) return;
+  const start = Date.now();
+  const cached = cachePath(dir);
+  if (cached && existsSync(cached)) {
+    place(cached, binary);
+    if (await works()) return say(`SQLite: took better-sqlite3 from ${cached} (${since(start)})`);
+    rmSync(cached, { force: true });
+  }
+  rmSync(binary, { force: true });
+  const missing = await fetchPrebuilt(root, dir);
+  if (!missing && (await works())) {
+    return say(`SQLite: fetched better-sqlite3's prebuilt binary (${since(start)})`);
+  }
+  say(
+    `SQLite: no prebuilt binary (${missing ?? "it does not run here"}), building better-sqlite3 (a minute or two)`,
+  );
+  const built = await build(dir);
+  if (!(await works())) {
+    throw new Error(
+      `better-sqlite3 cannot be built: ${reasonOf(built)}. It needs g++, make and python3 (apt-get install g++ make python3); then run the command again`,
+    );
+  }
+  say(`SQLite: built better-sqlite3 (${since(start)})`);
+  if (cached) keep(binary, cached);
+}
+
+/** node-gyp would download headers; the running Node's own are used when it came with them. */
+function build(dir) {
+  const prefix = nodeHeadersPrefix();
+  const env = { JOBS: "max", ...(prefix && { npm_config_nodedir: prefix }) };
+  return npm(["run", "build-release"], { cwd: dir, env, seconds: 1200 });
+}
+
+function reasonOf({ output, timedOut }) {
+  if (timedOut) return "the build did not end within 20 minutes";
+  const line = output.split("\n").find((text) => /not found|error:|gyp ERR! stack Error/i.test(text));
+  return (line ?? lastLine(output)).trim();
+}
+
+function cachePath(dir) {
+  if (process.env.AGEMEM_NO_CACHE) return undefined;
+  const { version } = JSON.parse(readFileSync(join(dir, "package.json"), "utf8"));
+  const system = `${process.platform}-${process.arch}`;
+  const folder = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "agemem");
+  return join(folder, `better-sqlite3-${version}-abi${process.versions.modules}-${system}.node`);
+}
+
+/** Copy and rename, so that a killed set-up never leaves half a binary under the final name. */
+function place(from, to) {
+  mkdirSync(dirname(to), { recursive: true });
+  const partial = `${to}.${process.pid}`;
+  copyFileSync(from, partial);
+  renameSync(partial, to);
+}
+
+/** The cache is a convenience: a read-only or full home must not fail the set-up. */
+function keep(binary, cached) {
+  try {
+    place(binary, cached);
+  } catch (error) {
+    say(`SQLite: not cached (${error.message})`);
+  }
+}
