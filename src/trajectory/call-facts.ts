@@ -1,0 +1,140 @@
+/**
+ * What a callback handler is told about a call, picked apart: run metadata, sampling, tools, errors.
+ *
+ * Owns the list of fields that may be recorded. Everything else of the invocation (headers, keys, clients) is left
+ * where it is. Pure.
+ */
+import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
+import { AgeMemError, messageOf } from "../errors.js";
+import { type CallRole, METADATA, type Stage } from "../types.js";
+import type { LangGraphRecord, SamplingRecord } from "./schema-parts.js";
+
+/** Metadata keys beside `METADATA` that a trainer's run may set. */
+export const RUN_METADATA = { attempt: "agemem.attempt", policyVersion: "agemem.policy_version" } as const;
+
+type Fields = Record<string, unknown>;
+
+/** Who called, in which rollout. */
+export interface RunFacts {
+  rolloutId: string | null;
+  taskId: string | null;
+  groupId: string | null;
+  rolloutIndex: number | null;
+  attempt: number;
+  stage: Stage;
+  callRole: CallRole;
+  protocol: "native" | "text" | null;
+  revision: number | null;
+  policyVersion: number | null;
+  modelName: string | null;
+  langgraph: LangGraphRecord;
+}
+
+/** Reads run metadata; values of a wrong type count as absent. */
+export function runFacts(metadata: Fields = {}, extra: Fields = {}): RunFacts {
+  const stage = metadata[METADATA.stage];
+  const protocol = metadata[METADATA.protocol];
+  const execution = fields(fields(extra.options).executionInfo);
+  return {
+    rolloutId: text(metadata[METADATA.rolloutId]),
+    taskId: text(metadata[METADATA.taskId]),
+    groupId: text(metadata[METADATA.groupId]),
+    rolloutIndex: natural(metadata[METADATA.rolloutIndex]),
+    attempt: natural(metadata[RUN_METADATA.attempt]) || 1,
+    stage: stage === 1 || stage === 2 || stage === 3 ? stage : 0,
+    callRole: metadata[METADATA.callRole] === "aux" ? "aux" : "policy",
+    protocol: protocol === "native" || protocol === "text" ? protocol : null,
+    revision: natural(metadata[METADATA.revision]),
+    policyVersion: natural(metadata[RUN_METADATA.policyVersion]),
+    modelName: text(metadata.ls_model_name),
+    langgraph: {
+      thread_id: text(metadata.thread_id),
+      node: text(metadata.langgraph_node),
+      step: natural(metadata.langgraph_step),
+      checkpoint_ns: text(metadata.langgraph_checkpoint_ns),
+      checkpoint_id: text(execution.checkpointId),
+    },
+  };
+}
+
+/** Sampling parameters as sent. `modelKwargs` are spread into the body, so they count. */
+export function samplingOf(extra: Fields = {}): SamplingRecord {
+  const sent: Fields = { ...fields(extra.options), ...fields(extra.invocation_params) };
+  const { stop } = sent;
+  const template = sent.chat_template_kwargs;
+  return {
+    temperature: number(sent.temperature),
+    top_p: number(sent.top_p ?? sent.topP),
+    top_k: number(sent.top_k ?? sent.topK),
+    min_p: number(sent.min_p),
+    max_tokens: number(sent.max_completion_tokens ?? sent.max_tokens ?? sent.maxTokens),
+    seed: number(sent.seed),
+    stop:
+      typeof stop === "string" || (Array.isArray(stop) && stop.every((s) => typeof s === "string"))
+        ? stop
+        : null,
+    presence_penalty: number(sent.presence_penalty),
+    frequency_penalty: number(sent.frequency_penalty),
+    chat_template_kwargs: typeof template === "object" && template !== null ? (template as Fields) : null,
+    tool_choice: sent.tool_choice ?? null,
+  };
+}
+
+/** Tools as sent (OpenAI form), or as bound where the model does not show what it sends. */
+export function toolsOf(extra: Fields = {}): Fields[] {
+  const sent = fields(extra.invocation_params).tools ?? fields(extra.options).tools;
+  if (!Array.isArray(sent)) return [];
+  return sent.map((tool) => {
+    if (fields(tool).type === "function" || !("schema" in fields(tool)))
+      return JSON.parse(JSON.stringify(tool));
+    return converted(tool);
+  });
+}
+
+/** Bound tools are converted once: turning a zod schema into JSON Schema costs more than the rest of a step. */
+const conversions = new WeakMap<object, Fields>();
+
+function converted(tool: Parameters<typeof convertToOpenAITool>[0]): Fields {
+  const known = conversions.get(tool);
+  if (known) return known;
+  const sent = convertToOpenAITool(tool) as unknown as Fields;
+  conversions.set(tool, sent);
+  return sent;
+}
+
+/** The model asked for, or null. */
+export function modelOf(extra: Fields = {}): string | null {
+  const sent = fields(extra.invocation_params);
+  return text(sent.model) ?? text(sent.model_name) ?? text(sent.modelName);
+}
+
+/** Code and message of an error without anything that looks like a credential. */
+export function failureOf(error: unknown): { code: string | null; message: string } {
+  const code = AgeMemError.isInstance(error) ? error.code : text(fields(error).code);
+  return { code, message: redact(messageOf(error)) };
+}
+
+/** Replaces API keys, bearer tokens and credentials in URLs by "[redacted]". */
+export function redact(message: string): string {
+  return message
+    .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, "$1 [redacted]")
+    .replace(/\b(sk|pk|lsv2|hf|ghp|xox[abp])[-_][\w-]{6,}/g, "[redacted]")
+    .replace(/((?:api[-_]?key|token|secret|password)["']?\s*[:=]\s*["']?)[^\s"',&}]+/gi, "$1[redacted]")
+    .replace(/(:\/\/)[^/\s:@]+:[^/\s@]+@/g, "$1[redacted]@");
+}
+
+export function fields(value: unknown): Fields {
+  return typeof value === "object" && value !== null ? (value as Fields) : {};
+}
+
+function text(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function number(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+function natural(value: unknown): number | null {
+  return Number.isInteger(value) && (value as number) >= 0 ? (value as number) : null;
+}

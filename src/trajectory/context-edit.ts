@@ -1,0 +1,79 @@
+/** How one prompt came out of the one before it. Pure. */
+import type { ContextEdit } from "./schema.js";
+import type { MemoryOpRecord, MessageRecord, ResponseRecord } from "./schema-parts.js";
+
+/** What is compared: a policy call's prompt, and for the earlier call also what came of it. */
+export interface PromptState {
+  stage: number;
+  messages: readonly MessageRecord[];
+  tools: readonly unknown[];
+}
+export interface EarlierPrompt extends PromptState {
+  response: ResponseRecord | null;
+  memory_ops: readonly MemoryOpRecord[];
+}
+
+/**
+ * Compares the prompts of consecutive policy calls.
+ *
+ * `extends_previous` is exact: the same tools, all earlier messages and the response, unchanged, then at least one
+ * more. (Whether the token ids are a prefix too depends on the chat template; compare `prompt_token_ids`.)
+ * `context_edit` looks at the conversation without system messages, so that a changed budget line in the system
+ * prompt does not hide an append: "append" or "retrieve" when it grew, else the edit that explains the difference,
+ * "stage_reset" when a new stage began without the old conversation, "other" when nothing explains it.
+ */
+export function compareContexts(
+  previous: EarlierPrompt | null,
+  current: PromptState,
+): { extends_previous: boolean; context_edit: ContextEdit } {
+  if (!previous) return { extends_previous: false, context_edit: "start" };
+  const expected = previous.response ? [...previous.messages, previous.response] : previous.messages;
+  const extends_previous =
+    sameTools(previous.tools, current.tools) &&
+    current.messages.length > expected.length &&
+    startsWith(current.messages, expected);
+  const grew = startsWith(current.messages.filter(isTalk), expected.filter(isTalk));
+  const did = (op: MemoryOpRecord["op"]): boolean => previous.memory_ops.some((o) => o.op === op && o.ok);
+  if (grew) return { extends_previous, context_edit: did("RETRIEVE") ? "retrieve" : "append" };
+  if (current.stage !== previous.stage && !sharesTalk(previous, current)) {
+    return { extends_previous, context_edit: "stage_reset" };
+  }
+  if (did("SUMMARY")) return { extends_previous, context_edit: "summary" };
+  if (did("FILTER")) return { extends_previous, context_edit: "filter" };
+  return { extends_previous, context_edit: "other" };
+}
+
+type Comparable = MessageRecord | ResponseRecord;
+
+function isTalk(message: Comparable): boolean {
+  return message.role !== "system" && message.role !== "developer";
+}
+
+function startsWith(messages: readonly Comparable[], prefix: readonly Comparable[]): boolean {
+  return messages.length >= prefix.length && prefix.every((message, i) => same(message, messages[i]));
+}
+
+function sharesTalk(previous: EarlierPrompt, current: PromptState): boolean {
+  const before = new Set(previous.messages.filter(isTalk).map(key));
+  return current.messages.some((message) => isTalk(message) && before.has(key(message)));
+}
+
+/** Equal for the model: the id in the graph's state does not count, and "no text" has several spellings. */
+function same(a: Comparable, b: Comparable | undefined): boolean {
+  return b !== undefined && (a === b || key(a) === key(b));
+}
+
+function key(message: Comparable): string {
+  const { role, content, tool_calls: calls = [] } = message;
+  const answers = "tool_call_id" in message ? message.tool_call_id : undefined;
+  return JSON.stringify([
+    role,
+    content ?? "",
+    calls.map((c) => [c.id, c.name, c.arguments]),
+    answers ?? null,
+  ]);
+}
+
+function sameTools(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

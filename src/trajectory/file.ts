@@ -1,0 +1,219 @@
+/**
+ * Trajectory files: JSON Lines of `step` and `trajectory` records, append-only.
+ *
+ * Owns reading with validation, writing whole rollouts at once, and the check of a whole file. A rollout is written
+ * in one append (its steps, then its trajectory record) and synced, so that after a crash a rollout is either in the
+ * file or not.
+ */
+import { InputError } from "../errors.js";
+import { JsonlWriter, readJsonl } from "../lib/jsonl.js";
+import {
+  type AnyRecord,
+  recordSchema,
+  type StepRecord,
+  stepSchema,
+  TRAJECTORY_SCHEMA,
+  type TrajectoryRecord,
+  trajectorySchema,
+} from "./schema.js";
+
+/** A rollout with its steps, in order. */
+export interface Rollout {
+  trajectory: TrajectoryRecord;
+  steps: StepRecord[];
+}
+
+/**
+ * Checks one parsed line.
+ *
+ * @param where shown in the error, such as "run.jsonl:7"
+ * @throws InputError `AGEMEM_TRAJECTORY_VERSION` for another schema version, `AGEMEM_TRAJECTORY_INVALID` with field
+ */
+export function parseRecord(value: unknown, where: string): AnyRecord {
+  const fields = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  const { schema } = fields;
+  if (typeof schema === "string" && schema.startsWith("agemem.") && schema !== TRAJECTORY_SCHEMA) {
+    throw new InputError("AGEMEM_TRAJECTORY_VERSION", `${where} has schema ${schema}`, {
+      remedy: `This release reads ${TRAJECTORY_SCHEMA}; use the release that wrote the file.`,
+      details: { where, schema },
+    });
+  }
+  // The kind decides the schema; asking the union would name no field of a line without a valid kind.
+  const kind =
+    fields.kind === "step" ? stepSchema : fields.kind === "trajectory" ? trajectorySchema : recordSchema;
+  const parsed = kind.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const field = issue?.path.join(".") || "(the record itself)";
+  throw new InputError(
+    "AGEMEM_TRAJECTORY_INVALID",
+    `${where}, field ${field}: ${issue?.message ?? "invalid"}`,
+    {
+      remedy: "Repair or remove the line.",
+      details: { where, field, problems: parsed.error.issues.length },
+    },
+  );
+}
+
+/**
+ * Streams the records of a file, each validated.
+ *
+ * @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT` (a line is not JSON), `AGEMEM_TRAJECTORY_VERSION`,
+ * `AGEMEM_TRAJECTORY_INVALID`; the last two name line and field
+ * @example
+ * for await (const record of readTrajectoryFile("run.jsonl")) if (record.kind === "trajectory") count++;
+ */
+export async function* readTrajectoryFile(path: string): AsyncGenerator<AnyRecord> {
+  for await (const { line, value } of readJsonl(path)) yield parseRecord(value, `${path}:${line}`);
+}
+
+/**
+ * Streams rollouts: each trajectory record with the steps of its rollout and attempt that stand before it. Memory is
+ * that of the rollouts in progress. Steps without a trajectory record (a rollout that was cut off) are left out.
+ *
+ * @throws as {@link readTrajectoryFile}
+ */
+export async function* readRollouts(path: string): AsyncGenerator<Rollout> {
+  const open = new Map<string, StepRecord[]>();
+  for await (const record of readTrajectoryFile(path)) {
+    const key = rolloutKey(record);
+    if (record.kind === "step") {
+      const steps = open.get(key);
+      if (steps) steps.push(record);
+      else open.set(key, [record]);
+      continue;
+    }
+    const steps = open.get(key) ?? [];
+    open.delete(key);
+    yield { trajectory: record, steps: steps.sort((a, b) => a.step_index - b.step_index) };
+  }
+}
+
+/** Appends validated records; one writer per file and process. */
+export class TrajectoryWriter {
+  private constructor(
+    readonly path: string,
+    private readonly lines: JsonlWriter,
+  ) {}
+
+  /** Opens for appending, creating the file. @throws InputError `AGEMEM_INPUT_FILE` */
+  static async open(path: string): Promise<TrajectoryWriter> {
+    return new TrajectoryWriter(path, await JsonlWriter.open(path));
+  }
+
+  /**
+   * Appends records in one write and syncs. Nothing is written when one of them is invalid.
+   *
+   * @throws InputError `AGEMEM_TRAJECTORY_INVALID`
+   */
+  async append(records: readonly AnyRecord[]): Promise<void> {
+    await this.lines.append(records.map((record, i) => parseRecord(record, `record ${i} for ${this.path}`)));
+  }
+
+  /** Appends one rollout: its steps, then its trajectory record. */
+  async appendRollout({ trajectory, steps }: Rollout): Promise<void> {
+    await this.append([...steps, trajectory]);
+  }
+
+  async close(): Promise<void> {
+    await this.lines.close();
+  }
+}
+
+/** One thing that is wrong in a trajectory file. */
+export interface FileProblem {
+  /** Counted from 1; null when it concerns the file as a whole. */
+  line: number | null;
+  code: "AGEMEM_TRAJECTORY_INVALID" | "AGEMEM_TRAJECTORY_VERSION" | "AGEMEM_INPUT_FORMAT";
+  message: string;
+}
+
+/** What {@link validateFile} found. */
+export interface FileReport {
+  steps: number;
+  trajectories: number;
+  /** Steps a trainer can use: completed policy calls with token ids. */
+  trainable: number;
+  /** Rollouts that have steps and no trajectory record: cut off, or still running. */
+  unfinished: number;
+  byStatus: Record<string, number>;
+  problems: FileProblem[];
+}
+
+/**
+ * Checks every line and what only shows across lines: step indexes without gaps, `n_steps`, a rollout written twice.
+ *
+ * Returns problems instead of raising them, except for a file that cannot be read.
+ *
+ * @throws InputError `AGEMEM_INPUT_FILE`
+ */
+export async function validateFile(path: string): Promise<FileReport> {
+  const report: FileReport = {
+    steps: 0,
+    trajectories: 0,
+    trainable: 0,
+    unfinished: 0,
+    byStatus: {},
+    problems: [],
+  };
+  const open = new Map<string, Set<number>>();
+  const closed = new Set<string>();
+  try {
+    for await (const { line, value } of readJsonl(path)) {
+      try {
+        const record = parseRecord(value, `${path}:${line}`);
+        checkAcross(record, { report, open, closed, line });
+      } catch (error) {
+        report.problems.push(toProblem(error, line));
+      }
+    }
+  } catch (error) {
+    if (error instanceof InputError && error.code === "AGEMEM_INPUT_FILE") throw error;
+    const line = error instanceof InputError ? error.details.line : null;
+    report.problems.push(toProblem(error, typeof line === "number" ? line : null));
+  }
+  report.unfinished = open.size;
+  return report;
+}
+
+interface Progress {
+  report: FileReport;
+  /** Step indexes seen, per rollout and attempt without trajectory record. */
+  open: Map<string, Set<number>>;
+  closed: Set<string>;
+  line: number;
+}
+
+function checkAcross(record: AnyRecord, { report, open, closed, line }: Progress): void {
+  const key = rolloutKey(record);
+  const problem = (message: string): void => {
+    const name = `rollout ${record.rollout_id}, attempt ${record.attempt}`;
+    report.problems.push({ line, code: "AGEMEM_TRAJECTORY_INVALID", message: `${name}: ${message}` });
+  };
+  if (closed.has(key)) problem("has a record after its trajectory record");
+  if (record.kind === "step") {
+    report.steps++;
+    if (record.trainable) report.trainable++;
+    const seen = open.get(key) ?? new Set();
+    if (seen.has(record.step_index)) problem(`step ${record.step_index} occurs twice`);
+    if (!closed.has(key)) open.set(key, seen.add(record.step_index));
+    return;
+  }
+  report.trajectories++;
+  report.byStatus[record.status] = (report.byStatus[record.status] ?? 0) + 1;
+  const seen = open.get(key) ?? new Set();
+  open.delete(key);
+  closed.add(key);
+  if (seen.size !== record.n_steps) problem(`n_steps is ${record.n_steps} and ${seen.size} steps are there`);
+  const gap = Array.from(seen).some((_, i) => !seen.has(i));
+  if (gap) problem(`step indexes are not 0 to ${seen.size - 1}`);
+}
+
+function rolloutKey(record: AnyRecord): string {
+  return JSON.stringify([record.rollout_id, record.attempt]);
+}
+
+function toProblem(error: unknown, line: number | null): FileProblem {
+  if (!(error instanceof InputError)) throw error;
+  return { line, code: error.code as FileProblem["code"], message: error.message };
+}

@@ -1,0 +1,17 @@
+/** The published JSON Schema of trajectory records, for readers in other languages. */
+import { z } from "zod";
+import { recordSchema, TRAJECTORY_SCHEMA } from "./schema.js";
+
+/**
+ * JSON Schema (draft 2020-12) of one line of a trajectory file. `schemas/agemem.trajectory-1.json` holds it.
+ *
+ * It states shapes and types; rules between fields (equal lengths, "no reason without a drop") are checked by
+ * `validateFile` only.
+ *
+ * @example
+ * await writeFile("schema.json", JSON.stringify(trajectoryJsonSchema(), null, 2));
+ */
+export function trajectoryJsonSchema(): Record<string, unknown> {
+  const { $schema, ...schema } = z.toJSONSchema(recordSchema, { io: "input", target: "draft-2020-12" });
+  return { $schema, $id: `${TRAJECTORY_SCHEMA}.json`, title: TRAJECTORY_SCHEMA, ...schema };
+}
