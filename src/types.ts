@@ -124,12 +124,18 @@ export interface MessageFact {
   /** Tokens as the model counts them. */
   tokens: number;
   origin: MessageOrigin;
-  /** Ids of archived messages this one stands for (a summary) or was cut from (a filtered one). */
+  /** Ids of the archived messages a summary stands for (direct ones; older lineage is in their archives). */
   replaces?: string[];
   /** The edit that made or changed it. */
   editId?: string;
   /** LTM ids shown in it, each with the revision shown. */
   memories?: Record<string, number | null>;
+  /** Fingerprint of what was counted: a message whose content changed is counted again. */
+  check?: number;
+  /** Place in the thread's order; only grows. A restored message finds its place by it. */
+  position?: number;
+  /** Last place this message stands for, when messages after it were summarised or removed. */
+  positionEnd?: number;
 }
 export type MessageFacts = Record<string, MessageFact>;
 
@@ -177,7 +183,10 @@ export type CallRole = "policy" | "aux";
 /** Stage of a three-stage trajectory (AgeMem, alg. 3-5); 0 outside of a rollout. */
 export type Stage = 0 | 1 | 2 | 3;
 
-/** `agemem_tool_error` in `additional_kwargs` of an AIMessage: the response broke the text protocol. */
+/** Tag of the model call that repeats a response which broke the protocol. */
+export const PROTOCOL_REPAIR_TAG = "agemem:repair";
+
+/** Key in an AIMessage's `additional_kwargs`: why the response broke the protocol. */
 export const FORMAT_ERROR_KEY = "agemem_format_error";
 
 // --- Tasks ---
@@ -202,4 +211,9 @@ export interface MemoryTask {
   /** Sentences that a perfect memory would hold, for memory quality; may be empty. */
   goldFacts: string[];
   metadata: Record<string, unknown>;
+}
+
+/** True for the artifact of a memory tool's message. */
+export function isOutcome(value: unknown): value is MemoryOpOutcome {
+  return typeof value === "object" && value !== null && (value as { kind?: unknown }).kind === "agemem.op/1";
 }

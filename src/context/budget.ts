@@ -1,0 +1,195 @@
+/**
+ * Token accounting of C: what each message costs, what the whole prompt costs, how near the limit it is.
+ *
+ * Owns the facts kept per message (count, origin, place in the thread) and their reducer. A message is counted
+ * once; later steps only compare a fingerprint. Leaves out: how tokens are counted (`TokenCounter`).
+ */
+import { type BaseMessage, SystemMessage } from "@langchain/core/messages";
+import type { MessageFact, MessageFacts, TokenCounter, ToolSchema } from "../types.js";
+import { fingerprint } from "./fingerprint.js";
+import { idOf, originOf } from "./messages.js";
+
+/** Size of the model's context. */
+export interface ContextBudget {
+  /** The whole window in tokens, prompt and response: T_max. */
+  maxTokens: number;
+  /** Tokens of it kept free for the response. */
+  responseTokens: number;
+}
+
+/** The paper's setting: 8,192 tokens, 2,048 of them for the response. */
+export const DEFAULT_BUDGET: Readonly<ContextBudget> = { maxTokens: 8192, responseTokens: 2048 };
+
+/** Facts to write through {@link reduceFacts}; null deletes. */
+export type FactsUpdate = Record<string, MessageFact | null>;
+
+/** What {@link countMessages} returns. */
+export interface MessageCount {
+  /** Tokens of all messages. */
+  total: number;
+  /** Facts of exactly these messages; the very object passed in when nothing changed. */
+  facts: MessageFacts;
+  /** The changes as an update of the state channel; empty when nothing changed. */
+  update: FactsUpdate;
+}
+
+/**
+ * Counts messages, reusing what `facts` knows: an unchanged message is never counted again, a changed one or
+ * another model's count is. Pass the whole of C: facts of messages not in the list are dropped.
+ *
+ * @throws TypeError when a message has no id
+ * @example
+ * const { total, facts } = countMessages(state.messages, state.facts, counter);
+ */
+export function countMessages(
+  messages: readonly BaseMessage[],
+  facts: Readonly<MessageFacts>,
+  counter: TokenCounter,
+): MessageCount {
+  const next: MessageFacts = {};
+  const update: FactsUpdate = {};
+  const places = positionsOf(messages, facts);
+  let total = 0;
+  messages.forEach((message, i) => {
+    const id = idOf(message);
+    const known = facts[id];
+    const check = fingerprint(message, counter.name);
+    const position = places[i] as number;
+    const fresh = known?.check === check;
+    if (known && fresh && known.position === position) {
+      next[id] = known;
+    } else {
+      const tokens = known && fresh ? known.tokens : counter.countMessage(message);
+      next[id] = { ...known, tokens, origin: known?.origin ?? originOf(message), check, position };
+      update[id] = next[id];
+    }
+    total += (next[id] as MessageFact).tokens;
+  });
+  for (const id of Object.keys(facts)) if (!(id in next)) update[id] = null;
+  const unchanged = Object.keys(update).length === 0;
+  return { total, facts: unchanged ? (facts as MessageFacts) : next, update };
+}
+
+/**
+ * Place of each message in the thread: the known one while it does not contradict the order of the list, else
+ * one between its neighbours, or after everything ever seen for messages at the end.
+ */
+function positionsOf(messages: readonly BaseMessage[], facts: Readonly<MessageFacts>): number[] {
+  const places: (number | undefined)[] = [];
+  let last = Number.NEGATIVE_INFINITY;
+  let highest = 0;
+  for (const message of messages) {
+    const fact = facts[idOf(message)];
+    const known = fact?.position;
+    const usable = known !== undefined && known >= last;
+    places.push(usable ? known : undefined);
+    if (usable) last = known;
+    highest = Math.max(highest, known ?? 0, fact?.positionEnd ?? 0);
+  }
+  for (let i = 0; i < places.length; i++) {
+    if (places[i] !== undefined) continue;
+    let end = i;
+    while (end < places.length && places[end] === undefined) end++;
+    const gap = end - i + 1;
+    const after = places[end];
+    const before = places[i - 1] ?? (after === undefined ? 0 : after - gap);
+    for (let k = i; k < end; k++) {
+      places[k] =
+        after === undefined
+          ? Math.floor(highest) + (k - i + 1)
+          : before + ((after - before) * (k - i + 1)) / gap;
+    }
+    i = end;
+  }
+  return places as number[];
+}
+
+/** What a prompt is made of. */
+export interface UsageInput {
+  /** The system prompt that is sent beside `messages`; undefined when it is one of them. */
+  system: string | undefined;
+  tools: readonly ToolSchema[];
+  messages: readonly BaseMessage[];
+  facts: Readonly<MessageFacts>;
+  counter: TokenCounter;
+  budget: ContextBudget;
+}
+
+/** How full the context is. */
+export interface ContextUsage {
+  /** Tokens of system prompt, tool schemas and messages. */
+  tokens: number;
+  /** Tokens a prompt may have: `maxTokens - responseTokens`. */
+  limit: number;
+  /** `tokens / limit`; above 1 the context overflows. */
+  fraction: number;
+  /** Tokens of system prompt and tool schemas alone. */
+  overhead: number;
+  facts: MessageFacts;
+  update: FactsUpdate;
+}
+
+/**
+ * Tokens of the next prompt against the budget. Cost per step does not grow with what was counted before;
+ * keep the `tools` array itself between steps, its count is cached by identity.
+ *
+ * @throws RangeError when the budget leaves nothing for the prompt
+ */
+export function contextUsage(input: UsageInput): ContextUsage {
+  const limit = promptLimit(input.budget);
+  const { total, facts, update } = countMessages(input.messages, input.facts, input.counter);
+  const overhead = overheadTokens(input.system, input.tools, input.counter);
+  const tokens = total + overhead;
+  return { tokens, limit, fraction: tokens / limit, overhead, facts, update };
+}
+
+/** Tokens a prompt may have. Throws `RangeError` when the budget leaves none. */
+export function promptLimit(budget: ContextBudget): number {
+  const { maxTokens, responseTokens } = budget;
+  if (Number.isFinite(maxTokens) && responseTokens >= 0 && maxTokens > responseTokens)
+    return maxTokens - responseTokens;
+  throw new RangeError(
+    `A budget of ${maxTokens} tokens with ${responseTokens} for the response leaves none for the prompt. Raise maxTokens or lower responseTokens.`,
+  );
+}
+
+interface OverheadCache {
+  system: string | undefined;
+  systemTokens: number;
+  tools: WeakMap<readonly ToolSchema[], number>;
+}
+const overheads = new WeakMap<TokenCounter, OverheadCache>();
+
+function overheadTokens(
+  system: string | undefined,
+  tools: readonly ToolSchema[],
+  counter: TokenCounter,
+): number {
+  let cache = overheads.get(counter);
+  if (!cache) {
+    cache = { system: undefined, systemTokens: 0, tools: new WeakMap() };
+    overheads.set(counter, cache);
+  }
+  if (cache.system !== system) {
+    cache.system = system;
+    cache.systemTokens = system === undefined ? 0 : counter.countMessage(new SystemMessage(system));
+  }
+  let toolTokens = cache.tools.get(tools);
+  if (toolTokens === undefined) {
+    toolTokens = tools.length === 0 ? 0 : counter.countTools(tools);
+    cache.tools.set(tools, toolTokens);
+  }
+  return cache.systemTokens + toolTokens;
+}
+
+/** Reducer of the facts channel: keyed, idempotent, null deletes. Returns `current` itself when nothing changes. */
+export function reduceFacts(current: MessageFacts, update: FactsUpdate): MessageFacts {
+  let next: MessageFacts | undefined;
+  for (const [id, fact] of Object.entries(update)) {
+    if (fact === null ? !(id in current) : current[id] === fact) continue;
+    next ??= { ...current };
+    if (fact === null) delete next[id];
+    else next[id] = fact;
+  }
+  return next ?? current;
+}

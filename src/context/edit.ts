@@ -1,0 +1,186 @@
+/**
+ * What every context edit gives back: the new list, what changed in the facts, a report, and the archive record
+ * from which the edit can be undone.
+ *
+ * Pure: an edit id comes in, derived ids come from it. Leaves out: what an edit does (`summary.ts`, `filter.ts`,
+ * `restore.ts`) and where archives are kept (`archive.ts`).
+ */
+import { type BaseMessage, RemoveMessage, type StoredMessage } from "@langchain/core/messages";
+import type { MessageFact, MessageFacts, TokenCounter } from "../types.js";
+import { countMessages, type FactsUpdate, type MessageCount } from "./budget.js";
+import { idOf, storeMessage } from "./messages.js";
+
+export type EditKind = "summary" | "filter" | "emergency" | "restore";
+
+/** A piece of text taken out of a message that stayed, and the marker left in its place. */
+export interface ArchivedCut {
+  marker: string;
+  text: string;
+}
+
+/** One message as it was before the edit. */
+export interface ArchivedMessage {
+  id: string;
+  action: "removed" | "changed";
+  message: StoredMessage;
+  fact: MessageFact;
+  /** Id of the message before it; null for the first. */
+  after: string | null;
+  /** Set for changed messages cut in parts; absent when the whole content was replaced. */
+  cuts?: ArchivedCut[];
+  /** The edit that had made or changed the message before this one did. */
+  madeBy?: string;
+}
+
+/** All that is needed to undo one edit. JSON-serialisable. */
+export interface ArchivedEdit {
+  schema: "agemem.edit/1";
+  editId: string;
+  kind: EditKind;
+  /** Removed and changed messages in their order. */
+  messages: ArchivedMessage[];
+  /** Ids of messages the edit put in (the summary). */
+  addedIds: string[];
+  /** Earlier edits whose results this edit removed or changed: where older originals are found. */
+  lineage: string[];
+}
+
+export interface EditReport {
+  editId: string;
+  kind: EditKind;
+  removedIds: string[];
+  changedIds: string[];
+  addedIds: string[];
+  /** Tokens of the messages before and after, without system prompt and tool schemas sent beside them. */
+  tokensBefore: number;
+  tokensAfter: number;
+  archive: ArchivedEdit;
+}
+
+/** An edit worked out, ready to be written to the state. */
+export interface ContextEdit {
+  messages: BaseMessage[];
+  /** Update for the facts channel; see `reduceFacts`. */
+  facts: FactsUpdate;
+  report: EditReport;
+}
+
+/** What an edit must supply to {@link finishEdit}. */
+export interface EditDraft {
+  editId: string;
+  kind: EditKind;
+  before: readonly BaseMessage[];
+  after: BaseMessage[];
+  /** Result of `countMessages` over `before`. */
+  counted: MessageCount;
+  /** Facts of added and changed messages in full, apart from the count, which is made here. */
+  facts?: Record<string, Omit<MessageFact, "tokens">>;
+  cuts?: ReadonlyMap<string, ArchivedCut[]>;
+  counter: TokenCounter;
+}
+
+const EDIT_ID = /^[\w.:-]{1,120}$/;
+
+/** Throws `TypeError` unless the id can stand in markers, tags and store keys. */
+export function checkEditId(editId: string): void {
+  if (EDIT_ID.test(editId)) return;
+  throw new TypeError(
+    `The edit id ${JSON.stringify(editId)} is not usable: give 1 to 120 letters, digits, "_", ".", ":" or "-".`,
+  );
+}
+
+/** Compares the lists before and after, and completes facts, report and archive. */
+export function finishEdit(draft: EditDraft): ContextEdit {
+  const { before, after, counted, editId, kind } = draft;
+  checkEditId(editId);
+  const old = new Map(before.map((message) => [idOf(message), message]));
+  const kept = new Map(after.map((message) => [idOf(message), message]));
+  const removedIds = [...old.keys()].filter((id) => !kept.has(id));
+  const addedIds = [...kept.keys()].filter((id) => !old.has(id));
+  const changedIds = [...kept.keys()].filter((id) => old.has(id) && old.get(id) !== kept.get(id));
+
+  const drafted: MessageFacts = {};
+  for (const id of kept.keys()) {
+    const base = counted.facts[id];
+    const given = draft.facts?.[id];
+    if (given) drafted[id] = { ...given, tokens: 0, check: -1 };
+    else if (base) drafted[id] = base;
+  }
+  keepTail(removedIds, after, counted.facts, drafted);
+  const recounted = countMessages(after, drafted, draft.counter);
+  const facts: FactsUpdate = { ...counted.update };
+  for (const id of removedIds) facts[id] = null;
+  for (const id of kept.keys()) {
+    const fact = recounted.facts[id] as MessageFact;
+    if (fact !== counted.facts[id]) facts[id] = fact;
+  }
+  const archive = archiveOf(draft, removedIds, changedIds, addedIds);
+  const report: EditReport = {
+    editId,
+    kind,
+    removedIds,
+    changedIds,
+    addedIds,
+    tokensBefore: counted.total,
+    tokensAfter: recounted.total,
+    archive,
+  };
+  return { messages: after, facts, report };
+}
+
+/** When the end of the thread goes, the last message left remembers how far the thread had got. */
+function keepTail(removed: string[], after: BaseMessage[], facts: MessageFacts, drafted: MessageFacts): void {
+  const end = (fact: MessageFact | undefined): number =>
+    Math.max(fact?.position ?? 0, fact?.positionEnd ?? 0);
+  const reached = Math.max(0, ...removed.map((id) => end(facts[id])));
+  const covered = Math.max(0, ...Object.values(drafted).map(end));
+  const last = after.at(-1);
+  if (!last || reached <= covered) return;
+  const fact = drafted[idOf(last)];
+  if (fact) drafted[idOf(last)] = { ...fact, positionEnd: reached };
+}
+
+function archiveOf(draft: EditDraft, removed: string[], changed: string[], added: string[]): ArchivedEdit {
+  const gone = new Set(removed);
+  const rewritten = new Set(changed);
+  const lineage = new Set<string>();
+  const messages: ArchivedMessage[] = [];
+  draft.before.forEach((message, i) => {
+    const id = idOf(message);
+    if (!gone.has(id) && !rewritten.has(id)) return;
+    const fact = draft.counted.facts[id] as MessageFact;
+    if (fact.editId) lineage.add(fact.editId);
+    const cuts = draft.cuts?.get(id);
+    messages.push({
+      id,
+      action: gone.has(id) ? "removed" : "changed",
+      message: storeMessage(message),
+      fact: structuredClone(fact),
+      after: i === 0 ? null : idOf(draft.before[i - 1] as BaseMessage),
+      ...(cuts ? { cuts } : {}),
+      ...(fact.editId ? { madeBy: fact.editId } : {}),
+    });
+  });
+  return {
+    schema: "agemem.edit/1",
+    editId: draft.editId,
+    kind: draft.kind,
+    messages,
+    addedIds: added,
+    lineage: [...lineage],
+  };
+}
+
+/** LangGraph's `REMOVE_ALL_MESSAGES`, spelled out so that this layer does not load the graph package. */
+const REMOVE_ALL = "__remove_all__";
+
+/**
+ * The edit as an update of a `messages` channel with LangGraph's reducer: everything out, the new list in.
+ * It must be the only update of that channel in its step (see the sequential tools node).
+ *
+ * @example
+ * return { messages: toMessagesUpdate(edit.messages), facts: edit.facts };
+ */
+export function toMessagesUpdate(messages: readonly BaseMessage[]): BaseMessage[] {
+  return [new RemoveMessage({ id: REMOVE_ALL }), ...messages];
+}

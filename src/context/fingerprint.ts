@@ -1,0 +1,46 @@
+/** Cheap fingerprint of a message's content, to tell whether it must be counted again. Pure. */
+import type { BaseMessage } from "@langchain/core/messages";
+import { answeredCallOf, callsOf } from "./messages.js";
+
+const SAMPLES = 48;
+
+/**
+ * 32-bit fingerprint of what a model would see of the message. Constant cost per text: the length and samples
+ * from start, end and between, so a same-length change deep inside a long text can go unseen; its token count is
+ * then the same within a few tokens.
+ *
+ * @param salt the counter's name, so that another model's count is not taken for this one's
+ */
+export function fingerprint(message: BaseMessage, salt: string): number {
+  let hash = mixText(2166136261, salt);
+  hash = mixText(hash, message.type);
+  hash = mixText(hash, message.name ?? "");
+  hash = mixValue(hash, message.content, 3);
+  for (const call of callsOf(message)) {
+    hash = mixText(hash, call.id ?? "");
+    hash = mixText(hash, call.name);
+    hash = mixValue(hash, call.args, 3);
+  }
+  return mixText(hash, answeredCallOf(message) ?? "") >>> 0;
+}
+
+function mix(hash: number, value: number): number {
+  return Math.imul(hash ^ value, 16777619);
+}
+
+function mixText(hash: number, text: string): number {
+  let out = mix(hash, text.length);
+  const step = text.length <= SAMPLES ? 1 : (text.length - 1) / (SAMPLES - 1);
+  for (let at = 0; at <= text.length - 1; at += step) out = mix(out, text.charCodeAt(Math.floor(at)));
+  return out;
+}
+
+function mixValue(hash: number, value: unknown, depth: number): number {
+  if (typeof value === "string") return mixText(hash, value);
+  if (typeof value !== "object" || value === null) return mixText(hash, String(value));
+  const entries = Object.entries(value);
+  let out = mix(hash, entries.length);
+  if (depth === 0) return out;
+  for (const [key, item] of entries) out = mixValue(mixText(out, key), item, depth - 1);
+  return out;
+}

@@ -1,0 +1,189 @@
+/**
+ * Reading and copying single chat messages: ids, origin, text, content blocks, tool calls, storage form.
+ *
+ * Owns what the other files of `context/` need to know about one message. Leaves out: lists of messages
+ * (`rounds.ts`), token counts (`budget.ts`). Pure; no message is ever changed in place.
+ */
+import {
+  AIMessage,
+  type BaseMessage,
+  HumanMessage,
+  mapStoredMessagesToChatMessages,
+  type StoredMessage,
+  ToolMessage,
+} from "@langchain/core/messages";
+import type { MessageOrigin } from "../types.js";
+
+/** `additional_kwargs` key by which a message tells its origin where its role does not (a tool result sent as user). */
+export const ORIGIN_KEY = "agemem_origin";
+/** `additional_kwargs.lc_source` of a summary, as langchain's own summarisation marks it. */
+export const SUMMARY_SOURCE = "summarization";
+/** `additional_kwargs` key of our summaries: which edit made it, how many messages and rounds it stands for. */
+export const SUMMARY_KEY = "agemem_summary";
+
+/** One block of array content. */
+export type ContentBlock = { type: string } & Record<string, unknown>;
+
+/** A call as any provider's message carries it; `id` is undefined when the model gave none. */
+export interface CallRef {
+  id: string | undefined;
+  name: string;
+  args: unknown;
+}
+
+/** The message's id. Throws `TypeError` when it has none: ids are what edits, facts and archives hang on. */
+export function idOf(message: BaseMessage): string {
+  if (typeof message.id === "string" && message.id !== "") return message.id;
+  throw new TypeError(
+    `A ${message.type} message has no id. Ids come from the messages reducer: pass messages read from graph state, or set "id".`,
+  );
+}
+
+/** True for a summary made here or by langchain's summarisation. */
+export function isSummary(message: BaseMessage): boolean {
+  return message.type === "human" && message.additional_kwargs.lc_source === SUMMARY_SOURCE;
+}
+
+/** Where the message came from, by its role and marks. */
+export function originOf(message: BaseMessage): MessageOrigin {
+  const marked = message.additional_kwargs[ORIGIN_KEY];
+  if (isOrigin(marked)) return marked;
+  if (isSummary(message)) return "summary";
+  if (message.type === "system") return "system";
+  if (message.type === "ai") return "assistant";
+  if (message.type === "tool" || message.type === "function") return "tool";
+  return "user";
+}
+
+function isOrigin(value: unknown): value is MessageOrigin {
+  return (
+    value === "system" ||
+    value === "user" ||
+    value === "assistant" ||
+    value === "tool" ||
+    value === "memory" ||
+    value === "summary"
+  );
+}
+
+/** True for what a person wrote: a human message that is neither a summary nor marked otherwise. */
+export function isUserMessage(message: BaseMessage): boolean {
+  return message.type === "human" && originOf(message) === "user";
+}
+
+/** The newest user message, or undefined. */
+export function newestUserMessage(messages: readonly BaseMessage[]): BaseMessage | undefined {
+  return messages.findLast(isUserMessage);
+}
+
+/** Content as blocks; text content is one text block. */
+export function blocksOf(message: BaseMessage): ContentBlock[] {
+  const content: unknown = message.content;
+  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }];
+  if (!Array.isArray(content)) return [];
+  return content.map((block: unknown) =>
+    typeof block === "string"
+      ? { type: "text", text: block }
+      : ({ type: "unknown", ...(block as Record<string, unknown>) } as ContentBlock),
+  );
+}
+
+/** The text of a text block, or undefined for any other block. */
+export function textOfBlock(block: ContentBlock): string | undefined {
+  return block.type === "text" && typeof block.text === "string" ? block.text : undefined;
+}
+
+/** All text of the message, blocks joined by newlines. */
+export function textOf(message: BaseMessage): string {
+  return blocksOf(message)
+    .map(textOfBlock)
+    .filter((text) => text !== undefined)
+    .join("\n");
+}
+
+/** True when the content holds anything beside text and call blocks: images, files, reasoning. */
+export function hasOpaqueBlocks(message: BaseMessage): boolean {
+  return blocksOf(message).some((block) => textOfBlock(block) === undefined && !isCallBlock(block));
+}
+
+/** Call blocks repeat what `tool_calls` says. */
+export function isCallBlock(block: ContentBlock): boolean {
+  return block.type === "tool_call" || block.type === "tool_use" || block.type === "tool_call_chunk";
+}
+
+/** Tool calls of an assistant message, unparsable ones included; empty for every other message. */
+export function callsOf(message: BaseMessage): CallRef[] {
+  if (!AIMessage.isInstance(message)) return [];
+  const parsed = message.tool_calls ?? [];
+  if (parsed.length > 0) return parsed.map((call) => ({ id: call.id, name: call.name, args: call.args }));
+  const raw = message.additional_kwargs.tool_calls;
+  if (!Array.isArray(raw)) return [];
+  return raw.map((call) => ({
+    id: call.id,
+    name: call.function?.name ?? "",
+    args: call.function?.arguments ?? "",
+  }));
+}
+
+/** The call id a ToolMessage answers; undefined for every other message. */
+export function answeredCallOf(message: BaseMessage): string | undefined {
+  return ToolMessage.isInstance(message) ? message.tool_call_id : undefined;
+}
+
+const FIELDS = [
+  "id",
+  "name",
+  "content",
+  "additional_kwargs",
+  "response_metadata",
+  "tool_calls",
+  "invalid_tool_calls",
+  "usage_metadata",
+  "tool_call_id",
+  "status",
+  "artifact",
+  "metadata",
+  "role",
+] as const;
+
+/**
+ * The message in core's storage form, detached from the original and JSON-serialisable. Fields set after
+ * construction are included, which `toDict()` alone would leave out.
+ */
+export function storeMessage(message: BaseMessage): StoredMessage {
+  const stored = message.toDict();
+  const data: Record<string, unknown> = { ...stored.data };
+  for (const field of FIELDS) {
+    const value = (message as unknown as Record<string, unknown>)[field];
+    if (value !== undefined) data[field] = value;
+  }
+  return JSON.parse(JSON.stringify({ type: stored.type, data })) as StoredMessage;
+}
+
+/** The inverse of {@link storeMessage}; chunks come back as whole messages. */
+export function loadMessage(stored: StoredMessage): BaseMessage {
+  const copy = structuredClone(stored);
+  return mapStoredMessagesToChatMessages([copy])[0] as BaseMessage;
+}
+
+/**
+ * A copy of the message with other content. A provider's raw output kept beside the content (OpenAI Responses)
+ * is left out of the copy: it would be sent in place of the new content.
+ */
+export function withContent(
+  message: BaseMessage,
+  content: string | ContentBlock[],
+  extra: Record<string, unknown> = {},
+): BaseMessage {
+  const stored = storeMessage(message);
+  const data = stored.data as unknown as Record<string, unknown>;
+  const metadata = { ...(data.response_metadata as Record<string, unknown> | undefined) };
+  if (Array.isArray(metadata.output)) delete metadata.output;
+  const copy = { ...data, content: structuredClone(content), response_metadata: metadata, ...extra };
+  return loadMessage({ type: stored.type, data: copy as unknown as StoredMessage["data"] });
+}
+
+/** A user-role message with an id and marks. */
+export function humanMessage(id: string, text: string, kwargs: Record<string, unknown>): HumanMessage {
+  return new HumanMessage({ id, content: text, additional_kwargs: kwargs });
+}
