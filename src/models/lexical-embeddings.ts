@@ -1,0 +1,122 @@
+/**
+ * Embeddings without a model: hashed words, word pairs and character n-grams, deterministic and local.
+ *
+ * This is lexical, not a neural model: two texts are near when they share words or parts of words, not when they
+ * mean the same. "Car" and "automobile" are strangers to it. It needs no key, no download and no warm-up, so it is
+ * the default; pass a neural `Embeddings` where meaning matters.
+ *
+ * Owns dimensions, norms and the name under which a store records the vectors. Leaves out what a feature is
+ * (`lexical-features.ts`).
+ */
+import { Embeddings, type EmbeddingsParams } from "@langchain/core/embeddings";
+import { type Feature, LexicalFeatures } from "./lexical-features.js";
+
+/** Version of the algorithm; part of {@link LexicalEmbeddings.name}, raised when any vector would change. */
+const VERSION = 1;
+
+/**
+ * Slack of a stored text. Plain cosine favours the shortest text that shares one word with the question; a constant
+ * part of a document's length that no question has levels this out (pivoted length normalisation).
+ */
+const DOCUMENT_SLACK = 3;
+
+export interface LexicalEmbeddingsOptions extends EmbeddingsParams {
+  /** Length of the vectors: 64 to 8,192, default 512. More dimensions mean fewer hash collisions. */
+  dims?: number;
+}
+
+/**
+ * Lexical embeddings. Vectors have length 1; every text has one, also the empty text (all texts without letters,
+ * digits or symbols share the same).
+ *
+ * Questions and stored texts are embedded differently, as with other retrieval models: `embedDocuments` adds a slack
+ * that `embedQuery` leaves out. Hence the cosine of a text's query vector with its own document vector is below 1
+ * (0.6 to 0.9); to ask whether two texts are nearly the same, use {@link lexicalSimilarity}.
+ *
+ * @throws RangeError when `dims` is not an integer from 64 to 8,192
+ * @example
+ * const embeddings = new LexicalEmbeddings({ dims: 384 });
+ * const [vector] = await embeddings.embedDocuments(["Ada moved to Oslo"]); // 384 numbers
+ * embeddings.name; // "lexical-384/1"
+ */
+export class LexicalEmbeddings extends Embeddings {
+  readonly dims: number;
+  private readonly features = new LexicalFeatures();
+
+  constructor(options: LexicalEmbeddingsOptions = {}) {
+    const { dims = 512, ...params } = options;
+    if (!Number.isInteger(dims) || dims < 64 || dims > 8192) {
+      throw new RangeError(`dims is ${dims}; give an integer from 64 to 8192`);
+    }
+    super(params);
+    this.dims = dims;
+  }
+
+  /** "lexical-DIMS/VERSION": equal names give equal vectors for equal texts. */
+  get name(): string {
+    return `lexical-${this.dims}/${VERSION}`;
+  }
+
+  override async embedDocuments(documents: string[]): Promise<number[][]> {
+    return documents.map((text) => this.embed(text, DOCUMENT_SLACK));
+  }
+
+  override async embedQuery(document: string): Promise<number[]> {
+    return this.embed(document, 0);
+  }
+
+  /** The last dimension holds the slack, the others the features. */
+  private embed(text: string, slack: number): number[] {
+    const vector = new Array<number>(this.dims).fill(0);
+    const slots = this.dims - 1;
+    addSigned(vector, this.features.of(text), slots);
+    vector[slots] = slack;
+    return normalize(vector, slots);
+  }
+}
+
+const shared = new LexicalFeatures();
+
+/**
+ * How alike two texts are in words, from 0 (none shared) to 1 (the same words in the same order). Symmetric, exact
+ * (no hashing into dimensions), and independent of any embedding model: for finding near duplicates.
+ *
+ * @example
+ * lexicalSimilarity("Ada lives in Oslo", "Ada lives in Oslo."); // 1
+ */
+export function lexicalSimilarity(a: string, b: string): number {
+  const left = weights(shared.of(a));
+  const right = weights(shared.of(b));
+  let dot = 0;
+  for (const [hash, weight] of left) dot += weight * (right.get(hash) ?? 0);
+  return Math.min(1, dot / (norm(left.values()) * norm(right.values())));
+}
+
+function weights(features: readonly Feature[]): Map<number, number> {
+  const out = new Map<number, number>();
+  for (const { hash, weight } of features) out.set(hash, (out.get(hash) ?? 0) + weight);
+  return out;
+}
+
+/** The lowest bit of the hash is the sign, so that collisions cancel out on average. */
+function addSigned(vector: number[], features: readonly Feature[], slots: number): void {
+  for (const { hash, weight } of features) {
+    const slot = (hash >>> 1) % slots;
+    vector[slot] = (vector[slot] as number) + (hash & 1 ? weight : -weight);
+  }
+}
+
+/** Scales to length 1; features that cancelled out completely give the unit vector of the first slot. */
+function normalize(vector: number[], slots: number): number[] {
+  const length = norm(vector);
+  if (length < 1e-9 || !vector.some((x, i) => i < slots && x !== 0)) vector[0] = 1;
+  const scale = 1 / (length < 1e-9 ? 1 : norm(vector));
+  for (let i = 0; i < vector.length; i++) vector[i] = Math.fround((vector[i] as number) * scale);
+  return vector;
+}
+
+function norm(values: Iterable<number>): number {
+  let sum = 0;
+  for (const x of values) sum += x * x;
+  return Math.sqrt(sum);
+}

@@ -1,0 +1,162 @@
+/**
+ * Text as weighted, hashed features: word stems, pairs of neighbouring stems, character n-grams.
+ *
+ * Owns normalisation, stop words, weights and the hash; leaves out dimensions and vector norms
+ * (`lexical-embeddings.ts`). Pure apart from a bounded cache of words.
+ */
+import { stemmer } from "stemmer";
+import { eng } from "stopword";
+import { words } from "../lib/text.js";
+
+/** One feature of a text: a 32-bit hash and what it weighs. */
+export interface Feature {
+  readonly hash: number;
+  readonly weight: number;
+}
+
+/**
+ * Weights relative to a whole word. Longer words say more on average, which stands in for document frequency:
+ * a vector must not depend on what else is stored. Pairs keep "New York" apart from "new … York"; n-grams catch
+ * typing errors and inflection, and share one weight per word however long it is.
+ */
+const WEIGHT = { base: 0.6, perLetter: 0.07, most: 1.2, pair: 0.3, grams: 0.35, glyph: 0.4 } as const;
+const GRAM_LENGTHS = [3, 4] as const;
+const CACHE_WORDS = 20_000;
+
+/** Words of talk that carry no topic and that the list of `stopword` lacks. */
+const TALK = `when why do don didn doesn isn wasn aren weren won wouldn couldn shouldn haven hasn hadn just yes no
+not im ve s t re ll d m o so too us u hey hi hello oh ok okay yeah yep wow haha lol will shall may ain let lets
+gonna wanna gotta its there here else ever`;
+const STOP_WORDS: ReadonlySet<string> = new Set([...eng, ...TALK.split(/\s+/)]);
+
+/** Scripts written without spaces: there the pairs of characters are the words. */
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]+/gu;
+const HAS_UNSPACED = new RegExp(UNSPACED.source, "u");
+
+interface Word {
+  /** Identity for counting and pairs: equal for all forms of a word. */
+  readonly key: number;
+  readonly weight: number;
+  /** Hashes of the character n-grams. */
+  readonly grams: readonly number[];
+}
+
+/** Turns texts into features; keep one, it remembers words it has seen. */
+export class LexicalFeatures {
+  private readonly cache = new Map<string, Word>();
+
+  /** Features of a text; never empty: a text without any letter, digit or symbol has one fixed feature. */
+  of(text: string): Feature[] {
+    const tokens = tokenize(text);
+    const content = tokens.filter((token) => !STOP_WORDS.has(token));
+    const chosen = content.length > 0 ? content : tokens;
+    if (chosen.length === 0) return symbols(text);
+    return this.combine(chosen.map((token) => this.word(token)));
+  }
+
+  private combine(list: readonly Word[]): Feature[] {
+    const counts = new Map<number, { word: Word; count: number }>();
+    const features: Feature[] = [];
+    let before: Word | undefined;
+    const pairs = new Set<number>();
+    for (const word of list) {
+      const entry = counts.get(word.key);
+      if (entry) entry.count++;
+      else counts.set(word.key, { word, count: 1 });
+      if (before) {
+        const hash = mix(Math.imul(before.key, 31) ^ word.key ^ 0x5bd1e995);
+        if (!pairs.has(hash)) {
+          features.push({ hash, weight: WEIGHT.pair * Math.sqrt(before.weight * word.weight) });
+        }
+        pairs.add(hash);
+      }
+      before = word;
+    }
+    for (const { word, count } of counts.values()) {
+      const weight = word.weight * (1 + Math.log(count));
+      features.push({ hash: word.key, weight });
+      const share = (WEIGHT.grams * weight) / Math.sqrt(word.grams.length || 1);
+      for (const hash of word.grams) features.push({ hash, weight: share });
+    }
+    return features;
+  }
+
+  private word(token: string): Word {
+    const known = this.cache.get(token);
+    if (known) return known;
+    const made = makeWord(token);
+    if (this.cache.size >= CACHE_WORDS) this.cache.clear();
+    this.cache.set(token, made);
+    return made;
+  }
+}
+
+/** Lower-cased words without accents; runs of an unspaced script become their characters and pairs. */
+function tokenize(text: string): string[] {
+  const plain = text
+    .normalize("NFKD")
+    .replace(/[\u0300-\u036f]/g, "")
+    .normalize("NFKC");
+  const out: string[] = [];
+  for (const word of words(plain)) {
+    if (HAS_UNSPACED.test(word)) splitUnspaced(word, out);
+    else out.push(word);
+  }
+  return out;
+}
+
+function splitUnspaced(word: string, out: string[]): void {
+  let from = 0;
+  for (const { 0: run, index } of word.matchAll(UNSPACED)) {
+    if (index > from) out.push(word.slice(from, index));
+    const glyphs = [...run];
+    glyphs.forEach((glyph, i) => {
+      out.push(glyph);
+      const following = glyphs[i + 1];
+      if (following) out.push(glyph + following);
+    });
+    from = index + run.length;
+  }
+  if (from < word.length) out.push(word.slice(from));
+}
+
+function makeWord(token: string): Word {
+  const glyphs = [...token];
+  if (HAS_UNSPACED.test(token)) {
+    return { key: hashText(`w${token}`), weight: glyphs.length === 1 ? WEIGHT.glyph : 1, grams: [] };
+  }
+  const framed = ["^", ...glyphs, "$"];
+  const grams: number[] = [];
+  for (const length of GRAM_LENGTHS) {
+    for (let i = 0; i + length <= framed.length; i++) {
+      grams.push(hashText(`g${framed.slice(i, i + length).join("")}`));
+    }
+  }
+  return {
+    key: hashText(`w${stemmer(token)}`),
+    weight: Math.min(WEIGHT.most, WEIGHT.base + WEIGHT.perLetter * glyphs.length),
+    grams,
+  };
+}
+
+/** Features of a text without words: its symbols (emoji, punctuation), or the fixed feature of emptiness. */
+function symbols(text: string): Feature[] {
+  const found = new Set([...text.replace(/\s+/gu, "")]);
+  if (found.size === 0) return [{ hash: hashText("empty"), weight: 1 }];
+  return [...found].map((symbol) => ({ hash: hashText(`y${symbol}`), weight: 1 }));
+}
+
+/** FNV-1a over UTF-16 units with a finishing mix; part of the vector format: changing it needs a new version. */
+function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return mix(hash);
+}
+
+function mix(value: number): number {
+  let hash = value | 0;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
