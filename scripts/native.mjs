@@ -11,6 +11,7 @@ import { delimiter, dirname, join } from "node:path";
 
 const POSIX = process.platform !== "win32";
 const running = new Set();
+let watching = false;
 
 /** Kills a child with everything it started: compilers and package managers have children of their own. */
 function killTree(child) {
@@ -22,14 +23,19 @@ function killTree(child) {
   }
 }
 
-for (const [signal, code] of [
-  ["SIGINT", 130],
-  ["SIGTERM", 143],
-]) {
-  process.once(signal, () => {
-    for (const child of running) killTree(child);
-    process.exit(code);
-  });
+/** An interrupted set-up takes its children with it: they lead process groups of their own. */
+function watchSignals() {
+  if (watching) return;
+  watching = true;
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ]) {
+    process.once(signal, () => {
+      for (const child of running) killTree(child);
+      process.exit(code);
+    });
+  }
 }
 
 /**
@@ -45,6 +51,7 @@ export function run(command, args, { cwd, env, seconds = 600 } = {}) {
   return new Promise((resolve) => {
     let output = "";
     let timedOut = false;
+    watchSignals();
     const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },

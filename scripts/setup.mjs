@@ -24,7 +24,7 @@ const treePath = (root) => join(root, "node_modules", ".package-lock.json");
 const sha256 = (data) => createHash("sha256").update(data).digest("hex");
 
 /** What the stamp is compared with: everything that can make an earlier set-up wrong. */
-function currentFacts(root) {
+export function currentFacts(root) {
   return {
     lock: sha256(readFileSync(join(root, "package-lock.json"))),
     node: `${process.versions.modules}-${process.platform}-${process.arch}`,

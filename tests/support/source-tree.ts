@@ -1,0 +1,147 @@
+/** Reads the source tree for the architecture test: files, their imports, and the layers drawn in AGENTS.md. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+
+/** Folder of the repository. */
+export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+
+export interface SourceFile {
+  /** Path below src/, with "/". */
+  path: string;
+  /** First path segment: a folder of a layer, or a file such as "grpo.ts". */
+  unit: string;
+  ast: ts.SourceFile;
+  lines: number;
+  /** Imported files of src/, as paths below it. */
+  local: string[];
+  /** Imported packages and built-ins, as written. */
+  packages: string[];
+}
+
+/** Parses every TypeScript file below src/. */
+export function readSources(): SourceFile[] {
+  const src = join(ROOT, "src");
+  return readdirSync(src, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts"))
+    .map((path) => {
+      const text = readFileSync(join(src, path), "utf8");
+      const imported = ts.preProcessFile(text, true, true).importedFiles.map((file) => file.fileName);
+      const slashed = path.split(sep).join("/");
+      return {
+        path: slashed,
+        unit: slashed.split("/")[0] as string,
+        ast: ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true),
+        lines: text.trimEnd().split("\n").length,
+        local: imported
+          .filter((name) => name.startsWith("."))
+          .map((name) =>
+            relative(src, join(src, dirname(path), name))
+              .split(sep)
+              .join("/"),
+          )
+          .map((name) => name.replace(/\.js$/, ".ts")),
+        packages: imported.filter((name) => !name.startsWith(".")),
+      };
+    });
+}
+
+/** Layer number of each folder or file of src/, as drawn in AGENTS.md; `side` holds the folders beside the layers. */
+export function readLayers(): { layers: Map<string, number>; side: Set<string> } {
+  const layers = new Map<string, number>();
+  const side = new Set<string>();
+  for (const line of readText("AGENTS.md").split("\n")) {
+    const level = line.match(/^L(\d)\s/)?.[1];
+    if (level === undefined) continue;
+    const [inside = "", beside = ""] = line.split("side:");
+    for (const unit of namedUnits(inside)) layers.set(unit, Number(level));
+    for (const unit of namedUnits(beside)) side.add(unit);
+  }
+  return { layers, side };
+}
+
+function namedUnits(text: string): string[] {
+  return [...text.matchAll(/(?<![\w./-])([a-z][a-z-]*)(\/|\.ts)(?![\w./])/g)].map((match) =>
+    match[2] === "/" ? (match[1] as string) : `${match[1]}.ts`,
+  );
+}
+
+/** Every node of a tree, parents first. */
+export function* walk(node: ts.Node): Generator<ts.Node> {
+  yield node;
+  for (const child of node.getChildren()) yield* walk(child);
+}
+
+/** Text of a file of the repository; a missing one is an error that names it. */
+export function readText(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+/** Files under version control, and new ones that are not ignored. */
+export function repositoryFiles(): string[] {
+  const args = ["ls-files", "--cached", "--others", "--exclude-standard"];
+  const out = execFileSync("git", args, { cwd: ROOT, encoding: "utf8" });
+  return [...new Set(out.split("\n"))].filter((path) => path !== "" && existsSync(join(ROOT, path)));
+}
+
+/** All names an entry point exports, types included, read from the source without building it. */
+export function exportedNames(entry: string): Set<string> {
+  const options: ts.CompilerOptions = {
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    noLib: true,
+    types: [],
+  };
+  const host = ts.createCompilerHost(options, true);
+  // Names of the package's own files are enough; not following packages makes this fast.
+  host.resolveModuleNameLiterals = (literals, containingFile) =>
+    literals.map((literal) => ({
+      resolvedModule: literal.text.startsWith(".")
+        ? ts.resolveModuleName(literal.text, containingFile, options, host).resolvedModule
+        : undefined,
+    }));
+  const path = join(ROOT, "src", entry);
+  const program = ts.createProgram([path], options, host);
+  const source = program.getSourceFile(path);
+  const symbol = source && program.getTypeChecker().getSymbolAtLocation(source);
+  if (!symbol) throw new Error(`src/${entry} is missing or exports nothing`);
+  return new Set(
+    program
+      .getTypeChecker()
+      .getExportsOfModule(symbol)
+      .map((each) => each.name),
+  );
+}
+
+/** A fenced code block of a Markdown file. */
+export interface CodeBlock {
+  file: string;
+  line: number;
+  language: string;
+  /** Name given by a comment `<!-- snippet: name -->` right before the fence. */
+  snippet: string | undefined;
+  code: string;
+}
+
+/** Fenced code blocks of a Markdown file. */
+export function codeBlocks(file: string): CodeBlock[] {
+  const blocks: CodeBlock[] = [];
+  const lines = readText(file).split("\n");
+  for (let i = 0; i < lines.length; i++) {
+    const fence = lines[i]?.match(/^(```+)(\w*)/);
+    if (!fence) continue;
+    const start = i + 1;
+    while (++i < lines.length && !lines[i]?.startsWith(fence[1] as string));
+    const before = lines.slice(0, start - 1).findLast((line) => line.trim() !== "");
+    blocks.push({
+      file,
+      line: start,
+      language: fence[2] as string,
+      snippet: before?.match(/^<!-- snippet: ([\w-]+) -->$/)?.[1],
+      code: lines.slice(start, i).join("\n"),
+    });
+  }
+  return blocks;
+}
