@@ -26,6 +26,12 @@ export const PAPER_TOOL_NAMES: Readonly<Record<MemoryOp, string>> = {
   FILTER: "Filter_context",
 };
 
+/** `toolCallId` of a SUMMARY that the overflow guard made; the model did not ask for it. */
+export const OVERFLOW_CALL_ID = "overflow";
+
+/** Name of the custom event per memory operation, in stream mode "custom" and for callback handlers. */
+export const MEMORY_EVENT = "agemem.op";
+
 /** What one memory operation did. It is the `artifact` of the tool's ToolMessage and goes into the record. */
 export interface MemoryOpOutcome {
   readonly kind: "agemem.op/1";

@@ -1,0 +1,69 @@
+/**
+ * The ready-made agent: think -> tool -> think … -> answer.
+ *
+ * Owns the wiring. Each node has a file of its own.
+ */
+import { AIMessage } from "@langchain/core/messages";
+import { END, START, StateGraph } from "@langchain/langgraph";
+import { FORMAT_ERROR_KEY } from "../types.js";
+import { answerNode } from "./answer.js";
+import { type AgeMemAgentOptions, AgentContext } from "./options.js";
+import { type AgentParts, createParts } from "./parts.js";
+import { AgentState, type AgentStateValue } from "./state.js";
+import { thinkNode } from "./think.js";
+import { toolNode } from "./tool.js";
+
+/**
+ * Builds an agent that manages its own memory: six memory tools beside yours, short-term memory within a token
+ * budget, long-term memory in `store`.
+ *
+ * The result is a compiled LangGraph graph: `invoke`, `stream`, checkpoints and interrupts work as always. The run
+ * must supply what the namespace template names (default `user_id`), in `context` or `configurable`. After an
+ * invocation the state's `answer` is the final text, `status` says how it ended ("answered", "max_steps",
+ * "format_error").
+ *
+ * Errors: `AGEMEM_CONFIG_INVALID` when built with contradictory options; during a run store failures
+ * (`AGEMEM_STORE_*`), model failures (`AGEMEM_MODEL_*`) and `AGEMEM_NAMESPACE_VALUE_MISSING` are thrown.
+ *
+ * @example
+ * const agent = createAgeMemAgent({ model, store });
+ * const { answer } = await agent.invoke({ messages: ["I moved to Lisbon."] }, { context: { user_id: "ada" } });
+ */
+export function createAgeMemAgent(options: AgeMemAgentOptions) {
+  const parts = createParts(options);
+  const graph = new StateGraph({ state: AgentState, context: AgentContext })
+    .addNode("think", thinkNode(parts))
+    .addNode("tool", toolNode(parts))
+    .addNode("answer", answerNode(parts))
+    .addEdge(START, "think")
+    .addConditionalEdges("think", afterThink, ["tool", "answer"])
+    .addConditionalEdges("tool", (state, config) => afterTool(parts, state, config), ["think", "answer"])
+    .addEdge("answer", END);
+  return (
+    graph
+      .compile({
+        name: options.name ?? "agemem",
+        store: options.store,
+        ...(options.checkpointer ? { checkpointer: options.checkpointer } : {}),
+      })
+      // Three graph steps per model call at most, and room to finish.
+      .withConfig({ recursionLimit: 3 * (options.maxSteps ?? 10) + 10 })
+  );
+}
+
+/** The compiled graph {@link createAgeMemAgent} returns. */
+export type AgeMemAgent = ReturnType<typeof createAgeMemAgent>;
+
+function afterThink(state: AgentStateValue): "tool" | "answer" {
+  const last = state.messages.at(-1);
+  if (!last || !AIMessage.isInstance(last) || last.additional_kwargs[FORMAT_ERROR_KEY]) return "answer";
+  return (last.tool_calls?.length ?? 0) > 0 ? "tool" : "answer";
+}
+
+function afterTool(
+  parts: AgentParts,
+  state: AgentStateValue,
+  config: Parameters<AgentParts["limits"]>[0],
+): "think" | "answer" {
+  return state.steps >= parts.limits(config).maxSteps ? "answer" : "think";
+}

@@ -1,0 +1,55 @@
+/** What the ready-made agent can be told, and its defaults. */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import type { StructuredToolInterface } from "@langchain/core/tools";
+import type { BaseCheckpointSaver } from "@langchain/langgraph";
+import { z } from "zod";
+import type { PromptVariant } from "../prompts.js";
+import type { MemoryToolsOptions } from "../tools/memory-tools.js";
+
+/** Options of `createAgeMemAgent`, on top of those of the memory tools. */
+export interface AgeMemAgentOptions extends MemoryToolsOptions {
+  /** The acting model. */
+  model: BaseChatModel;
+  /** The application's own tools, offered beside the memory tools. */
+  tools?: readonly StructuredToolInterface[];
+  /** The application's own system prompt; agemem's guide to the memories follows it. */
+  instructions?: string;
+  /** "short" for models with a small window; default "full". */
+  promptVariant?: PromptVariant;
+  /** "native" tool calling (default) or the paper's tags as "text". */
+  protocol?: "native" | "text";
+  /** Model calls per invocation (N_max); default 10. The run's context may lower or raise it. */
+  maxSteps?: number;
+  /** At the last step: ask for an "answer" without tools (default), or "stop" without one (training). */
+  onMaxSteps?: "answer" | "stop";
+  /**
+   * When the context exceeds its budget: "summarise" the oldest rounds (default), or only "record" it so that the
+   * penalty of training applies.
+   */
+  overflow?: "summarise" | "record";
+  /** Keeps threads; needed for conversations over several invocations. */
+  checkpointer?: BaseCheckpointSaver;
+  /** Graph name in traces; default "agemem". */
+  name?: string;
+}
+
+/** What agemem itself reads from a run's context. */
+export interface AgentContextValue {
+  user_id?: string;
+  agent_id?: string;
+  max_steps?: number;
+  on_max_steps?: "answer" | "stop";
+}
+
+/**
+ * Values of one run: `graph.invoke(input, { context: { user_id: "ada" } })`. Unknown keys are allowed, so that a
+ * namespace template can name any of them. The type is open because LangGraph's types make every key of a schema
+ * required.
+ */
+// biome-ignore lint/complexity/noBannedTypes: an object schema without keys of its own
+export const AgentContext: z.ZodObject<{}, z.core.$loose> = z.looseObject({
+  user_id: z.string().optional(),
+  agent_id: z.string().optional(),
+  max_steps: z.number().int().min(1).optional(),
+  on_max_steps: z.enum(["answer", "stop"]).optional(),
+});

@@ -1,0 +1,99 @@
+/** What the nodes share: resolved once when the agent is built. */
+import type { BaseMessage } from "@langchain/core/messages";
+import { RemoveMessage } from "@langchain/core/messages";
+import type { StructuredToolInterface } from "@langchain/core/tools";
+import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
+import { type LangGraphRunnableConfig, REMOVE_ALL_MESSAGES } from "@langchain/langgraph";
+import { ToolNode } from "@langchain/langgraph/prebuilt";
+import { ConfigError } from "../errors.js";
+import { OfflinePolicy } from "../models/offline-policy.js";
+import { OfflineSummarizer } from "../models/offline-summarizer.js";
+import { systemPrompt } from "../prompts.js";
+import { createMemoryTools, toolNames } from "../tools/memory-tools.js";
+import { createToolkit, type MemoryToolkit } from "../tools/toolkit.js";
+import { MEMORY_OPS, type MemoryOp, type ToolSchema } from "../types.js";
+import type { AgeMemAgentOptions, AgentContextValue } from "./options.js";
+import type { AgentProtocol } from "./protocol.js";
+import { nativeProtocol } from "./protocols/native.js";
+import { textProtocol } from "./protocols/text.js";
+
+export interface AgentParts {
+  kit: MemoryToolkit;
+  protocol: AgentProtocol;
+  /** System prompt without the lines that change per step. */
+  system: string;
+  /** Tokens of the tool schemas that travel beside the messages. */
+  sentToolTokens: number;
+  memoryTools: ReadonlyMap<string, { op: MemoryOp; tool: StructuredToolInterface }>;
+  ownTools: ToolNode;
+  overflow: "summarise" | "record";
+  limits(config: LangGraphRunnableConfig): { maxSteps: number; onMaxSteps: "answer" | "stop" };
+  /** A messages update that puts exactly this list in place. */
+  replaceAll(messages: readonly BaseMessage[]): BaseMessage[];
+}
+
+/** Resolves models, tools and prompt. Errors: `AGEMEM_CONFIG_INVALID` for tools of the same name. */
+export function createParts(options: AgeMemAgentOptions): AgentParts {
+  const { model } = options;
+  if (!model) throw new TypeError("The agent needs a chat model: createAgeMemAgent({ model, store })");
+  // The rule policy cannot write summaries; every language model can.
+  const summarizer = options.summarizer ?? (model instanceof OfflinePolicy ? new OfflineSummarizer() : model);
+  const settings = { ...options, summarizer };
+  const kit = createToolkit(settings);
+  const names = toolNames(options.names);
+  const operations = options.operations ?? MEMORY_OPS;
+  const memory = createMemoryTools(settings);
+  const own = options.tools ?? [];
+  const tools = [...memory, ...own];
+  refuseSameNames(tools);
+  const schemas = tools.map(toSchema);
+  const protocol =
+    options.protocol === "text"
+      ? textProtocol({ model, tools, schemas })
+      : nativeProtocol({ model, tools, schemas });
+  const prompt = systemPrompt({
+    ...(options.instructions === undefined ? {} : { instructions: options.instructions }),
+    names,
+    variant: options.promptVariant ?? "full",
+  });
+  return {
+    kit,
+    protocol,
+    system: [prompt, protocol.systemSuffix].filter(Boolean).join("\n\n"),
+    sentToolTokens: protocol.sentTools.length ? kit.counter.countTools(protocol.sentTools) : 0,
+    memoryTools: new Map(memory.map((tool, i) => [tool.name, { op: operations[i] as MemoryOp, tool }])),
+    ownTools: new ToolNode([...own]),
+    overflow: options.overflow ?? "summarise",
+    limits: (config) => limitsOf(options, config),
+    replaceAll: (messages) => [new RemoveMessage({ id: REMOVE_ALL_MESSAGES }), ...messages],
+  };
+}
+
+function limitsOf(options: AgeMemAgentOptions, config: LangGraphRunnableConfig) {
+  const run = { ...config.configurable, ...(config.context as AgentContextValue | undefined) };
+  return {
+    maxSteps: (run.max_steps as number | undefined) ?? options.maxSteps ?? 10,
+    onMaxSteps: (run.on_max_steps as "answer" | "stop" | undefined) ?? options.onMaxSteps ?? "answer",
+  };
+}
+
+function refuseSameNames(tools: readonly StructuredToolInterface[]): void {
+  const seen = new Set<string>();
+  for (const { name } of tools) {
+    if (seen.has(name)) {
+      throw new ConfigError("AGEMEM_CONFIG_INVALID", `Two tools are named "${name}"`, {
+        remedy: "Rename your tool, or the memory tool with the `names` option.",
+      });
+    }
+    seen.add(name);
+  }
+}
+
+function toSchema(tool: StructuredToolInterface): ToolSchema {
+  const { function: schema } = convertToOpenAITool(tool);
+  return {
+    name: schema.name,
+    description: schema.description ?? "",
+    parameters: (schema.parameters ?? {}) as Record<string, unknown>,
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * The paper's tags over plain chat: for models without native tool calling, and for policies trained on them.
+ *
+ * The context keeps LangChain's form (tool calls, ToolMessages); only what the model sees is rendered as tags.
+ */
+import { AIMessage, type BaseMessage, HumanMessage, type ToolMessage } from "@langchain/core/messages";
+import { shortHash } from "../../lib/hash.js";
+import { textProtocolPrompt } from "../../prompts.js";
+import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
+import { parseTextResponse } from "../text-parser.js";
+
+/** Tags in the system prompt and in the messages; nothing is bound to the model. */
+export function textProtocol({ model, schemas }: ProtocolOptions): AgentProtocol {
+  return {
+    name: "text",
+    systemSuffix: textProtocolPrompt(schemas),
+    sentTools: [],
+    call: async (messages, config) => (await model.invoke(renderAsText(messages), config)) as AIMessage,
+    read,
+  };
+}
+
+/** Tool results become user messages; runs of them share one message, as chat templates want turns to alternate. */
+export function renderAsText(messages: readonly BaseMessage[]): BaseMessage[] {
+  const out: BaseMessage[] = [];
+  let results: string[] = [];
+  const flush = () => {
+    if (results.length > 0) out.push(new HumanMessage(results.join("\n")));
+    results = [];
+  };
+  for (const message of messages) {
+    if (message.getType() === "tool") {
+      const result = message as ToolMessage;
+      // A tool's text must not be able to close its own block and speak as the user.
+      const body = result.text.replace(/<(\/?)tool_result/gi, "&lt;$1tool_result");
+      results.push(`<tool_result name="${escapeAttribute(result.name ?? "")}">${body}</tool_result>`);
+      continue;
+    }
+    flush();
+    out.push(AIMessage.isInstance(message) ? new AIMessage({ content: message.text }) : message);
+  }
+  flush();
+  return out;
+}
+
+function read(response: AIMessage): ModelTurn {
+  const parsed = parseTextResponse(response.text);
+  if (parsed.kind === "error") return { message: response, answer: null, formatError: parsed.problem };
+  if (parsed.kind === "answer") return { message: response, answer: parsed.answer };
+  return {
+    message: new AIMessage({
+      content: response.content,
+      ...(response.id ? { id: response.id } : {}),
+      additional_kwargs: response.additional_kwargs,
+      response_metadata: response.response_metadata,
+      ...(response.usage_metadata ? { usage_metadata: response.usage_metadata } : {}),
+      tool_calls: parsed.calls.map((call, index) => ({
+        type: "tool_call" as const,
+        // The tags carry no ids; derived ones keep a replay of the same response identical.
+        id: `call_${shortHash(`${response.id ?? ""}/${response.text}/${index}`, 12)}`,
+        name: call.name,
+        args: call.arguments,
+      })),
+    }),
+    answer: null,
+  };
+}
+
+function escapeAttribute(text: string): string {
+  return text.replace(/&/g, "&amp;").replace(/"/g, "&quot;").replace(/</g, "&lt;");
+}

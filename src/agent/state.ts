@@ -1,0 +1,46 @@
+/**
+ * The graph's state: C with what is known about its messages, and where M stood.
+ *
+ * Every reducer is idempotent, because middleware and replays apply updates more than once.
+ */
+import { MessagesValue, ReducedValue, StateSchema } from "@langchain/langgraph";
+import { z } from "zod";
+import { reduceFacts } from "../context/budget.js";
+import type { MessageFact, MessageFacts } from "../types.js";
+
+const fact = z.custom<MessageFact>((value) => typeof value === "object" && value !== null);
+
+/** How an invocation ended. "running" is seen by a reader of an unfinished thread only. */
+export type AgentStatus = "running" | "answered" | "max_steps" | "format_error";
+
+export const AgentState = new StateSchema({
+  /** C, without the system prompt. */
+  messages: MessagesValue,
+  /** Token count, origin and lineage per message id. */
+  contextFacts: new ReducedValue(
+    z.record(z.string(), fact).default(() => ({})),
+    {
+      inputSchema: z.record(z.string(), fact.nullable()).default(() => ({})),
+      reducer: (current: MessageFacts, update: Record<string, MessageFact | null>) =>
+        reduceFacts(current, update),
+    },
+  ),
+  /** Tokens of system prompt and tool schemas: the tools count them too. */
+  contextOverhead: z.number().default(0),
+  /** Tokens of the whole prompt of the last model call. */
+  contextTokens: z.number().default(0),
+  /** The M this state has seen; null for stores without versions. */
+  ltmVersion: z.object({ branch: z.string(), revision: z.number() }).nullable().default(null),
+  /** Model calls since the newest user message. */
+  steps: z.number().default(0),
+  /** Responses of this thread that broke the protocol. */
+  formatErrors: z.number().default(0),
+  /** Emergency summaries of this thread: the context had overflowed. */
+  overflows: z.number().default(0),
+  status: z.enum(["running", "answered", "max_steps", "format_error"]).default("running"),
+  /** Text of the final answer of the last invocation. */
+  answer: z.string().nullable().default(null),
+});
+
+export type AgentStateValue = typeof AgentState.State;
+export type AgentStateUpdate = typeof AgentState.Update;

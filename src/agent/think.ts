@@ -1,0 +1,148 @@
+/**
+ * The think node: one policy call over the context, with the overflow guard before it and one repair after it.
+ *
+ * Owns what the model is shown. Leaves out how the protocol writes and reads it (`protocols/`) and what the tools do.
+ */
+import { dispatchCustomEvent } from "@langchain/core/callbacks/dispatch";
+import { type AIMessage, type BaseMessage, HumanMessage, SystemMessage } from "@langchain/core/messages";
+import type { LangGraphRunnableConfig } from "@langchain/langgraph";
+import { countMessages, type FactsUpdate } from "../context/budget.js";
+import { repairChatHistory } from "../context/validity.js";
+import { AgeMemError } from "../errors.js";
+import { shortHash } from "../lib/hash.js";
+import { describeModelError } from "../models/chat-model.js";
+import { budgetLine, LAST_STEP_LINE, repairPrompt } from "../prompts.js";
+import { reduceOverflow } from "../tools/overflow.js";
+import { FORMAT_ERROR_KEY, MEMORY_EVENT, METADATA, PROTOCOL_REPAIR_TAG } from "../types.js";
+import type { AgentParts } from "./parts.js";
+import type { ModelTurn } from "./protocol.js";
+import type { AgentStateUpdate, AgentStateValue } from "./state.js";
+
+/** Builds the node. */
+export function thinkNode(parts: AgentParts) {
+  return async (state: AgentStateValue, config: LangGraphRunnableConfig): Promise<AgentStateUpdate> => {
+    const limits = parts.limits(config);
+    const steps = (state.messages.at(-1)?.getType() === "human" ? 0 : state.steps) + 1;
+    const lastStep = steps >= limits.maxSteps && limits.onMaxSteps === "answer";
+    const guarded = await guard(parts, state, config);
+    const frame = frameOf(parts, guarded.tokens, lastStep);
+    const turn = await converse(parts, [frame.system, ...guarded.messages], config, lastStep);
+    fixId(turn.message, config);
+    return {
+      messages: guarded.edited ? parts.replaceAll([...guarded.messages, turn.message]) : [turn.message],
+      contextFacts: guarded.facts,
+      contextOverhead: frame.tokens,
+      contextTokens: guarded.tokens,
+      overflows: state.overflows + (guarded.overflowed ? 1 : 0),
+      formatErrors: state.formatErrors + turn.formatErrors,
+      steps,
+      status: "running",
+      answer: null,
+    };
+  };
+}
+
+/** Seeded rollouts must repeat to the id; elsewhere the provider's id stays. */
+function fixId(message: AIMessage, config: LangGraphRunnableConfig): void {
+  const runKey = config.configurable?.agemem_run_key;
+  if (runKey) message.id = `a${shortHash(`${runKey}/${config.metadata?.langgraph_step ?? ""}`, 12)}`;
+}
+
+interface Guarded {
+  messages: BaseMessage[];
+  facts: FactsUpdate;
+  /** Tokens of the whole prompt: messages, system prompt, tools. */
+  tokens: number;
+  edited: boolean;
+  overflowed: boolean;
+}
+
+/** Counts the context; when it exceeds the budget, the oldest rounds are summarised (production) or it is recorded. */
+async function guard(
+  parts: AgentParts,
+  state: AgentStateValue,
+  config: LangGraphRunnableConfig,
+): Promise<Guarded> {
+  const overhead = frameOf(parts, 0, false).tokens;
+  const counted = countMessages(state.messages, state.contextFacts, parts.kit.counter);
+  const tokens = counted.total + overhead;
+  const whole = { messages: state.messages, facts: counted.update, tokens, edited: false };
+  if (tokens <= parts.kit.budget.maxTokens) return { ...whole, overflowed: false };
+  if (parts.overflow === "record") return { ...whole, overflowed: true };
+  const reduced = await reduceOverflow(
+    parts.kit,
+    { ...state, contextFacts: counted.facts },
+    overhead,
+    config,
+  );
+  if (!reduced) return { ...whole, overflowed: true };
+  const { messages, outcome } = reduced;
+  config.writer?.({ event: MEMORY_EVENT, ...outcome });
+  await dispatchCustomEvent(MEMORY_EVENT, outcome, config);
+  const facts = { ...counted.update, ...reduced.facts };
+  return { messages, facts, tokens: outcome.tokensAfter, edited: true, overflowed: true };
+}
+
+function frameOf(parts: AgentParts, tokens: number, lastStep: boolean) {
+  const lines = [
+    parts.system,
+    lastStep ? LAST_STEP_LINE : "",
+    budgetLine(tokens, parts.kit.budget.maxTokens),
+  ];
+  const system = new SystemMessage(lines.filter(Boolean).join("\n\n"));
+  const { counter } = parts.kit;
+  return { system, tokens: counter.countMessage(system) + parts.sentToolTokens };
+}
+
+/** Asks; when the response breaks the protocol asks once more, outside of the context. */
+async function converse(
+  parts: AgentParts,
+  messages: BaseMessage[],
+  config: LangGraphRunnableConfig,
+  lastStep: boolean,
+): Promise<ModelTurn & { formatErrors: number }> {
+  const visible = repairChatHistory(messages).messages;
+  const first = await ask(parts, visible, config, lastStep, false);
+  if (first.formatError === undefined) return { ...first, formatErrors: 0 };
+  const again = [...visible, first.message, new HumanMessage(repairPrompt(first.formatError))];
+  const second = await ask(parts, repairChatHistory(again).messages, config, lastStep, true);
+  if (second.formatError !== undefined) {
+    second.message.additional_kwargs = {
+      ...second.message.additional_kwargs,
+      [FORMAT_ERROR_KEY]: second.formatError,
+    };
+  }
+  return { ...second, formatErrors: second.formatError === undefined ? 1 : 2 };
+}
+
+async function ask(
+  parts: AgentParts,
+  messages: BaseMessage[],
+  config: LangGraphRunnableConfig,
+  lastStep: boolean,
+  repair: boolean,
+): Promise<ModelTurn> {
+  let response: AIMessage;
+  try {
+    response = await parts.protocol.call(
+      messages,
+      {
+        ...config,
+        runName: "agemem.think",
+        metadata: {
+          ...config.metadata,
+          [METADATA.callRole]: "policy",
+          [METADATA.protocol]: parts.protocol.name,
+        },
+        ...(repair ? { tags: [...(config.tags ?? []), PROTOCOL_REPAIR_TAG] } : {}),
+      },
+      { lastStep },
+    );
+  } catch (error) {
+    if (AgeMemError.isInstance(error) || config.signal?.aborted) throw error;
+    throw describeModelError(error);
+  }
+  // Recorded by now; in a checkpoint it would double every message.
+  delete response.additional_kwargs.__raw_response;
+  return parts.protocol.read(response);
+}

@@ -1,0 +1,83 @@
+/** What a rollout run can be told, with the paper's settings as defaults. */
+import type { EmbeddingsInterface } from "@langchain/core/embeddings";
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
+import { ConfigError } from "../errors.js";
+import type { AdvantageOptions, AdvantagePreset } from "../grpo.js";
+import type { Judge } from "../rewards/judge.js";
+import type { RewardOptions } from "../rewards/reward.js";
+import type { TokenCounter, VersionedStore } from "../types.js";
+
+/** Which rollout is meant. Everything random in it derives from `seed`. */
+export interface RolloutIdentity {
+  taskId: string;
+  groupId: string;
+  rolloutId: string;
+  /** 0..K-1. */
+  index: number;
+  /** Text seed, different for each rollout of a run and equal in a repeated run. */
+  seed: string;
+}
+
+/** Settings of {@link runRollouts}. */
+export interface RolloutOptions {
+  /** The acting model of one rollout. A served model may ignore the identity; the rule policy takes its seed. */
+  policy: (rollout: RolloutIdentity) => BaseChatModel;
+  /** Base of every rollout; each writes to its own fork, which is discarded after scoring. */
+  store: VersionedStore;
+  judge: Judge;
+  /** Rollouts per task (K); default 8 (AgeMem, appendix C). */
+  k?: number;
+  /** Turns per stage (N_max); default 10. The paper gives no figure. */
+  maxTurns?: number;
+  /** T_max and the response limit; default 8,192 and 2,048 tokens. */
+  budget?: Partial<ContextBudget>;
+  /** Memories shown with each message of stage 1; default 3. */
+  topK?: number;
+  protocol?: "native" | "text";
+  summarizer?: BaseChatModel;
+  embeddings?: EmbeddingsInterface;
+  counter?: TokenCounter;
+  reward?: RewardOptions;
+  advantage?: AdvantageOptions | AdvantagePreset;
+  /** Root of all seeds; default 0. */
+  seed?: number | string;
+  /** Rollouts under way at once; default 4. */
+  concurrency?: number;
+  /** Wall-time limit of one rollout in milliseconds; default 10 minutes. */
+  timeoutMs?: number;
+  /** Number of the weights behind the policy, for the record. */
+  policyVersion?: number;
+  /** Name of the run; part of every id. Default "run". */
+  runName?: string;
+  signal?: AbortSignal;
+}
+
+type Optional = "summarizer" | "embeddings" | "counter" | "reward" | "advantage" | "policyVersion" | "signal";
+
+/** Options with defaults filled in. */
+export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &
+  Pick<RolloutOptions, Optional> & { budget: ContextBudget };
+
+/** Fills in defaults. Errors: `AGEMEM_CONFIG_INVALID`. */
+export function rolloutSettings(options: RolloutOptions): RolloutSettings {
+  const settings: RolloutSettings = {
+    k: 8,
+    maxTurns: 10,
+    topK: 3,
+    protocol: "native",
+    seed: 0,
+    concurrency: 4,
+    timeoutMs: 600_000,
+    runName: "run",
+    ...options,
+    budget: { ...DEFAULT_BUDGET, ...options.budget },
+  };
+  for (const name of ["k", "maxTurns", "topK", "concurrency"] as const) {
+    if (Number.isInteger(settings[name]) && settings[name] >= 1) continue;
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} is ${settings[name]}`, {
+      remedy: "Give a whole number of 1 or more.",
+    });
+  }
+  return settings;
+}

@@ -1,0 +1,120 @@
+/**
+ * The three stages of one trajectory (AgeMem, alg. 3-5).
+ *
+ * Owns what the policy is shown when, and when a stage ends. The agent is the deployed one, with one model call per
+ * turn in stages 1 and 2. Leaves out recording and scoring (`rollout.ts`).
+ */
+import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
+import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
+import type { AgeMemAgent } from "../agent/agent.js";
+import { retrieveMemory } from "../tools/short-term.js";
+import type { MemoryToolkit } from "../tools/toolkit.js";
+import { METADATA, type MemoryTask, type MessageFacts, type Passage, type Stage } from "../types.js";
+import type { RolloutIdentity, RolloutSettings } from "./options.js";
+
+/** What the stages need. */
+export interface StageRun {
+  agent: AgeMemAgent;
+  kit: MemoryToolkit;
+  task: MemoryTask;
+  identity: RolloutIdentity;
+  settings: RolloutSettings;
+  callbacks: BaseCallbackHandler[];
+  signal: AbortSignal;
+}
+
+/** How the three stages ended. */
+export interface StagesResult {
+  /** The final answer; null when the turns ran out or the response could not be read. */
+  answer: string | null;
+  /** Turns of stages 1, 2, 3; N_max + 1 in stage 3 when the limit stopped it. */
+  rounds: [number, number, number];
+}
+
+/** C between invocations: the agent runs without a checkpointer. */
+interface Carried {
+  messages: BaseMessage[];
+  contextFacts: MessageFacts;
+}
+
+/** User of all rollouts; isolation comes from the fork, not from the name. */
+export const ROLLOUT_USER = "learner";
+export const ROLLOUT_NAMESPACE = ["memories", ROLLOUT_USER];
+
+const EMPTY: Carried = { messages: [], contextFacts: {} };
+
+/**
+ * Runs the stages one after the other.
+ *
+ * 1. Each passage of I_q as one message, with what M holds about it shown (introspective retrieval). One call per turn.
+ * 2. C is emptied, M stays. Each distractor as one message. One call per turn.
+ * 3. C goes on; the question comes; up to N_max calls.
+ *
+ * A final answer ends stages 1 and 2 early, as in the paper. Passages beyond N_max are not shown.
+ */
+export async function runStages(run: StageRun): Promise<StagesResult> {
+  const first = await injectPassages(run, 1, run.task.context, EMPTY);
+  const second = await injectPassages(run, 2, run.task.distractors, EMPTY);
+  const { maxTurns } = run.settings;
+  const question = humanMessage(run, 3, 0, run.task.question);
+  const result = await invoke(run, 3, 0, append(second.carried, question), maxTurns);
+  const turns = result.status === "max_steps" ? maxTurns + 1 : result.steps;
+  return { answer: result.answer, rounds: [first.turns, second.turns, turns] };
+}
+
+async function injectPassages(
+  run: StageRun,
+  stage: 1 | 2,
+  passages: readonly Passage[],
+  start: Carried,
+): Promise<{ carried: Carried; turns: number }> {
+  let carried = start;
+  let turns = 0;
+  for (const [turn, passage] of passages.slice(0, run.settings.maxTurns).entries()) {
+    const text = passage.title ? `${passage.title}: ${passage.text}` : passage.text;
+    const shown = stage === 1 ? await introspect(run, text, carried.contextFacts) : undefined;
+    const message = humanMessage(run, stage, turn, shown ? `${text}\n\n${shown.text}` : text);
+    const result = await invoke(run, stage, turn, append(carried, message), 1);
+    turns++;
+    carried = { messages: result.messages, contextFacts: result.contextFacts };
+    if (result.status === "answered") break;
+  }
+  return { carried, turns };
+}
+
+/** Retrieval of stage 1: by the message itself, not by any question. Not an action of the policy. */
+function introspect(run: StageRun, text: string, facts: MessageFacts) {
+  const { kit, settings } = run;
+  return retrieveMemory(kit, { query: text, top_k: settings.topK }, { namespace: ROLLOUT_NAMESPACE, facts });
+}
+
+/** Derived ids keep two runs of the same seed identical. */
+function humanMessage(run: StageRun, stage: Stage, turn: number, content: string): HumanMessage {
+  return new HumanMessage({ id: `${run.identity.rolloutId}-s${stage}-t${turn}`, content });
+}
+
+function append(carried: Carried, message: BaseMessage): Carried {
+  return { ...carried, messages: [...carried.messages, message] };
+}
+
+function invoke(run: StageRun, stage: Stage, turn: number, state: Carried, maxSteps: number) {
+  const { identity } = run;
+  return run.agent.invoke(state, {
+    context: { user_id: ROLLOUT_USER, max_steps: maxSteps, on_max_steps: "stop" },
+    configurable: { agemem_run_key: `${identity.rolloutId}/s${stage}/t${turn}` },
+    callbacks: run.callbacks,
+    signal: run.signal,
+    runName: `agemem.stage${stage}`,
+    recursionLimit: 3 * maxSteps + 10,
+    metadata: {
+      [METADATA.stage]: stage,
+      [METADATA.taskId]: identity.taskId,
+      [METADATA.groupId]: identity.groupId,
+      [METADATA.rolloutId]: identity.rolloutId,
+      [METADATA.rolloutIndex]: identity.index,
+      ...(run.settings.policyVersion === undefined
+        ? {}
+        : { "agemem.policy_version": run.settings.policyVersion }),
+    },
+  });
+}

@@ -1,0 +1,160 @@
+/**
+ * ADD, UPDATE, DELETE: the operations on long-term memory (AgeMem, eq. 10-13).
+ *
+ * Owns what is stored and when a request is refused. Embedding and durability are the store's.
+ */
+import type { Item } from "@langchain/langgraph";
+import { InputError } from "../errors.js";
+import { shortHash } from "../lib/hash.js";
+import { collapseSpace, truncate } from "../lib/text.js";
+import type { MemoryValue, PutOptions } from "../types.js";
+import { isVersionedStore } from "../types.js";
+import type { AddArguments, DeleteArguments, UpdateArguments } from "./schemas.js";
+import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
+
+/**
+ * Stores a new memory. An equal or nearly equal one is reported instead (`AGEMEM_MEMORY_DUPLICATE`), unless the
+ * model insists with `force`.
+ */
+export async function addMemory(
+  kit: MemoryToolkit,
+  args: AddArguments,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const id = memoryId(context);
+  if (!args.force) await refuseDuplicate(kit, args.content, context, id);
+  const value: MemoryValue = {
+    content: args.content,
+    memory_type: args.memory_type ?? "fact",
+    metadata: args.metadata ?? {},
+    source: { thread: context.thread, tool_call: context.toolCallId },
+  };
+  await write(kit, context, id, value);
+  return { text: `Stored as memory ${id}.`, memoryIds: [id] };
+}
+
+/** Replaces content and embedding; metadata is merged over the old. `AGEMEM_MEMORY_NOT_FOUND` for an unknown id. */
+export async function updateMemory(
+  kit: MemoryToolkit,
+  args: UpdateArguments,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const item = await existing(kit, args.memory_id, context);
+  const old = item.value as Partial<MemoryValue>;
+  const value: MemoryValue = {
+    content: args.content,
+    memory_type: old.memory_type ?? "fact",
+    metadata: { ...old.metadata, ...args.metadata },
+    source: { thread: context.thread, tool_call: context.toolCallId },
+  };
+  await write(kit, context, item.key, value);
+  return { text: `Updated memory ${item.key}.`, memoryIds: [item.key] };
+}
+
+/** Removes a memory for good. Refused without confirmation (`AGEMEM_MEMORY_NOT_CONFIRMED`). */
+export async function deleteMemory(
+  kit: MemoryToolkit,
+  args: DeleteArguments,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const item = await existing(kit, args.memory_id, context);
+  if (!(args.confirmation ?? args.confirmed)) {
+    throw new InputError("AGEMEM_MEMORY_NOT_CONFIRMED", `Memory ${item.key} was not deleted`, {
+      remedy: "Call again with confirmation true if it should go.",
+    });
+  }
+  await kit.store.delete(context.namespace, item.key);
+  return { text: `Deleted memory ${item.key}.`, memoryIds: [item.key] };
+}
+
+/** The same call run again gets the same id, so that a retry cannot store a second copy. */
+function memoryId(context: OperationContext): string {
+  return `m${shortHash(JSON.stringify([context.namespace, context.key]), 8)}`;
+}
+
+async function write(
+  kit: MemoryToolkit,
+  context: OperationContext,
+  id: string,
+  value: MemoryValue,
+): Promise<void> {
+  if (isVersionedStore(kit.store)) {
+    const options: PutOptions = { idempotencyKey: context.key };
+    await kit.store.put(context.namespace, id, value, ["content"], options);
+  } else {
+    await kit.store.put(context.namespace, id, value, ["content"]);
+  }
+}
+
+async function refuseDuplicate(
+  kit: MemoryToolkit,
+  content: string,
+  context: OperationContext,
+  id: string,
+): Promise<void> {
+  const near = await kit.store.search(context.namespace, { query: content, limit: 5 });
+  const wanted = normalise(content);
+  const twin = near.find(
+    (item) =>
+      item.key !== id &&
+      isExact(item.namespace, context.namespace) &&
+      (normalise(contentOf(item)) === wanted || (item.score ?? 0) >= kit.duplicateThreshold),
+  );
+  if (!twin) return;
+  throw new InputError(
+    "AGEMEM_MEMORY_DUPLICATE",
+    `Memory ${twin.key} already says "${truncate(contentOf(twin), 200)}"`,
+    {
+      remedy: `Update ${twin.key} if it has changed, or repeat with force true to store both.`,
+      details: { memoryId: twin.key },
+    },
+  );
+}
+
+/** The item, or a refusal that names ids which look alike or whose content does. */
+async function existing(kit: MemoryToolkit, id: string, context: OperationContext): Promise<Item> {
+  const item = await kit.store.get(context.namespace, id);
+  if (item) return item;
+  const known = await kit.store.search(context.namespace, { limit: 200 });
+  const close = known
+    .filter((entry) => isExact(entry.namespace, context.namespace))
+    .map((entry) => ({ key: entry.key, distance: editDistance(entry.key, id) }))
+    .sort((a, b) => a.distance - b.distance || (a.key < b.key ? -1 : 1))
+    .slice(0, 3)
+    .map((entry) => entry.key);
+  throw new InputError("AGEMEM_MEMORY_NOT_FOUND", `There is no memory "${truncate(id, 40)}"`, {
+    remedy: close.length
+      ? `Close ids: ${close.join(", ")}. Retrieve first to be sure which one is meant.`
+      : "No memories are stored yet.",
+    details: { id, close },
+  });
+}
+
+/** The text of a stored memory, also of an item that another program stored. */
+export function contentOf(item: Pick<Item, "value">): string {
+  const { content } = item.value as Partial<MemoryValue>;
+  return typeof content === "string" ? content : JSON.stringify(item.value);
+}
+
+/** Stores search by prefix; a memory belongs to the run only when its namespace is exactly the run's. */
+export function isExact(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((label, i) => label === b[i]);
+}
+
+function normalise(text: string): string {
+  return collapseSpace(text.normalize("NFKC").toLowerCase()).replace(/[\s.!]+$/, "");
+}
+
+/** Levenshtein distance of two short ids. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

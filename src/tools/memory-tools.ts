@@ -1,0 +1,118 @@
+/**
+ * The six operations as LangChain tools, for our graph, `ToolNode` and `createAgent` alike.
+ *
+ * Owns the translation between LangChain's tool runtime and an {@link OperationContext}, and back into a graph
+ * update. Leaves out what the operations do (`run-operation.ts`) and the order of calls (`agent/`).
+ */
+import { type BaseMessage, RemoveMessage, ToolMessage } from "@langchain/core/messages";
+import type { ToolRunnableConfig } from "@langchain/core/tools";
+import { type StructuredToolInterface, tool } from "@langchain/core/tools";
+import { Command, REMOVE_ALL_MESSAGES } from "@langchain/langgraph";
+import type { FactsUpdate } from "../context/budget.js";
+import { ConfigError } from "../errors.js";
+import { shortHash } from "../lib/hash.js";
+import { TOOL_DESCRIPTIONS, type ToolNames } from "../prompts.js";
+import {
+  isVersionedStore,
+  MEMORY_OPS,
+  type MemoryOp,
+  type MessageFact,
+  PAPER_TOOL_NAMES,
+  type StoreVersion,
+} from "../types.js";
+import { contextOf, type ToolRunConfig } from "./operation-context.js";
+import { type OperationReport, runOperation } from "./run-operation.js";
+import { OPERATION_SCHEMAS } from "./schemas.js";
+import {
+  createToolkit,
+  type MemoryToolkit,
+  type MemoryToolkitOptions,
+  type OperationContext,
+} from "./toolkit.js";
+
+/** Options of {@link createMemoryTools}. */
+export interface MemoryToolsOptions extends MemoryToolkitOptions {
+  /** Other names for the tools; default the paper's (`Add_memory` …). */
+  names?: Partial<Record<MemoryOp, string>>;
+  /** Which operations to offer; default all six. */
+  operations?: readonly MemoryOp[];
+}
+
+/** The graph update a memory tool returns inside a `Command`. */
+export type MemoryToolUpdate = {
+  messages: BaseMessage[];
+  contextFacts: FactsUpdate;
+  ltmVersion?: StoreVersion;
+};
+
+/**
+ * The memory operations as tools for any LangGraph graph. Each returns a `Command` that updates `messages`
+ * (and, where the state has them, `contextFacts` and `ltmVersion`); the ToolMessage's `artifact` is a
+ * `MemoryOpOutcome`.
+ *
+ * With LangGraph's prebuilt `ToolNode` pass `{ handleToolErrors: false }`, because by default it tells the model of a
+ * failing disk as if it were the model's mistake; the model's real mistakes are answered by the tools themselves.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a setting out of range or two tools of one name. A run without the
+ * namespace's value fails with `AGEMEM_NAMESPACE_VALUE_MISSING`.
+ * @example
+ * const tools = createMemoryTools({ store });
+ * const node = new ToolNode(tools, { handleToolErrors: false });
+ */
+export function createMemoryTools(options: MemoryToolsOptions): StructuredToolInterface[] {
+  const kit = createToolkit(options);
+  const names = toolNames(options.names);
+  return (options.operations ?? MEMORY_OPS).map((op) => createMemoryTool(kit, op, names[op]));
+}
+
+/** Paper names with the given ones put in. */
+export function toolNames(renamed: Partial<Record<MemoryOp, string>> = {}): ToolNames {
+  const names = { ...PAPER_TOOL_NAMES, ...renamed };
+  if (new Set(Object.values(names)).size < MEMORY_OPS.length) {
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", "Two memory tools have the same name", {
+      remedy: "Give each operation a name of its own.",
+      details: { names },
+    });
+  }
+  return names;
+}
+
+function createMemoryTool(kit: MemoryToolkit, op: MemoryOp, name: string): StructuredToolInterface {
+  return tool(
+    async (args: unknown, runtime: ToolRunnableConfig) => {
+      const context = contextOf(kit, runtime as unknown as ToolRunConfig);
+      const report = await runOperation(kit, op, args, context);
+      return new Command({ update: toolUpdate(kit, name, report, context) });
+    },
+    { name, description: TOOL_DESCRIPTIONS[op], schema: OPERATION_SCHEMAS[op] },
+  ) as unknown as StructuredToolInterface;
+}
+
+/** A ToolMessage and the facts that go with it, as a graph update. */
+export function toolUpdate(
+  kit: MemoryToolkit,
+  name: string,
+  report: OperationReport,
+  context: OperationContext,
+): MemoryToolUpdate {
+  const message = new ToolMessage({
+    // Not the call's own id: providers and scripts reuse those, and an equal id would replace an older message.
+    id: `t${shortHash(context.key, 12)}`,
+    name,
+    content: report.text,
+    status: report.outcome.ok ? "success" : "error",
+    tool_call_id: context.toolCallId,
+    artifact: report.outcome,
+  });
+  const fact: MessageFact = {
+    tokens: kit.counter.countMessage(message),
+    origin: report.outcome.op === "RETRIEVE" && report.outcome.ok ? "memory" : "tool",
+    ...(Object.keys(report.shown).length ? { memories: report.shown } : {}),
+  };
+  const edited = report.messages ? [new RemoveMessage({ id: REMOVE_ALL_MESSAGES }), ...report.messages] : [];
+  return {
+    messages: [...edited, message],
+    contextFacts: { ...report.facts, [message.id as string]: fact },
+    ...(isVersionedStore(kit.store) ? { ltmVersion: kit.store.version() } : {}),
+  };
+}

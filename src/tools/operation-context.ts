@@ -1,0 +1,75 @@
+/**
+ * From LangGraph's runtime to the surroundings of one operation: namespace, thread, working copy, idempotency key.
+ *
+ * Owns how a run is identified. Leaves out what the operation does with it.
+ */
+import { randomUUID } from "node:crypto";
+import { AIMessage, type BaseMessage } from "@langchain/core/messages";
+import type { LangGraphRunnableConfig } from "@langchain/langgraph";
+import { resolveNamespace } from "../lib/namespace.js";
+import type { MessageFacts } from "../types.js";
+import type { MemoryToolkit, OperationContext } from "./toolkit.js";
+
+/** What a graph's state may hold for the tools. Without it RETRIEVE repeats and token counts lack the prompt. */
+export interface MemoryToolsState {
+  messages?: BaseMessage[];
+  contextFacts?: MessageFacts;
+  /** Tokens of the acting model's system prompt and tool schemas. */
+  contextOverhead?: number;
+}
+
+/** What LangGraph puts on a tool's config beside LangChain's own fields. */
+export type ToolRunConfig = LangGraphRunnableConfig & {
+  state?: MemoryToolsState;
+  toolCallId?: string;
+  toolCall?: { id?: string };
+};
+
+/**
+ * The surroundings of one call.
+ *
+ * @param callId stands in for the tool call's id where the guard, not the model, acts
+ * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`
+ */
+export function contextOf(kit: MemoryToolkit, given: ToolRunConfig, callId?: string): OperationContext {
+  const state = given.state ?? {};
+  const toolCallId = callId ?? given.toolCallId ?? given.toolCall?.id ?? "";
+  const messages = state.messages ?? [];
+  const values = given.configurable ?? {};
+  return {
+    toolCallId,
+    namespace: resolveNamespace(kit.namespace, given.context as Record<string, unknown> | undefined, values),
+    thread: String(values.thread_id ?? values.agemem_run_key ?? given.runId ?? "no-thread"),
+    key: callKey(given, toolCallId, messages),
+    messages,
+    facts: state.contextFacts ?? {},
+    overheadTokens: state.contextOverhead ?? 0,
+    protectIds: runningExchange(messages),
+    config: {
+      ...(given.callbacks ? { callbacks: given.callbacks } : {}),
+      ...(given.metadata ? { metadata: given.metadata } : {}),
+      ...(given.tags ? { tags: given.tags } : {}),
+      ...(given.signal ? { signal: given.signal } : {}),
+    },
+  };
+}
+
+/**
+ * Equal when LangGraph runs the same call again (retry, resume after an interrupt: same task), different otherwise.
+ * `agemem_run_key` stands in for the task where runs must repeat exactly (seeded rollouts).
+ */
+function callKey(config: ToolRunConfig, toolCallId: string, messages: readonly BaseMessage[]): string {
+  const info = config.executionInfo as { taskId?: string; threadId?: string } | undefined;
+  const runKey = config.configurable?.agemem_run_key as string | undefined;
+  const task = runKey ? `${runKey}/${config.metadata?.langgraph_step ?? ""}` : info?.taskId;
+  if (!task) return randomUUID();
+  // The position tells calls apart that a model gave the same id within one response.
+  const position = messages.length - messages.findLastIndex((message) => AIMessage.isInstance(message));
+  return JSON.stringify([config.configurable?.thread_id ?? "", task, toolCallId, position]);
+}
+
+/** The newest assistant message and what follows it: the exchange that is being worked on. */
+function runningExchange(messages: readonly BaseMessage[]): ReadonlySet<string> {
+  const start = messages.findLastIndex((message) => AIMessage.isInstance(message));
+  return new Set(messages.slice(Math.max(0, start)).flatMap((message) => (message.id ? [message.id] : [])));
+}

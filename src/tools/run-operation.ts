@@ -1,0 +1,157 @@
+/**
+ * Running one memory operation: arguments checked, refusals turned into answers, the outcome measured.
+ *
+ * Owns the line between the model's mistake (an answer it can act on) and a failure of store, embedder or disk
+ * (thrown). Leaves out LangChain's tool interface (`memory-tools.ts`).
+ */
+import { countMessages, type FactsUpdate, reduceFacts } from "../context/budget.js";
+import { AgeMemError, InputError } from "../errors.js";
+import { isVersionedStore, type MemoryOp, type MemoryOpOutcome, type MessageFacts } from "../types.js";
+import { addMemory, deleteMemory, updateMemory } from "./long-term.js";
+import { OPERATION_SCHEMAS } from "./schemas.js";
+import { filterContext, retrieveMemory, summariseContext } from "./short-term.js";
+import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
+
+/** What a tool call leaves behind. */
+export interface OperationReport {
+  /** Answer to the model. */
+  text: string;
+  outcome: MemoryOpOutcome;
+  /** New facts to merge; null removes one. */
+  facts: FactsUpdate;
+  /** Memories shown in the answer, for the fact of the answer's message. */
+  shown: Record<string, number>;
+  /** New message list when the operation edited C. */
+  messages?: OperationContext["messages"];
+}
+
+/**
+ * Checks the arguments and runs the operation.
+ *
+ * An {@link InputError} becomes `outcome.ok = false` and a text that says what to do; everything else is thrown.
+ */
+export async function runOperation(
+  kit: MemoryToolkit,
+  op: MemoryOp,
+  args: unknown,
+  context: OperationContext,
+): Promise<OperationReport> {
+  const started = kit.now();
+  const revisionBefore = revisionOf(kit);
+  const before = usageOf(kit, context, context.facts);
+  let result: OperationResult | undefined;
+  let refusal: InputError | undefined;
+  try {
+    result = await dispatch(kit, op, args, context);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    refusal = error;
+  }
+  const facts: FactsUpdate = { ...before.update, ...result?.edit?.facts };
+  const edited = result?.edit && { ...context, messages: result.edit.messages };
+  const after = edited ? usageOf(kit, edited, reduceFacts(context.facts, facts)) : before;
+  const outcome: MemoryOpOutcome = {
+    kind: "agemem.op/1",
+    op,
+    toolCallId: context.toolCallId,
+    ok: !refusal,
+    ...(refusal ? { error: { code: refusal.code, message: refusal.message } } : {}),
+    memoryIds: result?.memoryIds ?? [],
+    namespace: context.namespace,
+    revisionBefore,
+    revisionAfter: revisionOf(kit),
+    tokensBefore: before.tokens,
+    tokensAfter: after.tokens,
+    ...(result?.edit
+      ? {
+          editId: result.edit.report.editId,
+          messageIds: [...result.edit.report.removedIds, ...result.edit.report.changedIds],
+        }
+      : {}),
+    ...(result?.auxiliary ? { auxiliary: result.auxiliary } : {}),
+    latencyMs: kit.now() - started,
+  };
+  return {
+    text: result?.text ?? refusalText(refusal as InputError),
+    outcome,
+    facts,
+    shown: result?.shown ?? {},
+    ...(result?.edit ? { messages: result.edit.messages } : {}),
+  };
+}
+
+/** The outcome of a call that was refused before the operation began. */
+export function refusedOutcome(
+  op: MemoryOp,
+  toolCallId: string,
+  message: string,
+  tokens: number,
+): MemoryOpOutcome {
+  return {
+    kind: "agemem.op/1",
+    op,
+    toolCallId,
+    ok: false,
+    error: { code: "AGEMEM_INPUT_ARGUMENT", message },
+    memoryIds: [],
+    namespace: [],
+    revisionBefore: null,
+    revisionAfter: null,
+    tokensBefore: tokens,
+    tokensAfter: tokens,
+    latencyMs: 0,
+  };
+}
+
+/** The answer to a refused call: what is wrong and what to do about it. */
+function refusalText(error: InputError): string {
+  return `Error: ${error.toLine()}`;
+}
+
+function isRefusal(error: unknown): error is InputError {
+  return AgeMemError.isInstance(error) && error.name === InputError.name;
+}
+
+async function dispatch(
+  kit: MemoryToolkit,
+  op: MemoryOp,
+  args: unknown,
+  context: OperationContext,
+): Promise<OperationResult> {
+  switch (op) {
+    case "ADD":
+      return addMemory(kit, parse("ADD", args), context);
+    case "UPDATE":
+      return updateMemory(kit, parse("UPDATE", args), context);
+    case "DELETE":
+      return deleteMemory(kit, parse("DELETE", args), context);
+    case "RETRIEVE":
+      return retrieveMemory(kit, parse("RETRIEVE", args), context);
+    case "SUMMARY":
+      return summariseContext(kit, parse("SUMMARY", args), context);
+    case "FILTER":
+      return filterContext(kit, parse("FILTER", args), context);
+  }
+}
+
+type Arguments<Op extends MemoryOp> = (typeof OPERATION_SCHEMAS)[Op]["_output"];
+
+function parse<Op extends MemoryOp>(op: Op, args: unknown): Arguments<Op> {
+  const parsed = OPERATION_SCHEMAS[op].safeParse(args);
+  if (parsed.success) return parsed.data as Arguments<Op>;
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.join(".") || "arguments"}: ${issue.message}`,
+  );
+  throw new InputError("AGEMEM_INPUT_ARGUMENT", `Wrong arguments (${problems.join("; ")})`, {
+    remedy: "Repeat the call with the arguments of the schema.",
+  });
+}
+
+function revisionOf(kit: MemoryToolkit): number | null {
+  return isVersionedStore(kit.store) ? kit.store.version().revision : null;
+}
+
+function usageOf(kit: MemoryToolkit, context: OperationContext, facts: MessageFacts) {
+  const counted = countMessages(context.messages, facts, kit.counter);
+  return { tokens: counted.total + context.overheadTokens, update: counted.update };
+}

@@ -1,0 +1,192 @@
+/**
+ * RETRIEVE, SUMMARY, FILTER: the operations on short-term memory (AgeMem, eq. 8-9, 14-15).
+ *
+ * Owns the order of steps and what is archived before anything is taken out. The edits are pure functions of
+ * `context/`; embedding and the summariser call are the I/O here.
+ */
+import { HumanMessage, SystemMessage } from "@langchain/core/messages";
+import type { BaseStore } from "@langchain/langgraph";
+import { ContextArchive } from "../context/archive.js";
+import type { ContextEdit } from "../context/edit.js";
+import { applyFilter, filterUnits, scoreUnits } from "../context/filter.js";
+import { memoriesInContext, renderMemories } from "../context/retrieval.js";
+import { applySummary, parseSpan, planSummary, type SummaryPlan, summarise } from "../context/summary.js";
+import { InputError, messageOf } from "../errors.js";
+import { shortHash } from "../lib/hash.js";
+import { SUMMARISER_PROMPT, summariserRequest } from "../prompts.js";
+import { type CallUsage, METADATA, type MemoryValue } from "../types.js";
+import { contentOf, isExact } from "./long-term.js";
+import { toStoreFilter } from "./metadata-filter.js";
+import type { FilterArguments, RetrieveArguments, SummaryArguments } from "./schemas.js";
+import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
+
+/** Searches M by similarity and renders the best `top_k` for C; what C shows already is named, not repeated. */
+export async function retrieveMemory(
+  kit: MemoryToolkit,
+  args: RetrieveArguments,
+  context: Pick<OperationContext, "namespace" | "facts">,
+): Promise<OperationResult> {
+  const limit = args.top_k ?? kit.topK;
+  const { filter, matches } = toStoreFilter(kit.store, args.metadata_filter);
+  // Stores that cannot filter nested values are asked for more and filtered here.
+  const found = await kit.store.search(context.namespace, {
+    query: args.query,
+    limit: matches ? limit * 20 : limit,
+    ...(filter ? { filter } : {}),
+  });
+  const items = found
+    .filter((item) => isExact(item.namespace, context.namespace) && (matches?.(item.value) ?? true))
+    .slice(0, limit);
+  return {
+    text: renderMemories(items.map(toRendered), {
+      query: args.query,
+      alreadyShown: memoriesInContext(context.facts),
+    }),
+    memoryIds: items.map((item) => item.key),
+    shown: Object.fromEntries(items.map((item) => [item.key, item.updatedAt.getTime()])),
+  };
+}
+
+/** Replaces the chosen span by a summary. When the summariser fails the context stays (`AGEMEM_SUMMARY_FAILED`). */
+export async function summariseContext(
+  kit: MemoryToolkit,
+  args: SummaryArguments,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const plan = planSummary(context.messages, parseSpan(String(args.span)), {
+    protectIds: context.protectIds,
+  });
+  const { edit, auxiliary } = await runSummary(kit, plan, context);
+  const { tokensBefore, tokensAfter, removedIds } = edit.report;
+  return {
+    text: `Summarised ${count(removedIds.length, "message")} (${tokensBefore} -> ${tokensAfter} tokens). Edit ${edit.report.editId}.`,
+    memoryIds: [],
+    edit,
+    auxiliary,
+  };
+}
+
+/** Writes the summary of a plan, archives the originals, and only then gives the edited context. */
+export async function runSummary(
+  kit: MemoryToolkit,
+  plan: SummaryPlan,
+  context: OperationContext,
+): Promise<{ edit: ContextEdit; auxiliary: CallUsage }> {
+  const auxiliary: CallUsage = { calls: 0, promptTokens: 0, completionTokens: 0, latencyMs: 0 };
+  let summary: string;
+  try {
+    summary = await summarise(plan.messages, {
+      counter: kit.counter,
+      windowTokens: kit.summarizerWindow,
+      call: (transcript, previous) => callSummarizer(kit, context, auxiliary, transcript, previous),
+    });
+  } catch (cause) {
+    if (context.config.signal?.aborted) throw cause;
+    throw new InputError("AGEMEM_SUMMARY_FAILED", `The summary could not be written: ${messageOf(cause)}`, {
+      cause,
+      remedy: "The context is unchanged. Go on without a summary, or try again later.",
+    });
+  }
+  const edit = applySummary(context.messages, plan, summary, {
+    editId: editId(context),
+    facts: context.facts,
+    counter: kit.counter,
+  });
+  await archive(kit, context, edit);
+  return { edit, auxiliary };
+}
+
+/** Removes messages, and segments of long ones, that are about `criteria`. `AGEMEM_EDIT_EMPTY` when none is. */
+export async function filterContext(
+  kit: MemoryToolkit,
+  args: FilterArguments,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const units = filterUnits(context.messages, {
+    protectIds: context.protectIds,
+    segmentMinTokens: kit.segmentMinTokens,
+    counter: kit.counter,
+  });
+  const scores = await scoreUnits(units, args.criteria, (texts) => kit.embeddings.embedDocuments(texts));
+  const edit = applyFilter(context.messages, units, scores, {
+    theta: kit.theta,
+    editId: editId(context),
+    facts: context.facts,
+    counter: kit.counter,
+  });
+  const { tokensBefore, tokensAfter, removedIds, changedIds } = edit.report;
+  if (removedIds.length + changedIds.length === 0) {
+    const best = scores.reduce((max, score) => Math.max(max, score), 0);
+    throw new InputError(
+      "AGEMEM_EDIT_EMPTY",
+      `Nothing in the context is close enough to the criteria (best similarity ${best.toFixed(2)}, needed ${kit.theta})`,
+      { remedy: "Describe what to remove in the words it uses itself, or leave it." },
+    );
+  }
+  await archive(kit, context, edit);
+  const parts = [
+    removedIds.length ? `${count(removedIds.length, "message")}` : "",
+    changedIds.length ? `parts of ${count(changedIds.length, "message")}` : "",
+  ].filter(Boolean);
+  return {
+    text: `Removed ${parts.join(" and ")} (${tokensBefore} -> ${tokensAfter} tokens). Edit ${edit.report.editId}.`,
+    memoryIds: [],
+    edit,
+  };
+}
+
+function toRendered(item: Awaited<ReturnType<BaseStore["search"]>>[number]) {
+  const value = item.value as Partial<MemoryValue>;
+  return {
+    id: item.key,
+    value: {
+      content: contentOf(item),
+      memory_type: value.memory_type ?? "fact",
+      metadata: value.metadata ?? {},
+      source: value.source ?? {},
+    },
+    ...(item.score === undefined ? {} : { score: item.score }),
+    createdAt: item.createdAt,
+    updatedAt: item.updatedAt,
+  };
+}
+
+/** One auxiliary call. It is tagged so that its tokens are neither recorded as the policy's nor streamed as the answer. */
+async function callSummarizer(
+  kit: MemoryToolkit,
+  context: OperationContext,
+  usage: CallUsage,
+  transcript: string,
+  previous?: string,
+): Promise<string> {
+  const started = kit.now();
+  const response = await kit.summarizer.invoke(
+    [new SystemMessage(SUMMARISER_PROMPT), new HumanMessage(summariserRequest(transcript, previous))],
+    {
+      ...context.config,
+      runName: "agemem.summarize",
+      tags: [...(context.config.tags ?? []), "nostream", "agemem:aux"],
+      metadata: { ...context.config.metadata, [METADATA.callRole]: "aux", [METADATA.op]: "SUMMARY" },
+    },
+  );
+  usage.calls += 1;
+  usage.promptTokens += response.usage_metadata?.input_tokens ?? 0;
+  usage.completionTokens += response.usage_metadata?.output_tokens ?? 0;
+  usage.latencyMs += kit.now() - started;
+  const text = response.text.trim();
+  if (!text) throw new Error("the summariser returned no text");
+  return text;
+}
+
+/** Written before the context changes: if the archive fails, nothing has been taken out. */
+async function archive(kit: MemoryToolkit, context: OperationContext, edit: ContextEdit): Promise<void> {
+  await new ContextArchive(kit.store, context.thread).save(edit.report.archive);
+}
+
+function editId(context: OperationContext): string {
+  return `e${shortHash(context.key, 8)}`;
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,113 @@
+/**
+ * What the six operations share: the store, the models they may call, limits, and one call's surroundings.
+ *
+ * Owns configuration defaults and the {@link OperationContext} / {@link OperationResult} contract.
+ * Leaves out: LangChain (`memory-tools.ts`) and the operations themselves.
+ */
+import type { EmbeddingsInterface } from "@langchain/core/embeddings";
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import type { BaseMessage } from "@langchain/core/messages";
+import type { RunnableConfig } from "@langchain/core/runnables";
+import type { BaseStore } from "@langchain/langgraph";
+import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
+import type { ContextEdit } from "../context/edit.js";
+import { ConfigError } from "../errors.js";
+import type { NamespaceTemplate } from "../lib/namespace.js";
+import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
+import { OfflineSummarizer } from "../models/offline-summarizer.js";
+import { tokenCounter } from "../models/tokens.js";
+import type { CallUsage, MessageFacts, TokenCounter } from "../types.js";
+
+/** Settings of the memory operations. Only `store` is required. */
+export interface MemoryToolkitOptions {
+  /** Long-term memory. Any LangGraph store; give the real handle, not the one a node sees as `config.store`. */
+  store: BaseStore;
+  /** Where a run's memories live; default `["memories", "{user_id}"]`. A missing value is an error. */
+  namespace?: NamespaceTemplate;
+  /** Embeds messages and criteria for FILTER; default {@link LexicalEmbeddings}. */
+  embeddings?: EmbeddingsInterface;
+  /** Writes summaries; default the extractive {@link OfflineSummarizer}, which is not a language model. */
+  summarizer?: BaseChatModel;
+  /** Tokens the summariser can read in one call; longer input is summarised in parts. Default 8,192. */
+  summarizerWindow?: number;
+  counter?: TokenCounter;
+  budget?: Partial<ContextBudget>;
+  /** FILTER removes what has cosine similarity >= theta to the criteria; default 0.6 (AgeMem, eq. 15). */
+  theta?: number;
+  /** Memories returned by RETRIEVE when the model names no number; default 3. */
+  topK?: number;
+  /** ADD reports an item with cosine similarity >= this instead of storing a near copy; default 0.95. */
+  duplicateThreshold?: number;
+  /** Messages of at least this many tokens are filtered by segment; default 80. */
+  segmentMinTokens?: number;
+  /** Time source for the outcome's latency and for tests; default `Date.now`. */
+  now?: () => number;
+}
+
+/** {@link MemoryToolkitOptions} with every default filled in. */
+export type MemoryToolkit = Required<Omit<MemoryToolkitOptions, "budget">> & { budget: ContextBudget };
+
+/** Fills in defaults and checks ranges. Errors: `AGEMEM_CONFIG_INVALID`. */
+export function createToolkit(options: MemoryToolkitOptions): MemoryToolkit {
+  if (!options.store) throw new TypeError("The memory operations need a store: createMemoryTools({ store })");
+  const toolkit: MemoryToolkit = {
+    store: options.store,
+    namespace: options.namespace ?? ["memories", "{user_id}"],
+    embeddings: options.embeddings ?? new LexicalEmbeddings(),
+    summarizer: options.summarizer ?? new OfflineSummarizer(),
+    summarizerWindow: options.summarizerWindow ?? 8192,
+    counter: options.counter ?? tokenCounter(),
+    budget: { ...DEFAULT_BUDGET, ...options.budget },
+    theta: options.theta ?? 0.6,
+    topK: options.topK ?? 3,
+    duplicateThreshold: options.duplicateThreshold ?? 0.95,
+    segmentMinTokens: options.segmentMinTokens ?? 80,
+    now: options.now ?? Date.now,
+  };
+  inRange("theta", toolkit.theta, 0, 1);
+  inRange("duplicateThreshold", toolkit.duplicateThreshold, 0, 1);
+  inRange("topK", toolkit.topK, 1, 50);
+  inRange("budget.maxTokens", toolkit.budget.maxTokens, 1, Number.MAX_SAFE_INTEGER);
+  inRange("budget.responseTokens", toolkit.budget.responseTokens, 0, toolkit.budget.maxTokens);
+  return toolkit;
+}
+
+function inRange(name: string, value: number, min: number, max: number): void {
+  if (value >= min && value <= max) return;
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} is ${value}`, {
+    remedy: `Give a number from ${min} to ${max}.`,
+    details: { name, value },
+  });
+}
+
+/** The surroundings of one tool call: the working copy of C, where M is, and how to write once. */
+export interface OperationContext {
+  toolCallId: string;
+  /** Resolved namespace of the run's memories. */
+  namespace: string[];
+  /** Names the archive of this conversation. */
+  thread: string;
+  /** Unique per tool call and equal when the same call is run again (retry, resume). */
+  key: string;
+  /** C as the calls before this one left it. */
+  messages: BaseMessage[];
+  facts: MessageFacts;
+  /** Tokens of the acting model's system prompt and tool schemas. */
+  overheadTokens: number;
+  /** Ids of the running exchange, which no edit may touch. */
+  protectIds: ReadonlySet<string>;
+  /** Callbacks, tags and abort signal for auxiliary model calls. */
+  config: RunnableConfig;
+}
+
+/** What an operation did. A refusal is an `InputError` thrown by the operation. */
+export interface OperationResult {
+  /** What the model reads. */
+  text: string;
+  memoryIds: string[];
+  /** New context (SUMMARY, FILTER). */
+  edit?: ContextEdit;
+  /** Memories shown in `text`: id to the time of the shown version in epoch milliseconds. */
+  shown?: Record<string, number>;
+  auxiliary?: CallUsage;
+}
