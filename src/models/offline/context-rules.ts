@@ -6,7 +6,7 @@
 import { truncate, words } from "../../lib/text.js";
 import { act, type Candidate, call, made, type Situation } from "./action.js";
 import { isPassage } from "./passage.js";
-import { readPaste } from "./paste.js";
+import { ownWords, readPaste } from "./paste.js";
 import { readStatements } from "./statements.js";
 
 const FULL = 70;
@@ -19,7 +19,8 @@ export function pasteRule(situation: Situation): Candidate[] {
   if (view.wasFiltered || made(situation, "FILTER").length > 0) return [];
   const paste = readPaste(view.userText);
   if (!paste) return [];
-  const adds = made(situation, "ADD").length > 0 ? [] : paste.facts;
+  const own = readStatements(ownWords(view.userText)).filter((statement) => statement.kind === "fact");
+  const adds = made(situation, "ADD").length > 0 ? [] : [...own, ...paste.facts];
   const stores = adds.map((fact) => call("ADD", { content: fact.content, memory_type: fact.memoryType }));
   const filters = paste.noise
     .slice(0, 6)

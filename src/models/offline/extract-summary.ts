@@ -2,6 +2,7 @@
  * Extractive summary of a transcript: its most informative sentences in order, unchanged. Pure.
  */
 import { collapseSpace, splitSentences, truncate, words } from "../../lib/text.js";
+import { unescapeXml } from "./memory-block.js";
 import { isQuestion } from "./statements.js";
 import { terms } from "./terms.js";
 
@@ -9,6 +10,7 @@ import { terms } from "./terms.js";
 export const SUMMARY_MARK = "[extractive summary, not a language model]";
 
 const SPEAKER = /^\s*(?:\[?(user|human|assistant|ai|tool|system|summary|memory)\b[^:\]\n]{0,60}\]?)\s*:\s*/i;
+const ELEMENT = /^\s*<message\b[^<>]{0,300}?\brole="(\w+)"[^<>]{0,300}>/;
 const FIRST_PERSON = /\b(?:I|I['’](?:m|ve|ll|d)|my|My|we|We|our|User|User's)\b/;
 const SMALL_TALK =
   /^(?:hi|hello|hey|thanks|thank you|ok|okay|great|sure|you are welcome|understood|bye|good (?:morning|night))\b/i;
@@ -52,10 +54,11 @@ function scoreSentences(transcript: string): Scored[] {
   const out: Scored[] = [];
   let speaker = "";
   for (const line of transcript.split("\n")) {
-    const match = SPEAKER.exec(line);
+    const match = ELEMENT.exec(line) ?? SPEAKER.exec(line);
     if (match?.[1]) speaker = match[1].toLowerCase();
-    for (const sentence of splitSentences(match ? line.slice(match[0].length) : line)) {
-      const text = truncate(collapseSpace(sentence.replace(/<[^<>]{0,400}>/g, " ")), 400);
+    const plain = unescapeXml((match ? line.slice(match[0].length) : line).replace(/<[^<>]{0,400}>/g, " "));
+    for (const sentence of splitSentences(plain)) {
+      const text = truncate(collapseSpace(sentence), 400);
       if (!text || out.length >= MAX_SENTENCES) continue;
       out.push({
         text,

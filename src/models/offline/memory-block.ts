@@ -17,7 +17,8 @@ export interface ShownMemory {
 const BLOCK = /<retrieved_memories\b[^<>]{0,2000}\/?>/g;
 const BLOCK_END = "</retrieved_memories>";
 const MEMORY = /<memory\b([^<>]{0,600}?)(?:\/>|>([^<]*)<\/memory>)/g;
-const PLACEHOLDER = /^\[\d+ segments? removed by filter, edit [^\]\n]{1,80}\]$/gm;
+const PLACEHOLDER =
+  /\[(?:\d+ segments? removed by filter, edit [^\]\n]{1,80}|filtered (?:\d+ passages?|whole content), [^\]\n]{1,120})\]/g;
 
 /** All memories shown in a text, in order. */
 export function readMemoryBlocks(text: string): ShownMemory[] {
@@ -102,6 +103,7 @@ function attribute(text: string, name: string): string | undefined {
 
 const ENTITIES: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", "#39": "'", amp: "&" };
 
-function unescapeXml(text: string): string {
+/** Text out of XML. */
+export function unescapeXml(text: string): string {
   return text.replace(/&(lt|gt|quot|apos|#39|amp);/g, (_, name: string) => ENTITIES[name] ?? "");
 }

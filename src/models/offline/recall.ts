@@ -60,7 +60,10 @@ export function replyTo(question: string, found: readonly Recalled[], threshold:
 /** Statements in the order they were made: summaries, what the user said, memories; withdrawn ones left out. */
 function statementsOf(view: ConversationView): string[] {
   const current = sentencesOf(view.userText).filter((sentence) => !isQuestion(sentence));
-  const told = [...view.summaries, ...view.earlierUserTexts.filter((text) => !isPassage(text))]
+  const told = [
+    ...view.summaries.map(withoutAssistant),
+    ...view.earlierUserTexts.filter((text) => !isPassage(text)),
+  ]
     .flatMap(sentencesOf)
     .concat(current)
     .filter(
@@ -72,6 +75,12 @@ function statementsOf(view: ConversationView): string[] {
     .map((sentence) => toThirdPerson(sentence));
   const stored = [...view.memories.values()].map((memory) => memory.content);
   return [...told, ...stored].filter((text) => !view.deleted.some((gone) => similarity(gone, text) >= 0.6));
+}
+
+/** Lines of a summary that the assistant or a tool spoke are echoes; the user's lose their label. */
+function withoutAssistant(summary: string): string {
+  const lines = summary.split("\n").filter((line) => !/^(?:assistant|ai|tool)\b[^:]{0,40}:/i.test(line));
+  return lines.map((line) => line.replace(/^(?:user|human|summary|memory)\b[^:]{0,40}:\s*/i, "")).join("\n");
 }
 
 function fitness(question: string, text: string): number {

@@ -52,6 +52,9 @@ export interface ConversationView {
   olderMessages: number;
 }
 
+const SUMMARY = /^\s*<(?:context_)?summary\b/;
+const SUMMARY_TAGS = /<\/?(?:context_)?summary\b[^<>]{0,400}>/g;
+
 /** Longer messages are read by head and tail only, so that time stays bounded. */
 const MAX_READ = 24_000;
 
@@ -128,8 +131,8 @@ function readUserMessage(
     }
     return;
   }
-  if (text.trimStart().startsWith("<summary")) {
-    view.summaries.push(text.replace(/<\/?summary\b[^<>]{0,400}>/g, "").trim());
+  if (SUMMARY.test(text)) {
+    view.summaries.push(text.replace(SUMMARY_TAGS, "").trim());
     noteShown(view, readMemoryBlocks(text));
     return;
   }
