@@ -70,7 +70,7 @@ export class JsonlWriter {
   /** Opens for appending and creates the file; a torn last line of an earlier process is cut off first. */
   static async open(path: string): Promise<JsonlWriter> {
     try {
-      await cutTornTail(path);
+      await mendTail(path);
       return new JsonlWriter(await open(path, "a"));
     } catch (cause) {
       throw fileError(path, cause, "written");
@@ -89,22 +89,40 @@ export class JsonlWriter {
   }
 }
 
-async function cutTornTail(path: string): Promise<void> {
+/** Cuts off what follows the last newline, unless it is a whole record: that one only gets its newline. */
+async function mendTail(path: string): Promise<void> {
   const file = await open(path, "a+");
   try {
     const { size } = await file.stat();
-    const step = 65536;
-    for (let end = size; end > 0; end = Math.max(0, end - step)) {
-      const start = Math.max(0, end - step);
-      const { buffer } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
-      const last = buffer.lastIndexOf(0x0a);
-      if (last === -1) continue;
-      if (start + last + 1 < size) await file.truncate(start + last + 1);
-      return;
-    }
-    if (size > 0) await file.truncate(0);
+    const start = await endOfLastLine(file, size);
+    if (start === size) return;
+    const tail = Buffer.alloc(size - start);
+    await file.read(tail, 0, tail.length, start);
+    if (isJson(tail.toString("utf8"))) await file.appendFile("\n");
+    else await file.truncate(start);
   } finally {
     await file.close();
+  }
+}
+
+/** Position after the last newline, 0 when there is none; reads backwards from the end. */
+async function endOfLastLine(file: FileHandle, size: number): Promise<number> {
+  const step = 65536;
+  for (let end = size; end > 0; end = Math.max(0, end - step)) {
+    const start = Math.max(0, end - step);
+    const { buffer } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
+    const last = buffer.lastIndexOf(0x0a);
+    if (last !== -1) return start + last + 1;
+  }
+  return 0;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false; // a torn write is expected here
   }
 }
 
