@@ -97,6 +97,16 @@ export interface PutOptions {
   ttl?: number;
 }
 
+/** One entry of an item's history. */
+export interface ItemRevision {
+  /** Revision that wrote it, on which branch. */
+  readonly revision: number;
+  readonly branch: string;
+  /** Null when that revision deleted the item. */
+  readonly value: Record<string, unknown> | null;
+  readonly at: Date;
+}
+
 /** A `BaseStore` that keeps every revision, can be read as of an earlier one, and forked. */
 export interface VersionedStore extends BaseStore {
   version(): StoreVersion;
@@ -106,6 +116,8 @@ export interface VersionedStore extends BaseStore {
   fork(name?: string, options?: { from?: StoreVersion }): Promise<VersionedStore>;
   /** Drops a branch made by `fork`. */
   discard(): Promise<void>;
+  /** All revisions of an item that this branch sees, oldest first, deletions included. */
+  history(namespace: string[], key: string): Promise<ItemRevision[]>;
   put(
     namespace: string[],
     key: string,
