@@ -5,6 +5,7 @@
  * gradient itself, which is the trainer's. Pure.
  */
 import { InputError } from "./errors.js";
+import type { TrajectoryRecord } from "./trajectory/schema.js";
 
 /** Divisor of the group: K-1 ("sample"), K ("population"), or no division at all ("none"). */
 export type StdKind = "sample" | "population" | "none";
@@ -116,6 +117,53 @@ export function groupAdvantages(
  */
 export function broadcast(advantage: number | null, steps: number): (number | null)[] {
   return new Array<number | null>(steps).fill(advantage);
+}
+
+/**
+ * Trajectory records with their advantages set, group by group (`group_id`; a record without one stays alone).
+ *
+ * A rollout that was tried several times votes once, with its last attempt; earlier attempts get null.
+ *
+ * @example
+ * const scored = withAdvantages(trajectories, "trinity");
+ */
+export function withAdvantages(
+  trajectories: readonly TrajectoryRecord[],
+  options: AdvantageOptions | AdvantagePreset = {},
+): TrajectoryRecord[] {
+  const groups = new Map<string, TrajectoryRecord[]>();
+  for (const record of trajectories) {
+    const key = record.group_id === null ? `alone:${record.rollout_id}` : `group:${record.group_id}`;
+    const members = groups.get(key) ?? [];
+    groups.set(key, [...members.filter((other) => !replaces(record, other)), record]);
+  }
+  const advantages = new Map<TrajectoryRecord, Pick<TrajectoryRecord, "advantage" | "advantage_meta">>();
+  for (const members of groups.values()) {
+    const group = groupAdvantages(
+      members.map((member) => member.reward),
+      options,
+    );
+    for (const [i, member] of members.entries()) advantages.set(member, advantageFields(group, i));
+  }
+  const none = { advantage: null, advantage_meta: null };
+  return trajectories.map((record) => ({ ...record, ...(advantages.get(record) ?? none) }));
+}
+
+function replaces(later: TrajectoryRecord, earlier: TrajectoryRecord): boolean {
+  return later.rollout_id === earlier.rollout_id && later.attempt >= earlier.attempt;
+}
+
+function advantageFields(
+  group: GroupAdvantages,
+  index: number,
+): Pick<TrajectoryRecord, "advantage" | "advantage_meta"> {
+  const advantage = group.advantages[index] ?? null;
+  const { mean, std, stdKind, eps, n, zeroVariance } = group;
+  if (advantage === null || mean === null || std === null) return { advantage: null, advantage_meta: null };
+  return {
+    advantage,
+    advantage_meta: { mean, std, std_kind: stdKind, eps, n, zero_variance: zeroVariance },
+  };
 }
 
 function argument(message: string): InputError {

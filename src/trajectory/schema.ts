@@ -175,6 +175,19 @@ export const episodeSchema = z.object({
   items: z.array(memoryItemSchema),
 });
 
+const unit = z.number().min(0).max(1);
+
+/** A judge's scores in [0, 1]; null where it was not asked or failed. */
+export const verdictsSchema = z.object({
+  judge: z.string(),
+  answer: unit.nullable(),
+  /** Usefulness of each item added in stage 1, by memory id. */
+  storage: z.record(z.string(), z.boolean()).nullable(),
+  relevance: unit.nullable(),
+  /** MQ, reported beside the reward. */
+  memory_quality: unit.nullable(),
+});
+
 /** How a rollout ended. */
 export const ROLLOUT_STATUSES = ["ok", "error", "timeout", "truncated", "cancelled"] as const;
 
@@ -201,6 +214,8 @@ export const trajectorySchema = z
     reward: z.number().nullable(),
     /** Parts by name ("task", "context.compression", …); null = this part could not be scored. */
     reward_parts: z.record(z.string(), z.number().nullable()),
+    /** What the judge said: the reward can be computed again from it without asking anew. */
+    verdicts: verdictsSchema.nullable(),
     /** A_T, the same for all steps (AgeMem, eq. 5-6); null = none. */
     advantage: z.number().nullable(),
     advantage_meta: advantageMeta.nullable(),
@@ -243,6 +258,7 @@ export const recordSchema = z.discriminatedUnion("kind", [stepSchema, trajectory
 
 export type StepRecord = z.infer<typeof stepSchema>;
 export type TrajectoryRecord = z.infer<typeof trajectorySchema>;
+export type VerdictsRecord = z.infer<typeof verdictsSchema>;
 export type EpisodeRecord = z.infer<typeof episodeSchema>;
 export type AnyRecord = StepRecord | TrajectoryRecord;
 export type RolloutStatus = (typeof ROLLOUT_STATUSES)[number];

@@ -1,0 +1,38 @@
+/** Agreement of two short answers, as HotpotQA's official evaluation measures it. Pure. */
+import { collapseSpace } from "../lib/text.js";
+
+const CLOSED = new Set(["yes", "no", "noanswer"]);
+
+/** Lower case, without punctuation and the articles a, an, the; single spaces. */
+export function normaliseAnswer(text: string): string {
+  const bare = text.toLowerCase().replace(/[!-/:-@[-`{-~]/g, "");
+  return collapseSpace(bare.replace(/\b(a|an|the)\b/g, " "));
+}
+
+/** 1 when both answers are equal after normalising, else 0. */
+export function answerExactMatch(predicted: string, gold: string): number {
+  return normaliseAnswer(predicted) === normaliseAnswer(gold) ? 1 : 0;
+}
+
+/**
+ * F1 over the words of both answers, in [0, 1]. Answers that are "yes" or "no" share no credit with anything else.
+ *
+ * @example
+ * answerF1("the Eiffel Tower in Paris", "Eiffel Tower"); // 2/3: precision 2/4, recall 2/2
+ */
+export function answerF1(predicted: string, gold: string): number {
+  const [a, b] = [normaliseAnswer(predicted), normaliseAnswer(gold)];
+  if ((CLOSED.has(a) || CLOSED.has(b)) && a !== b) return 0;
+  const left = a.split(" ").filter(Boolean);
+  const right = b.split(" ").filter(Boolean);
+  const counts = new Map<string, number>();
+  for (const word of right) counts.set(word, (counts.get(word) ?? 0) + 1);
+  let common = 0;
+  for (const word of left) {
+    const n = counts.get(word) ?? 0;
+    if (n === 0) continue;
+    counts.set(word, n - 1);
+    common++;
+  }
+  return common === 0 ? 0 : (2 * common) / (left.length + right.length);
+}

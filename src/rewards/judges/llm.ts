@@ -1,0 +1,157 @@
+/**
+ * A judge that asks a chat model, with cache, retries and a count of what it cost.
+ *
+ * Owns asking and strict reading of replies; the questions are in `prompts.ts`. A reply that is not the number asked
+ * for is a failed attempt, never a guess.
+ */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { type AIMessage, HumanMessage, SystemMessage } from "@langchain/core/messages";
+import pLimit from "p-limit";
+import pRetry from "p-retry";
+import { z } from "zod";
+import { ModelError, messageOf } from "../../errors.js";
+import { sha256 } from "../../lib/hash.js";
+import { type CallUsage, METADATA } from "../../types.js";
+import type { Judge } from "../judge.js";
+import {
+  answerPrompt,
+  JUDGE_PROMPT_VERSION,
+  JUDGE_SYSTEM_PROMPT,
+  memoryQualityPrompt,
+  relevancePrompt,
+  storagePrompt,
+} from "./prompts.js";
+
+/** Where verdicts are kept, keyed by the hash of model, wording and material. See `disk-cache.ts`. */
+export interface JudgeCache {
+  get(key: string): Promise<unknown> | unknown;
+  set(key: string, value: unknown): Promise<void> | void;
+}
+
+/** Options of {@link createLlmJudge}. */
+export interface LlmJudgeOptions {
+  model: BaseChatModel;
+  /** Name of the model for the cache key and the record. Default: the model's own, if it says one. */
+  modelName?: string;
+  /** Default: none. */
+  cache?: JudgeCache;
+  /** Attempts after the first. Default 2. */
+  retries?: number;
+  /** Wait before the first retry in milliseconds, doubled each time. Default 500. */
+  retryDelayMs?: number;
+  /** Calls at a time. Default 8. */
+  concurrency?: number;
+}
+
+const unit = z.number().min(0).max(1);
+const scoreReply = z.strictObject({ score: unit });
+const labelsReply = z.strictObject({ labels: z.array(z.union([z.literal(0), z.literal(1)])) });
+
+/**
+ * A judge on a LangChain chat model. Use temperature 0; its calls carry the metadata of auxiliary calls, so that a
+ * recorder does not take them for the policy's.
+ *
+ * Its methods raise ModelError `AGEMEM_MODEL_FAILED` when no attempt gives a readable verdict.
+ *
+ * @example
+ * const judge = createLlmJudge({ model: new ChatOpenAI({ model: "qwen-max", temperature: 0 }), cache });
+ */
+export function createLlmJudge(options: LlmJudgeOptions): Judge {
+  const asker = new Asker(options);
+  const score = async (prompt: string): Promise<number> => (await asker.ask(prompt, scoreReply)).score;
+  return {
+    name: `LLM judge (${asker.modelName})`,
+    usage: asker.usage,
+    answer: (question, gold, predicted) => score(answerPrompt(question, gold, predicted)),
+    relevance: async (question, items) => (items.length === 0 ? 0 : score(relevancePrompt(question, items))),
+    memoryQuality: async (goldFacts, items) =>
+      goldFacts.length === 0 || items.length === 0 ? 0 : score(memoryQualityPrompt(goldFacts, items)),
+    storage: async (question, gold, items) => {
+      if (items.length === 0) return [];
+      const reply = labelsReply.refine(({ labels }) => labels.length === items.length, {
+        message: `not ${items.length} labels`,
+      });
+      const { labels } = await asker.ask(storagePrompt(question, gold, items), reply);
+      return labels.map((label) => label === 1);
+    },
+  };
+}
+
+class Asker {
+  readonly usage: CallUsage = { calls: 0, promptTokens: 0, completionTokens: 0, latencyMs: 0 };
+  readonly modelName: string;
+  private readonly limit: ReturnType<typeof pLimit>;
+
+  constructor(private readonly options: LlmJudgeOptions) {
+    this.modelName = options.modelName ?? nameOf(options.model);
+    this.limit = pLimit(options.concurrency ?? 8);
+  }
+
+  async ask<T>(prompt: string, schema: z.ZodType<T>): Promise<T> {
+    const key = sha256(JSON.stringify([JUDGE_PROMPT_VERSION, this.modelName, JUDGE_SYSTEM_PROMPT, prompt]));
+    const known = schema.safeParse(await this.options.cache?.get(key));
+    if (known.success) return known.data;
+    const verdict = await this.limit(() => this.askModel(prompt, schema));
+    await this.options.cache?.set(key, verdict);
+    return verdict;
+  }
+
+  private async askModel<T>(prompt: string, schema: z.ZodType<T>): Promise<T> {
+    try {
+      return await pRetry(() => this.attempt(prompt, schema), {
+        retries: this.options.retries ?? 2,
+        minTimeout: this.options.retryDelayMs ?? 500,
+        // p-retry gives up on a TypeError that is not a network error; a model may fail with any.
+        shouldRetry: () => true,
+      });
+    } catch (cause) {
+      throw new ModelError("AGEMEM_MODEL_FAILED", `The judge gave no verdict: ${messageOf(cause)}`, {
+        cause,
+        remedy: "Check the judge's endpoint, or score with the offline judge.",
+        details: { model: this.modelName },
+      });
+    }
+  }
+
+  private async attempt<T>(prompt: string, schema: z.ZodType<T>): Promise<T> {
+    const started = performance.now();
+    this.usage.calls++;
+    try {
+      const reply = await this.options.model.invoke(
+        [new SystemMessage(JUDGE_SYSTEM_PROMPT), new HumanMessage(prompt)],
+        { runName: "agemem_judge", metadata: { [METADATA.callRole]: "aux" } },
+      );
+      this.count(reply as AIMessage);
+      return parseReply(reply.text, schema);
+    } finally {
+      this.usage.latencyMs += performance.now() - started;
+    }
+  }
+
+  private count({ usage_metadata: usage }: AIMessage): void {
+    this.usage.promptTokens += usage?.input_tokens ?? 0;
+    this.usage.completionTokens += usage?.output_tokens ?? 0;
+  }
+}
+
+/** The one JSON object of a reply; reasoning before it and a code fence around it are tolerated. */
+export function parseReply<T>(text: string, schema: z.ZodType<T>): T {
+  const body = text.replace(/^[\s\S]*<\/think>/, "").trim();
+  const fenced = /^```(?:json)?\s*([\s\S]*?)\s*```$/.exec(body)?.[1] ?? body;
+  let value: unknown;
+  try {
+    value = JSON.parse(fenced);
+  } catch (cause) {
+    throw new Error(`the reply is not the JSON asked for: ${fenced.slice(0, 80)}`, { cause });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new Error(`the reply ${fenced.slice(0, 80)} is not valid: ${issue?.message ?? "unknown form"}`);
+}
+
+function nameOf(model: BaseChatModel): string {
+  const named = model as { model?: unknown; modelName?: unknown };
+  const name = named.model ?? named.modelName;
+  return typeof name === "string" && name ? name : model.getName();
+}

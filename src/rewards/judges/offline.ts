@@ -1,0 +1,84 @@
+/**
+ * A judge of rules: word overlap, no language model. Free, fast and repeatable; blind to paraphrase.
+ *
+ * Owns the rules. For figures to compare with the paper's use `llm.ts`.
+ */
+import { stemmer } from "stemmer";
+import { eng } from "stopword";
+import { words } from "../../lib/text.js";
+import { answerF1 } from "../answer-match.js";
+import type { Judge } from "../judge.js";
+
+const STOP_WORDS = new Set(eng);
+
+/**
+ * The offline judge.
+ *
+ * - answer: HotpotQA's answer F1; where A_q is yes or no, the first word of the prediction decides.
+ * - storage: useful if the item holds all content words of the answer, or two of the question's (one if it has one).
+ * - relevance: harmonic mean of the question's words found in the set, and of the items that share one.
+ * - memoryQuality: harmonic mean of how fully the gold facts are covered, and of how much of M is about them.
+ *
+ * @example
+ * await createOfflineJudge().answer("Is it red?", "yes", "Yes, it is."); // 1
+ */
+export function createOfflineJudge(): Judge {
+  return {
+    name: "offline judge (rules, not a language model)",
+    answer: async (_question, gold, predicted) => answerScore(gold, predicted),
+    storage: async (question, gold, items) => items.map((item) => isUseful(question, gold, item)),
+    relevance: async (question, items) => relevanceScore(question, items),
+    memoryQuality: async (goldFacts, items) => qualityScore(goldFacts, items),
+  };
+}
+
+function answerScore(gold: string, predicted: string): number {
+  const closed = /^\s*(yes|no)\W*$/i.test(gold);
+  const lead = closed ? /^\W*(yes|no)\b/i.exec(predicted)?.[1] : undefined;
+  return answerF1(lead ?? predicted, gold);
+}
+
+function isUseful(question: string, gold: string, item: string): boolean {
+  const held = contentStems(item);
+  const answer = /^(yes|no)$/i.test(gold.trim()) ? new Set<string>() : contentStems(gold);
+  if (answer.size > 0 && shared(answer, held) === answer.size) return true;
+  const asked = contentStems(question);
+  return asked.size > 0 && shared(asked, held) >= Math.min(2, asked.size);
+}
+
+function relevanceScore(question: string, items: readonly string[]): number {
+  const asked = contentStems(question);
+  if (asked.size === 0 || items.length === 0) return 0;
+  const held = items.map(contentStems);
+  const found = [...asked].filter((stem) => held.some((stems) => stems.has(stem))).length;
+  const fitting = held.filter((stems) => shared(asked, stems) > 0).length;
+  return harmonicMean(found / asked.size, fitting / items.length);
+}
+
+function qualityScore(goldFacts: readonly string[], items: readonly string[]): number {
+  const facts = goldFacts.map(contentStems).filter((stems) => stems.size > 0);
+  const held = items.map(contentStems).filter((stems) => stems.size > 0);
+  if (facts.length === 0 || held.length === 0) return 0;
+  const coverage = mean(facts.map((fact) => Math.max(...held.map((h) => shared(fact, h) / fact.size))));
+  const precision = mean(held.map((h) => Math.max(...facts.map((fact) => shared(h, fact) / h.size))));
+  return harmonicMean(coverage, precision);
+}
+
+/** Stems of the words that carry content. */
+export function contentStems(text: string): Set<string> {
+  return new Set(words(text).flatMap((word) => (STOP_WORDS.has(word) ? [] : stemmer(word))));
+}
+
+function shared(a: Set<string>, b: Set<string>): number {
+  let n = 0;
+  for (const stem of a) if (b.has(stem)) n++;
+  return n;
+}
+
+function harmonicMean(a: number, b: number): number {
+  return a + b === 0 ? 0 : (2 * a * b) / (a + b);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,69 @@
+/** K_q: what a query names, so that a check can tell whether the context still holds it. Pure. */
+import nlp from "compromise";
+
+/** Words that begin questions with a capital and name nothing. */
+const QUESTION_WORDS = new Set(
+  "who whom whose what which when where why how is are was were do does did has have had can could will would if in on at of the a an this that these those both between among during from for to and or by with as after before i".split(
+    " ",
+  ),
+);
+
+/**
+ * Names, places, organisations, dates, numbers, quoted titles and capitalised sequences of a question, in order of
+ * their first occurrence, the longest form of each. English.
+ *
+ * @example
+ * keyItems("Who directed the film shot in Leland, North Carolina in 1986?"); // ["Leland", "North Carolina", "1986"]
+ */
+export function keyItems(question: string): string[] {
+  const found = [...quoted(question), ...tagged(question), ...capitalised(question)]
+    .flatMap((item) => item.split(/[,;()]+/))
+    .map(trimItem)
+    .filter(
+      (item) => item.length > 1 && /[\p{Lu}\p{N}]/u.test(item) && !QUESTION_WORDS.has(item.toLowerCase()),
+    );
+  const unique = [...new Map(found.map((item) => [item.toLowerCase(), item])).values()];
+  const longest = unique.filter((item) => !unique.some((other) => other !== item && within(item, other)));
+  const at = (item: string): number => question.indexOf(item);
+  return longest.filter((item) => at(item) >= 0).sort((a, b) => at(a) - at(b));
+}
+
+function tagged(question: string): string[] {
+  const doc = nlp(question);
+  return [doc.people(), doc.places(), doc.organizations(), doc.match("#Date+"), doc.match("#ProperNoun+")]
+    .flatMap((view) => view.out("array") as string[])
+    .concat(question.match(/\p{N}[\p{N}.,:/-]*/gu) ?? []);
+}
+
+function quoted(question: string): string[] {
+  return [...question.matchAll(/["“”]([^"“”]+)["“”]/g)].map((match) => match[1] ?? "");
+}
+
+/** Runs of capitalised words; the first word of the question only as part of a longer run. */
+function capitalised(question: string): string[] {
+  const word = "\\p{Lu}(?:[\\p{L}\\p{M}\\p{N}'’-]|\\.(?=\\p{L}))*";
+  const runs = question.matchAll(new RegExp(`${word}(?:\\s+${word})*`, "gu"));
+  return [...runs].flatMap((run) => {
+    const text = run.index === 0 ? dropQuestionWord(run[0]) : run[0];
+    return text ? [text] : [];
+  });
+}
+
+function dropQuestionWord(run: string): string {
+  const [first = "", ...rest] = run.split(/\s+/);
+  if (QUESTION_WORDS.has(first.toLowerCase())) return rest.join(" ");
+  return rest.length === 0 ? "" : run;
+}
+
+function trimItem(item: string): string {
+  return item
+    .trim()
+    .replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, "")
+    .replace(/['’]s?$/u, "");
+}
+
+/** Whether an item is a run of whole words of a longer one. */
+function within(item: string, other: string): boolean {
+  const [a, b] = [item, other].map((text) => ` ${text.toLowerCase().replace(/['’.-]/g, " ")} `);
+  return other.length > item.length && (b ?? "").includes(a ?? "");
+}

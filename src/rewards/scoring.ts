@@ -1,0 +1,70 @@
+/**
+ * What rewards are computed from: a recorded trajectory, its episode facts and the judge's verdicts.
+ *
+ * Owns the input and output of the components and the few questions they all ask of a recording. Because everything
+ * is in the recording, scoring can be done again later with other weights or another judge. Pure.
+ */
+import type { EpisodeRecord, StepRecord, VerdictsRecord } from "../trajectory/schema.js";
+import type { MemoryItemRecord, MemoryOpRecord } from "../trajectory/schema-parts.js";
+import type { MemoryOp } from "../types.js";
+
+/** Everything a reward may look at. */
+export interface ScoringInput {
+  /** Steps of one rollout, in order, auxiliary calls included. */
+  steps: readonly StepRecord[];
+  episode: EpisodeRecord;
+  verdicts: VerdictsRecord;
+}
+
+/** One component: its value, null when the evidence is missing, and what it rests on in words. */
+export interface RewardPart {
+  value: number | null;
+  basis: string;
+}
+
+/** The policy calls, in order. */
+export function policySteps(steps: readonly StepRecord[]): StepRecord[] {
+  return steps.filter((step) => step.call_role === "policy");
+}
+
+/** The policy call at answer time: the last one that got a response. */
+export function answerStep(steps: readonly StepRecord[]): StepRecord | undefined {
+  return policySteps(steps).findLast((step) => step.response !== null);
+}
+
+/** Successful operations of the given kinds, each with its step. A refused operation changed nothing. */
+export function operations(
+  steps: readonly StepRecord[],
+  kinds: readonly MemoryOp[],
+): { op: MemoryOpRecord; step: StepRecord }[] {
+  return policySteps(steps).flatMap((step) =>
+    step.memory_ops.filter((op) => op.ok && kinds.includes(op.op)).map((op) => ({ op, step })),
+  );
+}
+
+/** The agent's final answer; null when it gave none or an empty one. */
+export function finalAnswer(episode: EpisodeRecord): string | null {
+  return episode.answer?.trim() ? episode.answer.trim() : null;
+}
+
+/** Items the policy added in stage 1, those deleted later included. */
+export function addedInStageOne(steps: readonly StepRecord[], episode: EpisodeRecord): MemoryItemRecord[] {
+  const added = operations(steps, ["ADD"]).filter(({ step }) => step.stage === 1);
+  return itemsOf(
+    added.flatMap(({ op }) => op.memory_ids),
+    episode,
+  );
+}
+
+/** Items the policy retrieved on its own account, in any stage, without repetition. */
+export function retrieved(steps: readonly StepRecord[], episode: EpisodeRecord): MemoryItemRecord[] {
+  return itemsOf(
+    operations(steps, ["RETRIEVE"]).flatMap(({ op }) => op.memory_ids),
+    episode,
+  );
+}
+
+function itemsOf(ids: readonly string[], episode: EpisodeRecord): MemoryItemRecord[] {
+  const byId = new Map(episode.items.map((item) => [item.id, item]));
+  return [...new Set(ids)].flatMap((id) => byId.get(id) ?? []);
+}
