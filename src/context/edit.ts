@@ -8,14 +8,16 @@
 import { type BaseMessage, RemoveMessage, type StoredMessage } from "@langchain/core/messages";
 import type { MessageFact, MessageFacts, TokenCounter } from "../types.js";
 import { countMessages, type FactsUpdate, type MessageCount } from "./budget.js";
-import { idOf, storeMessage } from "./messages.js";
+import { idOf, storeMessage, textOf } from "./messages.js";
+import { markersIn } from "./segments.js";
 
 export type EditKind = "summary" | "filter" | "emergency" | "restore";
 
 /** A piece of text taken out of a message that stayed, and the marker left in its place. */
 export interface ArchivedCut {
   marker: string;
-  text: string;
+  /** Null when the marker replaced the whole content of the message. */
+  text: string | null;
 }
 
 /** One message as it was before the edit. */
@@ -26,10 +28,8 @@ export interface ArchivedMessage {
   fact: MessageFact;
   /** Id of the message before it; null for the first. */
   after: string | null;
-  /** Set for changed messages cut in parts; absent when the whole content was replaced. */
+  /** Set for changed messages: what was cut. One cut without text: the marker replaced the whole content. */
   cuts?: ArchivedCut[];
-  /** The edit that had made or changed the message before this one did. */
-  madeBy?: string;
 }
 
 /** All that is needed to undo one edit. JSON-serialisable. */
@@ -150,6 +150,7 @@ function archiveOf(draft: EditDraft, removed: string[], changed: string[], added
     if (!gone.has(id) && !rewritten.has(id)) return;
     const fact = draft.counted.facts[id] as MessageFact;
     if (fact.editId) lineage.add(fact.editId);
+    for (const { editId } of markersIn(textOf(message))) lineage.add(editId);
     const cuts = draft.cuts?.get(id);
     messages.push({
       id,
@@ -158,7 +159,6 @@ function archiveOf(draft: EditDraft, removed: string[], changed: string[], added
       fact: structuredClone(fact),
       after: i === 0 ? null : idOf(draft.before[i - 1] as BaseMessage),
       ...(cuts ? { cuts } : {}),
-      ...(fact.editId ? { madeBy: fact.editId } : {}),
     });
   });
   return {

@@ -24,6 +24,14 @@ export function cutMarker(editId: string, cut: number, passages: number | "all")
   return `[filtered ${what}, ${editId}#${cut}]`;
 }
 
+/** Edits whose markers stand in the text, in order. */
+export function markersIn(text: string): { marker: string; editId: string }[] {
+  return [...text.matchAll(MARKER)].map(([marker]) => ({
+    marker,
+    editId: marker.slice(marker.indexOf(", ") + 2, marker.lastIndexOf("#")),
+  }));
+}
+
 /** True when the text is nothing but markers of earlier cuts and white space. */
 export function isOnlyMarkers(text: string): boolean {
   return text.trim() !== "" && text.replace(MARKER, "").trim() === "";

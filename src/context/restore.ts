@@ -1,0 +1,133 @@
+/**
+ * Undoing an archived edit in whatever the context has become since.
+ *
+ * Messages find their place by their position in the thread, not by neighbours, so later edits do not matter.
+ * Pure. Leaves out: where archives are kept (`archive.ts`).
+ */
+import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
+import type { MessageFact, MessageFacts, TokenCounter } from "../types.js";
+import { countMessages } from "./budget.js";
+import { pasteBlocks } from "./cut.js";
+import { type ArchivedEdit, type ArchivedMessage, type ContextEdit, finishEdit } from "./edit.js";
+import { callsOf, idOf, isSummary, loadMessage, textOf } from "./messages.js";
+import { memoriesLeft } from "./retrieval.js";
+import { markersIn } from "./segments.js";
+
+export interface RestoreOptions {
+  /** Id of this restoration; default `${archived.editId}-restore`. */
+  editId?: string;
+}
+
+/**
+ * Brings back what an edit took out: removed messages at their place, cut text at its markers, and takes out what
+ * the edit had put in. Messages appended since stay. Idempotent: what is back already is left alone, so restoring
+ * twice changes nothing the second time.
+ *
+ * After later edits: a message that a later edit removed stays away (restore that edit; `lineage` of its archive
+ * and `replaces` of its summary lead there); text cut by a later edit stays cut; an earlier summary whose own
+ * messages are all back is not brought back beside them. Restoring every edit, in any order that ends with
+ * nothing left to restore, gives the original history.
+ *
+ * @throws TypeError when a message has no id
+ */
+export function restoreEdit(
+  messages: readonly BaseMessage[],
+  archived: ArchivedEdit,
+  facts: Readonly<MessageFacts>,
+  counter: TokenCounter,
+  options: RestoreOptions = {},
+): ContextEdit {
+  const counted = countMessages(messages, facts, counter);
+  const drafted: Record<string, MessageFact> = {};
+  const gone = new Set(archived.addedIds);
+  const changes = new Map(archived.messages.filter((m) => m.action === "changed").map((m) => [m.id, m]));
+  const kept = messages.flatMap((message) => {
+    const id = idOf(message);
+    if (gone.has(id)) return [];
+    const entry = changes.get(id);
+    if (!entry) return [message];
+    const { message: back, fact } = undoChange(message, counted.facts[id] as MessageFact, entry);
+    if (fact) drafted[id] = fact;
+    return [back];
+  });
+  const present = new Set(kept.map(idOf));
+  const missing = archived.messages.filter((m) => m.action === "removed" && !present.has(m.id));
+  const wanted = withoutSpentSummaries(missing, present);
+  for (const entry of wanted) drafted[entry.id] = structuredClone(entry.fact);
+  const placeOf = (message: BaseMessage): number =>
+    (drafted[idOf(message)] ?? counted.facts[idOf(message)])?.position ?? 0;
+  const after = merge(
+    kept,
+    wanted.map((entry) => loadMessage(entry.message)),
+    placeOf,
+  );
+  const editId = options.editId ?? `${archived.editId}-restore`;
+  return finishEdit({ editId, kind: "restore", before: messages, after, counted, facts: drafted, counter });
+}
+
+/** A message as it was before the edit, or, where later edits cut it too, with this edit's cuts undone. */
+function undoChange(
+  message: BaseMessage,
+  fact: MessageFact,
+  entry: ArchivedMessage,
+): { message: BaseMessage; fact?: MessageFact } {
+  const cuts = entry.cuts ?? [];
+  const whole = cuts.some((cut) => cut.text === null && cut.marker === message.content);
+  const pasted = whole ? message : pasteBlocks(message, cuts);
+  if (!whole && pasted === message) return { message };
+  const original = loadMessage(entry.message);
+  if (whole || JSON.stringify(pasted.content) === JSON.stringify(original.content)) {
+    return { message: original, fact: { ...structuredClone(entry.fact), position: fact.position } };
+  }
+  const { editId, ...rest } = fact;
+  const cutBy = fact.origin === "summary" ? editId : markersIn(textOf(pasted)).at(-1)?.editId;
+  const memories = memoriesLeft(entry.fact.memories, textOf(pasted));
+  const known = { ...(cutBy ? { editId: cutBy } : {}), ...(memories ? { memories } : {}) };
+  return { message: pasted, fact: { ...rest, ...known } };
+}
+
+/** Leaves out summaries that stand only for messages which are in the context, or come back with this edit. */
+function withoutSpentSummaries(missing: ArchivedMessage[], present: ReadonlySet<string>): ArchivedMessage[] {
+  const back = new Set(missing.map((entry) => entry.id));
+  return missing.filter((entry) => {
+    const replaces = entry.fact.origin === "summary" ? (entry.fact.replaces ?? []) : [];
+    return replaces.length === 0 || !replaces.every((id) => present.has(id) || back.has(id));
+  });
+}
+
+/** Merges by place; at one place a summary comes before what it stands for, and answers stay behind their calls. */
+function merge(
+  kept: readonly BaseMessage[],
+  back: readonly BaseMessage[],
+  placeOf: (message: BaseMessage) => number,
+): BaseMessage[] {
+  const out: BaseMessage[] = [];
+  let at = 0;
+  for (const message of back) {
+    const place = placeOf(message);
+    const start = at;
+    while (
+      at < kept.length &&
+      comesBefore(kept[at] as BaseMessage, placeOf(kept[at] as BaseMessage), message, place)
+    )
+      at++;
+    if (!ToolMessage.isInstance(message)) at = behindAnswers(kept, at);
+    out.push(...kept.slice(start, at), message);
+  }
+  return [...out, ...kept.slice(at)];
+}
+
+function comesBefore(kept: BaseMessage, keptPlace: number, back: BaseMessage, place: number): boolean {
+  return keptPlace < place || (keptPlace === place && (isSummary(kept) || !isSummary(back)));
+}
+
+/** Moves a place that lies between a call and its answers behind the answers. */
+function behindAnswers(messages: readonly BaseMessage[], at: number): number {
+  let end = at;
+  while (end < messages.length && ToolMessage.isInstance(messages[end])) end++;
+  if (end === at) return at;
+  let start = at - 1;
+  while (start >= 0 && ToolMessage.isInstance(messages[start])) start--;
+  const speaker = messages[start];
+  return speaker && callsOf(speaker).length > 0 ? end : at;
+}
