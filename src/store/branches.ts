@@ -1,0 +1,109 @@
+/**
+ * Branches: which of them exist, and what a view of a branch up to a revision can see.
+ *
+ * A view is a chain, tip first: rows of the tip up to its revision, rows of its parent up to the fork, and so
+ * on. A row of a lower level counts only while no level above it has written the same item.
+ */
+import { StoreError } from "../errors.js";
+import type { StoreVersion } from "../types.js";
+import type { Connection } from "./database.js";
+
+export interface BranchRow {
+  id: number;
+  name: string;
+  parent: number | null;
+  fork_rev: number;
+  created_at: number;
+  /** Null while open; else "discarded" or "promoted". */
+  closed: string | null;
+  /** Lowest revision still readable by `at()`; vacuum raises it. */
+  oldest_rev: number;
+}
+
+/** One level of a view: rows of `branch` with revisions up to `limit`. */
+export interface Level {
+  branch: number;
+  limit: number;
+}
+
+/** A point of view on the store. `limit` of the first level is `Infinity` for the tip of a branch. */
+export interface View {
+  readonly levels: readonly Level[];
+}
+
+/** In-memory copy of the branch table, reloaded when another connection committed. */
+export class Branches {
+  #rows = new Map<number, BranchRow>();
+
+  constructor(private readonly db: Connection) {
+    this.reload();
+  }
+
+  reload(): void {
+    this.#rows = new Map(this.db.rows<BranchRow>("SELECT * FROM branches").map((row) => [row.id, row]));
+  }
+
+  all(): BranchRow[] {
+    return [...this.#rows.values()];
+  }
+
+  byName(name: string): BranchRow | undefined {
+    return this.all().find((row) => row.name === name && row.closed === null);
+  }
+
+  get(id: number): BranchRow | undefined {
+    return this.#rows.get(id);
+  }
+
+  /** The row of an open branch. Throws `AGEMEM_STORE_BRANCH` when it was discarded or promoted. */
+  open(id: number): BranchRow {
+    const row = this.#rows.get(id);
+    if (!row || row.closed !== null) {
+      throw branchError(
+        `The branch "${row?.name ?? id}" is ${row?.closed ?? "gone"}`,
+        "Fork again from an open branch.",
+      );
+    }
+    return row;
+  }
+
+  /** The view of a branch up to a revision (default: everything). */
+  view(id: number, limit = Number.POSITIVE_INFINITY): View {
+    const levels: Level[] = [];
+    let bound = limit;
+    for (
+      let row = this.#rows.get(id);
+      row;
+      row = row.parent === null ? undefined : this.#rows.get(row.parent)
+    ) {
+      levels.push({ branch: row.id, limit: bound });
+      bound = Math.min(bound, row.fork_rev);
+    }
+    return { levels };
+  }
+
+  /** Finds the branch of a version and checks that it can be read. Throws `AGEMEM_STORE_BRANCH`. */
+  resolve(version: StoreVersion, newest: number): BranchRow {
+    const { branch, revision } = version;
+    const row = this.byName(branch);
+    if (!row) throw branchError(`There is no open branch "${branch}"`, "List the branches with branches().");
+    if (!Number.isInteger(revision) || revision < 0 || revision > newest) {
+      throw branchError(`Branch "${branch}" has no revision ${revision}`, `Use a revision up to ${newest}.`);
+    }
+    if (revision < row.oldest_rev && !this.#isPinned(row.id, revision)) {
+      throw branchError(
+        `Revision ${revision} of branch "${branch}" was vacuumed`,
+        "Pin versions that must stay readable before vacuum.",
+      );
+    }
+    return row;
+  }
+
+  #isPinned(branch: number, revision: number): boolean {
+    return this.db.row("SELECT 1 FROM pins WHERE branch = ? AND rev = ?", branch, revision) !== undefined;
+  }
+}
+
+export function branchError(message: string, remedy: string): StoreError {
+  return new StoreError("AGEMEM_STORE_BRANCH", message, { remedy });
+}

@@ -1,0 +1,170 @@
+/**
+ * Opening the SQLite database of a store and turning its failures into store errors.
+ *
+ * Owns pragmas (WAL, synchronous), the file layout's first half (`<dir>/memory.db`) and the prepared
+ * statement cache. Leaves out the tables (`schema.ts`).
+ */
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import Database from "better-sqlite3";
+import { AgeMemError, messageOf, StoreError } from "../errors.js";
+import { prepareSchema } from "./schema.js";
+
+/** `"full"`: an acknowledged write survives power loss. `"normal"`: it survives a crash of the process, but a power loss may take back the last ones. */
+export type Durability = "full" | "normal";
+
+/** Name of the database file inside a store's directory. */
+export const DATABASE_FILE = "memory.db";
+
+/** A database connection with its statements prepared once each. */
+export class Connection {
+  readonly #statements = new Map<string, Database.Statement<unknown[]>>();
+
+  constructor(
+    readonly db: Database.Database,
+    /** Absolute directory, or null for an in-memory store. */
+    readonly directory: string | null,
+  ) {}
+
+  /** The prepared statement of an SQL text; the text is the cache key. */
+  prepare(sql: string): Database.Statement<unknown[]> {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.db.prepare<unknown[]>(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  row<T>(sql: string, ...params: unknown[]): T | undefined {
+    return this.prepare(sql).get(...params) as T | undefined;
+  }
+
+  rows<T>(sql: string, ...params: unknown[]): T[] {
+    return this.prepare(sql).all(...params) as T[];
+  }
+
+  iterate<T>(sql: string, ...params: unknown[]): IterableIterator<T> {
+    return this.prepare(sql).iterate(...params) as IterableIterator<T>;
+  }
+
+  run(sql: string, ...params: unknown[]): Database.RunResult {
+    return this.prepare(sql).run(...params);
+  }
+
+  getMeta(key: string): string | undefined {
+    return this.row<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)?.value;
+  }
+
+  setMeta(key: string, value: string): void {
+    this.run(
+      "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+      key,
+      value,
+    );
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.db.close();
+  }
+}
+
+/**
+ * Opens or creates the database under a directory, or in memory for `":memory:"`.
+ *
+ * @throws StoreError `AGEMEM_STORE_PATH` (a file, not writable), `AGEMEM_STORE_CORRUPT` (not a database),
+ * `AGEMEM_STORE_FORMAT` (written by a newer release)
+ */
+export function openDatabase(path: string, durability: Durability = "full"): Connection {
+  const directory = path === ":memory:" ? null : resolve(path);
+  if (directory) makeDirectory(directory);
+  let db: Database.Database;
+  try {
+    db = new Database(directory ? join(directory, DATABASE_FILE) : ":memory:", { timeout: 2000 });
+  } catch (cause) {
+    throw pathError(path, cause);
+  }
+  try {
+    db.pragma("journal_mode = WAL");
+    db.pragma(`synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
+    db.pragma("cache_size = -65536");
+    db.pragma("temp_store = MEMORY");
+    prepareSchema(db, Date.now(), randomUUID());
+  } catch (cause) {
+    db.close();
+    throw cause instanceof AgeMemError ? cause : openError(path, cause);
+  }
+  db.pragma("busy_timeout = 20");
+  return new Connection(db, directory);
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    if (existsSync(directory) && !statSync(directory).isDirectory()) throw new Error("it is a file");
+    mkdirSync(directory, { recursive: true });
+  } catch (cause) {
+    throw pathError(directory, cause);
+  }
+}
+
+function pathError(path: string, cause: unknown): StoreError {
+  return new StoreError(
+    "AGEMEM_STORE_PATH",
+    `The store directory ${path} cannot be used: ${messageOf(cause)}`,
+    {
+      cause,
+      remedy: "Give a directory that can be created, read and written.",
+      details: { path },
+    },
+  );
+}
+
+function openError(path: string, cause: unknown): StoreError {
+  const code = sqliteCode(cause);
+  if (
+    code.startsWith("SQLITE_READONLY") ||
+    code.startsWith("SQLITE_CANTOPEN") ||
+    code.startsWith("SQLITE_PERM")
+  ) {
+    return pathError(path, cause);
+  }
+  return toStoreError(cause) as StoreError;
+}
+
+function sqliteCode(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" && code.startsWith("SQLITE_") ? code : "";
+}
+
+/** Whether SQLite refused because another connection holds the lock. */
+export function isBusy(error: unknown): boolean {
+  return sqliteCode(error).startsWith("SQLITE_BUSY");
+}
+
+/** Maps an SQLite failure to a {@link StoreError}; any other error is returned as it is. */
+export function toStoreError(cause: unknown): unknown {
+  const code = sqliteCode(cause);
+  if (!code) return cause;
+  const details = { sqlite: code };
+  if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) {
+    return new StoreError("AGEMEM_STORE_LOCKED", "Another connection holds the store's write lock", {
+      cause,
+      remedy: "Try again, or raise busyTimeoutMs.",
+      details,
+    });
+  }
+  if (code.startsWith("SQLITE_CORRUPT") || code.startsWith("SQLITE_NOTADB")) {
+    return new StoreError("AGEMEM_STORE_CORRUPT", `The store's database is damaged: ${messageOf(cause)}`, {
+      cause,
+      remedy: "Run `agemem memory verify`, and restore a backup if repair cannot help.",
+      details,
+    });
+  }
+  return new StoreError("AGEMEM_STORE_IO", `The store's database failed: ${messageOf(cause)}`, {
+    cause,
+    remedy: "Check free space and the health of the disk; nothing of this call was written.",
+    details,
+  });
+}

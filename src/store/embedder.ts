@@ -1,0 +1,140 @@
+/**
+ * Calls to the embedding model: in batches, retried, cached by content, checked.
+ *
+ * Owns what a vector must be before it may be stored. Leaves out which texts are embedded (`field-paths.ts`).
+ */
+import { createHash } from "node:crypto";
+import type { EmbeddingsInterface } from "@langchain/core/embeddings";
+import pRetry from "p-retry";
+import { ModelError, messageOf, StoreError } from "../errors.js";
+
+/** How a store embeds. */
+export interface StoreIndexOptions {
+  embeddings: EmbeddingsInterface;
+  /** Dimension; default: that of the store, else of the first vector. */
+  dims?: number;
+  /** Name kept with the store and compared when it is opened again. Default: class and model name. */
+  embeddingName?: string;
+  /** Paths that are embedded unless a put says otherwise. Default `["$"]`, the whole value as JSON. */
+  fields?: string[];
+  /** `"auto"`: FAISS when it loads, else flat. Environment `AGEMEM_INDEX=flat` or `faiss` overrides. */
+  kind?: "auto" | "faiss" | "flat";
+  /** Slots of a search scope from which the index is approximate; `Infinity` = never. Default 20,000. */
+  approximateFrom?: number;
+  /** Texts per request to the model. Default 256. */
+  batchSize?: number;
+  /** Attempts after the first. Default 2. */
+  retries?: number;
+  /** Embeddings kept in memory by content. Default 2,000. */
+  cacheSize?: number;
+}
+
+/** 16 bytes that stand for a text. */
+export function textHash(text: string): Buffer {
+  return createHash("sha256").update(text).digest().subarray(0, 16);
+}
+
+export class Embedder {
+  readonly name: string;
+  readonly fields: readonly string[];
+  /** Dimension, or null until the first vector. */
+  dims: number | null;
+  readonly #cache = new Map<string, Float32Array>();
+
+  constructor(private readonly options: StoreIndexOptions) {
+    this.name = options.embeddingName ?? nameOf(options.embeddings);
+    this.fields = options.fields ?? ["$"];
+    this.dims = options.dims ?? null;
+  }
+
+  /** Vectors of texts, in order. Throws `AGEMEM_EMBEDDING_FAILED`, `AGEMEM_VECTOR_INVALID`. */
+  async embedTexts(texts: readonly string[]): Promise<Float32Array[]> {
+    const missing = [...new Set(texts.filter((text) => !this.#cache.has(`d${text}`)))];
+    const fresh = new Map<string, Float32Array>();
+    const size = this.options.batchSize ?? 256;
+    for (let from = 0; from < missing.length; from += size) {
+      const part = missing.slice(from, from + size);
+      const vectors = await this.#call(() => this.options.embeddings.embedDocuments(part));
+      if (!Array.isArray(vectors) || vectors.length !== part.length) {
+        throw new ModelError(
+          "AGEMEM_EMBEDDING_FAILED",
+          "The embedding model returned another number of vectors",
+          {
+            details: { texts: part.length, vectors: Array.isArray(vectors) ? vectors.length : null },
+          },
+        );
+      }
+      part.forEach((text, i) => {
+        fresh.set(text, this.check(vectors[i] as number[]));
+      });
+    }
+    const out = texts.map((text) => (fresh.get(text) ?? this.#cache.get(`d${text}`)) as Float32Array);
+    for (const [text, vector] of fresh) this.#remember(`d${text}`, vector);
+    return out;
+  }
+
+  /** The vector of a search query. */
+  async embedQuery(text: string): Promise<Float32Array> {
+    const cached = this.#cache.get(`q${text}`);
+    if (cached) return cached;
+    const vector = this.check(await this.#call(() => this.options.embeddings.embedQuery(text)));
+    this.#remember(`q${text}`, vector);
+    return vector;
+  }
+
+  /** Checks dimension and finiteness and copies to single precision. Throws `AGEMEM_VECTOR_INVALID`. */
+  check(numbers: ArrayLike<number>): Float32Array {
+    const expected = this.dims ?? numbers?.length;
+    if (!numbers || typeof numbers.length !== "number" || numbers.length !== expected || expected === 0) {
+      throw new StoreError(
+        "AGEMEM_VECTOR_INVALID",
+        `A vector has ${numbers?.length ?? "no"} numbers, not ${expected}`,
+        {
+          remedy: "Use the embedding model the store was made with, or reembed() for another one.",
+          details: { dims: numbers?.length ?? null, expected },
+        },
+      );
+    }
+    const vector = Float32Array.from(numbers);
+    for (let i = 0; i < vector.length; i++) {
+      if (Number.isFinite(vector[i])) continue;
+      throw new StoreError(
+        "AGEMEM_VECTOR_INVALID",
+        `Component ${i} of a vector is not a finite single-precision number`,
+        {
+          remedy: "Check the embedding model; nothing was stored.",
+          details: { component: i, value: String(numbers[i]) },
+        },
+      );
+    }
+    this.dims ??= vector.length;
+    return vector;
+  }
+
+  async #call<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      return await pRetry(request, { retries: this.options.retries ?? 2, minTimeout: 100, factor: 3 });
+    } catch (cause) {
+      throw new ModelError("AGEMEM_EMBEDDING_FAILED", `The embedding model failed: ${messageOf(cause)}`, {
+        cause,
+        remedy: "Check the model's endpoint and key; nothing was stored.",
+        details: { model: this.name },
+      });
+    }
+  }
+
+  #remember(key: string, vector: Float32Array): void {
+    const limit = this.options.cacheSize ?? 2000;
+    if (limit === 0 || key.length > 100_000) return;
+    const oldest = this.#cache.keys().next();
+    if (this.#cache.size >= limit && !oldest.done) this.#cache.delete(oldest.value);
+    this.#cache.set(key, vector);
+  }
+}
+
+function nameOf(embeddings: EmbeddingsInterface): string {
+  const { model, modelName } = embeddings as { model?: unknown; modelName?: unknown };
+  const name = typeof model === "string" ? model : typeof modelName === "string" ? modelName : "";
+  const kind = embeddings.constructor?.name ?? "Object";
+  return name ? `${kind}:${name}` : kind;
+}

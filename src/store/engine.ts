@@ -1,0 +1,244 @@
+/**
+ * The machinery that all handles of one opened store share: connection, memory, write queue, catch-up.
+ *
+ * Owns the order of things: writes one after the other, each in one transaction, memory changed only after the
+ * commit, and everything another connection committed taken over before a read or write. Leaves out the
+ * contract (`faiss-store.ts`), rows (`reader.ts`, `writer.ts`) and ranking (`search.ts`).
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { StoreError } from "../errors.js";
+import { Branches, type View } from "./branches.js";
+import { type Connection, isBusy, toStoreError } from "./database.js";
+import { Embedder, type StoreIndexOptions } from "./embedder.js";
+import { IndexSet } from "./index-set.js";
+import { loadRows } from "./loader.js";
+import { Namespaces } from "./namespaces.js";
+import type { StoreLimits } from "./operations.js";
+import { VectorTable } from "./vector-table.js";
+import type { WrittenRow } from "./writer.js";
+
+export interface EngineOptions {
+  index: StoreIndexOptions | undefined;
+  limits: StoreLimits;
+  /** How long a writer waits for other processes, in milliseconds. */
+  busyTimeoutMs: number;
+  /** Clock in milliseconds since the epoch; tests set it. */
+  now: () => number;
+  /** Minutes for puts without a TTL of their own. */
+  defaultTtl: number | null;
+  /** Whether returned items with a TTL live on from now. */
+  refreshTtlOnRead: boolean;
+}
+
+export class Engine {
+  readonly branches: Branches;
+  readonly namespaces: Namespaces;
+  readonly embedder: Embedder | null;
+  readonly indexes: IndexSet;
+  /** The vectors in memory; null without an embedding model, or before the first vector. */
+  table: VectorTable | null = null;
+  /** Id of the last version row taken over. */
+  lastVersion = 0;
+  closed = false;
+  /** What each branch that has a parent wrote, by item: the first revision. */
+  readonly overrides = new Map<number, Map<number, number>>();
+  /** Last revision per branch. */
+  readonly #tips = new Map<number, number>();
+  #dataVersion = -1;
+  #epoch = "";
+  #writes: Promise<unknown> = Promise.resolve();
+  readonly now: () => number;
+
+  constructor(
+    readonly db: Connection,
+    readonly options: EngineOptions,
+  ) {
+    this.now = options.now;
+    this.branches = new Branches(db);
+    this.namespaces = new Namespaces(db);
+    this.embedder = options.index ? new Embedder(options.index) : null;
+    this.indexes = new IndexSet(this);
+  }
+
+  /** Throws `AGEMEM_STORE_CLOSED` after close. */
+  assertOpen(): void {
+    if (!this.closed) return;
+    throw new StoreError("AGEMEM_STORE_CLOSED", "The store is closed", {
+      remedy: "Open it again with FaissStore.open().",
+    });
+  }
+
+  /** Takes over what other connections committed since the last look. Cheap when there is nothing. */
+  poll(): void {
+    this.assertOpen();
+    const dataVersion = this.db.db.pragma("data_version", { simple: true }) as number;
+    if (dataVersion === this.#dataVersion) return;
+    this.#dataVersion = dataVersion;
+    this.branches.reload();
+    this.namespaces.refresh();
+    const epoch = this.db.getMeta("epoch") ?? "0";
+    if (epoch !== this.#epoch) {
+      if (this.#epoch !== "") this.forget();
+      this.#epoch = epoch;
+    }
+    this.checkEmbedding();
+    loadRows(this);
+  }
+
+  /** Drops everything derived, to be read again: after a vacuum or a change of embeddings. */
+  forget(): void {
+    this.branches.reload();
+    this.namespaces.reload();
+    this.table = null;
+    this.lastVersion = 0;
+    this.overrides.clear();
+    this.#tips.clear();
+    this.indexes.clear();
+    this.#dataVersion = -1;
+  }
+
+  /** Starts the next epoch inside a write transaction, so that every connection reads everything again. */
+  bumpEpoch(): void {
+    this.db.setMeta("epoch", String(Number(this.db.getMeta("epoch") ?? "0") + 1));
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** Takes rows into memory: written by this connection, or read by `loadRows`. */
+  apply(row: WrittenRow): void {
+    this.applyFacts(row);
+    if (row.prev !== null) this.table?.endVersion(row.prev, row.rev);
+    const first = row.vectors[0];
+    if (!first || row.op === 0 || !this.embedder) return;
+    this.table ??= new VectorTable(first.length);
+    const facts = { ...row, version: row.id, endRev: row.end_rev };
+    for (const vector of row.vectors) this.indexes.added(this.table.append(facts, vector), row.ns);
+  }
+
+  /** The part of {@link apply} that needs no vectors. */
+  applyFacts(row: Pick<WrittenRow, "id" | "branch" | "item" | "rev">): void {
+    this.lastVersion = Math.max(this.lastVersion, row.id);
+    this.#tips.set(row.branch, Math.max(this.#tips.get(row.branch) ?? 0, row.rev));
+    if (this.branches.get(row.branch)?.parent == null) return;
+    let items = this.overrides.get(row.branch);
+    if (!items) {
+      items = new Map();
+      this.overrides.set(row.branch, items);
+    }
+    const first = items.get(row.item);
+    if (first === undefined || row.rev < first) items.set(row.item, row.rev);
+  }
+
+  /** Whether a level above `depth` of a view has written the item. */
+  isHidden(view: View, depth: number, item: number): boolean {
+    for (let above = 0; above < depth; above++) {
+      const level = view.levels[above];
+      const first = level && this.overrides.get(level.branch)?.get(item);
+      if (first !== undefined && first <= (level?.limit ?? 0)) return true;
+    }
+    return false;
+  }
+
+  /** Number of the last write a branch sees. */
+  revisionOf(branch: number): number {
+    return Math.max(this.#tips.get(branch) ?? 0, this.branches.get(branch)?.fork_rev ?? 0);
+  }
+
+  setTip(branch: number, rev: number): void {
+    this.#tips.set(branch, Math.max(this.#tips.get(branch) ?? 0, rev));
+  }
+
+  /** Whether any item of the store may expire. */
+  hasExpiring(): boolean {
+    return this.db.row("SELECT 1 FROM versions WHERE expires_at IS NOT NULL LIMIT 1") !== undefined;
+  }
+
+  /** The last revision number given out, over all branches. */
+  newestRevision(): number {
+    return this.db.row<{ rev: number | null }>("SELECT max(rev) AS rev FROM revisions")?.rev ?? 0;
+  }
+
+  /**
+   * Runs `work` in a write transaction after those asked for before. `prepare` starts at once (embedding).
+   * Memory is changed by what `work` returns to `applyRows`, after the commit.
+   *
+   * @throws StoreError `AGEMEM_STORE_LOCKED` after `busyTimeoutMs`, `AGEMEM_STORE_IO`
+   */
+  write<P, T>(
+    prepare: () => Promise<P>,
+    work: (prepared: P) => { result: T; rows: WrittenRow[] },
+  ): Promise<T> {
+    this.assertOpen();
+    const preparing = prepare();
+    preparing.catch(() => undefined);
+    const turn = this.#writes.then(async () => {
+      const prepared = await preparing;
+      return this.#transaction(() => work(prepared));
+    });
+    this.#writes = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Resolves when every write asked for so far has ended. */
+  async settled(): Promise<void> {
+    await this.#writes;
+  }
+
+  async #transaction<T>(work: () => { result: T; rows: WrittenRow[] }): Promise<T> {
+    await this.#begin();
+    try {
+      this.poll();
+      const { result, rows } = work();
+      this.db.run("COMMIT");
+      for (const row of rows) this.apply(row);
+      return result;
+    } catch (error) {
+      if (this.db.db.inTransaction) this.db.run("ROLLBACK");
+      this.namespaces.reload();
+      this.branches.reload();
+      throw toStoreError(error);
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const deadline = Date.now() + this.options.busyTimeoutMs;
+    for (let wait = 2; ; wait = Math.min(wait * 1.5, 50)) {
+      this.assertOpen();
+      try {
+        this.db.run("BEGIN IMMEDIATE");
+        return;
+      } catch (error) {
+        if (!isBusy(error) || Date.now() >= deadline) throw toStoreError(error);
+      }
+      await sleep(wait * (0.5 + Math.random()));
+    }
+  }
+
+  /** Compares the embedding model with the one the store was made with. Throws `AGEMEM_STORE_EMBEDDING`. */
+  checkEmbedding(): void {
+    const name = this.db.getMeta("embedding_name");
+    const dims = Number(this.db.getMeta("embedding_dims") ?? "0");
+    if (!this.embedder || name === undefined) return;
+    if (name !== this.embedder.name || (this.embedder.dims !== null && this.embedder.dims !== dims)) {
+      throw new StoreError(
+        "AGEMEM_STORE_EMBEDDING",
+        `The store holds vectors of "${name}" (${dims} dimensions), not of "${this.embedder.name}" (${this.embedder.dims ?? "?"})`,
+        {
+          remedy:
+            "Open it with the model it was made with, or convert it: FaissStore.reembed(path, { index }).",
+          details: { stored: { name, dims }, given: { name: this.embedder.name, dims: this.embedder.dims } },
+        },
+      );
+    }
+    this.embedder.dims = dims;
+  }
+
+  /** Records model and dimension with the first vectors, inside a write transaction. */
+  recordEmbedding(dims: number): void {
+    if (!this.embedder || this.db.getMeta("embedding_name") !== undefined) return;
+    this.db.setMeta("embedding_name", this.embedder.name);
+    this.db.setMeta("embedding_dims", String(dims));
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * `FaissStore`: LangGraph's `BaseStore` on one machine, durable, versioned and forkable.
+ *
+ * Owns the public face: opening, the contract's methods, versions, closing. The work is in `batch.ts` (contract),
+ * `engine.ts` (order and memory) and `versions.ts` (forks). One handle stands for one branch; `fork()` gives
+ * another handle of the same engine, `at()` a read-only one.
+ */
+import { BaseStore, type Operation, type OperationResults } from "@langchain/langgraph";
+import { StoreError } from "../errors.js";
+import type { PutOptions, StoreVersion, VersionedStore } from "../types.js";
+import { runBatch, type Target } from "./batch.js";
+import { type Durability, openDatabase } from "./database.js";
+import type { StoreIndexOptions } from "./embedder.js";
+import { Engine } from "./engine.js";
+import { DEFAULT_LIMITS, namespacePath, type PutOp, type StoreLimits } from "./operations.js";
+import { type HistoryEntry, historyOf, itemId } from "./reader.js";
+import { MAIN } from "./schema.js";
+import type { MemorySearchOptions, SearchItem } from "./search-options.js";
+import { collectStats, type StoreStats } from "./stats.js";
+import { createFork, discardBranch } from "./versions.js";
+
+/** How a store is opened. */
+export interface FaissStoreOptions {
+  /** Embedding model and what is embedded. Without it there is keyword search only. */
+  index?: StoreIndexOptions;
+  /** Default `"full"`. */
+  durability?: Durability;
+  /** How long a writer waits for another process before `AGEMEM_STORE_LOCKED`, in ms. Default 30,000. */
+  busyTimeoutMs?: number;
+  limits?: Partial<StoreLimits>;
+  ttl?: {
+    /** Minutes for puts without a `ttl` of their own; default: none. */
+    defaultTtl?: number;
+    /** Reading an item starts its TTL again. Default false. */
+    refreshOnRead?: boolean;
+  };
+  /** Clock in milliseconds since the epoch; for tests. */
+  now?: () => number;
+}
+
+/** What every handle can do: read a view. */
+abstract class StoreHandle extends BaseStore {
+  /** @internal */
+  constructor(
+    protected readonly engine: Engine,
+    protected readonly target: Target,
+  ) {
+    super();
+  }
+
+  /** Runs operations at one moment; reads see the state before the batch's writes. See {@link FaissStore}. */
+  async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
+    return (await runBatch(this.engine, this.target, operations)) as OperationResults<Op>;
+  }
+
+  /**
+   * Searches below a namespace prefix (`[]` = everything).
+   *
+   * With a `query`, results are ranked by `mode`, and every result has a `score` of that mode; items that have no
+   * vector follow unscored when fewer than `limit` were found. Without a query, items come by namespace, then
+   * creation. The filter applies before the cut.
+   *
+   * @throws InputError `AGEMEM_FILTER_INVALID`, `AGEMEM_INPUT_ARGUMENT`, `AGEMEM_NAMESPACE_INVALID`;
+   * ModelError `AGEMEM_EMBEDDING_FAILED`; StoreError `AGEMEM_STORE_UNSUPPORTED` (mode needs an embedding model)
+   */
+  override async search(
+    namespacePrefix: string[],
+    options: {
+      filter?: Record<string, unknown>;
+      limit?: number;
+      offset?: number;
+      query?: string;
+    } & MemorySearchOptions = {},
+  ): Promise<SearchItem[]> {
+    const [found] = await runBatch(this.engine, this.target, [{ namespacePrefix, ...options }]);
+    return found as SearchItem[];
+  }
+
+  /** Every state this view sees of an item, newest first; `[]` when there never was one. */
+  async history(namespace: string[], key: string): Promise<HistoryEntry[]> {
+    this.engine.poll();
+    const item = itemId(this.engine, namespacePath(namespace), key);
+    return item === undefined ? [] : historyOf(this.engine, this.target.view(), item);
+  }
+}
+
+/** A read-only view of a store as of a version. */
+export class FaissStoreView extends StoreHandle {
+  /** @internal */
+  constructor(
+    engine: Engine,
+    private readonly shown: StoreVersion,
+    branch: number,
+  ) {
+    super(engine, { branch: null, view: () => engine.branches.view(branch, shown.revision) });
+  }
+
+  version(): StoreVersion {
+    return this.shown;
+  }
+}
+
+/**
+ * Long-term memory on one machine: any LangGraph.js app can use it as its store.
+ *
+ * @example
+ * const store = await FaissStore.open("./memory", { index: { embeddings } });
+ * await store.put(["memories", "ada"], "1", { content: "likes tea" });
+ * await store.search(["memories", "ada"], { query: "drinks", limit: 3 });
+ * await store.close();
+ */
+export class FaissStore extends StoreHandle implements VersionedStore {
+  readonly #branch: number;
+  #closed = false;
+
+  /** @internal Use {@link FaissStore.open}. */
+  constructor(engine: Engine, branch: number) {
+    super(engine, {
+      branch,
+      view: () => {
+        engine.branches.open(branch);
+        return engine.branches.view(branch);
+      },
+    });
+    this.#branch = branch;
+  }
+
+  /**
+   * Opens or creates a store.
+   *
+   * @param path directory, or `":memory:"`
+   * @throws StoreError `AGEMEM_STORE_PATH`, `AGEMEM_STORE_CORRUPT`, `AGEMEM_STORE_FORMAT`, `AGEMEM_STORE_EMBEDDING`
+   */
+  static async open(path: string, options: FaissStoreOptions = {}): Promise<FaissStore> {
+    const db = openDatabase(path, options.durability);
+    try {
+      const engine = new Engine(db, {
+        index: options.index,
+        limits: { ...DEFAULT_LIMITS, ...options.limits },
+        busyTimeoutMs: options.busyTimeoutMs ?? 30_000,
+        now: options.now ?? Date.now,
+        defaultTtl: options.ttl?.defaultTtl ?? null,
+        refreshTtlOnRead: options.ttl?.refreshOnRead ?? false,
+      });
+      engine.poll();
+      return new FaissStore(engine, MAIN);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  override async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
+    this.#assertOpen();
+    return super.batch(operations);
+  }
+
+  /**
+   * Stores an item (full replacement; `createdAt` stays). When it resolves the item is on disk.
+   *
+   * @throws InputError `AGEMEM_NAMESPACE_INVALID`, `AGEMEM_INPUT_ARGUMENT`; StoreError `AGEMEM_STORE_LIMIT`,
+   * `AGEMEM_STORE_LOCKED`, `AGEMEM_STORE_IO`, `AGEMEM_VECTOR_INVALID`; ModelError `AGEMEM_EMBEDDING_FAILED`.
+   * After any of them nothing was stored.
+   */
+  override async put(
+    namespace: string[],
+    key: string,
+    value: Record<string, unknown>,
+    index?: false | string[],
+    options: PutOptions & Pick<PutOp, "vectors"> = {},
+  ): Promise<void> {
+    this.#assertOpen();
+    await runBatch(this.engine, this.target, [{ namespace, key, value, index, ...options }]);
+  }
+
+  override async search(...args: Parameters<StoreHandle["search"]>): Promise<SearchItem[]> {
+    this.#assertOpen();
+    return super.search(...args);
+  }
+
+  /** Branch and number of the last write this handle sees. */
+  version(): StoreVersion {
+    this.#assertOpen();
+    this.engine.poll();
+    const { id, name } = this.engine.branches.open(this.#branch);
+    return { branch: name, revision: this.engine.revisionOf(id) };
+  }
+
+  /** Read-only view as of a version. Throws `AGEMEM_STORE_BRANCH` when it does not exist or was vacuumed. */
+  at(version: StoreVersion): FaissStoreView {
+    this.#assertOpen();
+    this.engine.poll();
+    const { id } = this.engine.branches.resolve(version, this.engine.newestRevision());
+    return new FaissStoreView(this.engine, { ...version }, id);
+  }
+
+  /**
+   * A writable branch that shares everything up to `from` (default: this handle's version). Its cost does not
+   * depend on the number of items.
+   *
+   * @param name default: "fork-" and a random part
+   * @throws StoreError `AGEMEM_STORE_BRANCH` when the name is taken or `from` does not exist
+   */
+  async fork(name?: string, options: { from?: StoreVersion } = {}): Promise<FaissStore> {
+    this.#assertOpen();
+    return new FaissStore(this.engine, await createFork(this.engine, this.#branch, name, options.from));
+  }
+
+  /** Drops this branch; its handles fail with `AGEMEM_STORE_BRANCH` from now on. The trunk cannot be dropped. */
+  async discard(): Promise<void> {
+    this.#assertOpen();
+    await discardBranch(this.engine, this.#branch);
+  }
+
+  /** Sizes and state, for people and monitoring. */
+  async stats(): Promise<StoreStats> {
+    this.#assertOpen();
+    this.engine.poll();
+    return collectStats(this.engine, this.#branch);
+  }
+
+  /** Waits for running writes and closes. Closing the handle of a fork leaves the store open. Safe to repeat. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.engine.settled();
+    if (this.#branch !== MAIN || this.engine.closed) return;
+    this.engine.closed = true;
+    this.engine.db.close();
+  }
+
+  /** LangGraph's life cycle hook: closes. */
+  override async stop(): Promise<void> {
+    await this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw closedError();
+    this.engine.assertOpen();
+  }
+}
+
+function closedError(): StoreError {
+  return new StoreError("AGEMEM_STORE_CLOSED", "The store is closed", {
+    remedy: "Open it again with FaissStore.open().",
+  });
+}

@@ -1,0 +1,59 @@
+/** Reading version rows and their vectors from SQLite into memory: at open, and what other processes wrote. */
+import { StoreError } from "../errors.js";
+import type { Engine } from "./engine.js";
+import { VECTORS_PER_VERSION } from "./schema.js";
+import type { WrittenRow } from "./writer.js";
+
+/** Takes over every version row after the last known one. */
+export function loadRows(engine: Engine): void {
+  const from = engine.lastVersion;
+  const rows = engine.db.iterate<Omit<WrittenRow, "vectors">>(
+    "SELECT id, item, ns, branch, rev, end_rev, prev, born, op FROM versions WHERE id > ? ORDER BY id",
+    from,
+  );
+  if (!engine.embedder) {
+    for (const row of rows) engine.applyFacts(row);
+    return;
+  }
+  const vectors = vectorsAfter(engine, from);
+  let next = vectors.next();
+  for (const row of rows) {
+    const own: Float32Array[] = [];
+    while (next.done === false && next.value.version < row.id) next = vectors.next();
+    while (next.done === false && next.value.version === row.id) {
+      own.push(next.value.vector);
+      next = vectors.next();
+    }
+    engine.apply({ ...row, vectors: own });
+  }
+  vectors.return(undefined);
+}
+
+function* vectorsAfter(
+  engine: Engine,
+  version: number,
+): Generator<{ version: number; vector: Float32Array }, undefined> {
+  const rows = engine.db.iterate<{ id: number; vector: Buffer }>(
+    "SELECT id, vector FROM vectors WHERE id >= ? ORDER BY id",
+    (version + 1) * VECTORS_PER_VERSION,
+  );
+  for (const { id, vector } of rows) {
+    yield {
+      version: Math.floor(id / VECTORS_PER_VERSION),
+      vector: toVector(vector, engine.embedder?.dims ?? null),
+    };
+  }
+  return undefined;
+}
+
+/** The numbers of a stored blob. Throws `AGEMEM_STORE_CORRUPT` when its size is not `dims` floats. */
+export function toVector(blob: Buffer, dims: number | null): Float32Array {
+  if (blob.byteLength % 4 !== 0 || blob.byteLength === 0 || (dims !== null && blob.byteLength !== dims * 4)) {
+    throw new StoreError("AGEMEM_STORE_CORRUPT", "A stored vector has the wrong size", {
+      remedy: "Run `agemem memory verify` and `repair`.",
+      details: { bytes: blob.byteLength, dims },
+    });
+  }
+  if (blob.byteOffset % 4 === 0) return new Float32Array(blob.buffer, blob.byteOffset, blob.byteLength / 4);
+  return new Float32Array(new Uint8Array(blob).buffer);
+}

@@ -1,0 +1,115 @@
+/**
+ * Namespaces known to the store: ids, labels, and the ids under a prefix. An in-memory copy of the table.
+ *
+ * A namespace is identified by the JSON of its labels, so neither separators nor prefixes of labels can alias.
+ */
+import type { MatchCondition } from "@langchain/langgraph";
+import type { Connection } from "./database.js";
+import { namespacePath } from "./operations.js";
+
+export interface NamespaceRow {
+  id: number;
+  path: string;
+  labels: string[];
+}
+
+export class Namespaces {
+  readonly #byPath = new Map<string, NamespaceRow>();
+  readonly #byId = new Map<number, NamespaceRow>();
+  #sorted: NamespaceRow[] | null = [];
+  #lastId = 0;
+
+  constructor(private readonly db: Connection) {
+    this.refresh();
+  }
+
+  /** Takes over rows that other connections added. */
+  refresh(): void {
+    const rows = this.db.rows<{ id: number; path: string }>(
+      "SELECT id, path FROM namespaces WHERE id > ?",
+      this.#lastId,
+    );
+    for (const row of rows) this.#remember(row.id, row.path);
+  }
+
+  /** Forgets everything and reads again, after a vacuum or a rolled back write. */
+  reload(): void {
+    this.#byPath.clear();
+    this.#byId.clear();
+    this.#sorted = null;
+    this.#lastId = 0;
+    this.refresh();
+  }
+
+  find(path: string): NamespaceRow | undefined {
+    return this.#byPath.get(path);
+  }
+
+  get(id: number): NamespaceRow {
+    const row = this.#byId.get(id);
+    if (!row) throw new RangeError(`unknown namespace id ${id}`);
+    return row;
+  }
+
+  /** The id of a namespace, inserted when new; call inside a write transaction. */
+  ensure(path: string): NamespaceRow {
+    const known = this.#byPath.get(path);
+    if (known) return known;
+    const id = Number(this.db.run("INSERT INTO namespaces (path) VALUES (?)", path).lastInsertRowid);
+    return this.#remember(id, path);
+  }
+
+  /** All namespaces that begin with `prefix`, ordered by their labels. `[]` gives all. */
+  under(prefix: readonly string[]): NamespaceRow[] {
+    const sorted = this.#inOrder();
+    if (prefix.length === 0) return sorted;
+    const start = namespacePath(prefix).slice(0, -1);
+    const out: NamespaceRow[] = [];
+    for (let i = lowerBound(sorted, start); i < sorted.length; i++) {
+      const row = sorted[i] as NamespaceRow;
+      if (!row.path.startsWith(start)) break;
+      const next = row.path[start.length];
+      if (next === "," || next === "]") out.push(row);
+    }
+    return out;
+  }
+
+  /** Namespaces that meet all conditions, ordered. */
+  matching(conditions: readonly MatchCondition[]): NamespaceRow[] {
+    return this.#inOrder().filter((row) => conditions.every((condition) => matches(condition, row.labels)));
+  }
+
+  #inOrder(): NamespaceRow[] {
+    this.#sorted ??= [...this.#byId.values()].sort((a, b) =>
+      a.path < b.path ? -1 : a.path > b.path ? 1 : 0,
+    );
+    return this.#sorted;
+  }
+
+  #remember(id: number, path: string): NamespaceRow {
+    const row = { id, path, labels: JSON.parse(path) as string[] };
+    this.#byPath.set(path, row);
+    this.#byId.set(id, row);
+    this.#lastId = Math.max(this.#lastId, id);
+    this.#sorted = null;
+    return row;
+  }
+}
+
+function lowerBound(sorted: readonly NamespaceRow[], start: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as NamespaceRow).path < start) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function matches(condition: MatchCondition, labels: readonly string[]): boolean {
+  const { matchType, path } = condition;
+  if (path.length > labels.length) return false;
+  const from = matchType === "prefix" ? 0 : labels.length - path.length;
+  return path.every((label, i) => label === "*" || label === labels[from + i]);
+}

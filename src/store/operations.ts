@@ -1,0 +1,211 @@
+/**
+ * The operations a store accepts: LangGraph's four, with agemem's options, checked before anything runs.
+ *
+ * Owns recognising an operation by its shape, namespace, key, value and paging checks, and limits.
+ * Leaves out filters (`filter.ts`) and doing anything.
+ */
+import type {
+  GetOperation,
+  ListNamespacesOperation,
+  PutOperation,
+  SearchOperation,
+} from "@langchain/langgraph";
+import { InputError, StoreError } from "../errors.js";
+import type { PutOptions } from "../types.js";
+import { compileFilter, type Filter } from "./filter.js";
+import type { MemorySearchOptions } from "./search-options.js";
+import { checkSearchOptions } from "./search-options.js";
+
+/** Sizes above which an operation is refused with `AGEMEM_STORE_LIMIT`. */
+export interface StoreLimits {
+  /** UTF-16 units of the JSON text of one value. Default 16 Mi. */
+  valueChars: number;
+  /** UTF-16 units of a key or a namespace label. Default 32,768. */
+  keyChars: number;
+  /** Labels of a namespace. Default 64. */
+  namespaceDepth: number;
+  /** Operations of one batch. Default 100,000. */
+  batchOperations: number;
+}
+
+export const DEFAULT_LIMITS: StoreLimits = {
+  valueChars: 16 * 1024 * 1024,
+  keyChars: 32_768,
+  namespaceDepth: 64,
+  batchOperations: 100_000,
+};
+
+/** A put as this store takes it: with options, and with vectors of one's own where they exist already. */
+export type PutOp = PutOperation &
+  PutOptions & {
+    /** Vectors to store in place of embedding the value's texts; their count and paths are the caller's. */
+    vectors?: { path: string; vector: ArrayLike<number>; text?: string }[];
+  };
+export type SearchOp = SearchOperation & MemorySearchOptions;
+
+/** An operation with its checked parts. */
+export type Checked =
+  | { kind: "get"; op: GetOperation }
+  | { kind: "put"; op: PutOp; path: string; json: string | null }
+  | { kind: "search"; op: SearchOp; filter: Filter | null; limit: number; offset: number }
+  | { kind: "list"; op: ListNamespacesOperation };
+
+/**
+ * Checks one operation and says what it is.
+ *
+ * @throws InputError `AGEMEM_NAMESPACE_INVALID`, `AGEMEM_FILTER_INVALID`, `AGEMEM_INPUT_ARGUMENT`;
+ * StoreError `AGEMEM_STORE_LIMIT`
+ */
+export function checkOperation(op: unknown, limits: StoreLimits): Checked {
+  if (typeof op !== "object" || op === null) throw argument("An operation must be an object", "operation");
+  if ("namespacePrefix" in op) return checkSearch(op as SearchOp, limits);
+  if ("value" in op) return checkPut(op as PutOp, limits);
+  if ("key" in op) return checkGet(op as GetOperation, limits);
+  if ("matchConditions" in op || "limit" in op || "maxDepth" in op || "offset" in op) {
+    return checkList(op as ListNamespacesOperation);
+  }
+  throw argument("The operation is none of get, put, search, listNamespaces", "operation");
+}
+
+/** Canonical text of a namespace: its JSON. Different namespaces always give different texts. */
+export function namespacePath(labels: readonly string[]): string {
+  return JSON.stringify(labels);
+}
+
+function checkGet(op: GetOperation, limits: StoreLimits): Checked {
+  checkNamespace(op.namespace, limits);
+  checkKey(op.key, limits);
+  return { kind: "get", op };
+}
+
+function checkPut(op: PutOp, limits: StoreLimits): Checked {
+  checkNamespace(op.namespace, limits);
+  checkKey(op.key, limits);
+  const { index, ttl, idempotencyKey } = op;
+  if (
+    index !== undefined &&
+    index !== null &&
+    index !== false &&
+    !(Array.isArray(index) && index.every(isText))
+  ) {
+    throw argument("`index` must be false or a list of paths", "index");
+  }
+  if (ttl !== undefined && !(typeof ttl === "number" && Number.isFinite(ttl) && ttl > 0)) {
+    throw argument("`ttl` must be a positive number of minutes", "ttl");
+  }
+  if (idempotencyKey !== undefined && !(isText(idempotencyKey) && isWellFormed(idempotencyKey))) {
+    throw argument("`idempotencyKey` must be a non-empty text", "idempotencyKey");
+  }
+  return { kind: "put", op, path: namespacePath(op.namespace), json: toJson(op.value, limits) };
+}
+
+function toJson(value: unknown, limits: StoreLimits): string | null {
+  if (value === null) return null;
+  if (typeof value !== "object" || Array.isArray(value)) {
+    throw argument("A value must be an object, or null to delete the item", "value");
+  }
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value);
+  } catch (cause) {
+    throw new InputError("AGEMEM_INPUT_ARGUMENT", "A value cannot be written as JSON", {
+      cause,
+      remedy: "Store plain data: no cycles, no BigInt.",
+    });
+  }
+  if (json === undefined || json[0] !== "{") throw argument("A value must be a plain object", "value");
+  if (json.length > limits.valueChars) throw tooLarge("value", json.length, limits.valueChars);
+  return json;
+}
+
+function checkSearch(op: SearchOp, limits: StoreLimits): Checked {
+  checkLabels(op.namespacePrefix, limits);
+  const limit = count(op.limit ?? 10, "limit");
+  const offset = count(op.offset ?? 0, "offset");
+  if (op.query !== undefined && op.query !== null && typeof op.query !== "string") {
+    throw argument("`query` must be text", "query");
+  }
+  checkSearchOptions(op);
+  return { kind: "search", op, filter: op.filter ? compileFilter(op.filter) : null, limit, offset };
+}
+
+function checkList(op: ListNamespacesOperation): Checked {
+  for (const condition of op.matchConditions ?? []) {
+    if (condition.matchType !== "prefix" && condition.matchType !== "suffix") {
+      throw argument(`Unknown match type "${String(condition.matchType)}"`, "matchConditions");
+    }
+    if (!Array.isArray(condition.path))
+      throw argument("A match path must be a list of labels", "matchConditions");
+  }
+  if (op.maxDepth !== undefined && count(op.maxDepth, "maxDepth") < 1)
+    throw argument("`maxDepth` must be 1 or more", "maxDepth");
+  count(op.limit ?? 100, "limit");
+  count(op.offset ?? 0, "offset");
+  return { kind: "list", op };
+}
+
+function checkNamespace(namespace: unknown, limits: StoreLimits): void {
+  checkLabels(namespace, limits);
+  const labels = namespace as string[];
+  if (labels.length === 0) throw invalid("Namespace cannot be empty.");
+  if (labels[0] === "langgraph")
+    throw invalid(`Root label for namespace cannot be "langgraph". Got: ${labels}`);
+}
+
+function checkLabels(namespace: unknown, limits: StoreLimits): void {
+  if (!Array.isArray(namespace)) throw invalid("A namespace must be a list of labels.");
+  if (namespace.length > limits.namespaceDepth)
+    throw tooLarge("namespace", namespace.length, limits.namespaceDepth);
+  for (const label of namespace as unknown[]) {
+    if (typeof label !== "string") {
+      throw invalid(
+        `Invalid namespace label '${String(label)}' found in ${namespace}. Namespace labels must be strings, but got ${typeof label}.`,
+      );
+    }
+    if (label.includes(".")) {
+      throw invalid(
+        `Invalid namespace label '${label}' found in ${namespace}. Namespace labels cannot contain periods ('.').`,
+      );
+    }
+    if (label === "") throw invalid(`Namespace labels cannot be empty strings. Got ${label} in ${namespace}`);
+    if (!isWellFormed(label)) throw invalid("A namespace label is not well-formed Unicode.");
+    if (label.length > limits.keyChars) throw tooLarge("namespace label", label.length, limits.keyChars);
+  }
+}
+
+function checkKey(key: unknown, limits: StoreLimits): void {
+  if (!isText(key)) throw argument("A key must be a non-empty text", "key");
+  if (!isWellFormed(key)) throw argument("A key must be well-formed Unicode", "key");
+  if (key.length > limits.keyChars) throw tooLarge("key", key.length, limits.keyChars);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+function count(value: unknown, name: string): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value;
+  throw argument(`\`${name}\` must be an integer of 0 or more`, name);
+}
+
+function invalid(message: string): InputError {
+  return new InputError("AGEMEM_NAMESPACE_INVALID", message, {
+    remedy: 'Use one or more non-empty labels without ".", the first not "langgraph".',
+  });
+}
+
+function argument(message: string, name: string): InputError {
+  return new InputError("AGEMEM_INPUT_ARGUMENT", message, { details: { argument: name } });
+}
+
+function tooLarge(what: string, size: number, limit: number): StoreError {
+  return new StoreError("AGEMEM_STORE_LIMIT", `The ${what} has size ${size}; the limit is ${limit}`, {
+    remedy: "Make it smaller, or raise `limits` when opening the store.",
+    details: { what, size, limit },
+  });
+}
+
+/** Whether a text holds no lone surrogates, which UTF-8 cannot keep apart. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}

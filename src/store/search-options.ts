@@ -1,0 +1,49 @@
+/**
+ * What a search may ask for beyond LangGraph's contract: mode, recency, reranking. Checked here, done in `search.ts`.
+ */
+import type { Item } from "@langchain/langgraph";
+import { InputError } from "../errors.js";
+
+/** A found item with its score, as LangGraph defines it; `score` is absent for unranked items. */
+export type SearchItem = Item & { score?: number };
+
+/**
+ * - `"vector"`: cosine similarity, -1..1. The default when the store embeds.
+ * - `"keyword"`: BM25 over the indexed text, 0 or more, without upper bound. The default otherwise.
+ * - `"hybrid"`: reciprocal rank fusion of both, 0..2/61.
+ */
+export type SearchMode = "vector" | "keyword" | "hybrid";
+
+/** Options of a search beside LangGraph's `filter`, `limit`, `offset` and `query`. */
+export interface MemorySearchOptions {
+  mode?: SearchMode;
+  /**
+   * Weighs newer items higher: the score becomes
+   * `(1 - weight) * score + weight * 2 ** (-age / halfLifeMinutes)`, age by `updatedAt`.
+   */
+  recency?: { halfLifeMinutes: number; weight?: number };
+  /** Reorders (and may drop) the best candidates, which come with their scores; called once per search. */
+  rerank?: (query: string, items: SearchItem[]) => SearchItem[] | Promise<SearchItem[]>;
+  /** Set false to leave the expiry of returned items with a TTL as it is. Default: the store's `ttl.refreshOnRead`. */
+  refreshTtl?: boolean;
+}
+
+/** Refuses unknown modes and numbers out of range with `AGEMEM_INPUT_ARGUMENT`. */
+export function checkSearchOptions(options: MemorySearchOptions): void {
+  const { mode, recency, rerank } = options;
+  if (mode !== undefined && mode !== "vector" && mode !== "keyword" && mode !== "hybrid") {
+    throw argument('`mode` must be "vector", "keyword" or "hybrid"');
+  }
+  if (recency !== undefined) {
+    const { halfLifeMinutes, weight = 0.3 } = recency;
+    if (!(halfLifeMinutes > 0 && Number.isFinite(halfLifeMinutes))) {
+      throw argument("`recency.halfLifeMinutes` must be a positive number");
+    }
+    if (!(weight >= 0 && weight <= 1)) throw argument("`recency.weight` must lie between 0 and 1");
+  }
+  if (rerank !== undefined && typeof rerank !== "function") throw argument("`rerank` must be a function");
+}
+
+function argument(message: string): InputError {
+  return new InputError("AGEMEM_INPUT_ARGUMENT", message);
+}

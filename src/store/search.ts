@@ -1,0 +1,138 @@
+/**
+ * Search on a view: candidates ranked by an index, filtered before the cut, turned into items.
+ *
+ * Leaves out embedding the query (`batch.ts`, before the transaction) and the indexes (`index-set.ts`).
+ */
+import type { View } from "./branches.js";
+import type { Engine } from "./engine.js";
+import type { Filter } from "./filter.js";
+import type { NamespaceRow } from "./namespaces.js";
+import { rowById, rowsOf, toItem, type VersionRow } from "./reader.js";
+import type { SearchItem } from "./search-options.js";
+import { normalise } from "./vector-table.js";
+
+/** A search with everything resolved. */
+export interface SearchRequest {
+  view: View;
+  prefix: readonly string[];
+  filter: Filter | null;
+  limit: number;
+  offset: number;
+}
+
+/** A version row with its score, best first; unranked rows have none. */
+export interface RankedRow {
+  row: VersionRow;
+  score?: number;
+}
+
+/** Items of the scope in order: namespaces by their labels, items by creation. */
+export function listItems(engine: Engine, request: SearchRequest): SearchItem[] {
+  const out: SearchItem[] = [];
+  let skip = request.offset;
+  if (request.limit === 0) return out;
+  for (const ns of engine.namespaces.under(request.prefix)) {
+    for (const row of rowsOf(engine, request.view, ns.id)) {
+      const item = passing(engine, row, request.filter);
+      if (!item || skip-- > 0) continue;
+      out.push(item);
+      if (out.length === request.limit) return out;
+    }
+  }
+  return out;
+}
+
+/** Items ranked by cosine with the query, then (LangGraph's rule) those without a vector, in order, unscored. */
+export function searchVectors(engine: Engine, request: SearchRequest, query: Float32Array): SearchItem[] {
+  const wanted = request.offset + request.limit;
+  const ranked = rankByVector(engine, request, query, wanted);
+  if (ranked.length < wanted) appendUnranked(engine, request, ranked, wanted);
+  return ranked
+    .slice(request.offset, wanted)
+    .map(({ row, score }) => ({ ...toItem(engine, row), score }) as SearchItem);
+}
+
+/** The best `wanted` rows by cosine that pass the filter. */
+export function rankByVector(
+  engine: Engine,
+  request: SearchRequest,
+  query: Float32Array,
+  wanted: number,
+): RankedRow[] {
+  const { table } = engine;
+  if (!table || wanted === 0) return [];
+  const scope = engine.namespaces.under(request.prefix);
+  const unit = normalise(query);
+  const visible = table.visibility(request.view, engine.overrides);
+  if (!request.filter) {
+    const out = take(engine, engine.indexes.search(request.prefix, scope, unit, wanted, visible));
+    return out.length === wanted || !engine.hasExpiring()
+      ? out
+      : rankExhaustively(engine, request, scope, unit, wanted, visible);
+  }
+  const probe = engine.indexes.search(request.prefix, scope, unit, Math.max(wanted * 4, 64), visible);
+  const out: RankedRow[] = [];
+  for (const { slot, score } of probe) {
+    const row = rowById(engine, table.version.at(slot));
+    if (row && passing(engine, row, request.filter)) out.push({ row, score });
+    if (out.length === wanted) return out;
+  }
+  if (probe.length < Math.max(wanted * 4, 64)) return out;
+  return rankExhaustively(engine, request, scope, unit, wanted, visible);
+}
+
+function take(engine: Engine, hits: readonly { slot: number; score: number }[]): RankedRow[] {
+  const out: RankedRow[] = [];
+  for (const { slot, score } of hits) {
+    const row = rowById(engine, engine.table?.version.at(slot) ?? -1);
+    if (row) out.push({ row, score });
+  }
+  return out;
+}
+
+/** Filters first, ranks after: for filters so selective that the best by score do not hold enough. */
+function rankExhaustively(
+  engine: Engine,
+  request: SearchRequest,
+  scope: readonly NamespaceRow[],
+  unit: Float32Array,
+  wanted: number,
+  visible: (slot: number) => boolean,
+): RankedRow[] {
+  const passed = new Map<number, VersionRow>();
+  for (const ns of scope) {
+    for (const row of rowsOf(engine, request.view, ns.id)) {
+      if (!request.filter || passing(engine, row, request.filter))
+        passed.set(row.id, { ...row, value: row.value });
+    }
+  }
+  const { table } = engine;
+  if (!table) return [];
+  const accept = (slot: number): boolean => visible(slot) && passed.has(table.version.at(slot));
+  return engine.indexes.scan(scope, unit, wanted, accept).map(({ slot, score }) => ({
+    row: passed.get(table.version.at(slot)) as VersionRow,
+    score,
+  }));
+}
+
+function appendUnranked(engine: Engine, request: SearchRequest, ranked: RankedRow[], wanted: number): void {
+  const { table } = engine;
+  const hasVector = (version: number): boolean => {
+    if (!table) return false;
+    const slot = table.firstSlotOf(version);
+    return slot < table.size && table.version.at(slot) === version;
+  };
+  for (const ns of engine.namespaces.under(request.prefix)) {
+    for (const row of rowsOf(engine, request.view, ns.id)) {
+      if (hasVector(row.id) || !passing(engine, row, request.filter)) continue;
+      ranked.push({ row });
+      if (ranked.length === wanted) return;
+    }
+  }
+}
+
+/** The item of a row when it passes the filter. */
+export function passing(engine: Engine, row: VersionRow, filter: Filter | null): SearchItem | null {
+  const item = toItem(engine, row);
+  return !filter || filter(item.value) ? item : null;
+}

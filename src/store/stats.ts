@@ -1,0 +1,64 @@
+/** Figures about a store, for people and monitoring. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { DATABASE_FILE } from "./database.js";
+import type { Engine } from "./engine.js";
+import { rowsOf } from "./reader.js";
+
+export interface StoreStats {
+  branch: string;
+  revision: number;
+  /** Live items this branch sees. */
+  items: number;
+  /** Version rows of all branches, deletions included. */
+  revisions: number;
+  branches: number;
+  namespaces: number;
+  vectors: number;
+  dims: number | null;
+  embedding: string | null;
+  /** Bytes of the database with its write-ahead log; 0 in memory. */
+  bytesOnDisk: number;
+  /** Bytes of vectors and indexes in memory. */
+  bytesInMemory: number;
+  /** "faiss" or "flat": what large scopes are searched with. */
+  index: "faiss" | "flat";
+  /** Indexes in memory, by scope. */
+  indexes: { scope: string; kind: string; size: number }[];
+  /** Version rows that memory has not taken over yet; 0 after every read. */
+  catchUpLag: number;
+}
+
+export function collectStats(engine: Engine, branch: number): StoreStats {
+  const { db, table } = engine;
+  const count = (sql: string): number => db.row<{ n: number }>(sql)?.n ?? 0;
+  const view = engine.branches.view(branch);
+  let items = 0;
+  for (const { id } of engine.namespaces.under([])) for (const _ of rowsOf(engine, view, id)) items++;
+  return {
+    branch: engine.branches.get(branch)?.name ?? "",
+    revision: engine.revisionOf(branch),
+    items,
+    revisions: count("SELECT count(*) AS n FROM versions"),
+    branches: engine.branches.all().filter(({ closed }) => closed === null).length,
+    namespaces: count("SELECT count(*) AS n FROM namespaces"),
+    vectors: count("SELECT count(*) AS n FROM vectors"),
+    dims: engine.embedder?.dims ?? (Number(db.getMeta("embedding_dims") ?? "0") || null),
+    embedding: db.getMeta("embedding_name") ?? null,
+    bytesOnDisk: sizeOnDisk(db.directory),
+    bytesInMemory:
+      (table?.bytes() ?? 0) + engine.indexes.describe().reduce((sum, { bytes }) => sum + bytes, 0),
+    index: engine.indexes.kind(),
+    indexes: engine.indexes.describe().map(({ scope, kind, size }) => ({ scope, kind, size })),
+    catchUpLag: count("SELECT coalesce(max(id), 0) AS n FROM versions") - engine.lastVersion,
+  };
+}
+
+function sizeOnDisk(directory: string | null): number {
+  if (!directory) return 0;
+  let bytes = 0;
+  for (const suffix of ["", "-wal"]) {
+    bytes += statSync(join(directory, `${DATABASE_FILE}${suffix}`), { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return bytes;
+}

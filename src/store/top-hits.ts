@@ -1,0 +1,103 @@
+/** Keeps the best k version rows of a stream of scored slots. Pure. */
+import type { Hit } from "./vector-index.js";
+import type { VectorTable } from "./vector-table.js";
+
+/**
+ * A bounded heap over slots with the worst kept hit on top; the slots of one version row, which follow each
+ * other, count once with their best score. Order: score descending, then creation (`born`) ascending.
+ */
+export class TopHits {
+  readonly #slots: number[] = [];
+  readonly #scores: number[] = [];
+  #lastVersion = -1;
+  #lastSlot = -1;
+  #lastScore = 0;
+
+  constructor(
+    private readonly table: VectorTable,
+    private readonly k: number,
+  ) {}
+
+  /** Offers a slot. Slots of one version row must be offered one after the other. */
+  offer(slot: number, score: number): void {
+    const version = this.table.version.at(slot);
+    if (version === this.#lastVersion) {
+      if (score > this.#lastScore) {
+        this.#lastScore = score;
+        this.#lastSlot = slot;
+      }
+      return;
+    }
+    this.#flush();
+    this.#lastVersion = version;
+    this.#lastSlot = slot;
+    this.#lastScore = score;
+  }
+
+  /** The kept hits, best first. */
+  finish(): Hit[] {
+    this.#flush();
+    this.#lastVersion = -1;
+    const hits = this.#slots.map((slot, i) => ({ slot, score: this.#scores[i] as number }));
+    return hits.sort((a, b) => b.score - a.score || this.table.born.at(a.slot) - this.table.born.at(b.slot));
+  }
+
+  #flush(): void {
+    if (this.#lastVersion === -1) return;
+    const slots = this.#slots;
+    if (slots.length < this.k) {
+      slots.push(this.#lastSlot);
+      this.#scores.push(this.#lastScore);
+      this.#rise(slots.length - 1);
+    } else if (
+      this.k > 0 &&
+      this.#worse(slots[0] as number, this.#scores[0] as number, this.#lastSlot, this.#lastScore)
+    ) {
+      slots[0] = this.#lastSlot;
+      this.#scores[0] = this.#lastScore;
+      this.#sink();
+    }
+  }
+
+  #worse(slotA: number, scoreA: number, slotB: number, scoreB: number): boolean {
+    if (scoreA !== scoreB) return scoreA < scoreB;
+    return this.table.born.at(slotA) > this.table.born.at(slotB);
+  }
+
+  #worseAt(a: number, b: number): boolean {
+    return this.#worse(
+      this.#slots[a] as number,
+      this.#scores[a] as number,
+      this.#slots[b] as number,
+      this.#scores[b] as number,
+    );
+  }
+
+  #swap(a: number, b: number): void {
+    [this.#slots[a], this.#slots[b]] = [this.#slots[b] as number, this.#slots[a] as number];
+    [this.#scores[a], this.#scores[b]] = [this.#scores[b] as number, this.#scores[a] as number];
+  }
+
+  #rise(start: number): void {
+    let at = start;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!this.#worseAt(at, parent)) return;
+      this.#swap(at, parent);
+      at = parent;
+    }
+  }
+
+  #sink(): void {
+    let at = 0;
+    for (;;) {
+      let worst = at;
+      for (const child of [2 * at + 1, 2 * at + 2]) {
+        if (child < this.#slots.length && this.#worseAt(child, worst)) worst = child;
+      }
+      if (worst === at) return;
+      this.#swap(at, worst);
+      at = worst;
+    }
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The vectors of a store in memory: one slot per stored vector, in the order of version rows.
+ *
+ * Owns the unit vectors, the facts per slot that decide visibility, and the list of slots per namespace.
+ * It is derived: everything can be read again from SQLite. Leaves out ranking (`vector-index.ts`).
+ */
+
+import type { View } from "./branches.js";
+import { Column, IntegerList } from "./columns.js";
+
+const CHUNK_ROWS = 1024;
+
+/** Facts of a version row that its slots share. */
+export interface SlotFacts {
+  version: number;
+  item: number;
+  ns: number;
+  branch: number;
+  rev: number;
+  /** Revision that ended the row on its own branch, or null. */
+  endRev: number | null;
+  born: number;
+}
+
+/** First revisions at which a branch wrote each item: what it hides of its parents. */
+type Overrides = Map<number, Map<number, number>>;
+
+export class VectorTable {
+  readonly dims: number;
+  readonly version = new Column(Float64Array);
+  readonly item = new Column(Float64Array);
+  readonly ns = new Column(Int32Array);
+  readonly branch = new Column(Int32Array);
+  readonly rev = new Column(Float64Array);
+  readonly end = new Column(Float64Array);
+  readonly born = new Column(Float64Array);
+  readonly #chunks: Float32Array[] = [];
+  readonly #byNamespace = new Map<number, IntegerList>();
+  /** Slots that ended on their own branch. */
+  dead = 0;
+  size = 0;
+
+  constructor(dims: number) {
+    this.dims = dims;
+  }
+
+  /** Appends one vector, scaled to length 1 (a zero vector stays zero and scores 0). Returns its slot. */
+  append(facts: SlotFacts, vector: Float32Array): number {
+    const slot = this.size++;
+    const chunk = this.#chunkFor(slot);
+    normaliseInto(chunk, (slot % CHUNK_ROWS) * this.dims, vector);
+    this.#appendFacts(slot, facts);
+    return slot;
+  }
+
+  /** Appends a vector that is of length 1 already, from `source` at `at`. */
+  appendUnit(facts: SlotFacts, source: Float32Array, at: number): void {
+    const slot = this.size++;
+    this.#chunkFor(slot).set(source.subarray(at, at + this.dims), (slot % CHUNK_ROWS) * this.dims);
+    this.#appendFacts(slot, facts);
+  }
+
+  #chunkFor(slot: number): Float32Array {
+    const at = Math.floor(slot / CHUNK_ROWS);
+    let chunk = this.#chunks[at];
+    if (!chunk) {
+      chunk = new Float32Array(CHUNK_ROWS * this.dims);
+      this.#chunks[at] = chunk;
+    }
+    return chunk;
+  }
+
+  #appendFacts(slot: number, facts: SlotFacts): void {
+    this.version.push(facts.version);
+    this.item.push(facts.item);
+    this.ns.push(facts.ns);
+    this.branch.push(facts.branch);
+    this.rev.push(facts.rev);
+    this.end.push(facts.endRev ?? Number.POSITIVE_INFINITY);
+    this.born.push(facts.born);
+    if (facts.endRev !== null) this.dead++;
+    let slots = this.#byNamespace.get(facts.ns);
+    if (!slots) {
+      slots = new IntegerList();
+      this.#byNamespace.set(facts.ns, slots);
+    }
+    slots.push(slot);
+  }
+
+  /** Marks the slots of a version row as ended at a revision of its own branch. */
+  endVersion(version: number, rev: number): void {
+    for (
+      let slot = this.firstSlotOf(version);
+      slot < this.size && this.version.at(slot) === version;
+      slot++
+    ) {
+      if (this.end.at(slot) === Number.POSITIVE_INFINITY) this.dead++;
+      this.end.set(slot, rev);
+    }
+  }
+
+  /** The first slot whose version row is `version` or a later one. */
+  firstSlotOf(version: number): number {
+    let low = 0;
+    let high = this.size;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.version.at(middle) < version) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  slotsOf(ns: number): IntegerList | undefined {
+    return this.#byNamespace.get(ns);
+  }
+
+  /** The chunk that holds a slot's vector; it starts at {@link offsetOf}. */
+  chunkOf(slot: number): Float32Array {
+    return this.#chunks[(slot / CHUNK_ROWS) | 0] as Float32Array;
+  }
+
+  offsetOf(slot: number): number {
+    return (slot % CHUNK_ROWS) * this.dims;
+  }
+
+  /** A slot's unit vector (shared memory; do not write). */
+  vector(slot: number): Float32Array {
+    const at = this.offsetOf(slot);
+    return this.chunkOf(slot).subarray(at, at + this.dims);
+  }
+
+  /** Cosine of a slot's vector with a unit vector. */
+  score(slot: number, unit: Float32Array): number {
+    return dot(this.chunkOf(slot), this.offsetOf(slot), unit, this.dims);
+  }
+
+  /** A test of whether a slot is seen by a view. Cost per slot: the depth of the view. */
+  visibility(view: View, overrides: Overrides): (slot: number) => boolean {
+    const { levels } = view;
+    const only = levels[0];
+    if (levels.length === 1 && only && only.limit === Number.POSITIVE_INFINITY) {
+      return (slot) => this.branch.at(slot) === only.branch && this.end.at(slot) === Number.POSITIVE_INFINITY;
+    }
+    const depth = new Map(levels.map((level, i) => [level.branch, i]));
+    const hiding = levels.map((level) => overrides.get(level.branch));
+    return (slot) => {
+      const at = depth.get(this.branch.at(slot));
+      if (at === undefined) return false;
+      const limit = levels[at]?.limit ?? 0;
+      if (this.rev.at(slot) > limit || this.end.at(slot) <= limit) return false;
+      if (at === 0) return true;
+      const item = this.item.at(slot);
+      for (let above = 0; above < at; above++) {
+        const first = hiding[above]?.get(item);
+        if (first !== undefined && first <= (levels[above]?.limit ?? 0)) return false;
+      }
+      return true;
+    };
+  }
+
+  /** Bytes held. */
+  bytes(): number {
+    return this.#chunks.length * CHUNK_ROWS * this.dims * 4 + this.size * 48;
+  }
+}
+
+/** Inner product of `b` with the part of `a` that starts at `from`. */
+export function dot(a: Float32Array, from: number, b: Float32Array, dims: number): number {
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  const whole = dims & ~3;
+  let i = 0;
+  for (; i < whole; i += 4) {
+    s0 += (a[from + i] as number) * (b[i] as number);
+    s1 += (a[from + i + 1] as number) * (b[i + 1] as number);
+    s2 += (a[from + i + 2] as number) * (b[i + 2] as number);
+    s3 += (a[from + i + 3] as number) * (b[i + 3] as number);
+  }
+  for (; i < dims; i++) s0 += (a[from + i] as number) * (b[i] as number);
+  return s0 + s1 + s2 + s3;
+}
+
+/** A copy scaled to length 1. */
+export function normalise(vector: Float32Array): Float32Array {
+  const out = new Float32Array(vector.length);
+  normaliseInto(out, 0, vector);
+  return out;
+}
+
+function normaliseInto(target: Float32Array, at: number, vector: Float32Array): void {
+  let largest = 0;
+  for (const component of vector) largest = Math.max(largest, Math.abs(component));
+  if (largest === 0) return;
+  // Scaling by the largest component first keeps huge and tiny vectors from overflowing or vanishing.
+  let sum = 0;
+  for (const component of vector) sum += (component / largest) ** 2;
+  const factor = Math.sqrt(sum);
+  for (let i = 0; i < vector.length; i++) target[at + i] = (vector[i] as number) / largest / factor;
+}

@@ -1,0 +1,59 @@
+/** Forking and discarding branches. */
+import { randomUUID } from "node:crypto";
+import { InputError } from "../errors.js";
+import type { StoreVersion } from "../types.js";
+import { branchError } from "./branches.js";
+import type { Engine } from "./engine.js";
+import { isWellFormed } from "./operations.js";
+import { MAIN } from "./schema.js";
+
+/** Inserts a branch and returns its id. One row is written, whatever the size of the store. */
+export async function createFork(
+  engine: Engine,
+  current: number,
+  name?: string,
+  from?: StoreVersion,
+): Promise<number> {
+  const wanted = name ?? `fork-${randomUUID().slice(0, 12)}`;
+  if (wanted === "" || !isWellFormed(wanted) || wanted.length > 1024) {
+    throw new InputError(
+      "AGEMEM_INPUT_ARGUMENT",
+      "A branch name must be 1 to 1,024 characters of well-formed text",
+    );
+  }
+  const id = await engine.write(
+    async () => null,
+    () => {
+      const parent = from
+        ? engine.branches.resolve(from, engine.newestRevision())
+        : engine.branches.open(current);
+      if (engine.branches.byName(wanted))
+        throw branchError(`The branch name "${wanted}" is taken`, "Choose another name.");
+      const revision = from?.revision ?? engine.revisionOf(parent.id);
+      const { lastInsertRowid } = engine.db.run(
+        "INSERT INTO branches (name, parent, fork_rev, created_at) VALUES (?, ?, ?, ?)",
+        wanted,
+        parent.id,
+        revision,
+        engine.now(),
+      );
+      return { result: Number(lastInsertRowid), rows: [] };
+    },
+  );
+  engine.branches.reload();
+  return id;
+}
+
+/** Marks a branch as discarded; vacuum removes its rows. */
+export async function discardBranch(engine: Engine, id: number): Promise<void> {
+  if (id === MAIN) throw branchError('The branch "main" cannot be discarded', "Discard forks only.");
+  await engine.write(
+    async () => null,
+    () => {
+      engine.branches.open(id);
+      engine.db.run("UPDATE branches SET closed = 'discarded' WHERE id = ?", id);
+      return { result: undefined, rows: [] };
+    },
+  );
+  engine.branches.reload();
+}
