@@ -134,8 +134,8 @@ export function withAdvantages(
   const groups = new Map<string, TrajectoryRecord[]>();
   for (const record of trajectories) {
     const key = record.group_id === null ? `alone:${record.rollout_id}` : `group:${record.group_id}`;
-    const members = groups.get(key) ?? [];
-    groups.set(key, [...members.filter((other) => !replaces(record, other)), record]);
+    const others = (groups.get(key) ?? []).filter((other) => !replaces(record, other));
+    groups.set(key, others.some((other) => replaces(other, record)) ? others : [...others, record]);
   }
   const advantages = new Map<TrajectoryRecord, Pick<TrajectoryRecord, "advantage" | "advantage_meta">>();
   for (const members of groups.values()) {
