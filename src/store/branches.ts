@@ -20,13 +20,16 @@ export interface BranchRow {
   oldest_rev: number;
 }
 
+/** The limit that lets everything through; larger than any revision, and an integer for SQLite. */
+export const TIP = Number.MAX_SAFE_INTEGER;
+
 /** One level of a view: rows of `branch` with revisions up to `limit`. */
 export interface Level {
   branch: number;
   limit: number;
 }
 
-/** A point of view on the store. `limit` of the first level is `Infinity` for the tip of a branch. */
+/** A point of view on the store. `limit` of the first level is {@link TIP} for the tip of a branch. */
 export interface View {
   readonly levels: readonly Level[];
 }
@@ -68,7 +71,7 @@ export class Branches {
   }
 
   /** The view of a branch up to a revision (default: everything). */
-  view(id: number, limit = Number.POSITIVE_INFINITY): View {
+  view(id: number, limit = TIP): View {
     const levels: Level[] = [];
     let bound = limit;
     for (

@@ -47,7 +47,7 @@ export function latestRow(engine: Engine, view: View, item: number): VersionRow 
        WHERE v.item = ? AND v.branch = ? AND v.rev <= ? ORDER BY v.rev DESC LIMIT 1`,
       item,
       branch,
-      finite(limit),
+      limit,
     );
     if (row) return row;
   }
@@ -107,7 +107,7 @@ export function* rowsOf(engine: Engine, view: View, ns: number): Generator<Versi
 function* levelRows(engine: Engine, view: View, ns: number, depth: number): Generator<VersionRow, undefined> {
   const level = view.levels[depth];
   if (!level) return undefined;
-  const limit = finite(level.limit);
+  const { limit } = level;
   const rows = engine.db.iterate<VersionRow>(
     `SELECT ${COLUMNS} FROM versions v JOIN items i ON i.id = v.item
      WHERE v.ns = ? AND v.branch = ? AND v.op = 1 AND v.rev <= ? AND (v.end_rev IS NULL OR v.end_rev > ?)
@@ -138,7 +138,7 @@ export function historyOf(engine: Engine, view: View, item: number): HistoryEntr
          WHERE v.item = ? AND v.branch = ? AND v.rev <= ? ORDER BY v.rev DESC`,
         item,
         branch,
-        finite(limit),
+        limit,
       )
       .map((row) => ({
         branch: engine.branches.get(branch)?.name ?? String(branch),
@@ -159,9 +159,4 @@ export function toItem(engine: Engine, row: VersionRow): Item {
     createdAt: new Date(row.created_at),
     updatedAt: new Date(row.updated_at),
   };
-}
-
-/** SQLite has no infinity for integers. */
-export function finite(limit: number): number {
-  return Math.min(limit, Number.MAX_SAFE_INTEGER);
 }

@@ -5,7 +5,7 @@
  * It is derived: everything can be read again from SQLite. Leaves out ranking (`vector-index.ts`).
  */
 
-import type { View } from "./branches.js";
+import { TIP, type View } from "./branches.js";
 import { Column, IntegerList } from "./columns.js";
 
 const CHUNK_ROWS = 1024;
@@ -139,7 +139,7 @@ export class VectorTable {
   visibility(view: View, overrides: Overrides): (slot: number) => boolean {
     const { levels } = view;
     const only = levels[0];
-    if (levels.length === 1 && only && only.limit === Number.POSITIVE_INFINITY) {
+    if (levels.length === 1 && only && only.limit === TIP) {
       return (slot) => this.branch.at(slot) === only.branch && this.end.at(slot) === Number.POSITIVE_INFINITY;
     }
     const depth = new Map(levels.map((level, i) => [level.branch, i]));

@@ -5,7 +5,7 @@
  */
 import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
-import { finite, isLive, latestRow } from "./reader.js";
+import { isLive, latestRow } from "./reader.js";
 import { VECTORS_PER_VERSION } from "./schema.js";
 
 /** A vector to store: the path and content hash of its text, and the numbers as the model gave them. */
@@ -95,7 +95,7 @@ function wasDone(engine: Engine, view: View, put: PreparedPut): boolean {
         "SELECT 1 FROM idempotency WHERE key = ? AND branch = ? AND rev <= ?",
         key,
         branch,
-        finite(limit),
+        limit,
       ),
     ),
   );
