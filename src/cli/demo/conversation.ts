@@ -38,7 +38,7 @@ export const DEMO_SESSIONS: readonly DemoSession[] = [
       "My old flatmate Daniel still has the spare key to my flat.",
       PASTED_MAIL,
       "Actually, I switched from coffee to green tea last week. My doctor insisted.",
-      "The weather has been dreadful all weekend, with rain from morning to night and a storm that took half of the neighbour's roof tiles down the street. The whole city was out with brooms and buckets on Sunday. It took until the evening before the trams were running again, and even then only on two of the lines.",
+      "What a weekend we had here! Rain from morning to night and then a storm that took half of the roof tiles down the street. On Sunday everybody was out with brooms and buckets. It took until the evening before the trams were running again, and even then only on two of the lines.",
       "Please forget what I said about Daniel and the spare key. That is settled now.",
       "I'm translating a cookbook about Japanese home cooking, 320 pages, and my deadline is 30 January. The publisher is called Casa Azul. It is slow work: every second recipe has an ingredient without a Portuguese name, and the photographs do not always match the steps. The chapter on pickles alone took a fortnight of reading, phone calls and tasting.",
       "Small update: I moved to Lisbon last weekend, so the old address is history.",

@@ -9,7 +9,7 @@ import { ownWords, readPaste } from "./paste.js";
 import { isPersonal, recall, replyTo, SURE } from "./recall.js";
 import { composeReply } from "./reply.js";
 import { isQuestion, readStatements, type Statement, sentencesOf } from "./statements.js";
-import { isSameThing, overlap, similarity, terms, topics, topicWords } from "./terms.js";
+import { isSameThing, overlap, similarity, terms, topicLikeness, topicWords } from "./terms.js";
 
 /** The user's statements in the newest message, without those of a pasted document. */
 export function statementsNow(situation: Situation): Statement[] {
@@ -36,6 +36,8 @@ export function gatherRule(situation: Situation): Candidate[] {
   if (lookUps.length > 0) {
     const narrow = lookUps.map((query) => call("RETRIEVE", { query, top_k: 2 }));
     out.push(act(1.5, "I look it up, two results are enough.", [...adds, ...narrow]));
+    const names = lookUps.map((query) => call("RETRIEVE", { query: namesOf(query), top_k: 3 }));
+    out.push(act(1, "I look it up by the names in it.", [...adds, ...names]));
   }
   return out;
 }
@@ -112,6 +114,13 @@ function neededQueries(situation: Situation, statements: readonly Statement[]): 
   return [...new Set(out)].slice(0, 3);
 }
 
+/** The capitalised words of a query after its first, or the whole query when it has none. */
+function namesOf(query: string): string {
+  const [, ...rest] = query.split(/\s+/);
+  const names = rest.filter((word) => /^["“(]?[\p{Lu}\d]/u.test(word));
+  return names.length > 0 ? names.join(" ") : query;
+}
+
 function answeredHere(situation: Situation, question: string): boolean {
   return isPersonal(question) && replyTo(question, recall(situation.view, question), SURE) !== null;
 }
@@ -127,7 +136,7 @@ function memoryToUpdate(
     if (similarity(memory.content, content) >= 0.99 && terms(memory.content).size >= terms(content).size)
       return "known";
     if (taken.has(memory.id) || !isSameThing(content, memory.content)) continue;
-    const fit = similarity(content, memory.content) + overlap(topics(content), topics(memory.content));
+    const fit = similarity(content, memory.content) + topicLikeness(content, memory.content);
     if (fit > bestFit) {
       best = memory;
       bestFit = fit;

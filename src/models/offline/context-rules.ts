@@ -4,14 +4,20 @@
  * At most one filter response and one summary per user message, so that no loop can start.
  */
 import { truncate, words } from "../../lib/text.js";
+import { lexicalSimilarity } from "../lexical-embeddings.js";
 import { act, type Candidate, call, made, type Situation } from "./action.js";
 import { isPassage } from "./passage.js";
 import { ownWords, readPaste } from "./paste.js";
 import { readStatements } from "./statements.js";
+import type { ConversationView } from "./view.js";
 
 const FULL = 70;
+const URGENT = 95;
 const FULL_UNDER_NOISE = 60;
 const MAX_CRITERIA_WORDS = 150;
+const MAX_FILTERS = 6;
+/** Aimed at above the usual threshold of 0.6, because another embedding may see less likeness. */
+const ALIKE_ENOUGH = 0.72;
 
 /** A newsletter with one useful line: stores the line, filters the noise away. */
 export function pasteRule(situation: Situation): Candidate[] {
@@ -22,9 +28,7 @@ export function pasteRule(situation: Situation): Candidate[] {
   const own = readStatements(ownWords(view.userText)).filter((statement) => statement.kind === "fact");
   const adds = made(situation, "ADD").length > 0 ? [] : [...own, ...paste.facts];
   const stores = adds.map((fact) => call("ADD", { content: fact.content, memory_type: fact.memoryType }));
-  const filters = paste.noise
-    .slice(0, 6)
-    .map((part) => call("FILTER", { criteria: firstWords(part, MAX_CRITERIA_WORDS) }));
+  const filters = criteriaFor(paste.noise).map((criteria) => call("FILTER", { criteria }));
   const useful = adds.length > 0 ? `I keep ${count(adds.length, "useful line")} and ` : "I ";
   return [
     act(3, `The pasted text is mostly noise. ${useful}take ${count(filters.length, "noisy part")} out.`, [
@@ -38,8 +42,10 @@ export function pasteRule(situation: Situation): Candidate[] {
 /** A window past 70% is summarised before anything else is done. */
 export function overflowRule(situation: Situation): Candidate[] {
   const { view } = situation;
-  if (view.contextPercent < FULL || view.olderMessages < 3 || made(situation, "SUMMARY").length > 0)
+  const threshold = busy(situation) ? URGENT : FULL;
+  if (view.contextPercent < threshold || !worthSummarising(view) || made(situation, "SUMMARY").length > 0) {
     return [];
+  }
   const thought = `About ${view.contextPercent}% of the context is used. I condense the earlier conversation.`;
   return [
     act(4, thought, [call("SUMMARY", { span: "all" })]),
@@ -47,21 +53,39 @@ export function overflowRule(situation: Situation): Candidate[] {
   ];
 }
 
+/** In the middle of a look-up, or with a passage to store, a summary waits until it is urgent. */
+function busy(situation: Situation): boolean {
+  const { view } = situation;
+  return made(situation, "RETRIEVE").length > 0 || (view.hasBlock && isPassage(view.userText));
+}
+
+/** A quotation per noisy part, none for a part that looks like one quoted already. */
+function criteriaFor(noise: readonly string[]): string[] {
+  const out: string[] = [];
+  for (const part of noise) {
+    if (out.length >= MAX_FILTERS) break;
+    if (!out.some((chosen) => lexicalSimilarity(chosen, part) >= 0.6)) out.push(quote(part));
+  }
+  return out;
+}
+
+/** Enough older talk that a summary of it would free a tenth of the budget or more. */
+function worthSummarising(view: ConversationView): boolean {
+  return view.olderMessages >= 3 && view.olderLength / 4 >= view.maxTokens * 0.12;
+}
+
 /** A long third-person text that came without a memory block while nobody asks: background noise. */
 export function backgroundRule(situation: Situation): Candidate[] {
   const { view } = situation;
   if (view.hasBlock || view.calls.length > 0 || view.wasFiltered || !isPassage(view.userText)) return [];
-  if (view.contextPercent >= FULL_UNDER_NOISE && view.olderMessages >= 3) {
+  if (view.contextPercent >= FULL_UNDER_NOISE && worthSummarising(view)) {
     const thought = `Background texts fill the context (${view.contextPercent}%). I condense them.`;
-    return [
-      act(4, thought, [call("SUMMARY", { span: "all" })]),
-      filterOut(view.userText, 2, MAX_CRITERIA_WORDS),
-    ];
+    return [act(4, thought, [call("SUMMARY", { span: "all" })]), filterOut(2, quote(view.userText))];
   }
   const [head = ""] = view.userText.split(/[.:\n]/, 1);
   return [
-    filterOut(view.userText, 4, MAX_CRITERIA_WORDS),
-    filterOut(view.userText, 2, 40),
+    filterOut(4, quote(view.userText)),
+    filterOut(2, firstWords(view.userText, 20)),
     ...(view.olderMessages >= 3
       ? [act(1.2, "Background texts pile up. I condense them.", [call("SUMMARY", { span: "2" })])]
       : []),
@@ -72,13 +96,22 @@ export function backgroundRule(situation: Situation): Candidate[] {
   ];
 }
 
-/** While a question is open: takes leftovers of background texts out of the context. */
-export function leftoverRule(situation: Situation): Candidate[] {
+/** Takes leftovers of background texts out of the context; a candidate among others while a question is open. */
+export function leftoverCandidates(situation: Situation): Candidate[] {
   const { view } = situation;
-  if (made(situation, "FILTER").length > 0 || made(situation, "RETRIEVE").length === 0) return [];
-  if (!readStatements(view.userText).some((statement) => statement.kind === "question")) return [];
+  if (made(situation, "FILTER").length > 0) return [];
   const leftover = view.earlierUserTexts.filter((text) => isPassage(text)).at(-1);
-  return leftover ? [filterOut(leftover, 1, MAX_CRITERIA_WORDS)] : [];
+  return leftover ? [filterOut(2, quote(leftover))] : [];
+}
+
+/** The shortest beginning of a text that is still like the whole of it: a quotation costs tokens too. */
+export function quote(text: string): string {
+  const total = Math.min(MAX_CRITERIA_WORDS, text.trim().split(/\s+/).length);
+  for (let size = Math.ceil(total * 0.4); size < total; size += Math.max(4, Math.ceil(total * 0.1))) {
+    const head = firstWords(text, size);
+    if (lexicalSimilarity(head, text) >= ALIKE_ENOUGH) return head;
+  }
+  return firstWords(text, total);
 }
 
 /** The first `max` words of a text as it stands. */
@@ -87,11 +120,12 @@ export function firstWords(text: string, max: number): string {
   return truncate(parts.slice(0, max).join(" "), max * 12);
 }
 
-function filterOut(text: string, weight: number, max: number): Candidate {
-  const size = Math.min(max, words(text).length);
-  return act(weight, `Nobody asked about this text. I filter it out by its own words (${size}).`, [
-    call("FILTER", { criteria: firstWords(text, max) }),
-  ]);
+function filterOut(weight: number, criteria: string): Candidate {
+  return act(
+    weight,
+    `Nobody asked about this text. I filter it out by its own words (${words(criteria).length}).`,
+    [call("FILTER", { criteria })],
+  );
 }
 
 function count(n: number, noun: string): string {

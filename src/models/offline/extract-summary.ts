@@ -3,8 +3,8 @@
  */
 import { collapseSpace, splitSentences, truncate, words } from "../../lib/text.js";
 import { unescapeXml } from "./memory-block.js";
-import { isQuestion } from "./statements.js";
-import { terms } from "./terms.js";
+import { isQuestion, readStatements } from "./statements.js";
+import { isAbout, terms } from "./terms.js";
 
 /** First line of every summary: who wrote it. */
 export const SUMMARY_MARK = "[extractive summary, not a language model]";
@@ -30,7 +30,7 @@ interface Scored {
  * they alone may go beyond the share, up to half of the transcript.
  */
 export function extractSummary(transcript: string, share = 0.25): string {
-  const sentences = scoreSentences(transcript);
+  const sentences = withoutWithdrawn(scoreSentences(transcript));
   const budget = Math.max(200, transcript.length * share);
   const factBudget = Math.max(budget, transcript.length * 0.5);
   const kept = new Set<Scored>();
@@ -70,6 +70,18 @@ function scoreSentences(transcript: string): Scored[] {
     }
   }
   return out;
+}
+
+/** What the user later asked to forget is not carried on. */
+function withoutWithdrawn(sentences: readonly Scored[]): Scored[] {
+  const topics = sentences
+    .filter((sentence) => sentence.fact)
+    .flatMap(({ text, index }) => readStatements(text).map((statement) => ({ ...statement, index })))
+    .filter((statement) => statement.kind === "forget");
+  if (topics.length === 0) return [...sentences];
+  return sentences.filter(
+    ({ text, index }) => !topics.some((topic) => index < topic.index && isAbout(text, topic.content)),
+  );
 }
 
 function isFact(text: string, speaker: string): boolean {

@@ -10,7 +10,7 @@ const PERSONAL = new Set(["i", "my", "me", "we", "our", "you", "your"]);
 export function isPassage(text: string): boolean {
   const list = words(text);
   const titled = TITLED.test(text);
-  if (list.length < (titled ? 10 : 40)) return false;
+  if (list.length < (titled ? 10 : 60)) return false;
   if (/\?\s*$/.test(text)) return false;
   const personal = list.filter((word) => PERSONAL.has(word)).length;
   return personal / list.length <= 0.03;

@@ -21,6 +21,8 @@ const NOISE =
   /\b(?:unsubscribe|newsletter|subscribe|sponsored|advert|% off|\d+ ?% ?(?:off|discount)|sale|save up|deal|offer|promo(?:tion)?|voucher|coupon|click|tap here|shop now|buy now|book now|cookie|privacy policy|terms (?:and|of|&)|all rights reserved|copyright|©|https?:|www\.|download (?:our|the) app|follow us|view (?:this|in) (?:email|browser)|earn points|bonus points|limited time|don['’]t miss|win a|subscribers?|lounge access|upgrade (?:now|today)|gift card|free shipping|partner(?:s)? offer|do not reply|automatically generated|loyalty)\b/i;
 const LOG_LINE =
   /^\s*(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\[?\d\d:\d\d:\d\d|(?:INFO|WARN|ERROR|DEBUG|TRACE)\b|[A-Z]+\s+\d{3}\s)/;
+const ABOUT_PASTE =
+  /\b(?:(?:this|that|the|following|a) (?:\w+ )?(?:mail|e-?mail|newsletter|message|text|document|page|log)|below|matters? to me|the rest)\b/i;
 const ABOUT_USER =
   /\b(?:your|you)\b[^.!?]{0,80}\b(?:flight|booking|reservation|appointment|train|ticket|seat|order|check-?in|hotel|delivery|invoice|contract|lease|reference)\b/i;
 const CONCRETE =
@@ -48,11 +50,13 @@ export function readPaste(text: string): Paste | null {
   return { facts: facts.slice(0, 4), noise: noise.sort((a, b) => b.length - a.length) };
 }
 
-/** Paragraphs of a paste that speak in the user's own voice (the words around it). */
+/** Sentences of a paste in the user's own voice, without those that only introduce the paste. */
 export function ownWords(text: string): string {
   return text
     .split(/\n\s*\n/)
     .filter((paragraph) => !isNoise(paragraph) && /\b(?:I|I['’]\w+|my|me)\b/.test(paragraph))
+    .flatMap(sentencesOf)
+    .filter((sentence) => !ABOUT_PASTE.test(sentence))
     .join("\n");
 }
 

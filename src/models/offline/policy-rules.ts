@@ -5,11 +5,20 @@ import type { Random } from "../../lib/random.js";
 import { type Action, choose, feasible, made, type Rule, type Situation } from "./action.js";
 import { gatherRule, replyRule, settleRule, statementsNow } from "./chat-rule.js";
 import { backgroundRule, overflowRule, pasteRule } from "./context-rules.js";
+import { answerRule, hopRule } from "./question-rules.js";
 import { composeReply } from "./reply.js";
 import { toldRule } from "./told-rule.js";
 
 /** The first rule with something to say decides. */
-const RULES: readonly Rule[] = [pasteRule, backgroundRule, overflowRule, toldRule, gatherRule, settleRule];
+const RULES: readonly Rule[] = [
+  pasteRule,
+  backgroundRule,
+  overflowRule,
+  toldRule,
+  gatherRule,
+  hopRule,
+  settleRule,
+];
 
 /** After this many responses to one user message the policy answers, whatever is left to do. */
 const MAX_RESPONSES = 8;
@@ -24,7 +33,8 @@ export function decide(situation: Situation, temperature: number, random: Random
       const action = choose(feasible(situation, rule(situation)), temperature, random);
       if (action) return action;
     }
-    const action = choose(feasible(situation, replyRule(situation)), temperature, random);
+    const last = [...answerRule(situation), ...replyRule(situation)];
+    const action = choose(feasible(situation, last), temperature, random);
     if (action) return action;
   }
   return { thought: "I answer now.", answer: composeReply(situation, statementsNow(situation)) };

@@ -6,8 +6,8 @@
 
 import { isPassage } from "./passage.js";
 import { toSecondPerson, toThirdPerson } from "./person.js";
-import { isQuestion, sentencesOf } from "./statements.js";
-import { isSameThing, overlap, similarity, subjectOf, terms, topics } from "./terms.js";
+import { isChange, isQuestion, readStatements, sentencesOf } from "./statements.js";
+import { isAbout, isSameThing, overlap, similarity, subjectOf, terms, topics } from "./terms.js";
 import type { ConversationView } from "./view.js";
 
 /** A statement that may answer, with how well it fits (0 to about 2). */
@@ -22,7 +22,7 @@ export const SURE = 0.75;
 export const ENOUGH = 0.4;
 
 /** Topics a question implies beside its own words: a dinner idea must respect an allergy. */
-const IMPLIED: Record<string, string[]> = { diet: ["allergy"], travel: [], allergy: ["diet"] };
+const IMPLIED: Record<string, string[]> = { diet: ["allergy"], allergy: ["diet"] };
 const PERSONAL = /\b(?:I|I['’]\w+|i|my|me|mine|we|our|us)\b/;
 const WIDE = /\b(?:suggest|recommend|idea|tips?|plan|know about me|remember about me|help me)\b/i;
 
@@ -74,7 +74,18 @@ function statementsOf(view: ConversationView): string[] {
     )
     .map((sentence) => toThirdPerson(sentence));
   const stored = [...view.memories.values()].map((memory) => memory.content);
-  return [...told, ...stored].filter((text) => !view.deleted.some((gone) => similarity(gone, text) >= 0.6));
+  const forgotten = withdrawn(view);
+  return [...told.filter((text) => !forgotten.some((topic) => isAbout(text, topic))), ...stored].filter(
+    (text) => !view.deleted.some((gone) => similarity(gone, text) >= 0.6),
+  );
+}
+
+/** Topics the user asked to forget, anywhere in the context. */
+function withdrawn(view: ConversationView): string[] {
+  return [...view.summaries, ...view.earlierUserTexts, view.userText]
+    .flatMap(readStatements)
+    .filter((statement) => statement.kind === "forget")
+    .map((statement) => statement.content);
 }
 
 /** Lines of a summary that the assistant or a tool spoke are echoes; the user's lose their label. */
@@ -85,19 +96,39 @@ function withoutAssistant(summary: string): string {
 
 function fitness(question: string, text: string): number {
   const wanted = terms(question);
-  const has = terms(text);
-  const share = wanted.size === 0 ? 0 : overlap(wanted, has) / wanted.size;
+  for (const word of GENERIC) wanted.delete(word);
   const asked = topics(question);
-  for (const topic of [...asked]) for (const implied of IMPLIED[topic] ?? []) asked.add(implied);
-  const sameTopic = overlap(asked, topics(text)) > 0 ? 0.45 : 0;
-  const subject = subjectOf(question);
-  const relation = subject === "user" ? 0 : subjectOf(text) === subject ? 0.3 : -0.5;
-  const other =
-    subject === "user" && subjectOf(text) !== "user" && !PERSONAL_RELATION.test(question) ? -0.25 : 0;
-  return share + sameTopic + relation + other + wordBonus(question, text);
+  const about = topics(text);
+  const has = terms(text);
+  let matched = 0;
+  for (const term of wanted) {
+    if (has.has(term)) matched++;
+    else if (overlap(topics(term), about) > 0) matched += 0.9;
+  }
+  let share = wanted.size === 0 ? 0 : matched / wanted.size;
+  if (WIDE.test(question)) {
+    for (const topic of [...asked]) for (const implied of IMPLIED[topic] ?? []) asked.add(implied);
+    if (overlap(asked, about) > 0) share = Math.max(share, 0.5);
+  }
+  return share === 0 ? 0 : share + subjectBonus(question, text) + wordBonus(question, text);
 }
 
-const PERSONAL_RELATION = /\b(?:who|family|anyone|know about me)\b/i;
+/** A question about "my sister" wants the sister, one about "I" does not. */
+function subjectBonus(question: string, text: string): number {
+  const subject = subjectOf(question);
+  const about = subjectOf(text);
+  if (WIDE.test(question)) return 0;
+  if (subject !== "user") return about === subject ? 0.3 : -0.4;
+  if (about === "user" || ANYONE.test(question)) return 0;
+  const names = text.match(/\b[A-Z][a-z]+\b/g) ?? [];
+  return names.some((name) => question.includes(name)) ? 0 : -0.6;
+}
+
+/** Words of a question that say nothing about what is asked. */
+const GENERIC = terms(
+  "like days day thing something anything things suggest recommend idea current currently now want should use said",
+);
+const ANYONE = /\b(?:who|family|anyone|know about me)\b/i;
 
 function wordBonus(question: string, text: string): number {
   if (/\b(?:when|what time|which day|what date)\b/i.test(question)) return /\d/.test(text) ? 0.2 : -0.3;
@@ -109,7 +140,6 @@ function wordBonus(question: string, text: string): number {
 }
 
 function replaces(later: string, earlier: string): boolean {
-  return (
-    similarity(later, earlier) >= 0.85 || (isSameThing(later, earlier) && similarity(later, earlier) >= 0.5)
-  );
+  const alike = similarity(later, earlier);
+  return alike >= 0.85 || (isSameThing(later, earlier) && (alike >= 0.5 || isChange(later)));
 }

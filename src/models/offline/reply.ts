@@ -18,7 +18,8 @@ export function composeReply(situation: Situation, statements: readonly Statemen
   const questions = statements
     .filter((statement) => statement.kind === "question")
     .map(({ content }) => content);
-  const parts = [...doneParts(situation, statements)];
+  const done = doneParts(situation, statements);
+  const parts: string[] = [];
   for (const question of questions.slice(0, 3)) {
     if (!isPersonal(question)) {
       const answer = bestAnswer(question, situation.view);
@@ -26,8 +27,10 @@ export function composeReply(situation: Situation, statements: readonly Statemen
       parts.push(answer || UNKNOWN);
       continue;
     }
-    parts.push(replyTo(question, recall(situation.view, question), ENOUGH) ?? UNKNOWN);
+    const reply = replyTo(question, recall(situation.view, question), ENOUGH) ?? UNKNOWN;
+    if (!parts.includes(reply)) parts.push(reply);
   }
+  parts.push(...done);
   if (parts.length === 0) parts.push(idleReply(situation));
   return `${OFFLINE_MARK} ${parts.join(" ")}`;
 }

@@ -26,7 +26,7 @@ const ACTUALLY = /^\W*(?:actually|correction|update|small update|wait|scratch th
 const REMEMBER =
   /\b(?:remember|note|keep in mind|don['’]t forget|make a note|for the record)\b[,:]?(?: that| this:?)?\s+(?=\S)/i;
 const FILLER =
-  /^(?:i (?:think|guess|wonder|hope|suppose|see|mean|know|understand|agree|was wondering|was just|wanted to|want to ask|would like to (?:know|ask)|have (?:a|one|another) question|forgot to (?:mention|say)|told you|asked|appreciate|just|['’]?d like to (?:know|ask))|i['’]m (?:back|good|fine|ok|okay|great|curious|not sure|just|sure|here|happy to|glad|sorry|wondering|asking|done)|let me|thank)\b/i;
+  /^(?:(?:what|how) (?:an?\b|\w+ )|i (?:think|guess|wonder|hope|suppose|see|mean|know|understand|agree|was wondering|was just|wanted to|want to ask|would like to (?:know|ask)|have (?:a|one|another) question|forgot to (?:mention|say)|told you|asked|appreciate|just|['’]?d like to (?:know|ask))|i['’]m (?:back|good|fine|ok|okay|great|curious|not sure|just|sure|here|happy to|glad|sorry|wondering|asking|done)|let me|thank)\b/i;
 const TELLS =
   /\b(?:i['’]?m|i am|am|is|are|was|were|have|['’]ve|has|had|live|work|like|love|hate|prefer|enjoy|drink|eat|own|play|speak|study|learn|learning|moved|switched|started|quit|stopped|born|grew|married|planning|plan|going|will|['’]ll|booked|flying|fly|need|want|use|run|train|collect|stand|travel|take|got|adopted|named|called|turns?|arrives?|departs?|lives?|works?|signed|joined|bought|sold|met|teach|volunteer|went|graduated|avoid|wear|celebrate|support)\b/i;
 const PREFERENCE =
@@ -68,6 +68,11 @@ export function isQuestion(sentence: string): boolean {
   );
 }
 
+/** Whether a statement says that something is no longer as it was. */
+export function isChange(sentence: string): boolean {
+  return CHANGE.test(sentence);
+}
+
 /** The kind of memory a statement makes. */
 export function memoryTypeOf(content: string): Statement["memoryType"] {
   if (PREFERENCE.test(content)) return "preference";
@@ -101,7 +106,8 @@ function statement(kind: StatementKind, content: string): Statement {
 /** "I'm vegetarian and my sister lives in Lyon" holds two facts: each clause with its own subject and verb. */
 function clausesOf(sentence: string): string[] {
   const parts = sentence.split(/(?:,|;|\s[–—-])?\s+(?:and|but|so|because)\s+(?=(?:I|I['’]\w+|my|we)\b)|;\s+/);
-  return parts.every((part) => part.split(" ").length >= 3 && TELLS.test(part)) ? parts : [sentence];
+  const whole = parts.every((part) => part.split(" ").length >= 3 && TELLS.test(part)) ? parts : [sentence];
+  return whole.map((part) => part.replace(/,\s+(?:so|because|which is why)\s(?!.*\b(?:I|my|we)\b).*$/, "."));
 }
 
 function isPersonalFact(clause: string): boolean {
@@ -112,6 +118,10 @@ function isPersonalFact(clause: string): boolean {
 function forgetTopic(sentence: string): string {
   const match = /\b(?:forget|remembering|remember|store|keep|delete|erase|remove)\b\s*(.*)$/i.exec(sentence);
   const topic = (match?.[1] ?? sentence)
+    .replace(
+      /^(?:what|everything|all|that|the \w+) (?:that )?i(?:['’]ve)? (?:said|told you|mentioned|wrote)(?: about)?\s+/i,
+      "",
+    )
     .replace(/^(?:about|that|what|the fact that|everything about|the (?:thing|bit|part) about)\s+/i, "")
     .replace(/\b(?:i (?:told|said to|gave) you(?: about| that)?|from (?:your )?memory|please)\b/gi, "")
     .replace(/[.!?]+$/, "");

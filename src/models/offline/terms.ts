@@ -13,7 +13,7 @@ const STOP_WORDS = new Set(
 );
 
 const TOPICS: Record<string, string> = {
-  home: "live lives living lived move moves moved moving relocated relocate home city town address apartment flat based reside resides house neighbourhood neighborhood",
+  home: "live lives living lived move moves moved moving relocated relocate address apartment flat based reside resides house neighbourhood neighborhood",
   drink: "coffee tea espresso drink drinks drinking latte matcha cappuccino beverage",
   diet: "vegetarian vegan pescatarian eat eats eating diet food meat fish dinner lunch cook cooking recipe restaurant meal dish",
   allergy: "allergic allergy allergies intolerant intolerance peanut peanuts nuts",
@@ -80,9 +80,23 @@ export function similarity(a: string, b: string): number {
   return size === 0 ? 0 : overlap(left, right) / size;
 }
 
+/** Shared topics over all topics of two statements, 0 to 1. */
+export function topicLikeness(a: string, b: string): number {
+  const left = topics(a);
+  const right = topics(b);
+  const common = overlap(left, right);
+  return common === 0 ? 0 : common / (left.size + right.size - common);
+}
+
 /** Whether two statements speak of the same thing of the same person, so that one replaces the other. */
 export function isSameThing(statement: string, memory: string): boolean {
   if (subjectOf(statement) !== subjectOf(memory)) return false;
-  if (overlap(topics(statement), topics(memory)) > 0) return true;
+  if (topicLikeness(statement, memory) >= 0.5) return true;
   return similarity(statement, memory) >= 0.5;
+}
+
+/** Whether a statement is about a named topic: at least half of the topic's words are in it. */
+export function isAbout(statement: string, topic: string): boolean {
+  const wanted = terms(topic);
+  return wanted.size > 0 && overlap(wanted, terms(statement)) / wanted.size >= 0.5;
 }

@@ -28,6 +28,8 @@ export interface ConversationView {
   system: string;
   /** Share of the context used, in percent, as the system prompt says; 0 when it does not. */
   contextPercent: number;
+  /** Budget of the context in tokens; 0 when the system prompt does not say it. */
+  maxTokens: number;
   /** The system prompt explains the tag protocol. */
   textProtocol: boolean;
   /** The system prompt asks for the answer now. */
@@ -48,8 +50,9 @@ export interface ConversationView {
   memories: Map<string, ShownMemory>;
   /** Contents that were deleted in this context. */
   deleted: string[];
-  /** Messages before the newest user message that are neither system nor summary. */
+  /** Messages before the newest user message that are neither system nor summary, and their characters. */
   olderMessages: number;
+  olderLength: number;
 }
 
 const SUMMARY = /^\s*<(?:context_)?summary\b/;
@@ -64,6 +67,7 @@ export function readConversation(messages: readonly BaseMessage[]): Conversation
   const open = new Map<string, CallRecord>();
   let unanswered: CallRecord[] = [];
   let count = -1;
+  let length = 0;
   for (const message of messages) {
     const text = boundedText(message.text ?? "");
     if (message.type !== "system") count++;
@@ -83,8 +87,9 @@ export function readConversation(messages: readonly BaseMessage[]): Conversation
     } else if (message.type === "system") {
       readSystem(view, text);
     } else {
-      readUserMessage(view, text, unanswered, count);
+      readUserMessage(view, text, unanswered, { count, length });
     }
+    if (message.type !== "system" && !SUMMARY.test(text)) length += sizeOf(message, text);
   }
   return view;
 }
@@ -93,6 +98,7 @@ function emptyView(): ConversationView {
   return {
     system: "",
     contextPercent: 0,
+    maxTokens: 0,
     textProtocol: false,
     lastStep: false,
     userText: "",
@@ -106,13 +112,17 @@ function emptyView(): ConversationView {
     memories: new Map(),
     deleted: [],
     olderMessages: 0,
+    olderLength: 0,
   };
 }
 
 function readSystem(view: ConversationView, text: string): void {
   view.system += `${text}\n`;
-  const share = [...text.matchAll(/^Context: about (\d{1,3})% of/gm)].at(-1);
-  if (share) view.contextPercent = Number(share[1]);
+  const share = [...text.matchAll(/^Context: about (\d{1,3})% of (\d{1,9}) tokens/gm)].at(-1);
+  if (share) {
+    view.contextPercent = Number(share[1]);
+    view.maxTokens = Number(share[2]);
+  }
   view.textProtocol ||= text.includes("<tool_call>") && text.includes("<answer>");
   view.lastStep ||= /^This is your last step\b/m.test(text);
 }
@@ -121,7 +131,7 @@ function readUserMessage(
   view: ConversationView,
   text: string,
   unanswered: CallRecord[],
-  before: number,
+  before: { count: number; length: number },
 ): void {
   const results = readToolResults(text);
   if (results) {
@@ -149,7 +159,8 @@ function readUserMessage(
   view.hasBlock = hasMemoryBlock(text);
   view.shownNow = shown;
   view.wasFiltered = hasPlaceholder(text);
-  view.olderMessages = before - view.summaries.length;
+  view.olderMessages = before.count - view.summaries.length;
+  view.olderLength = before.length;
   view.calls = [];
   view.responses = 0;
 }
@@ -200,6 +211,11 @@ function readTextCalls(text: string): CallRecord[] {
   return value
     .filter((call): call is { name: string; arguments?: unknown } => typeof call?.name === "string")
     .map((call) => newRecord(call.name, call.arguments));
+}
+
+function sizeOf(message: BaseMessage, text: string): number {
+  const calls = isAIMessage(message) ? (message.tool_calls ?? []) : [];
+  return text.length + (calls.length > 0 ? JSON.stringify(calls).length : 0);
 }
 
 function boundedText(text: string): string {
