@@ -1,0 +1,182 @@
+/**
+ * Failures of model endpoints told in agemem's codes, with a remedy and without secrets.
+ *
+ * Reads what OpenAI's client, LangChain's wrappers and Node's network stack throw, down the chain of causes. Leaves
+ * out retrying: the clients do that before they throw.
+ */
+import { AgeMemError, ModelError, messageOf } from "../errors.js";
+
+/** Where the failing call went; goes into message and details. */
+export interface ModelErrorContext {
+  /** "the model" by default; begins the message. */
+  what?: string;
+  model?: string;
+  baseURL?: string;
+  /** Texts never to be shown, beside anything that looks like a key and the value of OPENAI_API_KEY. */
+  secrets?: readonly (string | undefined)[];
+}
+
+/**
+ * The {@link ModelError} for whatever a chat model threw: `AGEMEM_MODEL_UNREACHABLE` for refused connections, unknown
+ * hosts, timeouts and dropped connections; `AGEMEM_MODEL_FAILED` (details: `status`) for HTTP errors and all else. The
+ * cause is a copy with keys blotted out. A ModelError comes back as it is.
+ *
+ * @example
+ * try { await model.invoke("hi"); } catch (error) { throw describeModelError(error, { baseURL }); }
+ */
+export function describeModelError(error: unknown, context: ModelErrorContext = {}): ModelError {
+  if (AgeMemError.isInstance(error) && /^AGEMEM_MODEL_/.test(error.code)) return error as ModelError;
+  const read = classify(error, { what: "the model", ...context });
+  const code = read.kind === "unreachable" ? "AGEMEM_MODEL_UNREACHABLE" : "AGEMEM_MODEL_FAILED";
+  return new ModelError(code, read.message, read.options);
+}
+
+/**
+ * The {@link ModelError} `AGEMEM_EMBEDDING_FAILED` for whatever an embedding model threw, with the same reading and
+ * remedies as {@link describeModelError}; `details.unreachable` tells the two kinds apart.
+ */
+export function describeEmbeddingError(error: unknown, context: ModelErrorContext = {}): ModelError {
+  if (AgeMemError.isInstance(error) && error.code === "AGEMEM_EMBEDDING_FAILED") return error as ModelError;
+  const read = classify(error, { what: "the embedding model", ...context });
+  const details = { ...read.options.details, unreachable: read.kind === "unreachable" };
+  return new ModelError("AGEMEM_EMBEDDING_FAILED", read.message, { ...read.options, details });
+}
+
+interface Reading {
+  kind: "unreachable" | "status" | "other";
+  message: string;
+  options: { cause: unknown; remedy: string; details: Record<string, unknown> };
+}
+
+const NETWORK: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "the connection was refused",
+  ENOTFOUND: "the host name is unknown",
+  EAI_AGAIN: "the host name could not be looked up",
+  ETIMEDOUT: "the connection timed out",
+  ECONNRESET: "the connection was dropped",
+  EPIPE: "the connection was dropped",
+  EHOSTUNREACH: "the host cannot be reached",
+  ENETUNREACH: "the network cannot be reached",
+  UND_ERR_SOCKET: "the connection was dropped",
+  UND_ERR_CONNECT_TIMEOUT: "the connection timed out",
+  UND_ERR_HEADERS_TIMEOUT: "the answer timed out",
+  UND_ERR_BODY_TIMEOUT: "the answer timed out",
+};
+const TIMEOUT_NAMES = new Set(["TimeoutError", "APIConnectionTimeoutError"]);
+
+function classify(error: unknown, context: ModelErrorContext & { what: string }): Reading {
+  const chain = causes(error);
+  const hide = redactor(context.secrets ?? []);
+  const { what, model, baseURL } = context;
+  const where = `${capital(what)}${model ? ` "${model}"` : ""}${baseURL ? ` at ${hide(baseURL)}` : ""}`;
+  const details: Record<string, unknown> = {
+    ...(model && { model }),
+    ...(baseURL && { baseURL: hide(baseURL) }),
+  };
+  const status = firstNumber(chain, "status") ?? firstNumber(chain, "statusCode");
+  const cause = cleanCopy(error, hide);
+  if (status !== undefined) {
+    const message = `${where} answered HTTP ${status}: ${shorten(hide(messageOf(error)))}`;
+    return {
+      kind: "status",
+      message,
+      options: { cause, remedy: remedyFor(status, chain), details: { ...details, status } },
+    };
+  }
+  const reason = networkReason(chain);
+  if (reason !== undefined) {
+    const remedy = "Check OPENAI_BASE_URL and that the server is running and reachable from here.";
+    return {
+      kind: "unreachable",
+      message: `${where} cannot be reached: ${reason}`,
+      options: { cause, remedy, details },
+    };
+  }
+  const remedy = "See the cause; the endpoint may not be OpenAI-compatible.";
+  const message = `${where} failed: ${shorten(hide(messageOf(error)))}`;
+  return { kind: "other", message, options: { cause, remedy, details } };
+}
+
+function networkReason(chain: readonly Record<string, unknown>[]): string | undefined {
+  for (const link of chain) {
+    const known = typeof link.code === "string" ? NETWORK[link.code] : undefined;
+    if (known) return known;
+  }
+  for (const link of chain) {
+    const kind = (link.constructor as { name?: string } | undefined)?.name;
+    if (TIMEOUT_NAMES.has(String(link.name)) || TIMEOUT_NAMES.has(String(kind)))
+      return "the request timed out";
+  }
+  const failed = chain.find((link) => {
+    const kind = (link.constructor as { name?: string } | undefined)?.name;
+    return (
+      kind === "APIConnectionError" ||
+      /^(fetch failed|terminated|Connection error\.?)$/.test(String(link.message))
+    );
+  });
+  return failed ? "the connection failed" : undefined;
+}
+
+function remedyFor(status: number, chain: readonly Record<string, unknown>[]): string {
+  const text = chain.map((link) => `${link.code ?? ""} ${link.message ?? ""}`).join(" ");
+  if (/context_length_exceeded|maximum context length/i.test(text)) {
+    return "The prompt is longer than the model's context: lower the token budget.";
+  }
+  if (/insufficient_quota/i.test(text)) return "The account's quota is used up: check plan and billing.";
+  if (status === 401 || status === 403) return "Check OPENAI_API_KEY and what it may access.";
+  if (status === 404) return "Check the model name (AGEMEM_MODEL) and that OPENAI_BASE_URL ends in /v1.";
+  if (status === 429) return "The rate limit is reached: wait, or send fewer requests at once.";
+  if (status >= 500) return "The server is failing: try again, or see its log.";
+  return "The server refused the request: see the message, and whether the model supports tools and these settings.";
+}
+
+/** The error and its causes, outermost first; bounded, because a cause may be its own. */
+function causes(error: unknown): Record<string, unknown>[] {
+  const out: Record<string, unknown>[] = [];
+  let at: unknown = error;
+  while (typeof at === "object" && at !== null && out.length < 8 && !out.includes(at as never)) {
+    out.push(at as Record<string, unknown>);
+    const { cause, errors } = at as { cause?: unknown; errors?: unknown[] };
+    at = cause ?? (Array.isArray(errors) ? errors[0] : undefined);
+  }
+  return out;
+}
+
+function firstNumber(chain: readonly Record<string, unknown>[], key: string): number | undefined {
+  const value = chain.map((link) => link[key]).find((each) => typeof each === "number");
+  return value as number | undefined;
+}
+
+function redactor(secrets: readonly (string | undefined)[]): (text: string) => string {
+  const literal = [...secrets, process.env.OPENAI_API_KEY].filter((x): x is string => (x?.length ?? 0) >= 6);
+  return (text) => {
+    let out = text;
+    for (const secret of literal) out = out.split(secret).join("[key]");
+    return out
+      .replace(/\bsk-[\w*.-]{4,}/g, "[key]")
+      .replace(/\b(Bearer)\s+[^\s"',]+/gi, "$1 [key]")
+      .replace(/(https?:\/\/)[^\s/@]+@/g, "$1[key]@");
+  };
+}
+
+/** What may be kept of a foreign error: its name, text and stack, blotted; no headers, requests or bodies. */
+function cleanCopy(error: unknown, hide: (text: string) => string): Error {
+  const copy = new Error(hide(messageOf(error)));
+  if (error instanceof Error) {
+    copy.name = error.name;
+    copy.stack = hide(error.stack ?? "");
+  }
+  return copy;
+}
+
+function shorten(text: string): string {
+  const line = text
+    .replace(/\s*Troubleshooting URL:.*$/s, "")
+    .replace(/\s+/g, " ")
+    .trim();
+  return line.length > 300 ? `${line.slice(0, 299)}…` : line;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

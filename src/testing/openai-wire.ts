@@ -1,0 +1,163 @@
+/**
+ * Bodies of an OpenAI-compatible server: completions, stream chunks, errors, with vLLM's token fields. Pure.
+ *
+ * Tokens here are words with their leading space, their ids hashes of the text: enough for a test to tell which ids
+ * belong to which text, not a real vocabulary.
+ */
+import { sha256 } from "../lib/hash.js";
+
+/** One generated token as the server reports it. */
+export interface WireToken {
+  text: string;
+  id: number;
+  /** Natural logarithm of its probability. */
+  logprob: number;
+}
+
+/** What the served model says. Everything left out is derived from the rest. */
+export interface WireReply {
+  content?: string;
+  tool_calls?: { name: string; args?: Record<string, unknown> | string; id?: string }[];
+  /** Text sent beside the content as `reasoning_content`, as vLLM and SGLang do. */
+  reasoning?: string;
+  finish_reason?: "stop" | "length" | "tool_calls" | "content_filter";
+  usage?: { prompt_tokens: number; completion_tokens: number };
+  /** The generated tokens; default: the words of content and tool calls. */
+  tokens?: WireToken[];
+  /** Drops the connection after so many stream chunks. */
+  cutAfter?: number;
+}
+
+/** The request fields that shape the answer. */
+export interface WireRequest {
+  model?: string;
+  messages?: { role: string; content?: unknown }[];
+  stream?: boolean;
+  stream_options?: { include_usage?: boolean };
+  logprobs?: boolean;
+  top_logprobs?: number;
+  return_token_ids?: boolean;
+  [key: string]: unknown;
+}
+
+/** Splits text into tokens with stable ids and log-probabilities below 0. */
+export function wireTokens(text: string): WireToken[] {
+  return (text.match(/\s*\S+|\s+$/g) ?? []).map((piece, i) => ({
+    text: piece,
+    id: Number.parseInt(sha256(piece).slice(0, 4), 16),
+    logprob: -0.05 * ((i % 5) + 1),
+  }));
+}
+
+/** Token ids of the prompt: its messages as JSON, split like everything else. */
+export function promptTokenIds(request: WireRequest): number[] {
+  return wireTokens(JSON.stringify(request.messages ?? [])).map((token) => token.id);
+}
+
+interface Prepared {
+  readonly message: Record<string, unknown>;
+  readonly toolCalls: Record<string, unknown>[];
+  readonly tokens: readonly WireToken[];
+  readonly finish: string;
+  readonly usage: Record<string, number>;
+}
+
+function prepare(reply: WireReply, request: WireRequest): Prepared {
+  const toolCalls = (reply.tool_calls ?? []).map((call, i) => ({
+    id: call.id ?? `call_${i + 1}`,
+    type: "function",
+    function: {
+      name: call.name,
+      arguments: typeof call.args === "string" ? call.args : JSON.stringify(call.args ?? {}),
+    },
+  }));
+  const generated = [reply.reasoning, reply.content, ...toolCalls.map((c) => JSON.stringify(c.function))];
+  const tokens = reply.tokens ?? wireTokens(generated.filter(Boolean).join(" "));
+  const prompt = reply.usage?.prompt_tokens ?? promptTokenIds(request).length;
+  const completion = reply.usage?.completion_tokens ?? tokens.length;
+  return {
+    message: {
+      role: "assistant",
+      content: reply.content ?? (toolCalls.length > 0 ? null : ""),
+      ...(reply.reasoning !== undefined && { reasoning_content: reply.reasoning }),
+      ...(toolCalls.length > 0 && { tool_calls: toolCalls }),
+    },
+    toolCalls,
+    tokens,
+    finish: reply.finish_reason ?? (toolCalls.length > 0 ? "tool_calls" : "stop"),
+    usage: { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
+  };
+}
+
+/** The body of an answer that is not streamed. */
+export function completionBody(reply: WireReply, request: WireRequest, id: string): Record<string, unknown> {
+  const { message, tokens, finish, usage } = prepare(reply, request);
+  return {
+    ...head(request, id, "chat.completion"),
+    choices: [
+      { index: 0, message, finish_reason: finish, ...extras(request, tokens), ...logprobs(request, tokens) },
+    ],
+    usage,
+    ...(request.return_token_ids && { prompt_token_ids: promptTokenIds(request) }),
+  };
+}
+
+/** The chunks of a streamed answer, in order, without the closing `[DONE]`. */
+export function completionChunks(
+  reply: WireReply,
+  request: WireRequest,
+  id: string,
+): Record<string, unknown>[] {
+  const { message, toolCalls, tokens, finish, usage } = prepare(reply, request);
+  const common = head(request, id, "chat.completion.chunk");
+  const chunk = (delta: Record<string, unknown>, part: readonly WireToken[] = []) => ({
+    ...common,
+    choices: [{ index: 0, delta, finish_reason: null, ...extras(request, part), ...logprobs(request, part) }],
+  });
+  const first = chunk({ role: "assistant", content: "" });
+  const out: Record<string, unknown>[] = [
+    request.return_token_ids ? { ...first, prompt_token_ids: promptTokenIds(request) } : first,
+  ];
+  if (reply.reasoning !== undefined) out.push(chunk({ reasoning_content: reply.reasoning }));
+  const words = wireTokens(String(message.content ?? ""));
+  const perWord = toolCalls.length === 0 && tokens.length === words.length;
+  words.forEach((word, i) => {
+    out.push(chunk({ content: word.text }, perWord ? tokens.slice(i, i + 1) : []));
+  });
+  toolCalls.forEach((call, index) => {
+    const { name, arguments: text } = call.function as { name: string; arguments: string };
+    out.push(chunk({ tool_calls: [{ index, ...call, function: { name, arguments: "" } }] }));
+    for (const part of text.match(/[\s\S]{1,12}/g) ?? []) {
+      out.push(chunk({ tool_calls: [{ index, function: { arguments: part } }] }));
+    }
+  });
+  // Tokens that fall on no single chunk all come with the last one, as the protocol allows.
+  const last = chunk({}, perWord ? [] : tokens);
+  out.push({ ...last, choices: last.choices.map((choice) => ({ ...choice, finish_reason: finish })) });
+  if (request.stream_options?.include_usage) out.push({ ...common, choices: [], usage });
+  return out;
+}
+
+/** An error body in OpenAI's form. */
+export function errorBody(status: number, message: string, code?: string): Record<string, unknown> {
+  const type = status >= 500 ? "server_error" : status === 429 ? "rate_limit_error" : "invalid_request_error";
+  return { error: { message, type, param: null, code: code ?? null } };
+}
+
+function head(request: WireRequest, id: string, object: string): Record<string, unknown> {
+  return { id, object, created: 0, model: request.model ?? "scripted" };
+}
+
+function extras(request: WireRequest, tokens: readonly WireToken[]): Record<string, unknown> {
+  return request.return_token_ids ? { token_ids: tokens.map((token) => token.id) } : {};
+}
+
+function logprobs(request: WireRequest, tokens: readonly WireToken[]): Record<string, unknown> {
+  if (!request.logprobs) return {};
+  if (request.stream && tokens.length === 0) return { logprobs: null };
+  const content = tokens.map(({ text, logprob }) => {
+    const entry = { token: text, logprob, bytes: [...Buffer.from(text, "utf8")] };
+    return { ...entry, top_logprobs: (request.top_logprobs ?? 0) > 0 ? [entry] : [] };
+  });
+  return { logprobs: { content, refusal: null } };
+}
