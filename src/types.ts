@@ -116,7 +116,7 @@ export interface VersionedStore extends BaseStore {
   fork(name?: string, options?: { from?: StoreVersion }): Promise<VersionedStore>;
   /** Drops a branch made by `fork`. */
   discard(): Promise<void>;
-  /** All revisions of an item that this branch sees, oldest first, deletions included. */
+  /** Every state of an item that this branch sees, newest first, deletions included. */
   history(namespace: string[], key: string): Promise<ItemRevision[]>;
   put(
     namespace: string[],
@@ -154,6 +154,8 @@ export interface MessageFact {
   position?: number;
   /** Last place this message stands for, when messages after it were summarised or removed. */
   positionEnd?: number;
+  /** Places of all messages a summary stands for, through summaries of summaries: [from, to] ranges of integers. */
+  covers?: [number, number][];
 }
 export type MessageFacts = Record<string, MessageFact>;
 

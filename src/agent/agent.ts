@@ -19,7 +19,7 @@ import { toolNode } from "./tool.js";
  *
  * The result is a compiled LangGraph graph: `invoke`, `stream`, checkpoints and interrupts work as always. The run
  * must supply what the namespace template names (default `user_id`), in `context` or `configurable`. After an
- * invocation the state's `answer` is the final text, `status` says how it ended ("answered", "max_steps",
+ * invocation the state's `finalAnswer` is the final text, `status` says how it ended ("answered", "max_steps",
  * "format_error").
  *
  * Errors: `AGEMEM_CONFIG_INVALID` when built with contradictory options; during a run store failures
@@ -27,7 +27,7 @@ import { toolNode } from "./tool.js";
  *
  * @example
  * const agent = createAgeMemAgent({ model, store });
- * const { answer } = await agent.invoke({ messages: ["I moved to Lisbon."] }, { context: { user_id: "ada" } });
+ * const { finalAnswer } = await agent.invoke({ messages: ["I moved to Lisbon."] }, { context: { user_id: "ada" } });
  */
 export function createAgeMemAgent(options: AgeMemAgentOptions) {
   const parts = createParts(options);

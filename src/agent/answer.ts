@@ -8,17 +8,17 @@ import type { AgentStateUpdate, AgentStateValue, AgentStatus } from "./state.js"
 export function answerNode(parts: AgentParts) {
   return (state: AgentStateValue): AgentStateUpdate => {
     const last = state.messages.at(-1);
-    if (!last || !AIMessage.isInstance(last)) return { status: "max_steps", answer: null };
+    if (!last || !AIMessage.isInstance(last)) return { status: "max_steps", finalAnswer: null };
     const calls = last.tool_calls ?? [];
     if (calls.length > 0) {
       return {
         status: "max_steps",
-        answer: null,
+        finalAnswer: null,
         messages: calls.map((call) => notRun(last, call.id, call.name)),
       };
     }
     const status: AgentStatus = last.additional_kwargs[FORMAT_ERROR_KEY] ? "format_error" : "answered";
-    return { status, answer: status === "answered" ? parts.protocol.read(last).answer : null };
+    return { status, finalAnswer: status === "answered" ? parts.protocol.read(last).answer : null };
   };
 }
 

@@ -39,7 +39,7 @@ export const AgentState = new StateSchema({
   overflows: z.number().default(0),
   status: z.enum(["running", "answered", "max_steps", "format_error"]).default("running"),
   /** Text of the final answer of the last invocation. */
-  answer: z.string().nullable().default(null),
+  finalAnswer: z.string().nullable().default(null),
 });
 
 export type AgentStateValue = typeof AgentState.State;

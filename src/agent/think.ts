@@ -37,7 +37,7 @@ export function thinkNode(parts: AgentParts) {
       formatErrors: state.formatErrors + turn.formatErrors,
       steps,
       status: "running",
-      answer: null,
+      finalAnswer: null,
     };
   };
 }

@@ -59,7 +59,7 @@ export async function runStages(run: StageRun): Promise<StagesResult> {
   const question = humanMessage(run, 3, 0, run.task.question);
   const result = await invoke(run, 3, 0, append(second.carried, question), maxTurns);
   const turns = result.status === "max_steps" ? maxTurns + 1 : result.steps;
-  return { answer: result.answer, rounds: [first.turns, second.turns, turns] };
+  return { answer: result.finalAnswer, rounds: [first.turns, second.turns, turns] };
 }
 
 async function injectPassages(

@@ -1,0 +1,162 @@
+/**
+ * `agemem demo`: two sessions of one user in two processes, or rollouts over a HotpotQA file.
+ *
+ * Owns the arguments and the order of things; sessions are `session.ts`, rollouts `hotpotqa.ts`.
+ */
+import { spawn } from "node:child_process";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import colors from "picocolors";
+import { type Environment, openEnvironment } from "../../agent/environment.js";
+import { InputError, messageOf, StoreError } from "../../errors.js";
+import type { MemoryValue } from "../../types.js";
+import { DEMO_SESSIONS } from "./conversation.js";
+import { runHotpotQa } from "./hotpotqa.js";
+import { memoryTable, operationCounts } from "./screen.js";
+import { playSession } from "./session.js";
+
+const USER = "nora";
+const NAMESPACE = ["memories", USER];
+
+interface DemoArguments {
+  session?: number;
+  dir: string;
+  budget: number;
+  hotpotqa?: string;
+  limit: number;
+  k: number;
+  seed: string;
+  concurrency: number;
+  out?: string;
+}
+
+/** The command, for the program of `main.ts`. */
+export function demoCommand(): Command {
+  return new Command("demo")
+    .description("show an agent that manages its own memory, over two sessions of one user")
+    .option(
+      "--session <n>",
+      "play one session only: 1 starts afresh, 2 goes on with what is stored",
+      wholeNumber,
+    )
+    .option("--dir <directory>", "where store and recordings go", ".agemem/demo")
+    .option("--budget <tokens>", "context budget of the conversation", wholeNumber, 2500)
+    .option("--hotpotqa <file>", "roll out rows of a HotpotQA file in three stages instead")
+    .option("--limit <n>", "rows to roll out", wholeNumber, 5)
+    .option("--k <n>", "rollouts per row", wholeNumber, 4)
+    .option("--seed <seed>", "seed of the rollouts", "0")
+    .option("--concurrency <n>", "rollouts at once", wholeNumber, 4)
+    .option("--out <file>", "recording of the rollouts (default: DIR/hotpotqa.jsonl, written anew)")
+    .action(async (options: DemoArguments) => {
+      if (options.hotpotqa !== undefined) await runHotpotQa({ ...options, file: options.hotpotqa });
+      else if (options.session === undefined) await bothSessions(options);
+      else await oneSession(options, options.session);
+    });
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new InvalidArgumentError("Give a whole number of 1 or more.");
+}
+
+/** Separate processes, so that nothing but the store can carry a memory over. */
+async function bothSessions(options: DemoArguments): Promise<void> {
+  for (const number of DEMO_SESSIONS.keys()) {
+    const code = await runSelf(["demo", "--session", String(number + 1), ...shared(options)]);
+    if (code === 0) continue;
+    process.exitCode = code;
+    return;
+  }
+}
+
+function shared(options: DemoArguments): string[] {
+  return ["--dir", options.dir, "--budget", String(options.budget)];
+}
+
+function runSelf(args: string[]): Promise<number> {
+  const program = process.argv[1];
+  if (!program) throw new Error("The program's own path is unknown");
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...process.execArgv, program, ...args], { stdio: "inherit" });
+    child.once("error", reject);
+    child.once("exit", (code, signal) => resolve(code ?? (signal ? 1 : 0)));
+  });
+}
+
+async function oneSession(options: DemoArguments, number: number): Promise<void> {
+  const session = DEMO_SESSIONS[number - 1];
+  if (!session) {
+    throw new InputError("AGEMEM_INPUT_ARGUMENT", `There is no session ${number}`, {
+      remedy: `Give a number from 1 to ${DEMO_SESSIONS.length}.`,
+    });
+  }
+  const storePath = join(options.dir, "store");
+  const recording = join(options.dir, `session-${number}.jsonl`);
+  await prepare(options.dir, number === 1 ? [storePath, recording] : [recording]);
+  const environment = await openEnvironment({ storePath });
+  const print = (line: string): void => console.log(line);
+  try {
+    await printHead(environment, options, number, session.title);
+    const outcomes = await playSession({
+      environment,
+      session,
+      threadId: `session-${number}`,
+      userId: USER,
+      maxTokens: options.budget,
+      recording,
+      print,
+    });
+    print(`\n${colors.bold("Long-term memory after this session")}`);
+    print(memoryTable(await memoryRows(environment)));
+    print(`operations  ${operationCounts(outcomes)}`);
+    print(`recording   ${recording}`);
+    print(`store       ${storePath}\n`);
+  } finally {
+    await environment.store.close();
+  }
+}
+
+async function prepare(dir: string, stale: string[]): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true });
+    for (const path of stale) await rm(path, { recursive: true, force: true });
+  } catch (cause) {
+    throw new StoreError("AGEMEM_STORE_PATH", `${dir} cannot be written: ${messageOf(cause)}`, {
+      cause,
+      remedy: "Choose another directory with --dir.",
+    });
+  }
+}
+
+async function printHead(
+  environment: Environment,
+  options: DemoArguments,
+  number: number,
+  title: string,
+): Promise<void> {
+  const { index } = await environment.store.stats();
+  console.log(
+    colors.bold(`\n=== Session ${number} of ${DEMO_SESSIONS.length} (process ${process.pid}): ${title}`),
+  );
+  console.log(`model       ${environment.modelName}`);
+  console.log(`embeddings  ${environment.embeddingName}, index ${index}`);
+  console.log(`context     ${options.budget} tokens`);
+}
+
+async function memoryRows({ store }: Environment) {
+  const items = await store.search(NAMESPACE, { limit: 100 });
+  const rows = [];
+  for (const item of items) {
+    const value = item.value as MemoryValue;
+    const changes = (await store.history(NAMESPACE, item.key)).length;
+    rows.push({
+      id: item.key,
+      type: value.memory_type,
+      content: value.content,
+      revision: changes > 1 ? `updated ${changes - 1}x` : "as added",
+    });
+  }
+  return rows;
+}

@@ -1,0 +1,43 @@
+/** A progress bar on standard error with rate, time left and the running reward; plain lines where there is no terminal. */
+import { Presets, SingleBar } from "cli-progress";
+
+/** What a long command reports to. */
+export interface Progress {
+  update(done: number, figures: { meanReward: number | null; failed: number }): void;
+  /** Safe to call twice. */
+  stop(): void;
+}
+
+/** Shows how far a run of `total` units is. */
+export function createProgress(unit: string, total: number): Progress {
+  const startedAt = Date.now();
+  const bar = new SingleBar(
+    {
+      format: `{bar} {value}/{total} ${unit} | {rate}/s | {left} left | mean reward {reward} | failed {failed}`,
+      stream: process.stderr,
+      // Without a terminal a line now and then, so that a log shows life.
+      noTTYOutput: true,
+      notTTYSchedule: 5000,
+      hideCursor: true,
+    },
+    Presets.shades_classic,
+  );
+  const blank = { rate: "-", left: "-", reward: "-", failed: 0 };
+  bar.start(total, 0, blank);
+  let running = true;
+  return {
+    update(done, { meanReward, failed }) {
+      const rate = done / Math.max(0.001, (Date.now() - startedAt) / 1000);
+      bar.update(done, {
+        rate: rate.toFixed(1),
+        left: `${Math.ceil((total - done) / rate)} s`,
+        reward: meanReward === null ? "-" : meanReward.toFixed(3),
+        failed,
+      });
+    },
+    stop() {
+      if (running) bar.stop();
+      running = false;
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * A group G_q: the K rollouts of one task, and their advantages (AgeMem, eq. 5, alg. 2). Pure apart from the clock-free
+ * bookkeeping; running is `rollout.ts`.
+ */
+import {
+  type AdvantageOptions,
+  type AdvantagePreset,
+  type GroupAdvantages,
+  groupAdvantages,
+} from "../grpo.js";
+import { shortHash } from "../lib/hash.js";
+import type { MemoryTask } from "../types.js";
+import type { RolloutIdentity, RolloutSettings } from "./options.js";
+import type { RolloutResult } from "./rollout.js";
+
+/** A finished group with advantages on its trajectories. */
+export interface GroupResult {
+  taskId: string;
+  groupId: string;
+  /** In the order of their index. */
+  rollouts: RolloutResult[];
+  advantages: GroupAdvantages;
+}
+
+/** Ids and seeds of the K rollouts of a task; equal settings give equal identities. */
+export function groupIdentities(task: MemoryTask, settings: RolloutSettings): RolloutIdentity[] {
+  const groupId = `g${shortHash(JSON.stringify([settings.runName, settings.seed, task.id]), 12)}`;
+  return Array.from({ length: settings.k }, (_, index) => ({
+    taskId: task.id,
+    groupId,
+    rolloutId: `${groupId}-r${index}`,
+    index,
+    seed: `${settings.seed}/${task.id}/${index}`,
+  }));
+}
+
+/** Puts the group's advantages on its trajectories. Unscored rollouts keep null and have no vote. */
+export function finishGroup(
+  rollouts: readonly RolloutResult[],
+  options?: AdvantageOptions | AdvantagePreset,
+): GroupResult {
+  const [first] = rollouts;
+  if (!first) throw new RangeError("A group needs at least one rollout");
+  const advantages = groupAdvantages(
+    rollouts.map((rollout) => rollout.trajectory.reward),
+    options,
+  );
+  const { mean, std, zeroVariance, n, stdKind, eps } = advantages;
+  return {
+    taskId: first.trajectory.task_id as string,
+    groupId: first.trajectory.group_id as string,
+    advantages,
+    rollouts: rollouts.map((rollout, i) => {
+      const advantage = advantages.advantages[i] ?? null;
+      const meta =
+        advantage === null || mean === null || std === null
+          ? null
+          : { mean, std, std_kind: stdKind, eps, n, zero_variance: zeroVariance };
+      return {
+        steps: rollout.steps,
+        trajectory: { ...rollout.trajectory, advantage, advantage_meta: meta },
+      };
+    }),
+  };
+}

@@ -1,0 +1,138 @@
+/**
+ * One rollout from fork to record: run the stages, score the recording, describe it.
+ *
+ * A failed rollout is data: it becomes a record with status and error and does not stop its siblings. Leaves out
+ * advantages, which need the whole group (`group.ts`).
+ */
+import { createAgeMemAgent } from "../agent/agent.js";
+import { AgeMemError, messageOf } from "../errors.js";
+import { judgeEpisode } from "../rewards/judge.js";
+import { scoreEpisode } from "../rewards/reward.js";
+import { createToolkit } from "../tools/toolkit.js";
+import type { Rollout } from "../trajectory/file.js";
+import { TrajectoryRecorder } from "../trajectory/recorder.js";
+import type { EpisodeRecord, StepRecord, TrajectoryRecord } from "../trajectory/schema.js";
+import { summaryRecord } from "../trajectory/summary-record.js";
+import type { MemoryTask, VersionedStore } from "../types.js";
+import { collectItems } from "./items.js";
+import type { RolloutIdentity, RolloutSettings } from "./options.js";
+import { ROLLOUT_NAMESPACE, runStages, type StagesResult } from "./stages.js";
+
+/** What one rollout leaves: its steps, and its record without advantage. */
+export type RolloutResult = Rollout;
+
+/** Runs, scores and describes one rollout on a fork of its own, which is discarded at the end. */
+export async function runRollout(
+  task: MemoryTask,
+  identity: RolloutIdentity,
+  settings: RolloutSettings,
+): Promise<RolloutResult> {
+  const startedAt = Date.now();
+  const recorder = new TrajectoryRecorder(settings.counter ? { counter: settings.counter } : {});
+  const fork = await settings.store.fork(identity.rolloutId);
+  try {
+    const outcome = await attempt(task, identity, settings, recorder, fork);
+    const steps = recorder.take(identity.rolloutId);
+    const episode = await describeEpisode(task, settings, steps, outcome.stages, fork);
+    const scored = outcome.error ? null : await score(settings, steps, episode);
+    const { branch, revision } = fork.version();
+    const trajectory = summaryRecord(steps, {
+      task_id: task.id,
+      group_id: identity.groupId,
+      rollout_id: identity.rolloutId,
+      rollout_index: identity.index,
+      k: settings.k,
+      status: outcome.status,
+      error: outcome.error,
+      reward: scored?.reward ?? null,
+      reward_parts: scored?.parts ?? {},
+      verdicts: scored?.verdicts ?? null,
+      branch,
+      revision,
+      episode,
+      metadata: { ...task.metadata, seed: identity.seed, judge: settings.judge.name, ...scored?.metadata },
+      ts: new Date(startedAt).toISOString(),
+      latency_ms: Date.now() - startedAt,
+    });
+    return { steps, trajectory };
+  } finally {
+    await fork.discard();
+  }
+}
+
+interface Outcome {
+  status: TrajectoryRecord["status"];
+  error: TrajectoryRecord["error"];
+  stages: StagesResult;
+}
+
+async function attempt(
+  task: MemoryTask,
+  identity: RolloutIdentity,
+  settings: RolloutSettings,
+  recorder: TrajectoryRecorder,
+  fork: VersionedStore,
+): Promise<Outcome> {
+  const timeout = AbortSignal.timeout(settings.timeoutMs);
+  const signal = settings.signal ? AbortSignal.any([settings.signal, timeout]) : timeout;
+  const shared = {
+    store: fork,
+    budget: settings.budget,
+    topK: settings.topK,
+    ...(settings.embeddings ? { embeddings: settings.embeddings } : {}),
+    ...(settings.summarizer ? { summarizer: settings.summarizer } : {}),
+    ...(settings.counter ? { counter: settings.counter } : {}),
+  };
+  try {
+    const agent = createAgeMemAgent({
+      ...shared,
+      model: settings.policy(identity),
+      protocol: settings.protocol,
+      overflow: "record",
+    });
+    const stages = await runStages({
+      agent,
+      kit: createToolkit(shared),
+      task,
+      identity,
+      settings,
+      callbacks: [recorder],
+      signal,
+    });
+    return { status: "ok", error: null, stages };
+  } catch (error) {
+    // The run's own cancellation is not a result of this rollout.
+    if (settings.signal?.aborted) throw error;
+    const code = AgeMemError.isInstance(error) ? error.code : null;
+    return {
+      status: timeout.aborted ? "timeout" : "error",
+      error: { code, message: messageOf(error) },
+      stages: { answer: null, rounds: [0, 0, 0] },
+    };
+  }
+}
+
+async function describeEpisode(
+  task: MemoryTask,
+  settings: RolloutSettings,
+  steps: readonly StepRecord[],
+  stages: StagesResult,
+  fork: VersionedStore,
+): Promise<EpisodeRecord> {
+  return {
+    question: task.question,
+    gold_answer: task.answer,
+    gold_facts: task.goldFacts,
+    answer: stages.answer,
+    rounds: [...stages.rounds],
+    n_max: settings.maxTurns,
+    t_max: settings.budget.maxTokens,
+    items: await collectItems(steps, fork, ROLLOUT_NAMESPACE),
+  };
+}
+
+async function score(settings: RolloutSettings, steps: readonly StepRecord[], episode: EpisodeRecord) {
+  const { verdicts, problems } = await judgeEpisode(settings.judge, { steps, episode });
+  const { reward, parts } = scoreEpisode({ steps, episode, verdicts }, settings.reward);
+  return { reward, parts, verdicts, metadata: problems.length ? { judge_problems: problems } : {} };
+}

@@ -1,0 +1,55 @@
+/** The trajectory record of a set of steps: what can be summed up from them, and null for what nobody scored. Pure. */
+import type { CallRole } from "../types.js";
+import { type StepRecord, TRAJECTORY_SCHEMA, type TrajectoryRecord } from "./schema.js";
+
+/** What the steps cannot tell. */
+export type TrajectoryFacts = Partial<TrajectoryRecord> &
+  Pick<TrajectoryRecord, "rollout_id" | "status" | "ts">;
+
+/**
+ * Builds the record that ends a rollout.
+ *
+ * @example
+ * summaryRecord(steps, { rollout_id: "r1", status: "ok", ts: new Date().toISOString() });
+ */
+export function summaryRecord(steps: readonly StepRecord[], facts: TrajectoryFacts): TrajectoryRecord {
+  const versions = steps.flatMap((step) => (step.policy_version === null ? [] : [step.policy_version]));
+  return {
+    kind: "trajectory",
+    schema: TRAJECTORY_SCHEMA,
+    task_id: null,
+    group_id: null,
+    rollout_index: null,
+    attempt: 1,
+    k: null,
+    error: null,
+    reward: null,
+    reward_parts: {},
+    verdicts: null,
+    advantage: null,
+    advantage_meta: null,
+    n_steps: steps.length,
+    policy_version_min: versions.length ? Math.min(...versions) : null,
+    policy_version_max: versions.length ? Math.max(...versions) : null,
+    policy_usage: usageOf(steps, "policy"),
+    aux_usage: usageOf(steps, "aux"),
+    branch: null,
+    revision: null,
+    episode: null,
+    metadata: {},
+    latency_ms: steps.reduce((sum, step) => sum + step.latency_ms, 0),
+    ...facts,
+  };
+}
+
+function usageOf(steps: readonly StepRecord[], role: CallRole): TrajectoryRecord["policy_usage"] {
+  const total = { calls: 0, prompt_tokens: 0, completion_tokens: 0, latency_ms: 0 };
+  for (const step of steps) {
+    if (step.call_role !== role) continue;
+    total.calls += 1;
+    total.prompt_tokens += step.usage?.prompt_tokens ?? 0;
+    total.completion_tokens += step.usage?.completion_tokens ?? 0;
+    total.latency_ms += step.latency_ms;
+  }
+  return total;
+}
