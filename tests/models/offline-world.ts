@@ -133,26 +133,30 @@ export class OfflineWorld {
     return `Summarised ${old.length} messages (${before} -> ${Math.round(this.tokens())} tokens). Edit e1.`;
   }
 
+  /** As the context does it: long messages passage by passage, short ones whole, the newest only when long. */
   private filter(criteria: string): string {
+    const lines = criteria.split("\n");
+    const near = (text: string) => lines.some((line) => lexicalSimilarity(line, text) >= 0.6);
     const newest = this.messages.findLast(
       (message) => message.type === "human" && !message.text.startsWith("<"),
     );
     let removed = 0;
-    for (const message of this.messages) {
-      if (message.type !== "human" || message.text.length < 300) continue;
-      const kept = message.text
-        .split(/\n+/)
-        .flatMap(splitSentences)
-        .filter((part) => lexicalSimilarity(part, criteria) < 0.6);
-      const gone = message.text.split(/\n+/).flatMap(splitSentences).length - kept.length;
-      if (gone === 0) continue;
-      removed += gone;
-      message.content = [`[filtered ${gone} passages, e124#1]`, ...kept].join("\n");
-      if (message === newest && kept.length === 0) message.content = "[filtered whole content, e124#1]";
+    for (const message of [...this.messages]) {
+      if (message.type !== "human") continue;
+      if (message.text.length >= 512) {
+        const parts = message.text.split(/\n+/).flatMap(splitSentences);
+        const kept = parts.filter((part) => !near(part));
+        if (kept.length === parts.length) continue;
+        removed += parts.length - kept.length;
+        message.content = [`[filtered ${parts.length - kept.length} passages, e124#1]`, ...kept].join("\n");
+      } else if (message !== newest && near(message.text)) {
+        removed++;
+        this.messages.splice(this.messages.indexOf(message), 1);
+      }
     }
     if (removed === 0)
       return "Error: AGEMEM_EDIT_EMPTY: Nothing in the context is close enough to the criteria.";
-    return `Removed parts of 1 message (900 -> 400 tokens). Edit e124.`;
+    return `Removed ${removed} parts (900 -> 400 tokens). Edit e124.`;
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The final answer of a turn in ordinary talk, built from what was done and found.
  */
-import { truncate } from "../../lib/text.js";
+import { splitSentences, truncate } from "../../lib/text.js";
 import { made, OFFLINE_MARK, type Situation } from "./action.js";
 import { toSecondPerson } from "./person.js";
 import { bestAnswer } from "./question-answering.js";
@@ -28,7 +28,8 @@ export function composeReply(situation: Situation, statements: readonly Statemen
       continue;
     }
     const reply = replyTo(question, recall(situation.view, question), ENOUGH) ?? UNKNOWN;
-    if (!parts.includes(reply)) parts.push(reply);
+    const fresh = splitSentences(reply).filter((sentence) => !parts.some((part) => part.includes(sentence)));
+    if (fresh.length > 0) parts.push(fresh.join(" "));
   }
   parts.push(...done);
   if (parts.length === 0) parts.push(idleReply(situation));
