@@ -14,12 +14,6 @@ import { type Feature, LexicalFeatures } from "./lexical-features.js";
 /** Version of the algorithm; part of {@link LexicalEmbeddings.name}, raised when any vector would change. */
 const VERSION = 1;
 
-/**
- * Slack of a stored text. Plain cosine favours the shortest text that shares one word with the question; a constant
- * part of a document's length that no question has levels this out (pivoted length normalisation).
- */
-const DOCUMENT_SLACK = 3;
-
 export interface LexicalEmbeddingsOptions extends EmbeddingsParams {
   /** Length of the vectors: 64 to 8,192, default 512. More dimensions mean fewer hash collisions. */
   dims?: number;
@@ -27,11 +21,8 @@ export interface LexicalEmbeddingsOptions extends EmbeddingsParams {
 
 /**
  * Lexical embeddings. Vectors have length 1; every text has one, also the empty text (all texts without letters,
- * digits or symbols share the same).
- *
- * Questions and stored texts are embedded differently, as with other retrieval models: `embedDocuments` adds a slack
- * that `embedQuery` leaves out. Hence the cosine of a text's query vector with its own document vector is below 1
- * (0.6 to 0.9); to ask whether two texts are nearly the same, use {@link lexicalSimilarity}.
+ * digits or symbols share the same). Questions and stored texts are embedded alike, so cosine is a plain similarity:
+ * 1 for texts of the same words in the same order, about 0 for texts that share none.
  *
  * @throws RangeError when `dims` is not an integer from 64 to 8,192
  * @example
@@ -58,20 +49,17 @@ export class LexicalEmbeddings extends Embeddings {
   }
 
   override async embedDocuments(documents: string[]): Promise<number[][]> {
-    return documents.map((text) => this.embed(text, DOCUMENT_SLACK));
+    return documents.map((text) => this.embed(text));
   }
 
   override async embedQuery(document: string): Promise<number[]> {
-    return this.embed(document, 0);
+    return this.embed(document);
   }
 
-  /** The last dimension holds the slack, the others the features. */
-  private embed(text: string, slack: number): number[] {
+  private embed(text: string): number[] {
     const vector = new Array<number>(this.dims).fill(0);
-    const slots = this.dims - 1;
-    addSigned(vector, this.features.of(text), slots);
-    vector[slots] = slack;
-    return normalize(vector, slots);
+    addSigned(vector, this.features.of(text));
+    return normalize(vector);
   }
 }
 
@@ -99,20 +87,18 @@ function weights(features: readonly Feature[]): Map<number, number> {
 }
 
 /** The lowest bit of the hash is the sign, so that collisions cancel out on average. */
-function addSigned(vector: number[], features: readonly Feature[], slots: number): void {
+function addSigned(vector: number[], features: readonly Feature[]): void {
   for (const { hash, weight } of features) {
-    const slot = (hash >>> 1) % slots;
+    const slot = (hash >>> 1) % vector.length;
     vector[slot] = (vector[slot] as number) + (hash & 1 ? weight : -weight);
   }
 }
 
-/** Scales to length 1; features that cancelled out completely give the unit vector of the first slot. */
-function normalize(vector: number[], slots: number): number[] {
-  const length = norm(vector);
-  if (length < 1e-9 || !vector.some((x, i) => i < slots && x !== 0)) vector[0] = 1;
-  const scale = 1 / (length < 1e-9 ? 1 : norm(vector));
-  for (let i = 0; i < vector.length; i++) vector[i] = Math.fround((vector[i] as number) * scale);
-  return vector;
+/** Scales to length 1; features that cancelled out completely give the first unit vector. */
+function normalize(vector: number[]): number[] {
+  if (norm(vector) < 1e-9) vector[0] = 1;
+  const scale = 1 / norm(vector);
+  return vector.map((x) => Math.fround(x * scale));
 }
 
 function norm(values: Iterable<number>): number {
