@@ -60,7 +60,7 @@ export interface EditReport {
 /** An edit worked out, ready to be written to the state. */
 export interface ContextEdit {
   messages: BaseMessage[];
-  /** Update for the facts channel; see `reduceFacts`. */
+  /** Update for the facts channel: every message left, and null for those gone; see `reduceFacts`. */
   facts: FactsUpdate;
   report: EditReport;
 }
@@ -108,12 +108,9 @@ export function finishEdit(draft: EditDraft): ContextEdit {
   }
   keepTail(removedIds, after, counted.facts, drafted);
   const recounted = countMessages(after, drafted, draft.counter);
-  const facts: FactsUpdate = { ...counted.update };
+  // In full: it must hold whatever the state knew of the counts this edit was worked out with.
+  const facts: FactsUpdate = { ...counted.update, ...recounted.facts };
   for (const id of removedIds) facts[id] = null;
-  for (const id of kept.keys()) {
-    const fact = recounted.facts[id] as MessageFact;
-    if (fact !== counted.facts[id]) facts[id] = fact;
-  }
   const archive = archiveOf(draft, removedIds, changedIds, addedIds);
   const report: EditReport = {
     editId,

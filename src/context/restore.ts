@@ -7,6 +7,7 @@
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { MessageFact, MessageFacts, TokenCounter } from "../types.js";
 import { countMessages } from "./budget.js";
+import { coverageOf, isWithin, mergeRanges } from "./coverage.js";
 import { pasteBlocks } from "./cut.js";
 import { type ArchivedEdit, type ArchivedMessage, type ContextEdit, finishEdit } from "./edit.js";
 import { callsOf, idOf, isSummary, loadMessage, textOf } from "./messages.js";
@@ -52,15 +53,14 @@ export function restoreEdit(
   });
   const present = new Set(kept.map(idOf));
   const missing = archived.messages.filter((m) => m.action === "removed" && !present.has(m.id));
-  const wanted = withoutSpentSummaries(missing, present);
+  const wanted = withoutSpentSummaries(
+    missing,
+    kept.map((message) => counted.facts[idOf(message)] as MessageFact),
+  );
   for (const entry of wanted) drafted[entry.id] = structuredClone(entry.fact);
   const placeOf = (message: BaseMessage): number =>
     (drafted[idOf(message)] ?? counted.facts[idOf(message)])?.position ?? 0;
-  const after = merge(
-    kept,
-    wanted.map((entry) => loadMessage(entry.message)),
-    placeOf,
-  );
+  const after = merge(kept, wanted, placeOf, facts);
   const editId = options.editId ?? `${archived.editId}-restore`;
   return finishEdit({ editId, kind: "restore", before: messages, after, counted, facts: drafted, counter });
 }
@@ -86,24 +86,40 @@ function undoChange(
   return { message: pasted, fact: { ...rest, ...known } };
 }
 
-/** Leaves out summaries that stand only for messages which are in the context, or come back with this edit. */
-function withoutSpentSummaries(missing: ArchivedMessage[], present: ReadonlySet<string>): ArchivedMessage[] {
-  const back = new Set(missing.map((entry) => entry.id));
-  return missing.filter((entry) => {
-    const replaces = entry.fact.origin === "summary" ? (entry.fact.replaces ?? []) : [];
-    return replaces.length === 0 || !replaces.every((id) => present.has(id) || back.has(id));
+/**
+ * Leaves out summaries of which everything they stand for is in the context, or comes back with this edit, as
+ * originals or as finer summaries.
+ */
+function withoutSpentSummaries(
+  missing: ArchivedMessage[],
+  present: readonly MessageFact[],
+): ArchivedMessage[] {
+  const all = [...present, ...missing.map((entry) => entry.fact)];
+  return missing.filter(({ fact }) => {
+    const own = fact.covers;
+    if (!own) return true;
+    const finer = all.filter((other) => {
+      const ranges = coverageOf(other);
+      return isWithin(ranges, own) && (!other.covers || !isWithin(own, ranges));
+    });
+    return !isWithin(own, mergeRanges(finer.flatMap(coverageOf)));
   });
 }
 
-/** Merges by place; at one place a summary comes before what it stands for, and answers stay behind their calls. */
+/**
+ * Merges by place; at one place a summary comes before what it stands for. Where the places of the neighbours were
+ * not known (the facts were lost), nothing is put between a call and its answers.
+ */
 function merge(
   kept: readonly BaseMessage[],
-  back: readonly BaseMessage[],
+  back: readonly ArchivedMessage[],
   placeOf: (message: BaseMessage) => number,
+  known: Readonly<MessageFacts>,
 ): BaseMessage[] {
   const out: BaseMessage[] = [];
   let at = 0;
-  for (const message of back) {
+  for (const entry of back) {
+    const message = loadMessage(entry.message);
     const place = placeOf(message);
     const start = at;
     while (
@@ -111,7 +127,10 @@ function merge(
       comesBefore(kept[at] as BaseMessage, placeOf(kept[at] as BaseMessage), message, place)
     )
       at++;
-    if (!ToolMessage.isInstance(message)) at = behindAnswers(kept, at);
+    const isSure = [kept[at - 1], kept[at]].every(
+      (near) => !near || known[idOf(near)]?.position !== undefined,
+    );
+    if (!isSure && !ToolMessage.isInstance(message)) at = behindAnswers(kept, at);
     out.push(...kept.slice(start, at), message);
   }
   return [...out, ...kept.slice(at)];

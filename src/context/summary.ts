@@ -7,6 +7,7 @@ import type { BaseMessage } from "@langchain/core/messages";
 import { InputError } from "../errors.js";
 import type { MessageFact, MessageFacts, TokenCounter } from "../types.js";
 import { countMessages } from "./budget.js";
+import { coverageOf, mergeRanges } from "./coverage.js";
 import { type ContextEdit, checkEditId, finishEdit } from "./edit.js";
 import { idOf, isSummary, isUserMessage } from "./messages.js";
 import { protectedIds, splitRounds } from "./rounds.js";
@@ -137,7 +138,8 @@ function summaryFact(removed: string[], facts: MessageFacts, editId: string): Om
   const gone = removed.map((id) => facts[id] as MessageFact);
   const positionEnd = Math.max(...gone.map((fact) => Math.max(fact.position ?? 0, fact.positionEnd ?? 0)));
   const position = gone[0]?.position ?? 0;
-  return { origin: "summary", replaces: [...removed], editId, position, positionEnd };
+  const covers = mergeRanges(gone.flatMap(coverageOf));
+  return { origin: "summary", replaces: [...removed], editId, position, positionEnd, covers };
 }
 
 function checkPlan(messages: readonly BaseMessage[], plan: SummaryPlan, editId: string): void {
