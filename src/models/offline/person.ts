@@ -30,7 +30,7 @@ const SAME_FORM = new Set(
   ),
 );
 const ADVERBS =
-  "really|also|still|now|always|never|usually|just|mostly|often|only|actually|absolutely|currently|recently|finally|sometimes|rarely|definitely|already|totally|both";
+  "no longer|really|also|still|now|always|never|usually|just|mostly|often|only|actually|absolutely|currently|recently|finally|sometimes|rarely|definitely|already|totally|both";
 
 /** Third person singular of a verb that followed "I"; past forms and modals stay. */
 export function inflectVerb(verb: string): string {

@@ -30,7 +30,7 @@ const FILLER =
 const TELLS =
   /\b(?:i['’]?m|i am|am|is|are|was|were|have|['’]ve|has|had|live|work|like|love|hate|prefer|enjoy|drink|eat|own|play|speak|study|learn|learning|moved|switched|started|quit|stopped|born|grew|married|planning|plan|going|will|['’]ll|booked|flying|fly|need|want|use|run|train|collect|stand|travel|take|got|adopted|named|called|turns?|arrives?|departs?|lives?|works?|signed|joined|bought|sold|met|teach|volunteer|went|graduated|avoid|wear|celebrate|support)\b/i;
 const PREFERENCE =
-  /\b(?:like|love|hate|prefer|enjoy|favou?rite|can['’]t stand|vegetarian|vegan|drink|avoid|dislike|fan of|into)\b/i;
+  /\b(?:likes?|loves?|hates?|prefers?|enjoys?|favou?rite|can['’]t stand|vegetarian|vegan|drinks?|avoids?|dislikes?|fan of|into)\b/i;
 const PLAN =
   /\b(?:going to|will|['’]ll|plan(?:s|ning)?|booked|tomorrow|next (?:week|month|year|spring|summer|autumn|fall|winter|monday|tuesday|wednesday|thursday|friday|saturday|sunday)|flight|appointment|departs?|trip|deadline|signed up|on (?:\d{1,2}(?:st|nd|rd|th)? )?(?:january|february|march|april|may|june|july|august|september|october|november|december))\b/i;
 const QUESTION_START =
