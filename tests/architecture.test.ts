@@ -115,6 +115,13 @@ describe("packages", () => {
     expect(wrong).toEqual([]);
   });
 
+  it("every declared package is used, and every peer is pinned for development too", () => {
+    const used = (name: string) => sources.some((file) => file.ast.text.includes(`"${name}`));
+    expect(Object.keys(dependencies).filter((name) => !used(name))).toEqual([]);
+    const peers = Object.keys(manifest.peerDependencies ?? {});
+    expect(peers.filter((name) => !/^\d/.test(manifest.devDependencies?.[name] ?? ""))).toEqual([]);
+  });
+
   it("optional packages are imported as types or when needed, so that loading the library does not need them", () => {
     const optional = [
       ...Object.keys(manifest.optionalDependencies ?? {}),
