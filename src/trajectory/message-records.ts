@@ -5,6 +5,7 @@
  */
 import {
   AIMessage,
+  type AIMessageChunk,
   type BaseMessage,
   ChatMessage,
   FunctionMessage,
@@ -91,6 +92,9 @@ function toolCallsOf(message: AIMessage): ToolCallRecord[] {
   if (Array.isArray(provided)) {
     for (const call of provided) if (call?.id) raw.set(call.id, String(call.function?.arguments ?? ""));
   }
+  // A streamed message keeps the text in its chunks.
+  const { tool_call_chunks: chunks = [] } = message as Partial<AIMessageChunk>;
+  for (const chunk of chunks) if (chunk.id && chunk.args) raw.set(chunk.id, chunk.args);
   const calls: ToolCallRecord[] = (message.tool_calls ?? []).map((call, i) => {
     const id = call.id ?? `call-${i}`;
     return { id, name: call.name, arguments: raw.get(id) || JSON.stringify(call.args) };
