@@ -10,7 +10,9 @@ import type { View } from "./branches.js";
 import { toStoreError } from "./database.js";
 import { textHash } from "./embedder.js";
 import type { Engine } from "./engine.js";
+import { refreshTtl } from "./expiry.js";
 import { textsAt } from "./field-paths.js";
+import { indexWaiting } from "./keyword-index.js";
 import { type Checked, checkOperation, namespacePath, type PutOp } from "./operations.js";
 import { hasItems, liveRow, toItem } from "./reader.js";
 import { runSearch } from "./run-search.js";
@@ -48,9 +50,10 @@ export async function runBatch(
   }
   if (puts.length === 0) {
     const queries = await embedQueries(engine, checked);
+    if (checked.some(usesKeywords)) await indexWaiting(engine);
     try {
       engine.poll();
-      return await finish(readAll(engine, target.view(), checked, queries));
+      return await finish(engine, readAll(engine, target.view(), checked, queries));
     } catch (error) {
       throw toStoreError(error);
     }
@@ -69,11 +72,19 @@ export async function runBatch(
       return { result, rows: writePuts(engine, branch, prepared) };
     },
   );
-  return finish(results);
+  return finish(engine, results);
 }
 
-/** Rerankers may be asynchronous, so search results may be promises. */
-function finish(results: readonly unknown[]): Promise<unknown[]> {
+function usesKeywords(one: Checked): boolean {
+  return (
+    one.kind === "search" && Boolean(one.op.query) && (one.op.mode === "keyword" || one.op.mode === "hybrid")
+  );
+}
+
+/** Waits for rerankers, which may be asynchronous, and starts the TTL of returned items again. */
+async function finish(engine: Engine, results: readonly unknown[]): Promise<unknown[]> {
+  const touched = engine.touched.splice(0);
+  if (touched.length > 0) await refreshTtl(engine, touched);
   return Promise.all(results);
 }
 
@@ -148,7 +159,7 @@ function prepared(engine: Engine, { op, path, json }: CheckedPut, vectors: Store
     path,
     key: op.key,
     json,
-    fields: op.index === undefined || op.index === null ? null : JSON.stringify(op.index),
+    fields: op.value === null ? null : JSON.stringify(op.index ?? engine.embedder?.fields ?? ["$"]),
     vectors,
     ttl: op.ttl ?? engine.options.defaultTtl,
     idempotencyKeys: op.idempotencyKey === undefined ? [] : [op.idempotencyKey],

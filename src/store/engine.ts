@@ -9,8 +9,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { StoreError } from "../errors.js";
 import { Branches, type View } from "./branches.js";
 import { type Connection, isBusy, toStoreError } from "./database.js";
+import { StampedCache } from "./doc-cache.js";
 import { Embedder, type StoreIndexOptions } from "./embedder.js";
 import { IndexSet } from "./index-set.js";
+import type { NamespaceDocs } from "./keyword.js";
 import { loadRows } from "./loader.js";
 import { Namespaces } from "./namespaces.js";
 import type { StoreLimits } from "./operations.js";
@@ -40,9 +42,15 @@ export class Engine {
   /** Id of the last version row taken over. */
   lastVersion = 0;
   closed = false;
+  /** Version rows with a TTL that the present read returned, when reading refreshes it. */
+  readonly touched: number[] = [];
   /** What each branch that has a parent wrote, by item: the first revision. */
   readonly overrides = new Map<number, Map<number, number>>();
   /** Last revision per branch. */
+  /** Documents per view and namespace, for keyword search. */
+  readonly docCache = new StampedCache<NamespaceDocs>(({ docs }) => docs.size, 500_000);
+  /** Last version row per namespace. */
+  readonly #lastWrites = new Map<number, number>();
   readonly #tips = new Map<number, number>();
   #dataVersion = -1;
   #epoch = "";
@@ -94,6 +102,8 @@ export class Engine {
     this.overrides.clear();
     this.#tips.clear();
     this.indexes.clear();
+    this.docCache.clear();
+    this.#lastWrites.clear();
     this.#dataVersion = -1;
   }
 
@@ -118,7 +128,8 @@ export class Engine {
   }
 
   /** The part of {@link apply} that needs no vectors. */
-  applyFacts(row: Pick<WrittenRow, "id" | "branch" | "item" | "rev">): void {
+  applyFacts(row: Pick<WrittenRow, "id" | "ns" | "branch" | "item" | "rev">): void {
+    this.#lastWrites.set(row.ns, row.id);
     this.lastVersion = Math.max(this.lastVersion, row.id);
     this.#tips.set(row.branch, Math.max(this.#tips.get(row.branch) ?? 0, row.rev));
     if (this.branches.get(row.branch)?.parent == null) return;
@@ -129,6 +140,11 @@ export class Engine {
     }
     const first = items.get(row.item);
     if (first === undefined || row.rev < first) items.set(row.item, row.rev);
+  }
+
+  /** Id of the last version row written to a namespace. */
+  lastWriteTo(ns: number): number {
+    return this.#lastWrites.get(ns) ?? 0;
   }
 
   /** Whether a level above `depth` of a view has written the item. */
@@ -181,13 +197,21 @@ export class Engine {
     return turn;
   }
 
+  /** Runs `work` after the writes asked for before, outside of a transaction, waiting for other processes. */
+  exclusive<T>(work: () => T | Promise<T>): Promise<T> {
+    this.assertOpen();
+    const turn = this.#writes.then(() => this.#patiently(work));
+    this.#writes = turn.catch(() => undefined);
+    return turn;
+  }
+
   /** Resolves when every write asked for so far has ended. */
   async settled(): Promise<void> {
     await this.#writes;
   }
 
   async #transaction<T>(work: () => { result: T; rows: WrittenRow[] }): Promise<T> {
-    await this.#begin();
+    await this.#patiently(() => this.db.run("BEGIN IMMEDIATE"));
     try {
       this.poll();
       const { result, rows } = work();
@@ -202,13 +226,13 @@ export class Engine {
     }
   }
 
-  async #begin(): Promise<void> {
+  /** Tries again while another process holds the lock, until `busyTimeoutMs` have passed. */
+  async #patiently<T>(work: () => T | Promise<T>): Promise<T> {
     const deadline = Date.now() + this.options.busyTimeoutMs;
     for (let wait = 2; ; wait = Math.min(wait * 1.5, 50)) {
       this.assertOpen();
       try {
-        this.db.run("BEGIN IMMEDIATE");
-        return;
+        return await work();
       } catch (error) {
         if (!isBusy(error) || Date.now() >= deadline) throw toStoreError(error);
       }

@@ -9,15 +9,25 @@ import { BaseStore, type Operation, type OperationResults } from "@langchain/lan
 import { StoreError } from "../errors.js";
 import type { PutOptions, StoreVersion, VersionedStore } from "../types.js";
 import { runBatch, type Target } from "./batch.js";
+import { branchError } from "./branches.js";
 import { type Durability, openDatabase } from "./database.js";
 import type { StoreIndexOptions } from "./embedder.js";
 import { Engine } from "./engine.js";
 import { DEFAULT_LIMITS, namespacePath, type PutOp, type StoreLimits } from "./operations.js";
+import { type PromoteOptions, type PromoteResult, promoteBranch } from "./promote.js";
 import { type HistoryEntry, historyOf, itemId } from "./reader.js";
 import { MAIN } from "./schema.js";
 import type { MemorySearchOptions, SearchItem } from "./search-options.js";
 import { collectStats, type StoreStats } from "./stats.js";
-import { createFork, discardBranch } from "./versions.js";
+import { type VacuumOptions, type VacuumResult, vacuum } from "./vacuum.js";
+import {
+  type BranchInfo,
+  createFork,
+  discardBranch,
+  listBranches,
+  pinVersion,
+  unpinVersion,
+} from "./versions.js";
 
 /** How a store is opened. */
 export interface FaissStoreOptions {
@@ -92,7 +102,14 @@ export class FaissStoreView extends StoreHandle {
     private readonly shown: StoreVersion,
     branch: number,
   ) {
-    super(engine, { branch: null, view: () => engine.branches.view(branch, shown.revision) });
+    super(engine, {
+      branch: null,
+      view: () => {
+        // Vacuum or discard may have taken the version away since.
+        engine.branches.resolve(shown, engine.newestRevision());
+        return engine.branches.view(branch, shown.revision);
+      },
+    });
   }
 
   version(): StoreVersion {
@@ -210,6 +227,51 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   async discard(): Promise<void> {
     this.#assertOpen();
     await discardBranch(this.engine, this.#branch);
+  }
+
+  /** The open branches, the trunk first. */
+  async branches(): Promise<BranchInfo[]> {
+    this.#assertOpen();
+    this.engine.poll();
+    return listBranches(this.engine);
+  }
+
+  /** A handle of an open branch by name. Throws `AGEMEM_STORE_BRANCH`. */
+  async branch(name: string): Promise<FaissStore> {
+    this.#assertOpen();
+    this.engine.poll();
+    const row = this.engine.branches.byName(name);
+    if (!row) throw branchError(`There is no open branch "${name}"`, "List the branches with branches().");
+    return new FaissStore(this.engine, row.id);
+  }
+
+  /**
+   * Writes this branch's net changes onto its parent as one revision, and closes the branch.
+   *
+   * @throws StoreError `AGEMEM_STORE_CONFLICT` (the parent changed the same items; nothing was written),
+   * `AGEMEM_STORE_BRANCH`
+   */
+  async promote(options?: PromoteOptions): Promise<PromoteResult> {
+    this.#assertOpen();
+    return promoteBranch(this.engine, this.#branch, options);
+  }
+
+  /** Keeps a version readable through every vacuum, under a name. Pinning a name again moves it. */
+  async pin(name: string, version: StoreVersion = this.version()): Promise<void> {
+    this.#assertOpen();
+    await pinVersion(this.engine, name, version);
+  }
+
+  /** Lets a pinned version go; nothing happens when there is none of the name. */
+  async unpin(name: string): Promise<void> {
+    this.#assertOpen();
+    await unpinVersion(this.engine, name);
+  }
+
+  /** Removes old revisions that no open branch, pin or kept window needs, and shrinks the file. */
+  async vacuum(options?: VacuumOptions): Promise<VacuumResult> {
+    this.#assertOpen();
+    return vacuum(this.engine, options);
   }
 
   /** Sizes and state, for people and monitoring. */

@@ -5,7 +5,6 @@
  */
 import type { MatchCondition } from "@langchain/langgraph";
 import type { Connection } from "./database.js";
-import { namespacePath } from "./operations.js";
 
 export interface NamespaceRow {
   id: number;
@@ -63,13 +62,11 @@ export class Namespaces {
   under(prefix: readonly string[]): NamespaceRow[] {
     const sorted = this.#inOrder();
     if (prefix.length === 0) return sorted;
-    const start = namespacePath(prefix).slice(0, -1);
     const out: NamespaceRow[] = [];
-    for (let i = lowerBound(sorted, start); i < sorted.length; i++) {
+    for (let i = lowerBound(sorted, prefix); i < sorted.length; i++) {
       const row = sorted[i] as NamespaceRow;
-      if (!row.path.startsWith(start)) break;
-      const next = row.path[start.length];
-      if (next === "," || next === "]") out.push(row);
+      if (!prefix.every((label, at) => row.labels[at] === label)) break;
+      out.push(row);
     }
     return out;
   }
@@ -80,9 +77,7 @@ export class Namespaces {
   }
 
   #inOrder(): NamespaceRow[] {
-    this.#sorted ??= [...this.#byId.values()].sort((a, b) =>
-      a.path < b.path ? -1 : a.path > b.path ? 1 : 0,
-    );
+    this.#sorted ??= [...this.#byId.values()].sort((a, b) => compareLabels(a.labels, b.labels));
     return this.#sorted;
   }
 
@@ -96,12 +91,20 @@ export class Namespaces {
   }
 }
 
-function lowerBound(sorted: readonly NamespaceRow[], start: string): number {
+/** Label by label, a namespace before those below it. */
+function compareLabels(a: readonly string[], b: readonly string[]): number {
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    if (a[i] !== b[i]) return (a[i] as string) < (b[i] as string) ? -1 : 1;
+  }
+  return a.length - b.length;
+}
+
+function lowerBound(sorted: readonly NamespaceRow[], prefix: readonly string[]): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((sorted[middle] as NamespaceRow).path < start) low = middle + 1;
+    if (compareLabels((sorted[middle] as NamespaceRow).labels, prefix) < 0) low = middle + 1;
     else high = middle;
   }
   return low;

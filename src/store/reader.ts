@@ -39,7 +39,10 @@ export interface HistoryEntry {
 
 const COLUMNS = "v.*, i.key AS key";
 
-/** The newest row of an item that a view sees, also when it is a deletion. */
+/**
+ * The newest row of an item that a view sees, also when it is a deletion. A row that ended without a successor
+ * (its deletion was vacuumed) counts as absent.
+ */
 export function latestRow(engine: Engine, view: View, item: number): VersionRow | undefined {
   for (const { branch, limit } of view.levels) {
     const row = engine.db.row<VersionRow>(
@@ -49,7 +52,7 @@ export function latestRow(engine: Engine, view: View, item: number): VersionRow 
       branch,
       limit,
     );
-    if (row) return row;
+    if (row) return row.end_rev !== null && row.end_rev <= limit ? undefined : row;
   }
   return undefined;
 }
@@ -152,6 +155,7 @@ export function historyOf(engine: Engine, view: View, item: number): HistoryEntr
 
 /** The item a row holds: a fresh copy each time. */
 export function toItem(engine: Engine, row: VersionRow): Item {
+  if (row.ttl !== null && engine.options.refreshTtlOnRead) engine.touched.push(row.id);
   return {
     namespace: [...engine.namespaces.get(row.ns).labels],
     key: row.key,

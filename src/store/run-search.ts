@@ -1,25 +1,95 @@
-/** One search operation: chooses the ranking by mode. */
+/**
+ * One search operation: chooses the ranking by mode, fuses, reweighs by age, reranks, cuts.
+ */
 import { StoreError } from "../errors.js";
 import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
-import type { Checked } from "./operations.js";
-import { listItems, type SearchRequest, searchVectors } from "./search.js";
-import type { SearchItem } from "./search-options.js";
+import { rankByKeyword } from "./keyword.js";
+import type { Checked, SearchOp } from "./operations.js";
+import { toItem } from "./reader.js";
+import { appendUnranked, listItems, type RankedRow, rankByVector, type SearchRequest } from "./search.js";
+import type { SearchItem, SearchMode } from "./search-options.js";
 
 type CheckedSearch = Extract<Checked, { kind: "search" }>;
 
-/** Runs a checked search on a view; `query` is the query's vector where the mode needs one. */
+/** Constant of reciprocal rank fusion: `1 / (60 + rank)`. */
+const RRF = 60;
+
+/** Runs a checked search on a view; `vector` is the query's vector where the mode needs one. */
 export function runSearch(
   engine: Engine,
   view: View,
   { op, filter, limit, offset }: CheckedSearch,
-  query: Float32Array | undefined,
+  vector: Float32Array | undefined,
 ): SearchItem[] | Promise<SearchItem[]> {
   const request: SearchRequest = { view, prefix: op.namespacePrefix, filter, limit, offset };
   if (!op.query) return listItems(engine, request);
-  if (query) return searchVectors(engine, request, query);
-  if (op.mode === undefined) return listItems(engine, request);
-  throw new StoreError("AGEMEM_STORE_UNSUPPORTED", `Search mode "${op.mode}" needs an embedding model`, {
-    remedy: 'Open the store with `index: { embeddings }`, or use mode "keyword".',
-  });
+  const wanted = offset + limit;
+  const mode = op.mode ?? (vector ? "vector" : "keyword");
+  const pool = op.recency || op.rerank ? Math.max(wanted * 4, 50) : wanted;
+  let ranked = rank(engine, request, mode, op.query, vector, pool);
+  if (op.recency) ranked = byRecency(ranked, op.recency, engine.now());
+  // LangGraph's rule for its own mode: items that could not be ranked fill the rest, unscored.
+  if (op.mode !== "keyword" && op.mode !== "hybrid" && ranked.length < wanted) {
+    appendUnranked(engine, request, ranked, wanted);
+  }
+  const items = ranked.map(({ row, score }) => ({ ...toItem(engine, row), score }) as SearchItem);
+  if (!op.rerank) return items.slice(offset, wanted);
+  return rerank(op, items, offset, wanted);
+}
+
+function rank(
+  engine: Engine,
+  request: SearchRequest,
+  mode: SearchMode,
+  query: string,
+  vector: Float32Array | undefined,
+  wanted: number,
+): RankedRow[] {
+  if (mode === "keyword") return rankByKeyword(engine, request, query, wanted);
+  if (!vector) {
+    throw new StoreError("AGEMEM_STORE_UNSUPPORTED", `Search mode "${mode}" needs an embedding model`, {
+      remedy: 'Open the store with `index: { embeddings }`, or use mode "keyword".',
+    });
+  }
+  if (mode === "vector") return rankByVector(engine, request, vector, wanted);
+  const pool = Math.max(wanted * 4, 100);
+  return fuse(
+    [rankByKeyword(engine, request, query, pool), rankByVector(engine, request, vector, pool)],
+    wanted,
+  );
+}
+
+/** Reciprocal rank fusion of several rankings of rows. */
+function fuse(rankings: readonly RankedRow[][], wanted: number): RankedRow[] {
+  const fused = new Map<number, RankedRow & { score: number }>();
+  for (const ranking of rankings) {
+    ranking.forEach(({ row }, i) => {
+      const entry = fused.get(row.id) ?? { row, score: 0 };
+      entry.score += 1 / (RRF + i + 1);
+      fused.set(row.id, entry);
+    });
+  }
+  return [...fused.values()].sort((a, b) => b.score - a.score || a.row.born - b.row.born).slice(0, wanted);
+}
+
+function byRecency(ranked: RankedRow[], recency: NonNullable<SearchOp["recency"]>, now: number): RankedRow[] {
+  const { halfLifeMinutes, weight = 0.3 } = recency;
+  return ranked
+    .map(({ row, score = 0 }) => {
+      const age = Math.max(0, now - row.updated_at) / 60_000;
+      return { row, score: (1 - weight) * score + weight * 2 ** (-age / halfLifeMinutes) };
+    })
+    .sort((a, b) => b.score - a.score || a.row.born - b.row.born);
+}
+
+async function rerank(
+  op: SearchOp,
+  items: SearchItem[],
+  offset: number,
+  wanted: number,
+): Promise<SearchItem[]> {
+  const reordered = await op.rerank?.(op.query ?? "", items);
+  if (!Array.isArray(reordered)) throw new TypeError("`rerank` must return a list of items");
+  return reordered.slice(offset, wanted);
 }

@@ -24,8 +24,6 @@ export interface MemorySearchOptions {
   recency?: { halfLifeMinutes: number; weight?: number };
   /** Reorders (and may drop) the best candidates, which come with their scores; called once per search. */
   rerank?: (query: string, items: SearchItem[]) => SearchItem[] | Promise<SearchItem[]>;
-  /** Set false to leave the expiry of returned items with a TTL as it is. Default: the store's `ttl.refreshOnRead`. */
-  refreshTtl?: boolean;
 }
 
 /** Refuses unknown modes and numbers out of range with `AGEMEM_INPUT_ARGUMENT`. */

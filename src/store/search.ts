@@ -33,23 +33,12 @@ export function listItems(engine: Engine, request: SearchRequest): SearchItem[] 
   if (request.limit === 0) return out;
   for (const ns of engine.namespaces.under(request.prefix)) {
     for (const row of rowsOf(engine, request.view, ns.id)) {
-      const item = passing(engine, row, request.filter);
-      if (!item || skip-- > 0) continue;
-      out.push(item);
+      if (!passes(row, request.filter) || skip-- > 0) continue;
+      out.push(toItem(engine, row));
       if (out.length === request.limit) return out;
     }
   }
   return out;
-}
-
-/** Items ranked by cosine with the query, then (LangGraph's rule) those without a vector, in order, unscored. */
-export function searchVectors(engine: Engine, request: SearchRequest, query: Float32Array): SearchItem[] {
-  const wanted = request.offset + request.limit;
-  const ranked = rankByVector(engine, request, query, wanted);
-  if (ranked.length < wanted) appendUnranked(engine, request, ranked, wanted);
-  return ranked
-    .slice(request.offset, wanted)
-    .map(({ row, score }) => ({ ...toItem(engine, row), score }) as SearchItem);
 }
 
 /** The best `wanted` rows by cosine that pass the filter. */
@@ -74,7 +63,7 @@ export function rankByVector(
   const out: RankedRow[] = [];
   for (const { slot, score } of probe) {
     const row = rowById(engine, table.version.at(slot));
-    if (row && passing(engine, row, request.filter)) out.push({ row, score });
+    if (row && passes(row, request.filter)) out.push({ row, score });
     if (out.length === wanted) return out;
   }
   if (probe.length < Math.max(wanted * 4, 64)) return out;
@@ -102,8 +91,7 @@ function rankExhaustively(
   const passed = new Map<number, VersionRow>();
   for (const ns of scope) {
     for (const row of rowsOf(engine, request.view, ns.id)) {
-      if (!request.filter || passing(engine, row, request.filter))
-        passed.set(row.id, { ...row, value: row.value });
+      if (passes(row, request.filter)) passed.set(row.id, row);
     }
   }
   const { table } = engine;
@@ -115,24 +103,30 @@ function rankExhaustively(
   }));
 }
 
-function appendUnranked(engine: Engine, request: SearchRequest, ranked: RankedRow[], wanted: number): void {
-  const { table } = engine;
+/** Adds items that are not in the ranking and have nothing to rank them by, in order, up to `wanted`. */
+export function appendUnranked(
+  engine: Engine,
+  request: SearchRequest,
+  ranked: RankedRow[],
+  wanted: number,
+): void {
+  const { table, embedder } = engine;
+  const known = new Set(ranked.map(({ row }) => row.id));
   const hasVector = (version: number): boolean => {
-    if (!table) return false;
+    if (!table || !embedder) return false;
     const slot = table.firstSlotOf(version);
     return slot < table.size && table.version.at(slot) === version;
   };
   for (const ns of engine.namespaces.under(request.prefix)) {
     for (const row of rowsOf(engine, request.view, ns.id)) {
-      if (hasVector(row.id) || !passing(engine, row, request.filter)) continue;
+      if (known.has(row.id) || hasVector(row.id) || !passes(row, request.filter)) continue;
       ranked.push({ row });
-      if (ranked.length === wanted) return;
+      if (ranked.length >= wanted) return;
     }
   }
 }
 
-/** The item of a row when it passes the filter. */
-export function passing(engine: Engine, row: VersionRow, filter: Filter | null): SearchItem | null {
-  const item = toItem(engine, row);
-  return !filter || filter(item.value) ? item : null;
+/** Whether a row's value passes the filter. */
+export function passes(row: VersionRow, filter: Filter | null): boolean {
+  return !filter || filter(JSON.parse(row.value ?? "{}") as Record<string, unknown>);
 }

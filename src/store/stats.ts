@@ -54,7 +54,8 @@ export function collectStats(engine: Engine, branch: number): StoreStats {
   };
 }
 
-function sizeOnDisk(directory: string | null): number {
+/** Bytes of the database with its write-ahead log; 0 in memory. */
+export function sizeOnDisk(directory: string | null): number {
   if (!directory) return 0;
   let bytes = 0;
   for (const suffix of ["", "-wal"]) {

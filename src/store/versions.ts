@@ -1,4 +1,4 @@
-/** Forking and discarding branches. */
+/** Branches by name: forking, discarding, listing; and pinned versions. */
 import { randomUUID } from "node:crypto";
 import { InputError } from "../errors.js";
 import type { StoreVersion } from "../types.js";
@@ -56,4 +56,55 @@ export async function discardBranch(engine: Engine, id: number): Promise<void> {
     },
   );
   engine.branches.reload();
+}
+
+/** An open branch. */
+export interface BranchInfo {
+  name: string;
+  /** Name of the parent; null for the trunk. */
+  parent: string | null;
+  /** The parent's revision at which it began. */
+  forkedAt: number;
+  revision: number;
+  createdAt: Date;
+}
+
+export function listBranches(engine: Engine): BranchInfo[] {
+  return engine.branches
+    .all()
+    .filter(({ closed }) => closed === null)
+    .map((row) => ({
+      name: row.name,
+      parent: row.parent === null ? null : (engine.branches.get(row.parent)?.name ?? null),
+      forkedAt: row.fork_rev,
+      revision: engine.revisionOf(row.id),
+      createdAt: new Date(row.created_at),
+    }));
+}
+
+/** Keeps a version readable under a name. */
+export async function pinVersion(engine: Engine, name: string, version: StoreVersion): Promise<void> {
+  await engine.write(
+    async () => null,
+    () => {
+      const { id } = engine.branches.resolve(version, engine.newestRevision());
+      engine.db.run(
+        "INSERT OR REPLACE INTO pins (name, branch, rev) VALUES (?, ?, ?)",
+        name,
+        id,
+        version.revision,
+      );
+      return { result: undefined, rows: [] };
+    },
+  );
+}
+
+export async function unpinVersion(engine: Engine, name: string): Promise<void> {
+  await engine.write(
+    async () => null,
+    () => {
+      engine.db.run("DELETE FROM pins WHERE name = ?", name);
+      return { result: undefined, rows: [] };
+    },
+  );
 }

@@ -21,7 +21,7 @@ export interface PreparedPut {
   key: string;
   /** JSON of the value; null deletes. */
   json: string | null;
-  /** The put's `index` as JSON, or null for the store's default. */
+  /** JSON of the paths that are indexed, or of false; null for a deletion. */
   fields: string | null;
   vectors: StoredVector[];
   /** Minutes, or null. */

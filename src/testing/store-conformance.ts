@@ -1,0 +1,138 @@
+/**
+ * A conformance suite for LangGraph.js stores: any `BaseStore`, any test runner.
+ *
+ * Owns the runner, the capability manifest and expected failures. The cases are in `store-cases/`, one file per
+ * part of the contract. It prints nothing and asserts with `node:assert`.
+ */
+import type { BaseStore } from "@langchain/langgraph";
+import { filterCases } from "./store-cases/filters.js";
+import { itemCases } from "./store-cases/items.js";
+import { namespaceCases } from "./store-cases/namespaces.js";
+import { searchCases } from "./store-cases/search.js";
+import { vectorCases } from "./store-cases/vectors.js";
+import { versionCases } from "./store-cases/versions.js";
+
+/** What a store can do. A case that needs what a store does not declare is left out. */
+export interface StoreCapabilities {
+  /** `batch()` may be called (LangGraph's AsyncBatchedStore throws). */
+  batch: boolean;
+  /** `listNamespaces()` may be called. */
+  listNamespaces: boolean;
+  /** Vector search with the embeddings the factory is given. */
+  vectors: boolean;
+  /** `put` takes `index`. */
+  putIndex: boolean;
+  /** A batch with an invalid operation writes nothing. */
+  atomicBatch: boolean;
+  /** agemem's versions: `version`, `at`, `fork`, `history`, `promote`. */
+  versions: boolean;
+  /** agemem's search modes "keyword" and "hybrid". */
+  keyword: boolean;
+  /** agemem's idempotency keys. */
+  idempotency: boolean;
+}
+
+/** Embeds a text as the counts of its letters a to z: 26 dimensions, known scores. */
+export interface ConformanceIndex {
+  dims: number;
+  embeddings: {
+    embedQuery(text: string): Promise<number[]>;
+    embedDocuments(texts: string[]): Promise<number[][]>;
+  };
+  fields: string[];
+}
+
+export interface StoreCase {
+  /** Stable name, unique in the suite. */
+  name: string;
+  needs: readonly (keyof StoreCapabilities)[];
+  run(store: BaseStore): Promise<void>;
+}
+
+export interface StoreConformanceOptions {
+  /** Registers a test: `it` of vitest or jest, `test` of node:test. */
+  test: (name: string, run: () => Promise<void>) => void;
+  /** A fresh, empty store for one test, embedding with `index`. */
+  create: (index: ConformanceIndex) => Promise<BaseStore>;
+  /** Called after each test. */
+  destroy?: (store: BaseStore) => Promise<void>;
+  /** Default: everything LangGraph's contract has, nothing of agemem's extensions. */
+  supports?: Partial<StoreCapabilities>;
+  /** Cases known to fail, by name, with the reason. Such a case must fail: a repaired fault has to be noticed. */
+  expectedFailures?: Record<string, string>;
+}
+
+const CONTRACT: StoreCapabilities = {
+  batch: true,
+  listNamespaces: true,
+  vectors: true,
+  putIndex: true,
+  atomicBatch: true,
+  versions: false,
+  keyword: false,
+  idempotency: false,
+};
+
+/** All cases, for listing and for runners of one's own. */
+export const storeCases: readonly StoreCase[] = [
+  ...itemCases,
+  ...namespaceCases,
+  ...filterCases,
+  ...searchCases,
+  ...vectorCases,
+  ...versionCases,
+];
+
+/**
+ * Registers the conformance suite for a store.
+ *
+ * @throws RangeError when `expectedFailures` names no case
+ * @example
+ * describe("MyStore", () => storeConformance({ test: it, create: async (index) => new MyStore({ index }) }));
+ */
+export function storeConformance(options: StoreConformanceOptions): void {
+  const supports = { ...CONTRACT, ...options.supports };
+  const { expectedFailures = {} } = options;
+  for (const name of Object.keys(expectedFailures)) {
+    if (!storeCases.some((one) => one.name === name))
+      throw new RangeError(`There is no conformance case "${name}"`);
+  }
+  for (const one of storeCases) {
+    if (one.needs.some((capability) => !supports[capability])) continue;
+    const reason = Object.hasOwn(expectedFailures, one.name) ? expectedFailures[one.name] : undefined;
+    const title = reason === undefined ? one.name : `${one.name} (fails: ${reason})`;
+    options.test(title, () => runCase(one, options, reason !== undefined));
+  }
+}
+
+async function runCase(one: StoreCase, options: StoreConformanceOptions, mustFail: boolean): Promise<void> {
+  const store = await options.create(letterIndex());
+  let failure: unknown;
+  try {
+    await one.run(store);
+  } catch (error) {
+    failure = error;
+  } finally {
+    await options.destroy?.(store);
+  }
+  if (mustFail && failure === undefined)
+    throw new Error(`"${one.name}" is listed as an expected failure but passes`);
+  if (!mustFail && failure !== undefined) throw failure;
+}
+
+/** The embeddings the suite's expected scores are computed for; embeds the field `text`. */
+export function letterIndex(): ConformanceIndex {
+  const embedQuery = async (text: string): Promise<number[]> => {
+    const vector = new Array<number>(26).fill(0);
+    for (const letter of text.toLowerCase()) {
+      const at = letter.charCodeAt(0) - 97;
+      if (at >= 0 && at < 26) vector[at] = (vector[at] ?? 0) + 1;
+    }
+    return vector;
+  };
+  return {
+    dims: 26,
+    fields: ["text"],
+    embeddings: { embedQuery, embedDocuments: (texts) => Promise.all(texts.map(embedQuery)) },
+  };
+}
