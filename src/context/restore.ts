@@ -10,7 +10,7 @@ import { countMessages } from "./budget.js";
 import { coverageOf, isWithin, mergeRanges } from "./coverage.js";
 import { pasteBlocks } from "./cut.js";
 import { type ArchivedEdit, type ArchivedMessage, type ContextEdit, finishEdit } from "./edit.js";
-import { callsOf, idOf, isSummary, loadMessage, textOf } from "./messages.js";
+import { answeredCallOf, callsOf, idOf, isSummary, loadMessage, textOf } from "./messages.js";
 import { memoriesLeft } from "./retrieval.js";
 import { markersIn } from "./segments.js";
 
@@ -142,11 +142,17 @@ function comesBefore(kept: BaseMessage, keptPlace: number, back: BaseMessage, pl
 
 /** Moves a place that lies between a call and its answers behind the answers. */
 function behindAnswers(messages: readonly BaseMessage[], at: number): number {
-  let end = at;
-  while (end < messages.length && ToolMessage.isInstance(messages[end])) end++;
-  if (end === at) return at;
   let start = at - 1;
   while (start >= 0 && ToolMessage.isInstance(messages[start])) start--;
   const speaker = messages[start];
-  return speaker && callsOf(speaker).length > 0 ? end : at;
+  if (!speaker) return at;
+  const calls = new Set(callsOf(speaker).map((call) => call.id));
+  let end = at;
+  while (end < messages.length && answers(messages[end] as BaseMessage, calls)) end++;
+  return end;
+}
+
+function answers(message: BaseMessage, calls: ReadonlySet<string | undefined>): boolean {
+  const call = answeredCallOf(message);
+  return call !== undefined && calls.has(call);
 }
