@@ -101,11 +101,12 @@ function resolveOpenAI(name: string, env: Environment, options: EmbeddingsOption
 async function resolveHuggingFace(name: string, options: EmbeddingsOptions): Promise<ResolvedEmbeddings> {
   try {
     await import(HF_PACKAGE);
+    await import("@langchain/community/embeddings/huggingface_transformers");
   } catch (cause) {
     throw new ConfigError(
       "AGEMEM_PACKAGE_MISSING",
       `"hf:${name}" needs ${HF_PACKAGE}, which cannot be loaded: ${messageOf(cause).split("\n")[0]}`,
-      { cause, remedy: `Run: npm install ${HF_PACKAGE}`, details: { package: HF_PACKAGE } },
+      { cause, remedy: `Run: npm install ${HF_PACKAGE} @langchain/community`, details: { package: HF_PACKAGE } },
     );
   }
   const { HuggingFaceTransformersEmbeddings } = await import(
