@@ -20,6 +20,7 @@ import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { sha256, shortHash } from "../lib/hash.js";
 import { createRandom } from "../lib/random.js";
 import { type Action, OFFLINE_MARK } from "./offline/action.js";
+import { habitsOf } from "./offline/habits.js";
 import { decide } from "./offline/policy-rules.js";
 import { formatAction, toolNamesInPrompt } from "./offline/text-protocol.js";
 import { estimateUsage } from "./offline/usage.js";
@@ -137,7 +138,8 @@ export class OfflinePolicy extends BaseChatModel<OfflinePolicyCallOptions, AIMes
     const digest = sha256(JSON.stringify([messages.map(essence), [...tools].sort()]));
     const random = createRandom(`${options.seed ?? this.seed}/${digest}`);
     const temperature = checkTemperature(options.temperature ?? this.temperature);
-    const action = decide({ view, tools }, temperature, random);
+    const habits = habitsOf(options.seed ?? this.seed, temperature);
+    const action = decide({ view, tools, habits }, temperature, random);
     return toMessage(action, asText, `${options.seed ?? this.seed}/${digest}`, messages);
   }
 }

@@ -1,5 +1,11 @@
 /** The offline policy never loops and stands any input. */
-import { AIMessage, HumanMessage, SystemMessage, ToolMessage } from "@langchain/core/messages";
+import {
+  AIMessage,
+  type BaseMessage,
+  HumanMessage,
+  SystemMessage,
+  ToolMessage,
+} from "@langchain/core/messages";
 import { describe, expect, it } from "vitest";
 import { DEMO_SESSIONS } from "../../src/cli/demo/conversation.js";
 import { OfflinePolicy } from "../../src/models/offline-policy.js";
@@ -83,7 +89,10 @@ describe("an end to every turn", () => {
   });
 
   it("when a tool's result is lost from the context", async () => {
-    const messages = [system, new HumanMessage("Actually, I moved to Lisbon. Where do I live?")];
+    const messages: BaseMessage[] = [
+      system,
+      new HumanMessage("Actually, I moved to Lisbon. Where do I live?"),
+    ];
     const model = new OfflinePolicy().bindTools(TOOLS);
     const seen: string[] = [];
     for (let step = 0; step < 6; step++) {

@@ -6,6 +6,7 @@
 import type { Random } from "../../lib/random.js";
 import type { MemoryOp } from "../../types.js";
 import { PAPER_TOOL_NAMES } from "../../types.js";
+import type { Habits } from "./habits.js";
 import type { CallRecord, ConversationView } from "./view.js";
 
 /** One tool call to make. */
@@ -30,6 +31,7 @@ export interface Situation {
   view: ConversationView;
   /** Names of the tools at hand. */
   tools: ReadonlySet<string>;
+  habits: Habits;
 }
 
 /** Looks at a situation and returns its candidates, best first; none when it has nothing to say. */

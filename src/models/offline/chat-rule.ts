@@ -13,8 +13,8 @@ import { isSameThing, overlap, similarity, terms, topicLikeness, topicWords } fr
 
 /** The user's statements in the newest message, without those of a pasted document. */
 export function statementsNow(situation: Situation): Statement[] {
-  const text = situation.view.userText;
-  return readStatements(readPaste(text) ? ownWords(text) : text);
+  const { userText, wasFiltered } = situation.view;
+  return readStatements(wasFiltered || readPaste(userText) ? ownWords(userText) : userText);
 }
 
 /** First step: store new facts, retrieve what changes, withdrawals and open questions need. */

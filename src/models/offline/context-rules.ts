@@ -57,14 +57,15 @@ export function backgroundRule(situation: Situation): Candidate[] {
     const thought = `Background texts fill the context (${view.contextPercent}%). I condense them.`;
     return [act(4, thought, [call("SUMMARY", { span: "all" })]), ...leftoverCandidates(situation)];
   }
+  const { tidying } = situation.habits;
   const [head = ""] = view.userText.split(/[.:\n]/, 1);
   return [
-    ...backgroundFilters(view),
+    ...backgroundFilters(view, tidying),
     act(1.5, "This may matter later. I look up what I know about it.", [
       call("RETRIEVE", { query: truncate(head, 120), top_k: 2 }),
     ]),
     ...(view.olderMessages >= 3
-      ? [act(1.2, "Background texts pile up. I condense them.", [call("SUMMARY", { span: "2" })])]
+      ? [act(1.2 * tidying, "Background texts pile up. I condense them.", [call("SUMMARY", { span: "2" })])]
       : []),
     act(0.5, "I keep the beginning of this text for later.", [
       call("ADD", { content: truncate(view.userText, 300), memory_type: "fact" }),
@@ -78,25 +79,31 @@ export function leftoverCandidates(situation: Situation): Candidate[] {
   const leftovers = situation.view.earlierUserTexts.filter((text) => isPassage(text));
   const criteria = quoteTexts(leftovers.slice(-3));
   if (!criteria) return [];
-  return [act(2, "Texts nobody asked about are left. I filter them out.", [call("FILTER", { criteria })])];
+  return [
+    act(2 * situation.habits.tidying, "Texts nobody asked about are left. I filter them out.", [
+      call("FILTER", { criteria }),
+    ]),
+  ];
 }
 
 /** All background texts that are still there, or the newest alone. A short newest message always stays. */
-function backgroundFilters(view: ConversationView): Candidate[] {
+function backgroundFilters(view: ConversationView, tidying: number): Candidate[] {
   const earlier = view.earlierUserTexts.filter((text) => isPassage(text)).slice(-2);
   const newest = view.userText.length >= CUTTABLE ? [view.userText] : [];
   const out: Candidate[] = [];
   const all = quoteTexts([...newest, ...earlier]);
   if (all) {
     out.push(
-      act(4, "Nobody asked about these texts. I filter them out by their own words.", [
+      act(4 * tidying, "Nobody asked about these texts. I filter them out by their own words.", [
         call("FILTER", { criteria: all }),
       ]),
     );
   }
   const one = quoteTexts([passagesOf(newest[0] ?? earlier[0] ?? "")[0] ?? ""]);
   if (one) {
-    out.push(act(2, "I filter out what is least to the point.", [call("FILTER", { criteria: one })]));
+    out.push(
+      act(2 * tidying, "I filter out what is least to the point.", [call("FILTER", { criteria: one })]),
+    );
   }
   return out;
 }
@@ -108,10 +115,10 @@ function ownFacts(text: string): Statement[] {
   return readStatements(ownWords(text)).filter((statement) => statement.kind === "fact");
 }
 
-/** In the middle of a look-up, or with a passage to store, a summary waits until it is urgent. */
+/** In the middle of a turn, or with a passage to store, a summary waits until it is urgent. */
 function busy(situation: Situation): boolean {
   const { view } = situation;
-  return made(situation, "RETRIEVE").length > 0 || (view.hasBlock && isPassage(view.userText));
+  return view.calls.length > 0 || (view.hasBlock && isPassage(view.userText));
 }
 
 /** Enough older talk that a summary of it would free a tenth of the budget or more. */

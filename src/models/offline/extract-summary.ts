@@ -2,7 +2,7 @@
  * Extractive summary of a transcript: its most informative sentences in order, unchanged. Pure.
  */
 import { collapseSpace, splitSentences, truncate, words } from "../../lib/text.js";
-import { unescapeXml } from "./memory-block.js";
+import { stripPlaceholders, unescapeXml } from "./memory-block.js";
 import { isQuestion, readStatements } from "./statements.js";
 import { isAbout, terms } from "./terms.js";
 
@@ -56,7 +56,9 @@ function scoreSentences(transcript: string): Scored[] {
   for (const line of transcript.split("\n")) {
     const match = ELEMENT.exec(line) ?? SPEAKER.exec(line);
     if (match?.[1]) speaker = match[1].toLowerCase();
-    const plain = unescapeXml((match ? line.slice(match[0].length) : line).replace(/<[^<>]{0,400}>/g, " "));
+    const plain = stripPlaceholders(
+      unescapeXml((match ? line.slice(match[0].length) : line).replace(/<[^<>]{0,400}>/g, " ")),
+    );
     for (const sentence of splitSentences(plain)) {
       const text = truncate(collapseSpace(sentence), 400);
       if (!text || out.length >= MAX_SENTENCES) continue;

@@ -57,7 +57,12 @@ export function stripMachineText(text: string): string {
     out += text.slice(at, block.start);
     at = block.end;
   }
-  return (out + text.slice(at)).replace(PLACEHOLDER, "").trim();
+  return stripPlaceholders(out + text.slice(at)).trim();
+}
+
+/** Text without the marks a filter leaves; each becomes a line end. */
+export function stripPlaceholders(text: string): string {
+  return text.replace(PLACEHOLDER, "\n");
 }
 
 /** Text-protocol results of one user-role message, or null when the message is none. */

@@ -130,8 +130,12 @@ const GENERIC = terms(
 );
 const ANYONE = /\b(?:who|family|anyone|know about me)\b/i;
 
+const DATED =
+  /\b\d{1,2}[:.]\d{2}\b|\b(?:\d{4}-\d\d|january|february|march|april|may|june|july|august|september|october|november|december|(?:mon|tues|wednes|thurs|fri|satur|sun)day|tomorrow|next)\b/i;
+
 function wordBonus(question: string, text: string): number {
-  if (/\b(?:when|what time|which day|what date)\b/i.test(question)) return /\d/.test(text) ? 0.2 : -0.3;
+  if (/\b(?:when|what time|which day|what date)\b/i.test(question))
+    return DATED.test(text) ? 0.3 : /\d/.test(text) ? 0 : -0.3;
   if (/^\W*where\b/i.test(question)) return /\b(?:in|to|at|from|near)\s+[A-Z]/.test(text) ? 0.2 : 0;
   if (/\b(?:favou?rite|prefer|like|love|drink)\b/i.test(question)) {
     return /\b(?:like|love|prefer|favou?rite|drink|switch)/i.test(text) ? 0.2 : 0;

@@ -25,7 +25,7 @@ export function toldRule(situation: Situation): Candidate[] {
   const shown = view.shownNow.filter((memory) => memory.content);
   const twin = shown.find((memory) => similarity(memory.content, text) >= 0.9 || sameTitle(memory, title));
   if (twin) out.push(merge(5, twin, whole));
-  out.push(add(4, "This is told for later. I store it whole.", whole));
+  out.push(add(4 * situation.habits.storing, "This is told for later. I store it whole.", whole));
   out.push(add(2, "This is told for later. I store its first sentences.", cutPassage(text, 2)));
   out.push(add(1.2, "This is told for later. I store its first sentence.", cutPassage(text, 1)));
   const near = twin ? undefined : shown[0];

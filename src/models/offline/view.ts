@@ -142,7 +142,7 @@ function readUserMessage(
     return;
   }
   if (SUMMARY.test(text)) {
-    view.summaries.push(text.replace(SUMMARY_TAGS, "").trim());
+    view.summaries.push(stripMachineText(text.replace(SUMMARY_TAGS, "")));
     noteShown(view, readMemoryBlocks(text));
     return;
   }
