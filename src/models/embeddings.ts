@@ -38,6 +38,9 @@ const OPENAI_DIMS: Readonly<Record<string, number>> = {
   "text-embedding-ada-002": 1536,
 };
 const HF_PACKAGE = "@huggingface/transformers";
+// Names in variables: a bundler must not look for packages that most applications do not have.
+const HF_EMBEDDINGS = "@langchain/community/embeddings/huggingface_transformers";
+type HfEmbeddingsModule = typeof import("@langchain/community/embeddings/huggingface_transformers");
 
 /**
  * The embedding model of a spec: "lexical" (local, no key, no model), "openai:NAME" (OPENAI_API_KEY /
@@ -99,20 +102,22 @@ function resolveOpenAI(name: string, env: Environment, options: EmbeddingsOption
 }
 
 async function resolveHuggingFace(name: string, options: EmbeddingsOptions): Promise<ResolvedEmbeddings> {
+  let module: HfEmbeddingsModule;
   try {
     await import(HF_PACKAGE);
-    await import("@langchain/community/embeddings/huggingface_transformers");
+    module = (await import(HF_EMBEDDINGS)) as HfEmbeddingsModule;
   } catch (cause) {
     throw new ConfigError(
       "AGEMEM_PACKAGE_MISSING",
       `"hf:${name}" needs ${HF_PACKAGE}, which cannot be loaded: ${messageOf(cause).split("\n")[0]}`,
-      { cause, remedy: `Run: npm install ${HF_PACKAGE} @langchain/community`, details: { package: HF_PACKAGE } },
+      {
+        cause,
+        remedy: `Run: npm install ${HF_PACKAGE} @langchain/community`,
+        details: { package: HF_PACKAGE },
+      },
     );
   }
-  const { HuggingFaceTransformersEmbeddings } = await import(
-    "@langchain/community/embeddings/huggingface_transformers"
-  );
-  const embeddings = new HuggingFaceTransformersEmbeddings({
+  const embeddings = new module.HuggingFaceTransformersEmbeddings({
     model: name,
     maxRetries: options.maxRetries ?? 2,
   });
