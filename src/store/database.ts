@@ -5,10 +5,11 @@
  * statement cache. Leaves out the tables (`schema.ts`).
  */
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { AgeMemError, messageOf, StoreError } from "../errors.js";
+import { ensureDirectory } from "../lib/directory.js";
 import { prepareSchema } from "./schema.js";
 
 /** `"full"`: an acknowledged write survives power loss. `"normal"`: it survives a crash of the process, but a power loss may take back the last ones. */
@@ -103,7 +104,7 @@ export function openDatabase(path: string, durability: Durability = "full"): Con
 function makeDirectory(directory: string): void {
   try {
     if (existsSync(directory) && !statSync(directory).isDirectory()) throw new Error("it is a file");
-    mkdirSync(directory, { recursive: true });
+    ensureDirectory(directory);
   } catch (cause) {
     throw pathError(directory, cause);
   }

@@ -19,7 +19,9 @@ export interface StoreIndexOptions {
   fields?: string[];
   /** `"auto"`: FAISS when it loads, else flat. Environment `AGEMEM_INDEX=flat` or `faiss` overrides. */
   kind?: "auto" | "faiss" | "flat";
-  /** Slots of a search scope from which the index is approximate; `Infinity` = never. Default 20,000. */
+  /** Vectors of a search scope below which it is scanned without an index. Default 384. */
+  scanBelow?: number;
+  /** Vectors of a search scope from which the index is approximate; `Infinity` = never. Default 20,000. */
   approximateFrom?: number;
   /** Texts per request to the model. Default 256. */
   batchSize?: number;

@@ -65,7 +65,8 @@ export class IndexSet {
     if (!table || k < 1) return [];
     const lists = this.#lists(table, scope);
     const slots = lists.reduce((sum, list) => sum + list.length, 0);
-    if (slots < SCAN_BELOW || this.kind() === "flat") return scan(table, lists, unit, k, accept);
+    if (slots < (this.engine.options.index?.scanBelow ?? SCAN_BELOW) || this.kind() === "flat")
+      return scan(table, lists, unit, k, accept);
     return this.#indexOf(table, prefix, lists).search(unit, k, accept);
   }
 

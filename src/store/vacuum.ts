@@ -118,7 +118,9 @@ async function vacuumRows(engine: Engine, options: VacuumOptions): Promise<numbe
       for (const id of gone) removeRow(engine, id);
       const { db } = engine;
       for (const { id } of openBranches(engine.branches)) {
-        db.run("UPDATE branches SET oldest_rev = max(oldest_rev, ?) WHERE id = ?", horizon, id);
+        // The state a branch has now stays readable under its own number, which may lie before the horizon.
+        const oldest = Math.min(horizon, engine.revisionOf(id));
+        db.run("UPDATE branches SET oldest_rev = max(oldest_rev, ?) WHERE id = ?", oldest, id);
       }
       db.run("DELETE FROM items WHERE id NOT IN (SELECT item FROM versions)");
       db.run("DELETE FROM namespaces WHERE id NOT IN (SELECT ns FROM items)");
