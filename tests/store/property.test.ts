@@ -21,6 +21,7 @@ class Program {
   readonly log: string[] = [];
   path = "";
   #forks = 0;
+  #newest = 0;
 
   constructor(
     readonly random: Random,
@@ -107,6 +108,7 @@ class Program {
   snapshot(branch: ModelBranch, store: FaissStore): void {
     const version = store.version();
     expect(version.branch).toBe(branch.name);
+    this.#newest = Math.max(this.#newest, version.revision);
     this.model.snapshots = this.model.snapshots.filter(
       ({ version: { branch: name, revision } }) => name !== branch.name || revision !== version.revision,
     );
@@ -169,11 +171,10 @@ class Program {
     const keep = this.random.integer(6);
     this.log.push(`vacuum ${keep}`);
     await store.vacuum({ keepRevisions: keep, shrink: false });
-    const newest = Math.max(0, ...this.model.snapshots.map(({ version }) => version.revision));
     const kept: typeof this.model.snapshots = [];
     for (const snapshot of this.model.snapshots) {
       const gone = (await codeOf(() => store.at(snapshot.version))) === "AGEMEM_STORE_BRANCH";
-      if (snapshot.pinned || snapshot.version.revision >= newest - keep) expect(gone).toBe(false);
+      if (snapshot.pinned || snapshot.version.revision >= this.#newest - keep) expect(gone).toBe(false);
       if (!gone) kept.push(snapshot);
     }
     this.model.snapshots = kept;
