@@ -30,8 +30,11 @@ function mix(hash: number, value: number): number {
 
 function mixText(hash: number, text: string): number {
   let out = mix(hash, text.length);
-  const step = text.length <= SAMPLES ? 1 : (text.length - 1) / (SAMPLES - 1);
-  for (let at = 0; at <= text.length - 1; at += step) out = mix(out, text.charCodeAt(Math.floor(at)));
+  const samples = Math.min(text.length, SAMPLES);
+  for (let i = 0; i < samples; i++) {
+    const at = samples === text.length ? i : Math.floor((i * (text.length - 1)) / (SAMPLES - 1));
+    out = mix(out, text.charCodeAt(at));
+  }
   return out;
 }
 

@@ -83,9 +83,11 @@ function segmentPlain(text: string, from: number, to: number, out: Segment[]): v
 const LIST_OR_LOG =
   /^\s*(?:[-*+•]\s|\d+[.)]\s|[|>{}[\]#]|\d{4}-\d\d-\d\d|\d\d:\d\d|[A-Z]{3,}\b|\w+[=:]|[\w./-]+\s*[:|=]\s)/;
 
-function segmentParagraph(text: string, from: number, to: number, out: Segment[]): void {
-  if (from >= to) return;
-  const body = text.slice(from, to);
+function segmentParagraph(text: string, start: number, end: number, out: Segment[]): void {
+  const body = text.slice(start, end).trim();
+  if (body === "") return;
+  const from = text.indexOf(body, start);
+  const to = from + body.length;
   const lines = body.split("\n");
   if (lines.length > 1 && !isWrappedProse(lines)) {
     let at = from;
@@ -98,10 +100,9 @@ function segmentParagraph(text: string, from: number, to: number, out: Segment[]
   }
 }
 
-/** Long single lines of a list or log are still one passage; a long line of prose is cut into sentences. */
+/** A line of a list or log is one passage; any other is cut into its sentences. */
 function segmentLine(text: string, from: number, to: number, out: Segment[]): void {
-  const line = text.slice(from, to);
-  if (LIST_OR_LOG.test(line) || line.length < 160) push(text, from, to, "line", out);
+  if (LIST_OR_LOG.test(text.slice(from, to))) push(text, from, to, "line", out);
   else sentences(text, from, to, out);
 }
 
@@ -118,7 +119,8 @@ function isWrappedProse(lines: readonly string[]): boolean {
 const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
 
 function sentences(text: string, from: number, to: number, out: Segment[]): void {
-  for (const { segment, index } of segmenter.segment(text.slice(from, to))) {
+  // The segmenter ends a sentence at every line break; in wrapped prose a break is a space.
+  for (const { segment, index } of segmenter.segment(text.slice(from, to).replace(/[\r\n]/g, " "))) {
     push(text, from + index, from + index + segment.length, "sentence", out);
   }
 }

@@ -7,6 +7,7 @@
 import { stemmer } from "stemmer";
 import { eng } from "stopword";
 import { words } from "../lib/text.js";
+import { baseForm } from "./word-forms.js";
 
 /** One feature of a text: a 32-bit hash and what it weighs. */
 export interface Feature {
@@ -15,11 +16,21 @@ export interface Feature {
 }
 
 /**
- * Weights relative to a whole word. Longer words say more on average, which stands in for document frequency:
- * a vector must not depend on what else is stored. Pairs keep "New York" apart from "new … York"; n-grams catch
- * typing errors and inflection, and share one weight per word however long it is.
+ * Weights relative to a whole word. Longer words say more on average, which stands in for document frequency: a
+ * vector must not depend on what else is stored. N-grams catch typing errors and inflection and share one weight per
+ * word however long it is. Neighbouring pairs share one weight per text, `pairs`: they tell "New York" from
+ * "new … York", and being the same for every length they keep a text of two words from lying nearest to all questions
+ * that name one of them.
  */
-const WEIGHT = { base: 0.6, perLetter: 0.07, most: 1.2, pair: 0.3, grams: 0.35, glyph: 0.4 } as const;
+const WEIGHT = {
+  base: 0.6,
+  perLetter: 0.07,
+  most: 1.2,
+  stopWord: 0.25,
+  glyph: 0.4,
+  grams: 0.7,
+  pairs: 1.5,
+} as const;
 const GRAM_LENGTHS = [3, 4] as const;
 const CACHE_WORDS = 20_000;
 
@@ -48,38 +59,9 @@ export class LexicalFeatures {
 
   /** Features of a text; never empty: a text without any letter, digit or symbol has one fixed feature. */
   of(text: string): Feature[] {
-    const tokens = tokenize(text);
-    const content = tokens.filter((token) => !STOP_WORDS.has(token));
-    const chosen = content.length > 0 ? content : tokens;
-    if (chosen.length === 0) return symbols(text);
-    return this.combine(chosen.map((token) => this.word(token)));
-  }
-
-  private combine(list: readonly Word[]): Feature[] {
-    const counts = new Map<number, { word: Word; count: number }>();
-    const features: Feature[] = [];
-    let before: Word | undefined;
-    const pairs = new Set<number>();
-    for (const word of list) {
-      const entry = counts.get(word.key);
-      if (entry) entry.count++;
-      else counts.set(word.key, { word, count: 1 });
-      if (before) {
-        const hash = mix(Math.imul(before.key, 31) ^ word.key ^ 0x5bd1e995);
-        if (!pairs.has(hash)) {
-          features.push({ hash, weight: WEIGHT.pair * Math.sqrt(before.weight * word.weight) });
-        }
-        pairs.add(hash);
-      }
-      before = word;
-    }
-    for (const { word, count } of counts.values()) {
-      const weight = word.weight * (1 + Math.log(count));
-      features.push({ hash: word.key, weight });
-      const share = (WEIGHT.grams * weight) / Math.sqrt(word.grams.length || 1);
-      for (const hash of word.grams) features.push({ hash, weight: share });
-    }
-    return features;
+    const list = tokenize(text).map((token) => this.word(token));
+    if (list.length === 0) return symbols(text);
+    return [...pairFeatures(list), ...wordFeatures(list)];
   }
 
   private word(token: string): Word {
@@ -90,6 +72,39 @@ export class LexicalFeatures {
     this.cache.set(token, made);
     return made;
   }
+}
+
+function wordFeatures(list: readonly Word[]): Feature[] {
+  const counts = new Map<number, { word: Word; count: number }>();
+  for (const word of list) {
+    const entry = counts.get(word.key);
+    if (entry) entry.count++;
+    else counts.set(word.key, { word, count: 1 });
+  }
+  const features: Feature[] = [];
+  for (const { word, count } of counts.values()) {
+    const weight = word.weight * (1 + Math.log(count));
+    features.push({ hash: word.key, weight });
+    const share = (WEIGHT.grams * weight) / Math.sqrt(word.grams.length || 1);
+    for (const hash of word.grams) features.push({ hash, weight: share });
+  }
+  return features;
+}
+
+/** Pairs of neighbours, each once; a text of one word has the pair of its beginning and that word. */
+function pairFeatures(list: readonly Word[]): Feature[] {
+  const pairs = new Map<number, number>();
+  let before: Word | undefined;
+  for (const word of list) {
+    if (before || list.length === 1) {
+      const hash = mix(Math.imul(before?.key ?? 0, 31) ^ word.key ^ 0x5bd1e995);
+      pairs.set(hash, (before?.weight ?? 1) * word.weight);
+    }
+    before = word;
+  }
+  let sum = 0;
+  for (const weight of pairs.values()) sum += weight;
+  return [...pairs].map(([hash, weight]) => ({ hash, weight: WEIGHT.pairs * Math.sqrt(weight / sum) }));
 }
 
 /** Lower-cased words without accents; runs of an unspaced script become their characters and pairs. */
@@ -126,6 +141,8 @@ function makeWord(token: string): Word {
   if (HAS_UNSPACED.test(token)) {
     return { key: hashText(`w${token}`), weight: glyphs.length === 1 ? WEIGHT.glyph : 1, grams: [] };
   }
+  const key = hashText(`w${stemmer(baseForm(token))}`);
+  if (STOP_WORDS.has(token)) return { key, weight: WEIGHT.stopWord, grams: [] };
   const framed = ["^", ...glyphs, "$"];
   const grams: number[] = [];
   for (const length of GRAM_LENGTHS) {
@@ -133,11 +150,7 @@ function makeWord(token: string): Word {
       grams.push(hashText(`g${framed.slice(i, i + length).join("")}`));
     }
   }
-  return {
-    key: hashText(`w${stemmer(token)}`),
-    weight: Math.min(WEIGHT.most, WEIGHT.base + WEIGHT.perLetter * glyphs.length),
-    grams,
-  };
+  return { key, weight: Math.min(WEIGHT.most, WEIGHT.base + WEIGHT.perLetter * glyphs.length), grams };
 }
 
 /** Features of a text without words: its symbols (emoji, punctuation), or the fixed feature of emptiness. */

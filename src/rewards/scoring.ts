@@ -6,7 +6,7 @@
  */
 import type { EpisodeRecord, StepRecord, VerdictsRecord } from "../trajectory/schema.js";
 import type { MemoryItemRecord, MemoryOpRecord } from "../trajectory/schema-parts.js";
-import type { MemoryOp } from "../types.js";
+import { type MemoryOp, OVERFLOW_CALL_ID } from "../types.js";
 
 /** Everything a reward may look at. */
 export interface ScoringInput {
@@ -32,13 +32,18 @@ export function answerStep(steps: readonly StepRecord[]): StepRecord | undefined
   return policySteps(steps).findLast((step) => step.response !== null);
 }
 
-/** Successful operations of the given kinds, each with its step. A refused operation changed nothing. */
+/**
+ * Successful operations of the given kinds that the policy asked for, each with its step. A refused operation changed
+ * nothing, and what the overflow guard did is not the policy's merit.
+ */
 export function operations(
   steps: readonly StepRecord[],
   kinds: readonly MemoryOp[],
 ): { op: MemoryOpRecord; step: StepRecord }[] {
   return policySteps(steps).flatMap((step) =>
-    step.memory_ops.filter((op) => op.ok && kinds.includes(op.op)).map((op) => ({ op, step })),
+    step.memory_ops
+      .filter((op) => op.ok && kinds.includes(op.op) && op.tool_call_id !== OVERFLOW_CALL_ID)
+      .map((op) => ({ op, step })),
   );
 }
 

@@ -6,9 +6,17 @@
  */
 import { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import type { Serialized } from "@langchain/core/load/serializable";
-import type { BaseMessage } from "@langchain/core/messages";
+import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { LLMResult } from "@langchain/core/outputs";
-import { FORMAT_ERROR_KEY, METADATA, type TokenCounter } from "../types.js";
+import {
+  FORMAT_ERROR_KEY,
+  isOutcome,
+  MEMORY_EVENT,
+  METADATA,
+  OVERFLOW_CALL_ID,
+  PROTOCOL_REPAIR_TAG,
+  type TokenCounter,
+} from "../types.js";
 import { failureOf, fields, modelOf, runFacts, samplingOf, toolsOf } from "./call-facts.js";
 import { MessageRecords } from "./message-records.js";
 import { countPrompt, RolloutLog } from "./rollout-log.js";
@@ -100,12 +108,17 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
   override handleChainEnd(outputs: Record<string, unknown>, runId: string): void {
     const run = this.runs.get(runId);
     const log = run && this.logs.get(run.rolloutId);
-    if (log) {
-      for (const message of messagesOf(outputs)) {
-        if (message?.additional_kwargs?.[FORMAT_ERROR_KEY] !== undefined) log.noteFormatError(message);
-      }
-    }
+    if (log) readUpdate(log, messagesOf(outputs));
     this.endChain(runId);
+  }
+
+  /** The overflow guard reports what it did as an event: no tool ran. */
+  override handleCustomEvent(eventName: string, data: unknown, runId: string): void {
+    const run = this.runs.get(runId);
+    if (eventName !== MEMORY_EVENT || !run || !isOutcome(data)) return;
+    const log = this.logOf(run.rolloutId);
+    if (data.toolCallId === OVERFLOW_CALL_ID) log.addGuardOp(toMemoryOpRecord(data));
+    else log.addOp(toMemoryOpRecord(data));
   }
 
   override handleChainError(_error: unknown, runId: string): void {
@@ -118,13 +131,14 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
     runId: string,
     parentRunId?: string,
     extra?: Record<string, unknown>,
-    _tags?: string[],
+    tags?: string[],
     metadata?: Record<string, unknown>,
   ): void {
     const run = this.track(runId, parentRunId, metadata);
     const facts = runFacts(metadata, extra);
     facts.policyVersion ??= this.options.policyVersion?.() ?? null;
     const log = this.logOf(run.rolloutId);
+    if (tags?.includes(PROTOCOL_REPAIR_TAG)) log.noteRepair();
     if (facts.callRole === "policy") this.emit(log);
     const prompt = messages[0] ?? [];
     const tools = toolsOf(extra);
@@ -253,5 +267,20 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
 
   private emit(log: RolloutLog): void {
     if (this.options.onStep) log.emit(this.options.onStep);
+  }
+}
+
+/**
+ * What a node's update tells beside the callbacks: a response marked as broken, and outcomes of calls whose arguments
+ * were refused before the tool ran. Only the newest tool messages count, as a graph's output repeats the older ones.
+ */
+function readUpdate(log: RolloutLog, messages: readonly BaseMessage[]): void {
+  for (const message of messages) {
+    if (message?.additional_kwargs?.[FORMAT_ERROR_KEY] !== undefined) log.noteFormatError(message);
+  }
+  for (const message of [...messages].reverse()) {
+    if (!message || AIMessage.isInstance(message)) return;
+    const outcome = ToolMessage.isInstance(message) ? outcomeOf(message) : undefined;
+    if (outcome) log.addOp(toMemoryOpRecord(outcome));
   }
 }

@@ -56,6 +56,8 @@ export class RolloutLog {
   private readonly byRun = new Map<string, Draft>();
   private lastPolicy: Draft | null = null;
   private emitted = 0;
+  /** What the overflow guard did since the last policy call; goes to the next one. */
+  private guardOps: MemoryOpRecord[] = [];
 
   constructor(readonly rolloutId: string) {}
 
@@ -64,6 +66,8 @@ export class RolloutLog {
     const { facts } = call;
     const state = { stage: facts.stage, messages: call.messages, tools: call.tools };
     const policy = facts.callRole === "policy";
+    const previous = policy ? (this.lastPolicy?.step ?? null) : null;
+    const guardOps = policy ? this.guardOps.splice(0) : [];
     const step: StepRecord = {
       kind: "step",
       schema: TRAJECTORY_SCHEMA,
@@ -96,8 +100,11 @@ export class RolloutLog {
       stop_reason: null,
       truncated: false,
       format_error: null,
-      ...compareContexts(policy ? (this.lastPolicy?.step ?? null) : null, state),
-      memory_ops: [],
+      ...compareContexts(
+        previous && { ...previous, memory_ops: [...previous.memory_ops, ...guardOps] },
+        state,
+      ),
+      memory_ops: guardOps,
       tool_runs: [],
       revision_before: facts.revision,
       revision_after: facts.revision,
@@ -168,16 +175,30 @@ export class RolloutLog {
     step.revision_after = op.revision_after ?? step.revision_after;
   }
 
+  /** An operation of the overflow guard: the model did not ask for it, so it belongs to the call it came before. */
+  addGuardOp(op: MemoryOpRecord): void {
+    this.guardOps.push(op);
+  }
+
   addToolRun(run: ToolRunRecord): void {
     if (run.tool_call_id !== null) this.stepOfCall(run.tool_call_id)?.tool_runs.push(run);
   }
 
   /** The agent marks a response that broke the text protocol on the message, after the call has ended. */
   noteFormatError(message: BaseMessage): void {
-    const problem = message.additional_kwargs?.[FORMAT_ERROR_KEY];
-    if (problem === undefined || message.id === undefined) return;
-    const draft = this.drafts.findLast((d) => d.messageId === message.id);
+    const problem = message.additional_kwargs[FORMAT_ERROR_KEY];
+    if (problem === undefined) return;
+    const named = this.drafts.findLast((d) => d.messageId !== undefined && d.messageId === message.id);
+    // A graph may give the message another id; then its text tells.
+    const last = this.lastPolicy;
+    const draft = named ?? (last?.done && last.step.response?.content === message.content ? last : undefined);
     if (draft) draft.step.format_error = typeof problem === "string" ? problem : JSON.stringify(problem);
+  }
+
+  /** The next policy call repeats the last one, whose response broke the protocol. */
+  noteRepair(): void {
+    if (this.lastPolicy)
+      this.lastPolicy.step.format_error ??= "the response broke the protocol; it was asked again";
   }
 
   /** Completed steps, in order. */

@@ -4,12 +4,13 @@
  * Owns the arguments and the order of things; sessions are `session.ts`, rollouts `hotpotqa.ts`.
  */
 import { spawn } from "node:child_process";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import colors from "picocolors";
 import { type Environment, openEnvironment } from "../../agent/environment.js";
 import { InputError, messageOf, StoreError } from "../../errors.js";
+import { ensureDirectory } from "../../lib/directory.js";
 import type { MemoryValue } from "../../types.js";
 import { DEMO_SESSIONS } from "./conversation.js";
 import { runHotpotQa } from "./hotpotqa.js";
@@ -120,7 +121,7 @@ async function oneSession(options: DemoArguments, number: number): Promise<void>
 
 async function prepare(dir: string, stale: string[]): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true });
+    ensureDirectory(dir);
     for (const path of stale) await rm(path, { recursive: true, force: true });
   } catch (cause) {
     throw new StoreError("AGEMEM_STORE_PATH", `${dir} cannot be written: ${messageOf(cause)}`, {

@@ -1,11 +1,12 @@
 /** `agemem demo --hotpotqa FILE`: three-stage rollouts over real rows, with what came of them as tables. */
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import Table from "cli-table3";
 import colors from "picocolors";
 import { openEnvironment } from "../../agent/environment.js";
 import { loadHotpotQa } from "../../benchmarks/datasets/hotpotqa.js";
 import { messageOf, StoreError } from "../../errors.js";
+import { ensureDirectory } from "../../lib/directory.js";
 import { truncate } from "../../lib/text.js";
 import { OfflinePolicy } from "../../models/offline-policy.js";
 import { createOfflineJudge } from "../../rewards/judges/offline.js";
@@ -66,7 +67,7 @@ export async function runHotpotQa(options: HotpotQaArguments): Promise<void> {
 
 async function prepareOutput(out: string, anew: boolean): Promise<void> {
   try {
-    await mkdir(dirname(out), { recursive: true });
+    ensureDirectory(dirname(out));
     if (anew) for (const path of [out, `${out}.journal`]) await rm(path, { force: true });
   } catch (cause) {
     throw new StoreError("AGEMEM_STORE_PATH", `${dirname(out)} cannot be written: ${messageOf(cause)}`, {

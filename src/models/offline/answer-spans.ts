@@ -34,11 +34,23 @@ export function spansOf(sentence: string, question: Question): Span[] {
     case "number":
       return matches(sentence, NUMBER, 1).map((span) => ({ ...span, weight: isYear(span.text) ? 0.2 : 1.5 }));
     case "person":
-    case "place":
       return named(sentence, question.kind);
+    case "place":
+      return named(sentence, question.kind).map((span) => ({
+        ...span,
+        text: partOfPlace(span.text, question.focus),
+      }));
     default:
       return [...named(sentence, question.kind), ...phrases(sentence, question.focus)];
   }
+}
+
+/** "Canberra, Australia" is a city and a country: the part that was asked for. */
+function partOfPlace(text: string, focus: string): string {
+  const parts = text.split(/,\s+/);
+  if (/^(?:city|town|village|suburb|cities)$/i.test(focus)) return parts[0] ?? text;
+  if (/^(?:country|state|nation|province|countries|states)$/i.test(focus)) return parts.at(-1) ?? text;
+  return text;
 }
 
 function matches(sentence: string, pattern: RegExp, weight: number): Span[] {
@@ -54,9 +66,13 @@ function named(sentence: string, kind: AnswerKind): Span[] {
     for (const text of namesIn(match[0])) {
       let weight = 1;
       if (kind === "person")
-        weight = people.has(text) ? 2 : places.has(text) ? 0.2 : text.includes(" ") ? 1.2 : 0.7;
-      if (kind === "place") weight = places.has(text) ? 2 : people.has(text) ? 0.2 : 0.9;
-      if (kind === "place" && /\b(?:in|at|of|near|from|to)\s*$/.test(sentence.slice(0, match.index)))
+        weight = people.has(text) ? 2 : places.has(text) ? -0.5 : text.includes(" ") ? 1.2 : 0.7;
+      if (kind === "place") weight = places.has(text) ? 2 : people.has(text) ? -0.5 : 0.9;
+      if (
+        kind === "place" &&
+        weight > 0 &&
+        /\b(?:in|at|of|near|from|to)\s*$/.test(sentence.slice(0, match.index))
+      )
         weight += 0.5;
       spans.push({ text, weight });
     }

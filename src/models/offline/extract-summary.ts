@@ -40,7 +40,7 @@ export function extractSummary(transcript: string, share = 0.25): string {
     (a, b) => Number(b.fact) - Number(a.fact) || b.score - a.score || b.index - a.index,
   );
   for (const sentence of byWorth) {
-    const key = [...terms(sentence.text)].sort().join(" ");
+    const key = words(sentence.text).join(" ");
     if (seen.has(key) || sentence.score <= 0) continue;
     if (length + sentence.text.length > (sentence.fact ? factBudget : budget)) continue;
     seen.add(key);

@@ -50,7 +50,7 @@ export function rankAnswers(question: string, evidence: readonly Evidence[]): Ra
 
 /** The subject of a fitting text is itself a candidate when the question does not name it. */
 function titleSpan(sentence: Evidence, asked: Question): { text: string; weight: number }[] {
-  if (!sentence.title || !["person", "thing", "place"].includes(asked.kind)) return [];
+  if (!sentence.title || !["person", "thing"].includes(asked.kind)) return [];
   return [{ text: bareTitle(sentence.title), weight: 1.4 }];
 }
 

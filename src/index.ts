@@ -1,0 +1,43 @@
+/**
+ * Memory that a LangGraph.js agent manages itself: the application's entry point.
+ *
+ * Training is in `agemem/training`, tools for tests are in `agemem/testing`.
+ */
+
+// The agent, and the tools for graphs of your own
+export { type AgeMemAgent, createAgeMemAgent } from "./agent/agent.js";
+export { type Environment, type EnvironmentOptions, openEnvironment } from "./agent/environment.js";
+export type { AgeMemAgentOptions } from "./agent/options.js";
+export { AgentState, type AgentStateValue, type AgentStatus } from "./agent/state.js";
+export { createMemoryTools, type MemoryToolsOptions } from "./tools/memory-tools.js";
+
+// Long-term memory
+export { FaissStore, type FaissStoreOptions, FaissStoreView } from "./store/faiss-store.js";
+
+// Short-term memory
+export { ContextArchive } from "./context/archive.js";
+export type { ContextBudget } from "./context/budget.js";
+export { restoreEdit } from "./context/restore.js";
+
+// Models
+export { type ChatModelOptions, resolveChatModel } from "./models/chat-model.js";
+export { resolveEmbeddings } from "./models/embeddings.js";
+export { LexicalEmbeddings } from "./models/lexical-embeddings.js";
+export { OfflinePolicy } from "./models/offline-policy.js";
+export { OfflineSummarizer } from "./models/offline-summarizer.js";
+export { tokenCounter } from "./models/tokens.js";
+
+// Vocabulary and errors
+export { AgeMemError, type AgeMemErrorCode, ConfigError, ERROR_CODES, InputError, ModelError, StoreError } from "./errors.js";
+export {
+  type ItemRevision,
+  isVersionedStore,
+  MEMORY_OPS,
+  type MemoryOp,
+  type MemoryOpOutcome,
+  type MemoryValue,
+  PAPER_TOOL_NAMES,
+  type StoreVersion,
+  type TokenCounter,
+  type VersionedStore,
+} from "./types.js";

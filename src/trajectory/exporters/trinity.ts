@@ -1,0 +1,50 @@
+/**
+ * Trinity-RFT: the keyword arguments of one `Experience` per policy step.
+ *
+ * Trinity stores pickled bytes, so a few lines of Python make the objects: see docs/trajectory.md. Rewards are on every
+ * step; `multi_step_grpo` takes the last one of each run and computes the advantages itself.
+ */
+import { type Exported, type Exporter, refuseRollout, tokenSteps } from "../exporter.js";
+import { openAiMessage } from "./openai-messages.js";
+
+export const trinityExporter: Exporter = {
+  name: "trinity",
+  description: "The keyword arguments of one Trinity-RFT Experience per policy step",
+  export(rollout, { batch = 0, policyVersion } = {}): Exported {
+    const { trajectory } = rollout;
+    const { reward, task_id: task, rollout_index: run } = trajectory;
+    if (reward === null) return refuseRollout(rollout, "no reward: score the rollouts first");
+    if (task === null || run === null) return refuseRollout(rollout, "no task id or rollout index");
+    const { usable, refused } = tokenSteps(rollout);
+    const rows = usable.flatMap((step) => {
+      if (step.response_logprobs === null) {
+        const reason = "no log-probabilities from the server";
+        refused.push({ rolloutId: trajectory.rollout_id, stepIndex: step.step_index, reason });
+        return [];
+      }
+      const masked = step.response_mask.some((bit) => bit === 0);
+      return [
+        {
+          eid: { batch, task, run, step: step.step_index, suffix: step.response_id ?? step.run_id },
+          tokens: [...step.prompt_token_ids, ...step.response_token_ids],
+          prompt_length: step.prompt_token_ids.length,
+          logprobs: step.response_logprobs,
+          ...(masked ? { action_mask: step.response_mask.map((bit) => bit === 1) } : {}),
+          reward,
+          ...(step.truncated ? { truncate_status: "response_truncated" } : {}),
+          info: { model_version: step.policy_version ?? policyVersion ?? null, stage: step.stage },
+          metrics: numbersOf(trajectory.reward_parts),
+          messages: [...step.messages, ...(step.response ? [step.response] : [])].map(openAiMessage),
+          tools: step.tools,
+        },
+      ];
+    });
+    return { rows, refused };
+  },
+};
+
+function numbersOf(parts: Readonly<Record<string, number | null>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(parts).filter((entry): entry is [string, number] => entry[1] !== null),
+  );
+}
