@@ -41,6 +41,8 @@ export interface ArchivedEdit {
   messages: ArchivedMessage[];
   /** Ids of messages the edit put in (the summary). */
   addedIds: string[];
+  /** Places of the added messages and of the neighbours that stayed: enough to restore when the facts are lost. */
+  anchors: Record<string, number>;
   /** Earlier edits whose results this edit removed or changed: where older originals are found. */
   lineage: string[];
 }
@@ -111,7 +113,7 @@ export function finishEdit(draft: EditDraft): ContextEdit {
   // In full: it must hold whatever the state knew of the counts this edit was worked out with.
   const facts: FactsUpdate = { ...counted.update, ...recounted.facts };
   for (const id of removedIds) facts[id] = null;
-  const archive = archiveOf(draft, removedIds, changedIds, addedIds);
+  const archive = archiveOf(draft, removedIds, changedIds, addedIds, recounted.facts);
   const report: EditReport = {
     editId,
     kind,
@@ -137,7 +139,19 @@ function keepTail(removed: string[], after: BaseMessage[], facts: MessageFacts, 
   if (fact) drafted[idOf(last)] = { ...fact, positionEnd: reached };
 }
 
-function archiveOf(draft: EditDraft, removed: string[], changed: string[], added: string[]): ArchivedEdit {
+function archiveOf(
+  draft: EditDraft,
+  removed: string[],
+  changed: string[],
+  added: string[],
+  left: MessageFacts,
+): ArchivedEdit {
+  const anchors: Record<string, number> = {};
+  const anchor = (id: string | undefined): void => {
+    const position = id === undefined ? undefined : left[id]?.position;
+    if (id !== undefined && position !== undefined) anchors[id] = position;
+  };
+  added.forEach(anchor);
   const gone = new Set(removed);
   const rewritten = new Set(changed);
   const lineage = new Set<string>();
@@ -148,13 +162,15 @@ function archiveOf(draft: EditDraft, removed: string[], changed: string[], added
     const fact = draft.counted.facts[id] as MessageFact;
     if (fact.editId) lineage.add(fact.editId);
     for (const { editId } of markersIn(textOf(message))) lineage.add(editId);
+    anchor(draft.before[i - 1]?.id);
+    anchor(draft.before[i + 1]?.id);
     const cuts = draft.cuts?.get(id);
     messages.push({
       id,
       action: gone.has(id) ? "removed" : "changed",
       message: storeMessage(message),
       fact: structuredClone(fact),
-      after: i === 0 ? null : idOf(draft.before[i - 1] as BaseMessage),
+      after: draft.before[i - 1]?.id ?? null,
       ...(cuts ? { cuts } : {}),
     });
   });
@@ -164,6 +180,7 @@ function archiveOf(draft: EditDraft, removed: string[], changed: string[], added
     kind: draft.kind,
     messages,
     addedIds: added,
+    anchors,
     lineage: [...lineage],
   };
 }

@@ -10,7 +10,7 @@ import { countMessages } from "./budget.js";
 import { coverageOf, isWithin, mergeRanges } from "./coverage.js";
 import { pasteBlocks } from "./cut.js";
 import { type ArchivedEdit, type ArchivedMessage, type ContextEdit, finishEdit } from "./edit.js";
-import { answeredCallOf, callsOf, idOf, isSummary, loadMessage, textOf } from "./messages.js";
+import { answeredCallOf, callsOf, idOf, isSummary, loadMessage, originOf, textOf } from "./messages.js";
 import { memoriesLeft } from "./retrieval.js";
 import { markersIn } from "./segments.js";
 
@@ -38,7 +38,7 @@ export function restoreEdit(
   counter: TokenCounter,
   options: RestoreOptions = {},
 ): ContextEdit {
-  const counted = countMessages(messages, facts, counter);
+  const counted = countMessages(messages, withAnchors(messages, facts, archived), counter);
   const drafted: Record<string, MessageFact> = {};
   const gone = new Set(archived.addedIds);
   const changes = new Map(archived.messages.filter((m) => m.action === "changed").map((m) => [m.id, m]));
@@ -63,6 +63,22 @@ export function restoreEdit(
   const after = merge(kept, wanted, placeOf, facts);
   const editId = options.editId ?? `${archived.editId}-restore`;
   return finishEdit({ editId, kind: "restore", before: messages, after, counted, facts: drafted, counter });
+}
+
+/** Facts with the places the archive knows, for messages whose own are lost. */
+function withAnchors(
+  messages: readonly BaseMessage[],
+  facts: Readonly<MessageFacts>,
+  archived: ArchivedEdit,
+): MessageFacts {
+  const known: MessageFacts = { ...facts };
+  for (const message of messages) {
+    const id = idOf(message);
+    const position = archived.anchors[id];
+    if (position === undefined || known[id]?.position !== undefined) continue;
+    known[id] = { tokens: 0, origin: originOf(message), ...known[id], position };
+  }
+  return known;
 }
 
 /** A message as it was before the edit, or, where later edits cut it too, with this edit's cuts undone. */
