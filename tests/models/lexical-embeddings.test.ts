@@ -62,6 +62,23 @@ describe("LexicalEmbeddings", () => {
     expect(await query(" \n\t")).toEqual(await query(""));
   });
 
+  it("does not prefer the shortest text that shares a word with the question", async () => {
+    const long = "Melanie painted a lake sunrise with bright colours last year and hung it in the hall";
+    const texts = [`Melanie: ${long}`, "Melanie: Thanks!", "Thanks, Melanie!"];
+    expect(await best(embeddings, "When did Melanie paint a sunrise?", texts)).toBe(texts[0]);
+  });
+
+  it("joins irregular forms", async () => {
+    expect(lexicalSimilarity("bought", "buys")).toBeGreaterThan(0.2);
+    expect(
+      await best(embeddings, "What did Tom buy?", [
+        "Tom bought a bike",
+        "Tom sold a boat",
+        "Tom has been to Bath",
+      ]),
+    ).toBe("Tom bought a bike");
+  });
+
   it("gives questions and stored texts the same space: 1 for a text with itself, near 0 for strangers", async () => {
     const texts = ["tea", "Ada lives in Oslo", "The train leaves at nine from platform two"];
     const vectors = await embeddings.embedDocuments(texts);
