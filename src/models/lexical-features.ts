@@ -33,6 +33,8 @@ const WEIGHT = {
 } as const;
 const GRAM_LENGTHS = [3, 4] as const;
 const CACHE_WORDS = 20_000;
+/** Longer words are ids, addresses or encoded data: taken whole, neither stemmed nor cut into n-grams. */
+const LONGEST_WORD = 40;
 
 /** Words of talk that carry no topic and that the list of `stopword` lacks. */
 const TALK = `when why do don didn doesn isn wasn aren weren won wouldn couldn shouldn haven hasn hadn just yes no
@@ -68,6 +70,7 @@ export class LexicalFeatures {
     const known = this.cache.get(token);
     if (known) return known;
     const made = makeWord(token);
+    if (token.length > LONGEST_WORD) return made;
     if (this.cache.size >= CACHE_WORDS) this.cache.clear();
     this.cache.set(token, made);
     return made;
@@ -137,6 +140,7 @@ function splitUnspaced(word: string, out: string[]): void {
 }
 
 function makeWord(token: string): Word {
+  if (token.length > LONGEST_WORD) return { key: hashText(`w${token}`), weight: WEIGHT.most, grams: [] };
   const glyphs = [...token];
   if (HAS_UNSPACED.test(token)) {
     return { key: hashText(`w${token}`), weight: glyphs.length === 1 ? WEIGHT.glyph : 1, grams: [] };

@@ -68,6 +68,13 @@ describe("LexicalEmbeddings", () => {
     expect(await best(embeddings, "When did Melanie paint a sunrise?", texts)).toBe(texts[0]);
   });
 
+  it("takes a long word as one feature, at once", async () => {
+    const blob = "a".repeat(1_000_000);
+    const [stored] = await embeddings.embedDocuments([blob]);
+    expect(stored!.filter((x) => x !== 0).length).toBeLessThanOrEqual(2);
+    expect(dot(stored!, await embeddings.embedQuery(blob))).toBeCloseTo(1, 6);
+  });
+
   it("joins irregular forms", async () => {
     expect(lexicalSimilarity("bought", "buys")).toBeGreaterThan(0.2);
     expect(
