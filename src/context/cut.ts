@@ -2,7 +2,7 @@
 import type { BaseMessage } from "@langchain/core/messages";
 import type { ArchivedCut } from "./edit.js";
 import { blocksOf, type ContentBlock, textOfBlock, withContent } from "./messages.js";
-import { cutMarker, segmentText } from "./segments.js";
+import { cutMarker } from "./segments.js";
 
 /** A passage to cut, by content block and place in it. */
 export interface Passage {
@@ -83,7 +83,7 @@ export function pasteBlocks(message: BaseMessage, cuts: readonly ArchivedCut[]):
   const paste = (text: string): string => {
     let out = text;
     for (const cut of cuts) {
-      const at = cut.text === null ? -1 : findMarker(out, cut.marker);
+      const at = cut.text === null ? -1 : out.indexOf(cut.marker);
       if (cut.text === null || at < 0) continue;
       found = true;
       out = out.slice(0, at) + cut.text + out.slice(at + cut.marker.length);
@@ -99,10 +99,4 @@ export function pasteBlocks(message: BaseMessage, cuts: readonly ArchivedCut[]):
     return text === undefined ? block : { ...block, text: paste(text) };
   });
   return found ? withContent(message, blocks) : message;
-}
-
-function findMarker(text: string, marker: string): number {
-  return (
-    segmentText(text).find((segment) => segment.kind === "marker" && segment.text === marker)?.start ?? -1
-  );
 }

@@ -91,6 +91,9 @@ describe(`random histories (seed ${seed}, ${runs} each)`, () => {
               edits++;
               checkEdit(thread, before, facts, edit);
               expect(findChatHistoryProblems(edit.messages, { allowPending: true })).toEqual([]);
+              if (edit.report.kind === "restore") return;
+              const withoutFacts = restoreEdit(edit.messages, edit.report.archive, {}, counter);
+              expect(ids(withoutFacts.messages)).toEqual(ids(before));
             });
             expect(findChatHistoryProblems(thread.messages)).toEqual([]);
           }
