@@ -14,6 +14,7 @@ import type { GroupResult } from "../../rollout/group.js";
 import { runRollouts } from "../../rollout/runner.js";
 import { MEMORY_OPS, type MemoryOp } from "../../types.js";
 import { createProgress } from "../progress.js";
+import { TABLE_STYLE } from "./screen.js";
 
 /** Arguments of the command that matter here. */
 export interface HotpotQaArguments {
@@ -104,7 +105,7 @@ function groupTable(groups: readonly GroupResult[]): string {
     head: ["question", "rewards of the group", "mean", "std", "advantages", "sum of A"],
     colWidths: [34, 28, 8, 8, 28, 16],
     wordWrap: true,
-    style: { head: ["bold"], compact: true },
+    style: TABLE_STYLE,
   });
   for (const { rollouts, advantages } of groups) {
     const known = advantages.advantages.filter((advantage) => advantage !== null);
@@ -124,7 +125,7 @@ function groupTable(groups: readonly GroupResult[]): string {
 function partsTable(groups: readonly GroupResult[]): string {
   const table = new Table({
     head: ["reward part", "mean", "scored"],
-    style: { head: ["bold"], compact: true },
+    style: TABLE_STYLE,
   });
   const rollouts = rolloutsOf(groups);
   const names = Object.keys(
@@ -151,7 +152,7 @@ function toolTable(groups: readonly GroupResult[]): string {
       .filter((o) => o.ok && o.op === op).length / rollouts.length;
   const table = new Table({
     head: ["per episode", ...MEMORY_OPS, "steps", "prompt tokens"],
-    style: { head: ["bold"], compact: true },
+    style: TABLE_STYLE,
   });
   const usage = rollouts.map(({ trajectory }) => trajectory.policy_usage);
   table.push([

@@ -4,6 +4,11 @@ import colors from "picocolors";
 import { collapseSpace, truncate } from "../../lib/text.js";
 import type { MemoryOp, MemoryOpOutcome } from "../../types.js";
 
+/** Style of all tables; plain where the output is no terminal. */
+export const TABLE_STYLE = colors.isColorSupported
+  ? { head: ["bold"], compact: true }
+  : { head: [], border: [], compact: true };
+
 const WIDTH = 108;
 const LABEL = 10;
 
@@ -84,7 +89,7 @@ export function memoryTable(rows: { id: string; type: string; content: string; r
     head: ["memory", "type", "content", "history"],
     colWidths: [13, 13, 62, 18],
     wordWrap: true,
-    style: { head: ["bold"], compact: true },
+    style: TABLE_STYLE,
   });
   for (const row of rows) table.push([row.id, row.type, row.content, row.revision]);
   return table.toString();
