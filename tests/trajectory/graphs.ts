@@ -96,3 +96,24 @@ export function toolGraph(
     .addEdge("tools", "think")
     .compile();
 }
+
+/** Its tool node writes the answers itself and returns the whole history, as agemem's own does. */
+export function handMadeGraph(model: ToolModel) {
+  const bound = model.bindTools?.([add]);
+  return new StateGraph(State)
+    .addNode("think", async (state: { messages: BaseMessage[] }, config: LangGraphRunnableConfig) => ({
+      messages: [(await bound?.invoke(state.messages, config)) as AIMessage],
+    }))
+    .addNode("tools", ({ messages }: { messages: BaseMessage[] }) => {
+      const id = (messages.at(-1) as AIMessage).tool_calls?.[0]?.id ?? "";
+      const artifact = outcome("ADD", id, { tokensBefore: messages.length });
+      const answer = new ToolMessage({ content: "ok", tool_call_id: id, name: "Add_memory", artifact });
+      return { messages: [...messages, answer] };
+    })
+    .addEdge(START, "think")
+    .addConditionalEdges("think", ({ messages }: { messages: BaseMessage[] }) =>
+      (messages.at(-1) as AIMessage).tool_calls?.length ? "tools" : END,
+    )
+    .addEdge("tools", "think")
+    .compile();
+}

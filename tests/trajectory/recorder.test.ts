@@ -4,7 +4,7 @@ import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { TrajectoryRecorder } from "../../src/trajectory/recorder.js";
 import { type StepRecord, stepSchema } from "../../src/trajectory/schema.js";
 import { FORMAT_ERROR_KEY, METADATA, type TokenCounter } from "../../src/types.js";
-import { toolGraph } from "./graphs.js";
+import { handMadeGraph, toolGraph } from "./graphs.js";
 
 const ask = (text = "I live in Oslo") => ({ messages: [new HumanMessage({ content: text, id: "h1" })] });
 const addCall = (content: string, id = "c1") => ({
@@ -210,6 +210,15 @@ describe("TrajectoryRecorder", () => {
       metadata: { [METADATA.rolloutId]: "r" },
     });
     expect(recorder.take("r")[0]?.format_error).toBe("no tags");
+  });
+
+  it("takes outcomes from a node that answers calls without running a tool, and only the newest", async () => {
+    const model = new ScriptedChatModel([addCall("x"), addCall("y"), "Done."]);
+    const graph = handMadeGraph(model);
+    const recorder = new TrajectoryRecorder();
+    await graph.invoke(ask(), { callbacks: [recorder], metadata: { [METADATA.rolloutId]: "r" } });
+    // Both calls have the id c1, as weak models do; the second node's output repeats the first answer.
+    expect(recorder.take("r").map((s) => s.memory_ops.map((o) => o.tokens_before))).toEqual([[2], [4], []]);
   });
 
   it("counts the context with a counter where the server reports no usage", async () => {
