@@ -1,6 +1,6 @@
 /** Growable typed arrays: the columns of the vector table. Pure. */
 
-type NumericArray = Float64Array | Int32Array;
+type NumericArray = Float64Array<ArrayBufferLike> | Int32Array<ArrayBufferLike>;
 
 /** A growable column of numbers. */
 export class Column<T extends NumericArray> {
@@ -12,7 +12,7 @@ export class Column<T extends NumericArray> {
   }
 
   push(value: number): void {
-    if (this.length === this.#data.length) this.reserve(this.length * 2);
+    if (this.length === this.#data.length) this.reserve(Math.max(64, this.length * 2));
     this.#data[this.length++] = value;
   }
 
@@ -32,6 +32,12 @@ export class Column<T extends NumericArray> {
     this.#data = grown;
   }
 
+  /** Takes an array over as the content. */
+  replace(data: T): void {
+    this.#data = data;
+    this.length = data.length;
+  }
+
   /** The filled part (shared memory). */
   view(): T {
     return this.#data.subarray(0, this.length) as T;
@@ -43,9 +49,16 @@ export class IntegerList {
   #data = new Int32Array(4);
   length = 0;
 
+  static from(values: Int32Array): IntegerList {
+    const list = new IntegerList();
+    list.#data = Int32Array.from(values);
+    list.length = values.length;
+    return list;
+  }
+
   push(value: number): void {
     if (this.length === this.#data.length) {
-      const grown = new Int32Array(this.length * 2);
+      const grown = new Int32Array(Math.max(4, this.length * 2));
       grown.set(this.#data);
       this.#data = grown;
     }

@@ -7,6 +7,7 @@ import type { WrittenRow } from "./writer.js";
 /** Takes over every version row after the last known one. */
 export function loadRows(engine: Engine): void {
   const from = engine.lastVersion;
+  if (from === 0) loadTips(engine);
   const rows = engine.db.iterate<Omit<WrittenRow, "vectors">>(
     "SELECT id, item, ns, branch, rev, end_rev, prev, born, op FROM versions WHERE id > ? ORDER BY id",
     from,
@@ -27,6 +28,14 @@ export function loadRows(engine: Engine): void {
     engine.apply({ ...row, vectors: own });
   }
   vectors.return(undefined);
+}
+
+/** The last revision of each branch; its rows may be vacuumed already. */
+function loadTips(engine: Engine): void {
+  const tips = engine.db.rows<{ branch: number; rev: number }>(
+    "SELECT branch, max(rev) AS rev FROM revisions GROUP BY branch",
+  );
+  for (const { branch, rev } of tips) engine.setTip(branch, rev);
 }
 
 function* vectorsAfter(

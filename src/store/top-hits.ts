@@ -34,6 +34,11 @@ export class TopHits {
     this.#lastScore = score;
   }
 
+  /** Offers a slot that counts for itself, whatever its version row. */
+  offerAlone(slot: number, score: number): void {
+    this.#keep(slot, score);
+  }
+
   /** The kept hits, best first. */
   finish(): Hit[] {
     this.#flush();
@@ -43,18 +48,18 @@ export class TopHits {
   }
 
   #flush(): void {
-    if (this.#lastVersion === -1) return;
+    if (this.#lastVersion !== -1) this.#keep(this.#lastSlot, this.#lastScore);
+  }
+
+  #keep(slot: number, score: number): void {
     const slots = this.#slots;
     if (slots.length < this.k) {
-      slots.push(this.#lastSlot);
-      this.#scores.push(this.#lastScore);
+      slots.push(slot);
+      this.#scores.push(score);
       this.#rise(slots.length - 1);
-    } else if (
-      this.k > 0 &&
-      this.#worse(slots[0] as number, this.#scores[0] as number, this.#lastSlot, this.#lastScore)
-    ) {
-      slots[0] = this.#lastSlot;
-      this.#scores[0] = this.#lastScore;
+    } else if (this.k > 0 && this.#worse(slots[0] as number, this.#scores[0] as number, slot, score)) {
+      slots[0] = slot;
+      this.#scores[0] = score;
       this.#sink();
     }
   }

@@ -124,7 +124,11 @@ async function vacuumRows(engine: Engine, options: VacuumOptions): Promise<numbe
       }
       db.run("DELETE FROM items WHERE id NOT IN (SELECT item FROM versions)");
       db.run("DELETE FROM namespaces WHERE id NOT IN (SELECT ns FROM items)");
-      db.run("DELETE FROM revisions WHERE rev < ? AND rev NOT IN (SELECT rev FROM versions)", horizon);
+      db.run(
+        `DELETE FROM revisions WHERE rev < ? AND rev NOT IN (SELECT rev FROM versions)
+         AND rev NOT IN (SELECT max(rev) FROM revisions GROUP BY branch)`,
+        horizon,
+      );
       db.run("DELETE FROM idempotency WHERE at < ?", engine.now() - IDEMPOTENCY_DAYS * 86_400_000);
       dropClosedBranches(engine);
       const last = db.row<{ id: number | null }>("SELECT max(id) AS id FROM versions")?.id ?? 0;

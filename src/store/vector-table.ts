@@ -22,18 +22,29 @@ export interface SlotFacts {
   born: number;
 }
 
+/** The columns of a table as saved in a sidecar. */
+export interface SavedColumns {
+  version: Float64Array;
+  item: Float64Array;
+  ns: Int32Array;
+  branch: Int32Array;
+  rev: Float64Array;
+  end: Float64Array;
+  born: Float64Array;
+}
+
 /** First revisions at which a branch wrote each item: what it hides of its parents. */
 type Overrides = Map<number, Map<number, number>>;
 
 export class VectorTable {
   readonly dims: number;
-  readonly version = new Column(Float64Array);
-  readonly item = new Column(Float64Array);
-  readonly ns = new Column(Int32Array);
-  readonly branch = new Column(Int32Array);
-  readonly rev = new Column(Float64Array);
-  readonly end = new Column(Float64Array);
-  readonly born = new Column(Float64Array);
+  readonly version = new Column<Float64Array>(Float64Array);
+  readonly item = new Column<Float64Array>(Float64Array);
+  readonly ns = new Column<Int32Array>(Int32Array);
+  readonly branch = new Column<Int32Array>(Int32Array);
+  readonly rev = new Column<Float64Array>(Float64Array);
+  readonly end = new Column<Float64Array>(Float64Array);
+  readonly born = new Column<Float64Array>(Float64Array);
   readonly #chunks: Float32Array[] = [];
   readonly #byNamespace = new Map<number, IntegerList>();
   /** Slots that ended on their own branch. */
@@ -53,11 +64,33 @@ export class VectorTable {
     return slot;
   }
 
-  /** Appends a vector that is of length 1 already, from `source` at `at`. */
-  appendUnit(facts: SlotFacts, source: Float32Array, at: number): void {
-    const slot = this.size++;
-    this.#chunkFor(slot).set(source.subarray(at, at + this.dims), (slot % CHUNK_ROWS) * this.dims);
-    this.#appendFacts(slot, facts);
+  /** The vectors as saved: whole chunks, the last one cut to the slots in use. */
+  *chunks(): Generator<Float32Array> {
+    for (let from = 0; from < this.size; from += CHUNK_ROWS) {
+      const rows = Math.min(CHUNK_ROWS, this.size - from);
+      yield (this.#chunks[from / CHUNK_ROWS] as Float32Array).subarray(0, rows * this.dims);
+    }
+  }
+
+  /** Fills an empty table with saved columns; `fill` reads the next vectors into the array it is given. */
+  restore(columns: SavedColumns, fill: (target: Float32Array) => void): void {
+    this.version.replace(columns.version);
+    this.item.replace(columns.item);
+    this.ns.replace(columns.ns);
+    this.branch.replace(columns.branch);
+    this.rev.replace(columns.rev);
+    this.end.replace(columns.end);
+    this.born.replace(columns.born);
+    this.size = columns.version.length;
+    for (let from = 0; from < this.size; from += CHUNK_ROWS) {
+      const chunk = new Float32Array(CHUNK_ROWS * this.dims);
+      fill(chunk.subarray(0, Math.min(CHUNK_ROWS, this.size - from) * this.dims));
+      this.#chunks.push(chunk);
+    }
+    for (let slot = 0; slot < this.size; slot++) {
+      if (this.end.at(slot) !== Number.POSITIVE_INFINITY) this.dead++;
+      this.#listOf(this.ns.at(slot)).push(slot);
+    }
   }
 
   #chunkFor(slot: number): Float32Array {
@@ -79,12 +112,16 @@ export class VectorTable {
     this.end.push(facts.endRev ?? Number.POSITIVE_INFINITY);
     this.born.push(facts.born);
     if (facts.endRev !== null) this.dead++;
-    let slots = this.#byNamespace.get(facts.ns);
+    this.#listOf(facts.ns).push(slot);
+  }
+
+  #listOf(ns: number): IntegerList {
+    let slots = this.#byNamespace.get(ns);
     if (!slots) {
       slots = new IntegerList();
-      this.#byNamespace.set(facts.ns, slots);
+      this.#byNamespace.set(ns, slots);
     }
-    slots.push(slot);
+    return slots;
   }
 
   /** Marks the slots of a version row as ended at a revision of its own branch. */
@@ -165,8 +202,8 @@ export class VectorTable {
   }
 }
 
-/** Inner product of `b` with the part of `a` that starts at `from`. */
-export function dot(a: Float32Array, from: number, b: Float32Array, dims: number): number {
+/** Inner product of the parts of `a` and `b` that start at `from` and `start`. */
+export function dot(a: Float32Array, from: number, b: Float32Array, dims: number, start = 0): number {
   let s0 = 0;
   let s1 = 0;
   let s2 = 0;
@@ -174,12 +211,12 @@ export function dot(a: Float32Array, from: number, b: Float32Array, dims: number
   const whole = dims & ~3;
   let i = 0;
   for (; i < whole; i += 4) {
-    s0 += (a[from + i] as number) * (b[i] as number);
-    s1 += (a[from + i + 1] as number) * (b[i + 1] as number);
-    s2 += (a[from + i + 2] as number) * (b[i + 2] as number);
-    s3 += (a[from + i + 3] as number) * (b[i + 3] as number);
+    s0 += (a[from + i] as number) * (b[start + i] as number);
+    s1 += (a[from + i + 1] as number) * (b[start + i + 1] as number);
+    s2 += (a[from + i + 2] as number) * (b[start + i + 2] as number);
+    s3 += (a[from + i + 3] as number) * (b[start + i + 3] as number);
   }
-  for (; i < dims; i++) s0 += (a[from + i] as number) * (b[i] as number);
+  for (; i < dims; i++) s0 += (a[from + i] as number) * (b[start + i] as number);
   return s0 + s1 + s2 + s3;
 }
 
