@@ -12,6 +12,7 @@ import {
   readText,
   repositoryFiles,
   type SourceFile,
+  staticImports,
   walk,
 } from "./support/source-tree.js";
 
@@ -62,7 +63,7 @@ describe("layers", () => {
   });
 
   it("there are no circular imports", () => {
-    expect(findCycle(new Map(sources.map((file) => [file.path, file.local])))).toEqual([]);
+    expect(findCycle(new Map(sources.map((file) => [file.path, file.loaded])))).toEqual([]);
     expect(
       findCycle(
         new Map([
@@ -105,7 +106,7 @@ describe("packages", () => {
     const packageOf = (name: string) => name.match(/^(@[^/]+\/)?[^/]+/)?.[0] ?? name;
     // A package that is only loaded when asked for may be the user's to install; then the error says so.
     const onDemand = (file: SourceFile, name: string) =>
-      file.ast.text.includes("AGEMEM_PACKAGE_MISSING") && !staticImports(file).includes(name);
+      file.ast.text.includes("AGEMEM_PACKAGE_MISSING") && !staticImports(file.ast).includes(name);
     const wrong = sources.flatMap((file) =>
       file.packages
         .filter(
@@ -130,21 +131,13 @@ describe("packages", () => {
   it("optional packages are imported as types or when needed, so that loading the library does not need them", () => {
     const optional = Object.keys(manifest.optionalDependencies ?? {});
     const wrong = sources.flatMap((file) =>
-      staticImports(file)
+      staticImports(file.ast)
         .filter((name) => optional.includes(name))
         .map((name) => `${file.path} needs ${name}`),
     );
     expect(wrong).toEqual([]);
   });
 });
-
-/** Modules whose code a file loads with itself: imports that are not types only, and not on demand. */
-function staticImports(file: SourceFile): string[] {
-  return file.ast.statements
-    .filter(ts.isImportDeclaration)
-    .filter((statement) => !statement.importClause?.isTypeOnly)
-    .map((statement) => (statement.moduleSpecifier as ts.StringLiteral).text);
-}
 
 describe("files of src/", () => {
   it("have fewer than 500 lines", () => {

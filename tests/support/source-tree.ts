@@ -17,6 +17,8 @@ export interface SourceFile {
   lines: number;
   /** Imported files of src/, as paths below it. */
   local: string[];
+  /** Those of them that are loaded with the file: not `import type`, which the compiler removes. */
+  loaded: string[];
   /** Imported packages and built-ins, as written. */
   packages: string[];
 }
@@ -24,28 +26,38 @@ export interface SourceFile {
 /** Parses every TypeScript file below src/. */
 export function readSources(): SourceFile[] {
   const src = join(ROOT, "src");
+  const slashed = (path: string) => path.split(sep).join("/");
   return readdirSync(src, { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ts"))
     .map((path) => {
       const text = readFileSync(join(src, path), "utf8");
+      const ast = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
       const imported = ts.preProcessFile(text, true, true).importedFiles.map((file) => file.fileName);
-      const slashed = path.split(sep).join("/");
-      return {
-        path: slashed,
-        unit: slashed.split("/")[0] as string,
-        ast: ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true),
-        lines: text.trimEnd().split("\n").length,
-        local: imported
+      const below = (names: string[]) =>
+        names
           .filter((name) => name.startsWith("."))
-          .map((name) =>
-            relative(src, join(src, dirname(path), name))
-              .split(sep)
-              .join("/"),
-          )
-          .map((name) => name.replace(/\.js$/, ".ts")),
+          .map((name) => slashed(relative(src, join(src, dirname(path), name))).replace(/\.js$/, ".ts"));
+      return {
+        path: slashed(path),
+        unit: slashed(path).split("/")[0] as string,
+        ast,
+        lines: text.trimEnd().split("\n").length,
+        local: below(imported),
+        loaded: below(staticImports(ast)),
         packages: imported.filter((name) => !name.startsWith(".")),
       };
     });
+}
+
+/** Modules whose code a file loads with itself: imports and re-exports that are neither types only nor on demand. */
+export function staticImports(ast: ts.SourceFile): string[] {
+  return ast.statements.flatMap((statement) => {
+    const typeOnly = ts.isImportDeclaration(statement)
+      ? statement.importClause?.isTypeOnly
+      : ts.isExportDeclaration(statement) && statement.isTypeOnly;
+    if (typeOnly || !(ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement))) return [];
+    return statement.moduleSpecifier ? [(statement.moduleSpecifier as ts.StringLiteral).text] : [];
+  });
 }
 
 /** Layer number of each folder or file of src/, as drawn in AGENTS.md; `side` holds the folders beside the layers. */
