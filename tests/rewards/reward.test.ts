@@ -261,7 +261,7 @@ describe("R(tau)", () => {
 
   it("grows with each verdict and stays in its range", () => {
     const score = fc.double({ min: 0, max: 1, noNaN: true });
-    fc.assert(
+    void fc.assert(
       fc.property(score, score, score, (a, b, relevance) => {
         const [low, high] = [Math.min(a, b), Math.max(a, b)];
         const at = (answer: number) =>

@@ -47,6 +47,8 @@ const failed = textStep({
   error: { code: null, message: "503" },
 });
 
+const messagesOf = (row: Record<string, unknown> = {}) => row.messages as { role: string; weight?: number }[];
+
 describe("export to trl", () => {
   const { trl } = EXPORTERS;
   it("makes a RolloutSample per policy step with the trajectory's advantage", () => {
@@ -186,14 +188,12 @@ describe("export to chat", () => {
     expect(rows[0]).toMatchObject({
       messages: [{ role: "user" }, { role: "assistant", content: "hi", weight: 1 }],
     });
-    expect((rows[1]?.messages as { role: string; weight?: number }[]).map((m) => [m.role, m.weight])).toEqual(
-      [
-        ["user", undefined],
-        ["assistant", 0],
-        ["tool", undefined],
-        ["assistant", 1],
-      ],
-    );
+    expect(messagesOf(rows[1]).map((m) => [m.role, m.weight])).toEqual([
+      ["user", undefined],
+      ["assistant", 0],
+      ["tool", undefined],
+      ["assistant", 1],
+    ]);
     expect(rows[1]).toMatchObject({ tools: [{ type: "function" }], metadata: { reward: 0.5, stage: 3 } });
   });
   it("leaves out what must not be imitated, and poor rollouts when asked", () => {
