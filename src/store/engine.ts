@@ -16,6 +16,7 @@ import type { NamespaceDocs } from "./keyword.js";
 import { loadRows } from "./loader.js";
 import { Namespaces } from "./namespaces.js";
 import type { StoreLimits } from "./operations.js";
+import { loadSidecar, saveSidecar } from "./sidecar.js";
 import { VectorTable } from "./vector-table.js";
 import type { WrittenRow } from "./writer.js";
 
@@ -26,6 +27,8 @@ export interface EngineOptions {
   busyTimeoutMs: number;
   /** Clock in milliseconds since the epoch; tests set it. */
   now: () => number;
+  /** Writes after which the sidecar is saved again. */
+  checkpointEvery: number;
   /** Minutes for puts without a TTL of their own. */
   defaultTtl: number | null;
   /** Whether returned items with a TTL live on from now. */
@@ -41,6 +44,9 @@ export class Engine {
   table: VectorTable | null = null;
   /** Id of the last version row taken over. */
   lastVersion = 0;
+  /** Last version row that the sidecar holds, and the partitions in it. */
+  savedVersion = 0;
+  savedPartitions = 0;
   closed = false;
   /** Version rows with a TTL that the present read returned, when reading refreshes it. */
   readonly touched: number[] = [];
@@ -53,6 +59,7 @@ export class Engine {
   readonly #lastWrites = new Map<number, number>();
   readonly #tips = new Map<number, number>();
   #dataVersion = -1;
+  #saving = false;
   #epoch = "";
   #writes: Promise<unknown> = Promise.resolve();
   readonly now: () => number;
@@ -90,6 +97,7 @@ export class Engine {
       this.#epoch = epoch;
     }
     this.checkEmbedding();
+    if (this.lastVersion === 0 && this.table === null) loadSidecar(this);
     loadRows(this);
   }
 
@@ -99,6 +107,7 @@ export class Engine {
     this.namespaces.reload();
     this.table = null;
     this.lastVersion = 0;
+    this.savedVersion = 0;
     this.overrides.clear();
     this.#tips.clear();
     this.indexes.clear();
@@ -132,14 +141,7 @@ export class Engine {
     this.#lastWrites.set(row.ns, row.id);
     this.lastVersion = Math.max(this.lastVersion, row.id);
     this.#tips.set(row.branch, Math.max(this.#tips.get(row.branch) ?? 0, row.rev));
-    if (this.branches.get(row.branch)?.parent == null) return;
-    let items = this.overrides.get(row.branch);
-    if (!items) {
-      items = new Map();
-      this.overrides.set(row.branch, items);
-    }
-    const first = items.get(row.item);
-    if (first === undefined || row.rev < first) items.set(row.item, row.rev);
+    if (this.branches.get(row.branch)?.parent != null) this.setOverride(row.branch, row.item, row.rev);
   }
 
   /** Id of the last version row written to a namespace. */
@@ -160,6 +162,20 @@ export class Engine {
   /** Number of the last write a branch sees. */
   revisionOf(branch: number): number {
     return Math.max(this.#tips.get(branch) ?? 0, this.branches.get(branch)?.fork_rev ?? 0);
+  }
+
+  allTips(): [number, number][] {
+    return [...this.#tips];
+  }
+
+  setOverride(branch: number, item: number, rev: number): void {
+    let items = this.overrides.get(branch);
+    if (!items) {
+      items = new Map();
+      this.overrides.set(branch, items);
+    }
+    const first = items.get(item);
+    if (first === undefined || rev < first) items.set(item, rev);
   }
 
   setTip(branch: number, rev: number): void {
@@ -205,6 +221,26 @@ export class Engine {
     return turn;
   }
 
+  /** Rows that the sidecar lacks. */
+  unsaved(): number {
+    return this.lastVersion - this.savedVersion;
+  }
+
+  /** Saves the sidecar in the background when enough was written since. */
+  #saveSometimes(): void {
+    if (this.#saving || this.unsaved() < Math.max(this.options.checkpointEvery, (this.table?.size ?? 0) / 4))
+      return;
+    this.#saving = true;
+    setImmediate(() => {
+      const done = (): void => {
+        this.#saving = false;
+      };
+      if (this.closed) done();
+      // A sidecar that cannot be written costs time at the next opening, nothing else.
+      else saveSidecar(this).then(done, done);
+    });
+  }
+
   /** Resolves when every write asked for so far has ended. */
   async settled(): Promise<void> {
     await this.#writes;
@@ -217,6 +253,7 @@ export class Engine {
       const { result, rows } = work();
       this.db.run("COMMIT");
       for (const row of rows) this.apply(row);
+      if (rows.length > 0) this.#saveSometimes();
       return result;
     } catch (error) {
       if (this.db.db.inTransaction) this.db.run("ROLLBACK");

@@ -18,6 +18,7 @@ import { type PromoteOptions, type PromoteResult, promoteBranch } from "./promot
 import { type HistoryEntry, historyOf, itemId } from "./reader.js";
 import { MAIN } from "./schema.js";
 import type { MemorySearchOptions, SearchItem } from "./search-options.js";
+import { saveSidecar } from "./sidecar.js";
 import { collectStats, type StoreStats } from "./stats.js";
 import { type VacuumOptions, type VacuumResult, vacuum } from "./vacuum.js";
 import {
@@ -44,6 +45,8 @@ export interface FaissStoreOptions {
     /** Reading an item starts its TTL again. Default false. */
     refreshOnRead?: boolean;
   };
+  /** Writes after which the vector sidecar is saved in the background (also on close). Default 10,000. */
+  checkpointEvery?: number;
   /** Clock in milliseconds since the epoch; for tests. */
   now?: () => number;
 }
@@ -156,6 +159,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
         limits: { ...DEFAULT_LIMITS, ...options.limits },
         busyTimeoutMs: options.busyTimeoutMs ?? 30_000,
         now: options.now ?? Date.now,
+        checkpointEvery: options.checkpointEvery ?? 10_000,
         defaultTtl: options.ttl?.defaultTtl ?? null,
         refreshTtlOnRead: options.ttl?.refreshOnRead ?? false,
       });
@@ -281,14 +285,21 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     return collectStats(this.engine, this.#branch);
   }
 
+  /** Saves the vector sidecar, so that the next opening is fast, and empties the write-ahead log. */
+  async checkpoint(): Promise<void> {
+    this.#assertOpen();
+    await this.engine.indexes.ready();
+    await saveSidecar(this.engine);
+    await this.engine.exclusive(() => this.engine.db.db.pragma("wal_checkpoint(PASSIVE)"));
+  }
+
   /** Waits for running writes and closes. Closing the handle of a fork leaves the store open. Safe to repeat. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.engine.settled();
     if (this.#branch !== MAIN || this.engine.closed) return;
-    this.engine.closed = true;
-    this.engine.db.close();
+    await closeEngine(this.engine);
   }
 
   /** LangGraph's life cycle hook: closes. */
@@ -310,4 +321,16 @@ function closedError(): StoreError {
   return new StoreError("AGEMEM_STORE_CLOSED", "The store is closed", {
     remedy: "Open it again with FaissStore.open().",
   });
+}
+
+/** Saves the sidecar when it has fallen behind, and closes the database in any case. */
+async function closeEngine(engine: Engine): Promise<void> {
+  try {
+    const behind = engine.unsaved() > (engine.table?.size ?? 0) * 0.02;
+    if (behind || engine.indexes.partitions().length > engine.savedPartitions) await saveSidecar(engine);
+  } finally {
+    engine.closed = true;
+    engine.indexes.clear();
+    engine.db.close();
+  }
 }
