@@ -49,6 +49,15 @@ describe("compareContexts", () => {
     expect(compareContexts(earlier({ tools: [] }), now(same)).extends_previous).toBe(false);
   });
 
+  it("does not call the same prompt again an extension, as after a failed call", () => {
+    const failed = earlier({ response: null });
+    expect(compareContexts(failed, now([system("s"), user("one")]))).toEqual({
+      extends_previous: false,
+      context_edit: "append",
+    });
+    expect(compareContexts(failed, now([system("s"), user("one"), user("two")])).extends_previous).toBe(true);
+  });
+
   it("names summary and filter as the reason for a shorter context", () => {
     const summary = earlier({ memory_ops: [op({ op: "SUMMARY" })] });
     expect(compareContexts(summary, now([system("s"), user("<summary>…"), result("ok")]))).toEqual({
