@@ -102,10 +102,9 @@ export function since(start) {
 
 /** The last line of a program's output that tells something, for a one-line report. */
 export function lastLine(output) {
+  const idle = /^$|^(npm|gyp) (error|ERR!|warn|info)$|A complete log of this run/i;
   const lines = output.split("\n").map((line) => line.trim());
-  return (
-    lines.findLast((line) => line && !/^(npm|gyp) (error|ERR!|warn|info)?\s*$/i.test(line)) ?? "no output"
-  );
+  return lines.findLast((line) => !idle.test(line)) ?? "no output";
 }
 
 /** Folder of an installed package as seen from the package at `root`, or undefined. */
