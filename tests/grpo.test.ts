@@ -65,7 +65,7 @@ describe("groupAdvantages (AgeMem, eq. 5)", () => {
   const rewards = fc.array(fc.double({ min: -2, max: 2, noNaN: true }), { minLength: 2, maxLength: 16 });
 
   it("sums to 0, keeps the order, and is blind to permutation, shift and (without eps) scale", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(rewards, fc.double({ min: 0.5, max: 4, noNaN: true }), (group, factor) => {
         const { advantages, zeroVariance, std } = groupAdvantages(group, { eps: 0 });
         const sum = advantages.reduce<number>((total, a) => total + (a ?? 0), 0);

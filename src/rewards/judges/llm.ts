@@ -101,8 +101,6 @@ class Asker {
       return await pRetry(() => this.attempt(prompt, schema), {
         retries: this.options.retries ?? 2,
         minTimeout: this.options.retryDelayMs ?? 500,
-        // p-retry gives up on a TypeError that is not a network error; a model may fail with any.
-        shouldRetry: () => true,
       });
     } catch (cause) {
       throw new ModelError("AGEMEM_MODEL_FAILED", `The judge gave no verdict: ${messageOf(cause)}`, {
