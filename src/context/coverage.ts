@@ -9,16 +9,17 @@ export function coverageOf(fact: MessageFact): Ranges {
   return fact.covers ?? (fact.position === undefined ? [] : [[fact.position, fact.position]]);
 }
 
-/** The union, sorted, with neighbouring integers joined. */
+/** The union, sorted, with neighbouring integers joined; fractional places stay ranges of their own. */
 export function mergeRanges(ranges: Ranges): Ranges {
   const out: Ranges = [];
+  const places = new Map<number, [number, number]>();
   for (const [from, to] of ranges.toSorted((a, b) => a[0] - b[0] || a[1] - b[1])) {
     const last = out.at(-1);
-    const joins = last && Number.isInteger(from) && Number.isInteger(last[1]) && from <= last[1] + 1;
-    if (joins) last[1] = Math.max(last[1], to);
-    else if (last?.[0] !== from || last[1] !== to) out.push([from, to]);
+    if (!Number.isInteger(from)) places.set(from, [from, to]);
+    else if (last && from <= last[1] + 1) last[1] = Math.max(last[1], to);
+    else out.push([from, to]);
   }
-  return out;
+  return [...out, ...places.values()].sort((a, b) => a[0] - b[0]);
 }
 
 /** Whether every place of `inner` is in `outer`. Both as {@link mergeRanges} gives them. */

@@ -51,13 +51,12 @@ export function findChatHistoryProblems(
     problems.push({ code, index, messageId, detail, ...(callId === undefined ? {} : { callId }) });
   };
   checkPlaces(messages, add);
-  const owners = lastOwners(messages);
+  const calledAt = firstCalls(messages);
   let open: { index: number; waiting: Set<string>; answered: Set<string> } | undefined;
   const close = (pendingAllowed: boolean): void => {
     if (!open) return;
-    for (const id of open.waiting) {
-      const late = owners.answers.get(id)?.some((at) => at > (open?.index ?? 0)) ?? false;
-      if (late || !pendingAllowed)
+    if (!pendingAllowed) {
+      for (const id of open.waiting)
         add("unanswered_call", open.index, "A tool call has no answer after it.", id);
     }
     open = undefined;
@@ -71,7 +70,7 @@ export function findChatHistoryProblems(
       open.answered.add(answer);
     } else if (open?.answered.has(answer)) {
       add("duplicate_answer", index, "A tool call is answered twice.", answer);
-    } else if ((owners.calls.get(answer) ?? Number.POSITIVE_INFINITY) < index) {
+    } else if ((calledAt.get(answer) ?? Number.POSITIVE_INFINITY) < index) {
       add("late_answer", index, "A tool answer does not follow its call directly.", answer);
     } else {
       add("orphan_answer", index, "A tool answer has no call before it.", answer);
@@ -108,15 +107,13 @@ function openCalls(message: BaseMessage, index: number, add: Add) {
   return waiting.size > 0 ? { index, waiting, answered: new Set<string>() } : undefined;
 }
 
-function lastOwners(messages: readonly BaseMessage[]) {
+/** First message that makes each call. */
+function firstCalls(messages: readonly BaseMessage[]): Map<string, number> {
   const calls = new Map<string, number>();
-  const answers = new Map<string, number[]>();
   messages.forEach((message, index) => {
     for (const call of callsOf(message)) if (call.id && !calls.has(call.id)) calls.set(call.id, index);
-    const answer = answeredCallOf(message);
-    if (answer !== undefined) answers.set(answer, [...(answers.get(answer) ?? []), index]);
   });
-  return { calls, answers };
+  return calls;
 }
 
 /** One thing {@link repairChatHistory} did. */

@@ -2,6 +2,7 @@ import { InMemoryStore } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
 import { ContextArchive, restoreEdit } from "../../src/context/archive.js";
 import { countMessages, reduceFacts } from "../../src/context/budget.js";
+import { isWithin, mergeRanges } from "../../src/context/coverage.js";
 import { emergencyPlan } from "../../src/context/emergency.js";
 import { applyFilter, filterUnits } from "../../src/context/filter.js";
 import { atomicUnits, splitRounds } from "../../src/context/rounds.js";
@@ -113,7 +114,7 @@ describe("restoreEdit", () => {
       tool("t2", "y"),
       user("u4"),
     ];
-    const back = restoreEdit(grown.slice(2), first.report.archive, {}, counter).messages;
+    const back = restoreEdit(grown.slice(3), first.report.archive, {}, counter).messages;
     const at = ids(back).indexOf("a4");
     expect(ids(back).slice(at, at + 3)).toEqual(["a4", "t1", "t2"]);
   });
@@ -158,6 +159,29 @@ describe("emergencyPlan", () => {
         budget: { maxTokens: 2, responseTokens: 0 },
       }),
     ).toBeUndefined();
+  });
+});
+
+describe("coverage", () => {
+  it("joins neighbouring integers only, and tells what lies within", () => {
+    expect(
+      mergeRanges([
+        [3, 4],
+        [1, 2],
+        [7, 7],
+        [2.5, 2.5],
+        [2, 2],
+      ]),
+    ).toEqual([
+      [1, 4],
+      [2.5, 2.5],
+      [7, 7],
+    ]);
+    expect(isWithin([[2, 3]], [[1, 4]])).toBe(true);
+    expect(isWithin([[2, 5]], [[1, 4]])).toBe(false);
+    expect(isWithin([[2.5, 2.5]], [[1, 4]])).toBe(false);
+    expect(isWithin([[2.5, 2.5]], [[2.5, 2.5]])).toBe(true);
+    expect(isWithin([], [])).toBe(true);
   });
 });
 

@@ -38,6 +38,10 @@ describe("segmentText", () => {
     expect(isOnlyMarkers(`${marker} x`)).toBe(false);
     expect(isOnlyMarkers("")).toBe(false);
   });
+  it("does not take a marker or tag inside a memory for one", () => {
+    const memory = '<memory id="m" type="t">See [filtered 1 passage, e1#1] there.</memory>';
+    expect(segmentText(memory).map((s) => s.text)).toEqual([memory]);
+  });
   it("handles other scripts and empty text", () => {
     expect(texts("今日は雨です。明日は晴れます。")).toEqual(["今日は雨です。", "明日は晴れます。"]);
     expect(texts(" \n \n")).toEqual([]);
