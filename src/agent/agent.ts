@@ -3,10 +3,9 @@
  *
  * Owns the wiring. Each node has a file of its own.
  */
-import { AIMessage } from "@langchain/core/messages";
 import { END, START, StateGraph } from "@langchain/langgraph";
-import { FORMAT_ERROR_KEY } from "../types.js";
 import { answerNode } from "./answer.js";
+import { hasFormatError, openCalls } from "./calls.js";
 import { type AgeMemAgentOptions, AgentContext } from "./options.js";
 import { type AgentParts, createParts } from "./parts.js";
 import { AgentState, type AgentStateValue } from "./state.js";
@@ -36,8 +35,12 @@ export function createAgeMemAgent(options: AgeMemAgentOptions) {
     .addNode("tool", toolNode(parts))
     .addNode("answer", answerNode(parts))
     .addEdge(START, "think")
-    .addConditionalEdges("think", afterThink, ["tool", "answer"])
-    .addConditionalEdges("tool", (state, config) => afterTool(parts, state, config), ["think", "answer"])
+    .addConditionalEdges("think", (state, config) => afterThink(parts, state, config), ["tool", "answer"])
+    .addConditionalEdges("tool", (state, config) => afterTool(parts, state, config), [
+      "tool",
+      "think",
+      "answer",
+    ])
     .addEdge("answer", END);
   return (
     graph
@@ -46,24 +49,24 @@ export function createAgeMemAgent(options: AgeMemAgentOptions) {
         store: options.store,
         ...(options.checkpointer ? { checkpointer: options.checkpointer } : {}),
       })
-      // Three graph steps per model call at most, and room to finish.
-      .withConfig({ recursionLimit: 3 * (options.maxSteps ?? 10) + 10 })
+      // `maxSteps` ends a run; the graph's own limit only stays out of the way of responses with many calls.
+      .withConfig({ recursionLimit: 50 * (options.maxSteps ?? 10) })
   );
 }
 
 /** The compiled graph {@link createAgeMemAgent} returns. */
 export type AgeMemAgent = ReturnType<typeof createAgeMemAgent>;
 
-function afterThink(state: AgentStateValue): "tool" | "answer" {
-  const last = state.messages.at(-1);
-  if (!last || !AIMessage.isInstance(last) || last.additional_kwargs[FORMAT_ERROR_KEY]) return "answer";
-  return (last.tool_calls?.length ?? 0) > 0 ? "tool" : "answer";
+type Config = Parameters<AgentParts["limits"]>[0];
+
+/** At the last step an "answer" was asked for: calls that come all the same are not run. */
+function afterThink(parts: AgentParts, state: AgentStateValue, config: Config): "tool" | "answer" {
+  if (hasFormatError(state.messages) || openCalls(state.messages).length === 0) return "answer";
+  const { maxSteps, onMaxSteps } = parts.limits(config);
+  return state.steps >= maxSteps && onMaxSteps === "answer" ? "answer" : "tool";
 }
 
-function afterTool(
-  parts: AgentParts,
-  state: AgentStateValue,
-  config: Parameters<AgentParts["limits"]>[0],
-): "think" | "answer" {
+function afterTool(parts: AgentParts, state: AgentStateValue, config: Config): "tool" | "think" | "answer" {
+  if (openCalls(state.messages).length > 0) return "tool";
   return state.steps >= parts.limits(config).maxSteps ? "answer" : "think";
 }

@@ -1,9 +1,7 @@
 /** What the nodes share: resolved once when the agent is built. */
-import type { BaseMessage } from "@langchain/core/messages";
-import { RemoveMessage } from "@langchain/core/messages";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
-import { type LangGraphRunnableConfig, REMOVE_ALL_MESSAGES } from "@langchain/langgraph";
+import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { ConfigError } from "../errors.js";
 import { OfflinePolicy } from "../models/offline-policy.js";
@@ -11,7 +9,7 @@ import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import { systemPrompt } from "../prompts.js";
 import { createMemoryTools, toolNames } from "../tools/memory-tools.js";
 import { createToolkit, type MemoryToolkit } from "../tools/toolkit.js";
-import { MEMORY_OPS, type MemoryOp, type ToolSchema } from "../types.js";
+import type { ToolSchema } from "../types.js";
 import type { AgeMemAgentOptions, AgentContextValue } from "./options.js";
 import type { AgentProtocol } from "./protocol.js";
 import { nativeProtocol } from "./protocols/native.js";
@@ -24,12 +22,10 @@ export interface AgentParts {
   system: string;
   /** Tokens of the tool schemas that travel beside the messages. */
   sentToolTokens: number;
-  memoryTools: ReadonlyMap<string, { op: MemoryOp; tool: StructuredToolInterface }>;
+  memoryTools: ReadonlyMap<string, StructuredToolInterface>;
   ownTools: ToolNode;
   overflow: "summarise" | "record";
   limits(config: LangGraphRunnableConfig): { maxSteps: number; onMaxSteps: "answer" | "stop" };
-  /** A messages update that puts exactly this list in place. */
-  replaceAll(messages: readonly BaseMessage[]): BaseMessage[];
 }
 
 /** Resolves models, tools and prompt. Errors: `AGEMEM_CONFIG_INVALID` for tools of the same name. */
@@ -41,7 +37,6 @@ export function createParts(options: AgeMemAgentOptions): AgentParts {
   const settings = { ...options, summarizer };
   const kit = createToolkit(settings);
   const names = toolNames(options.names);
-  const operations = options.operations ?? MEMORY_OPS;
   const memory = createMemoryTools(settings);
   const own = options.tools ?? [];
   const tools = [...memory, ...own];
@@ -61,11 +56,10 @@ export function createParts(options: AgeMemAgentOptions): AgentParts {
     protocol,
     system: [prompt, protocol.systemSuffix].filter(Boolean).join("\n\n"),
     sentToolTokens: protocol.sentTools.length ? kit.counter.countTools(protocol.sentTools) : 0,
-    memoryTools: new Map(memory.map((tool, i) => [tool.name, { op: operations[i] as MemoryOp, tool }])),
+    memoryTools: new Map(memory.map((tool) => [tool.name, tool])),
     ownTools: new ToolNode([...own]),
     overflow: options.overflow ?? "summarise",
     limits: (config) => limitsOf(options, config),
-    replaceAll: (messages) => [new RemoveMessage({ id: REMOVE_ALL_MESSAGES }), ...messages],
   };
 }
 

@@ -6,14 +6,15 @@
 import { dispatchCustomEvent } from "@langchain/core/callbacks/dispatch";
 import { type AIMessage, type BaseMessage, HumanMessage, SystemMessage } from "@langchain/core/messages";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
-import { countMessages, type FactsUpdate } from "../context/budget.js";
+import { countMessages, type FactsUpdate, promptLimit } from "../context/budget.js";
+import { toMessagesUpdate } from "../context/edit.js";
 import { repairChatHistory } from "../context/validity.js";
 import { AgeMemError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
 import { describeModelError } from "../models/chat-model.js";
 import { budgetLine, LAST_STEP_LINE, repairPrompt } from "../prompts.js";
 import { reduceOverflow } from "../tools/overflow.js";
-import { FORMAT_ERROR_KEY, MEMORY_EVENT, METADATA, PROTOCOL_REPAIR_TAG } from "../types.js";
+import { FORMAT_ERROR_KEY, isVersionedStore, MEMORY_EVENT, METADATA, PROTOCOL_REPAIR_TAG } from "../types.js";
 import type { AgentParts } from "./parts.js";
 import type { ModelTurn } from "./protocol.js";
 import type { AgentStateUpdate, AgentStateValue } from "./state.js";
@@ -29,10 +30,11 @@ export function thinkNode(parts: AgentParts) {
     const turn = await converse(parts, [frame.system, ...guarded.messages], config, lastStep);
     fixId(turn.message, config);
     return {
-      messages: guarded.edited ? parts.replaceAll([...guarded.messages, turn.message]) : [turn.message],
+      messages: guarded.edited ? toMessagesUpdate([...guarded.messages, turn.message]) : [turn.message],
       contextFacts: guarded.facts,
       contextOverhead: frame.tokens,
       contextTokens: guarded.tokens,
+      ltmVersion: isVersionedStore(parts.kit.store) ? parts.kit.store.version() : null,
       overflows: state.overflows + (guarded.overflowed ? 1 : 0),
       formatErrors: state.formatErrors + turn.formatErrors,
       steps,
@@ -67,7 +69,10 @@ async function guard(
   const counted = countMessages(state.messages, state.contextFacts, parts.kit.counter);
   const tokens = counted.total + overhead;
   const whole = { messages: state.messages, facts: counted.update, tokens, edited: false };
-  if (tokens <= parts.kit.budget.maxTokens) return { ...whole, overflowed: false };
+  const { budget } = parts.kit;
+  // Training records only what breaks the window itself; production keeps room for the response.
+  const limit = parts.overflow === "record" ? budget.maxTokens : promptLimit(budget);
+  if (tokens <= limit) return { ...whole, overflowed: false };
   if (parts.overflow === "record") return { ...whole, overflowed: true };
   const reduced = await reduceOverflow(
     parts.kit,

@@ -4,8 +4,11 @@
  * In order and never in parallel, because each call may change what the next one sees (a FILTER after a RETRIEVE).
  * Memory tools report store failures by throwing; the application's own tools run through LangGraph's `ToolNode`,
  * whose errors go back to the model.
+ *
+ * An own tool begins a graph step of its own: when it interrupts, the step is run again from its start, and nothing
+ * before it may be done twice. Memory operations follow each other within one step.
  */
-import { AIMessage, type BaseMessage, RemoveMessage, ToolMessage } from "@langchain/core/messages";
+import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import {
   type Command,
@@ -15,19 +18,20 @@ import {
   REMOVE_ALL_MESSAGES,
 } from "@langchain/langgraph";
 import { reduceFacts } from "../context/budget.js";
-import { shortHash } from "../lib/hash.js";
-import { refusedOutcome } from "../tools/run-operation.js";
-import { isOutcome, MEMORY_EVENT, type MemoryOpOutcome } from "../types.js";
+import { toMessagesUpdate } from "../context/edit.js";
+import { isOutcome, MEMORY_EVENT } from "../types.js";
+import { openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
 import type { AgentStateUpdate, AgentStateValue } from "./state.js";
 
 /** Builds the node. */
 export function toolNode(parts: AgentParts) {
   return async (state: AgentStateValue, config: LangGraphRunnableConfig): Promise<AgentStateUpdate> => {
-    const request = state.messages.findLast((message) => AIMessage.isInstance(message));
     let working: AgentStateValue = state;
     let rest: Record<string, unknown> = {};
-    for (const call of (request as AIMessage | undefined)?.tool_calls ?? []) {
+    const written: BaseMessage[] = [];
+    for (const [index, call] of openCalls(state.messages).entries()) {
+      if (index > 0 && !parts.memoryTools.has(call.name)) break;
       const update = await runCall(parts, call, working, config);
       const { messages = [], contextFacts = {}, ...others } = update;
       working = {
@@ -37,11 +41,13 @@ export function toolNode(parts: AgentParts) {
         contextFacts: reduceFacts(working.contextFacts, contextFacts as AgentStateValue["contextFacts"]),
       } as AgentStateValue;
       rest = { ...rest, ...others };
+      written.push(...(messages as BaseMessage[]));
       for (const message of messages as BaseMessage[]) announce(message, config);
     }
+    const replaced = written.some((message) => message.id === REMOVE_ALL_MESSAGES);
     return {
       ...rest,
-      messages: [new RemoveMessage({ id: REMOVE_ALL_MESSAGES }), ...working.messages],
+      messages: replaced ? toMessagesUpdate(working.messages) : written,
       contextFacts: changedFacts(state.contextFacts, working.contextFacts),
     } as AgentStateUpdate;
   };
@@ -59,40 +65,9 @@ async function runCall(
     const output: unknown = await parts.ownTools.invoke({ ...working, lg_tool_call: call }, config);
     return mergeOutputs(output);
   }
-  const runtime = { ...config, state: working, toolCallId: call.id ?? "", config };
-  try {
-    const command = (await memoryTool.tool.invoke({ ...call, type: "tool_call" }, runtime)) as Command;
-    return command.update as Record<string, unknown>;
-  } catch (error) {
-    if (!isArgumentError(error)) throw error;
-    return wrongArguments(memoryTool, call, working, error);
-  }
-}
-
-/** LangChain checks a tool's schema before the tool runs; that refusal is an outcome like any other. */
-function wrongArguments(
-  memoryTool: { op: MemoryOpOutcome["op"] },
-  call: ToolCall,
-  working: AgentStateValue,
-  error: Error,
-): Record<string, unknown> {
-  const outcome = refusedOutcome(memoryTool.op, call.id ?? "", error.message, working.contextTokens);
-  return {
-    messages: [
-      new ToolMessage({
-        id: `t${shortHash(`${working.messages.at(-1)?.id}/${call.id}/${call.name}`, 12)}`,
-        name: call.name,
-        content: `Error: ${outcome.error?.code}: ${outcome.error?.message} Repeat the call with the arguments of the schema.`,
-        status: "error",
-        tool_call_id: call.id ?? "",
-        artifact: outcome,
-      }),
-    ],
-  };
-}
-
-function isArgumentError(error: unknown): error is Error {
-  return error instanceof Error && error.name === "ToolInputParsingException";
+  const runtime = { ...config, state: working, toolCallId: call.id ?? "", sequential: true };
+  const command = (await memoryTool.invoke({ ...call, type: "tool_call" }, runtime)) as Command;
+  return command.update as Record<string, unknown>;
 }
 
 /** ToolNode answers with messages, or with one Command per tool that returned one. */

@@ -22,6 +22,9 @@ export async function addMemory(
   context: OperationContext,
 ): Promise<OperationResult> {
   const id = memoryId(context);
+  const stored: OperationResult = { text: `Stored as memory ${id}.`, memoryIds: [id] };
+  // The id is this very call's: it ran before (retry, resume).
+  if (await kit.store.get(context.namespace, id)) return stored;
   if (!args.force) await refuseDuplicate(kit, args.content, context, id);
   const value: MemoryValue = {
     content: args.content,
@@ -30,7 +33,7 @@ export async function addMemory(
     source: { thread: context.thread, tool_call: context.toolCallId },
   };
   await write(kit, context, id, value);
-  return { text: `Stored as memory ${id}.`, memoryIds: [id] };
+  return stored;
 }
 
 /** Replaces content and embedding; metadata is merged over the old. `AGEMEM_MEMORY_NOT_FOUND` for an unknown id. */
@@ -57,6 +60,8 @@ export async function deleteMemory(
   args: DeleteArguments,
   context: OperationContext,
 ): Promise<OperationResult> {
+  const deleted: OperationResult = { text: `Deleted memory ${args.memory_id}.`, memoryIds: [args.memory_id] };
+  if (await goneSince(kit, args.memory_id, context)) return deleted;
   const item = await existing(kit, args.memory_id, context);
   if (!(args.confirmation ?? args.confirmed)) {
     throw new InputError("AGEMEM_MEMORY_NOT_CONFIRMED", `Memory ${item.key} was not deleted`, {
@@ -64,7 +69,14 @@ export async function deleteMemory(
     });
   }
   await kit.store.delete(context.namespace, item.key);
-  return { text: `Deleted memory ${item.key}.`, memoryIds: [item.key] };
+  return deleted;
+}
+
+/** Whether the memory was deleted after the state last saw M: by this very call, which is run again after a crash. */
+async function goneSince(kit: MemoryToolkit, id: string, context: OperationContext): Promise<boolean> {
+  if (!context.seen || !isVersionedStore(kit.store)) return false;
+  const [newest] = await kit.store.history(context.namespace, id);
+  return newest?.value === null && newest.revision > context.seen.revision;
 }
 
 /** The same call run again gets the same id, so that a retry cannot store a second copy. */

@@ -4,11 +4,13 @@
  * Owns the translation between LangChain's tool runtime and an {@link OperationContext}, and back into a graph
  * update. Leaves out what the operations do (`run-operation.ts`) and the order of calls (`agent/`).
  */
-import { type BaseMessage, RemoveMessage, ToolMessage } from "@langchain/core/messages";
+import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { ToolRunnableConfig } from "@langchain/core/tools";
 import { type StructuredToolInterface, tool } from "@langchain/core/tools";
-import { Command, REMOVE_ALL_MESSAGES } from "@langchain/langgraph";
+import { Command } from "@langchain/langgraph";
+import { z } from "zod";
 import type { FactsUpdate } from "../context/budget.js";
+import { toMessagesUpdate } from "../context/edit.js";
 import { ConfigError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
 import { TOOL_DESCRIPTIONS, type ToolNames } from "../prompts.js";
@@ -21,6 +23,7 @@ import {
   type StoreVersion,
 } from "../types.js";
 import { contextOf, type ToolRunConfig } from "./operation-context.js";
+import { targetedUpdate } from "./parallel-edit.js";
 import { type OperationReport, runOperation } from "./run-operation.js";
 import { OPERATION_SCHEMAS } from "./schemas.js";
 import {
@@ -62,7 +65,7 @@ export type MemoryToolUpdate = {
 export function createMemoryTools(options: MemoryToolsOptions): StructuredToolInterface[] {
   const kit = createToolkit(options);
   const names = toolNames(options.names);
-  return (options.operations ?? MEMORY_OPS).map((op) => createMemoryTool(kit, op, names[op]));
+  return (options.operations ?? MEMORY_OPS).map((op) => createMemoryTool(kit, op, names));
 }
 
 /** Paper names with the given ones put in. */
@@ -77,19 +80,30 @@ export function toolNames(renamed: Partial<Record<MemoryOp, string>> = {}): Tool
   return names;
 }
 
-function createMemoryTool(kit: MemoryToolkit, op: MemoryOp, name: string): StructuredToolInterface {
+function createMemoryTool(kit: MemoryToolkit, op: MemoryOp, names: ToolNames): StructuredToolInterface {
+  const name = names[op];
+  const isEdit = (toolName: string) => toolName === names.SUMMARY || toolName === names.FILTER;
   return tool(
     async (args: unknown, runtime: ToolRunnableConfig) => {
-      const context = contextOf(kit, runtime as unknown as ToolRunConfig);
+      const context = contextOf(kit, runtime as unknown as ToolRunConfig, { isEdit });
       const report = await runOperation(kit, op, args, context);
       return new Command({ update: toolUpdate(kit, name, report, context) });
     },
-    { name, description: TOOL_DESCRIPTIONS[op], schema: OPERATION_SCHEMAS[op] },
+    { name, description: TOOL_DESCRIPTIONS[op], schema: announcedSchema(op) },
   ) as unknown as StructuredToolInterface;
 }
 
+/**
+ * What the model is told of the arguments, without LangChain's check before the tool runs: {@link runOperation}
+ * checks them, so that a wrong argument is answered and recorded like any other refusal.
+ */
+function announcedSchema(op: MemoryOp): z.ZodType {
+  const { $schema: _, ...schema } = z.toJSONSchema(OPERATION_SCHEMAS[op]);
+  return z.any().meta(schema);
+}
+
 /** A ToolMessage and the facts that go with it, as a graph update. */
-export function toolUpdate(
+function toolUpdate(
   kit: MemoryToolkit,
   name: string,
   report: OperationReport,
@@ -109,10 +123,14 @@ export function toolUpdate(
     origin: report.outcome.op === "RETRIEVE" && report.outcome.ok ? "memory" : "tool",
     ...(Object.keys(report.shown).length ? { memories: report.shown } : {}),
   };
-  const edited = report.messages ? [new RemoveMessage({ id: REMOVE_ALL_MESSAGES }), ...report.messages] : [];
   return {
-    messages: [...edited, message],
+    messages: [...editUpdate(report, context), message],
     contextFacts: { ...report.facts, [message.id as string]: fact },
     ...(isVersionedStore(kit.store) ? { ltmVersion: kit.store.version() } : {}),
   };
+}
+
+function editUpdate({ edit }: OperationReport, context: OperationContext): BaseMessage[] {
+  if (!edit) return [];
+  return context.parallel ? targetedUpdate(edit) : toMessagesUpdate(edit.messages);
 }

@@ -7,7 +7,8 @@ import { randomUUID } from "node:crypto";
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { resolveNamespace } from "../lib/namespace.js";
-import type { MessageFacts } from "../types.js";
+import type { MessageFacts, StoreVersion } from "../types.js";
+import { siblingsOf } from "./parallel-edit.js";
 import type { MemoryToolkit, OperationContext } from "./toolkit.js";
 
 /** What a graph's state may hold for the tools. Without it RETRIEVE repeats and token counts lack the prompt. */
@@ -16,6 +17,8 @@ export interface MemoryToolsState {
   contextFacts?: MessageFacts;
   /** Tokens of the acting model's system prompt and tool schemas. */
   contextOverhead?: number;
+  /** The M this state has seen. */
+  ltmVersion?: StoreVersion | null;
 }
 
 /** What LangGraph puts on a tool's config beside LangChain's own fields. */
@@ -23,26 +26,44 @@ export type ToolRunConfig = LangGraphRunnableConfig & {
   state?: MemoryToolsState;
   toolCallId?: string;
   toolCall?: { id?: string };
+  /** Set by a graph that runs the calls of a response one after the other, each on the state the last one left. */
+  sequential?: boolean;
 };
 
 /**
  * The surroundings of one call.
  *
- * @param callId stands in for the tool call's id where the guard, not the model, acts
+ * @param own `callId` stands in for the tool call's id where the guard, not the model, acts; `isEdit` tells which
+ * tools edit the context
  * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`
  */
-export function contextOf(kit: MemoryToolkit, given: ToolRunConfig, callId?: string): OperationContext {
+export function contextOf(
+  kit: MemoryToolkit,
+  given: ToolRunConfig,
+  own: { callId?: string; isEdit?: (toolName: string) => boolean } = {},
+): OperationContext {
   const state = given.state ?? {};
-  const toolCallId = callId ?? given.toolCallId ?? given.toolCall?.id ?? "";
+  const toolCallId = own.callId ?? given.toolCallId ?? given.toolCall?.id ?? "";
   const messages = state.messages ?? [];
   const values = given.configurable ?? {};
+  const namespace = resolveNamespace(
+    kit.namespace,
+    given.context as Record<string, unknown> | undefined,
+    values,
+  );
+  const siblings = given.sequential
+    ? { parallel: false }
+    : siblingsOf(messages, toolCallId, own.isEdit ?? (() => false));
   return {
+    ...siblings,
     toolCallId,
-    namespace: resolveNamespace(kit.namespace, given.context as Record<string, unknown> | undefined, values),
-    thread: String(values.thread_id ?? values.agemem_run_key ?? given.runId ?? "no-thread"),
+    namespace,
+    // Without a thread the archive is still one user's own.
+    thread: String(values.thread_id ?? values.agemem_run_key ?? namespace.join("/")),
     key: callKey(given, toolCallId, messages),
     messages,
     facts: state.contextFacts ?? {},
+    ...(state.ltmVersion ? { seen: state.ltmVersion } : {}),
     overheadTokens: state.contextOverhead ?? 0,
     protectIds: runningExchange(messages),
     config: {

@@ -33,7 +33,7 @@ export async function reduceOverflow(
 ): Promise<ReducedContext | undefined> {
   const started = kit.now();
   const run = { ...config, state: { ...state, contextOverhead: overheadTokens } };
-  const context = { ...contextOf(kit, run, OVERFLOW_CALL_ID), protectIds: new Set<string>() };
+  const context = { ...contextOf(kit, run, { callId: OVERFLOW_CALL_ID }), protectIds: new Set<string>() };
   const plan = emergencyPlan(state.messages, {
     facts: state.contextFacts,
     counter: kit.counter,
@@ -42,7 +42,7 @@ export async function reduceOverflow(
   });
   if (!plan) return undefined;
   try {
-    const { edit, auxiliary } = await runSummary(kit, plan, context);
+    const { edit, auxiliary } = await runSummary(kit, plan, context, "emergency");
     const { report } = edit;
     const outcome: MemoryOpOutcome = {
       kind: "agemem.op/1",

@@ -5,6 +5,7 @@
  * (thrown). Leaves out LangChain's tool interface (`memory-tools.ts`).
  */
 import { countMessages, type FactsUpdate, reduceFacts } from "../context/budget.js";
+import type { ContextEdit } from "../context/edit.js";
 import { AgeMemError, InputError } from "../errors.js";
 import { isVersionedStore, type MemoryOp, type MemoryOpOutcome, type MessageFacts } from "../types.js";
 import { addMemory, deleteMemory, updateMemory } from "./long-term.js";
@@ -21,8 +22,8 @@ export interface OperationReport {
   facts: FactsUpdate;
   /** Memories shown in the answer, for the fact of the answer's message. */
   shown: Record<string, number>;
-  /** New message list when the operation edited C. */
-  messages?: OperationContext["messages"];
+  /** Set when the operation edited C. */
+  edit?: ContextEdit;
 }
 
 /**
@@ -76,30 +77,7 @@ export async function runOperation(
     outcome,
     facts,
     shown: result?.shown ?? {},
-    ...(result?.edit ? { messages: result.edit.messages } : {}),
-  };
-}
-
-/** The outcome of a call that was refused before the operation began. */
-export function refusedOutcome(
-  op: MemoryOp,
-  toolCallId: string,
-  message: string,
-  tokens: number,
-): MemoryOpOutcome {
-  return {
-    kind: "agemem.op/1",
-    op,
-    toolCallId,
-    ok: false,
-    error: { code: "AGEMEM_INPUT_ARGUMENT", message },
-    memoryIds: [],
-    namespace: [],
-    revisionBefore: null,
-    revisionAfter: null,
-    tokensBefore: tokens,
-    tokensAfter: tokens,
-    latencyMs: 0,
+    ...(result?.edit ? { edit: result.edit } : {}),
   };
 }
 
@@ -128,10 +106,17 @@ async function dispatch(
     case "RETRIEVE":
       return retrieveMemory(kit, parse("RETRIEVE", args), context);
     case "SUMMARY":
-      return summariseContext(kit, parse("SUMMARY", args), context);
+      return summariseContext(kit, parse("SUMMARY", args), alone(context));
     case "FILTER":
-      return filterContext(kit, parse("FILTER", args), context);
+      return filterContext(kit, parse("FILTER", args), alone(context));
   }
+}
+
+function alone(context: OperationContext): OperationContext {
+  if (!context.busyWith) return context;
+  throw new InputError("AGEMEM_EDIT_BUSY", `${context.busyWith} of the same response edits the context`, {
+    remedy: "Call again after it, if this edit is still needed.",
+  });
 }
 
 type Arguments<Op extends MemoryOp> = (typeof OPERATION_SCHEMAS)[Op]["_output"];
@@ -152,6 +137,8 @@ function revisionOf(kit: MemoryToolkit): number | null {
 }
 
 function usageOf(kit: MemoryToolkit, context: OperationContext, facts: MessageFacts) {
+  // Outside of a graph messages have no ids yet; operations on M work there all the same.
+  if (context.messages.some((message) => !message.id)) return { tokens: context.overheadTokens, update: {} };
   const counted = countMessages(context.messages, facts, kit.counter);
   return { tokens: counted.total + context.overheadTokens, update: counted.update };
 }

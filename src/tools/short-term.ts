@@ -17,6 +17,7 @@ import { SUMMARISER_PROMPT, summariserRequest } from "../prompts.js";
 import { type CallUsage, METADATA, type MemoryValue } from "../types.js";
 import { contentOf, isExact } from "./long-term.js";
 import { toStoreFilter } from "./metadata-filter.js";
+import { inPlace } from "./parallel-edit.js";
 import type { FilterArguments, RetrieveArguments, SummaryArguments } from "./schemas.js";
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
 
@@ -57,9 +58,8 @@ export async function summariseContext(
     protectIds: context.protectIds,
   });
   const { edit, auxiliary } = await runSummary(kit, plan, context);
-  const { tokensBefore, tokensAfter, removedIds } = edit.report;
   return {
-    text: `Summarised ${count(removedIds.length, "message")} (${tokensBefore} -> ${tokensAfter} tokens). Edit ${edit.report.editId}.`,
+    text: `Summarised ${count(edit.report.removedIds.length, "message")} ${effect(edit, context)}`,
     memoryIds: [],
     edit,
     auxiliary,
@@ -71,6 +71,7 @@ export async function runSummary(
   kit: MemoryToolkit,
   plan: SummaryPlan,
   context: OperationContext,
+  kind: "summary" | "emergency" = "summary",
 ): Promise<{ edit: ContextEdit; auxiliary: CallUsage }> {
   const auxiliary: CallUsage = { calls: 0, promptTokens: 0, completionTokens: 0, latencyMs: 0 };
   let summary: string;
@@ -87,11 +88,13 @@ export async function runSummary(
       remedy: "The context is unchanged. Go on without a summary, or try again later.",
     });
   }
-  const edit = applySummary(context.messages, plan, summary, {
+  const summarised = applySummary(context.messages, plan, summary, {
     editId: editId(context),
     facts: context.facts,
     counter: kit.counter,
+    kind,
   });
+  const edit = context.parallel ? inPlace(summarised) : summarised;
   await archive(kit, context, edit);
   return { edit, auxiliary };
 }
@@ -114,22 +117,14 @@ export async function filterContext(
     facts: context.facts,
     counter: kit.counter,
   });
-  const { tokensBefore, tokensAfter, removedIds, changedIds } = edit.report;
-  if (removedIds.length + changedIds.length === 0) {
-    const best = scores.reduce((max, score) => Math.max(max, score), 0);
-    throw new InputError(
-      "AGEMEM_EDIT_EMPTY",
-      `Nothing in the context is close enough to the criteria (best similarity ${best.toFixed(2)}, needed ${kit.theta})`,
-      { remedy: "Describe what to remove in the words it uses itself, or leave it." },
-    );
-  }
+  const { removedIds, changedIds } = edit.report;
   await archive(kit, context, edit);
   const parts = [
     removedIds.length ? `${count(removedIds.length, "message")}` : "",
     changedIds.length ? `parts of ${count(changedIds.length, "message")}` : "",
   ].filter(Boolean);
   return {
-    text: `Removed ${parts.join(" and ")} (${tokensBefore} -> ${tokensAfter} tokens). Edit ${edit.report.editId}.`,
+    text: `Removed ${parts.join(" and ")} ${effect(edit, context)}`,
     memoryIds: [],
     edit,
   };
@@ -185,6 +180,12 @@ async function archive(kit: MemoryToolkit, context: OperationContext, edit: Cont
 
 function editId(context: OperationContext): string {
   return `e${shortHash(context.key, 8)}`;
+}
+
+/** Tokens of the whole prompt, as in the outcome, and the handle for restoring. */
+function effect({ report }: ContextEdit, { overheadTokens }: OperationContext): string {
+  const [before, after] = [report.tokensBefore + overheadTokens, report.tokensAfter + overheadTokens];
+  return `(context ${before} -> ${after} tokens). Edit ${report.editId}.`;
 }
 
 function count(n: number, noun: string): string {

@@ -16,7 +16,7 @@ import type { NamespaceTemplate } from "../lib/namespace.js";
 import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import { tokenCounter } from "../models/tokens.js";
-import type { CallUsage, MessageFacts, TokenCounter } from "../types.js";
+import type { CallUsage, MessageFacts, StoreVersion, TokenCounter } from "../types.js";
 
 /** Settings of the memory operations. Only `store` is required. */
 export interface MemoryToolkitOptions {
@@ -68,7 +68,7 @@ export function createToolkit(options: MemoryToolkitOptions): MemoryToolkit {
   inRange("duplicateThreshold", toolkit.duplicateThreshold, 0, 1);
   inRange("topK", toolkit.topK, 1, 50);
   inRange("budget.maxTokens", toolkit.budget.maxTokens, 1, Number.MAX_SAFE_INTEGER);
-  inRange("budget.responseTokens", toolkit.budget.responseTokens, 0, toolkit.budget.maxTokens);
+  inRange("budget.responseTokens", toolkit.budget.responseTokens, 0, toolkit.budget.maxTokens - 1);
   return toolkit;
 }
 
@@ -96,6 +96,12 @@ export interface OperationContext {
   overheadTokens: number;
   /** Ids of the running exchange, which no edit may touch. */
   protectIds: ReadonlySet<string>;
+  /** The M that the state has seen; absent where the state does not keep it. */
+  seen?: StoreVersion;
+  /** Other calls of the response may run at the same time: an edit may then name only messages it knows. */
+  parallel: boolean;
+  /** Another edit of the same response that runs at the same time; this one is then refused. */
+  busyWith?: string;
   /** Callbacks, tags and abort signal for auxiliary model calls. */
   config: RunnableConfig;
 }

@@ -1,6 +1,7 @@
 /** Provider tool calling: tools are bound to the model, calls come back parsed. */
 import type { AIMessage } from "@langchain/core/messages";
 import { ConfigError } from "../../errors.js";
+import { withIds } from "../calls.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
 
 /** @throws ConfigError `AGEMEM_CONFIG_INVALID` when the model cannot bind tools. */
@@ -30,7 +31,10 @@ function read(response: AIMessage): ModelTurn {
     const names = invalid.map((call) => call.name ?? "?").join(", ");
     return { message: response, answer: null, formatError: `the arguments of ${names} are not JSON` };
   }
-  if (calls.length > 0) return { message: response, answer: null };
+  if (calls.length > 0) {
+    response.tool_calls = withIds(calls, response.id);
+    return { message: response, answer: null };
+  }
   const text = response.text.trim();
   return text
     ? { message: response, answer: text }
