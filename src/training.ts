@@ -25,9 +25,10 @@ export {
   scoreTrajectory,
 } from "./rewards/reward.js";
 // Three-stage rollouts in groups of K
-export type { GroupResult } from "./rollout/group.js";
+export type { GroupResult, GroupSummary } from "./rollout/group.js";
 export type { RolloutIdentity, RolloutOptions } from "./rollout/options.js";
-export { type RolloutProgress, type RunHooks, runRollouts } from "./rollout/runner.js";
+export type { RolloutProgress } from "./rollout/progress.js";
+export { type RunHooks, type RunSummary, runRollouts, streamRollouts } from "./rollout/runner.js";
 // Exports to trainers
 export { type Exporter, exportRollouts } from "./trajectory/exporter.js";
 export { EXPORTERS, exporterByName } from "./trajectory/exporters/registry.js";

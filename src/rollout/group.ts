@@ -9,6 +9,7 @@ import {
   groupAdvantages,
 } from "../grpo.js";
 import { shortHash } from "../lib/hash.js";
+import type { RolloutStatus } from "../trajectory/schema.js";
 import type { MemoryTask } from "../types.js";
 import type { RolloutIdentity, RolloutSettings } from "./options.js";
 import type { RolloutResult } from "./rollout.js";
@@ -22,9 +23,30 @@ export interface GroupResult {
   advantages: GroupAdvantages;
 }
 
+/** What is kept of a group when its rollouts are not. */
+export interface GroupSummary {
+  taskId: string;
+  groupId: string;
+  /** In the order of the rollouts, as the advantages. */
+  rewards: (number | null)[];
+  statuses: RolloutStatus[];
+  advantages: GroupAdvantages;
+}
+
+/** A group without its rollouts. */
+export function summarizeGroup({ taskId, groupId, rollouts, advantages }: GroupResult): GroupSummary {
+  return {
+    taskId,
+    groupId,
+    rewards: rollouts.map(({ trajectory }) => trajectory.reward),
+    statuses: rollouts.map(({ trajectory }) => trajectory.status),
+    advantages,
+  };
+}
+
 /** Ids and seeds of the K rollouts of a task; equal settings give equal identities. */
 export function groupIdentities(task: MemoryTask, settings: RolloutSettings): RolloutIdentity[] {
-  const groupId = `g${shortHash(JSON.stringify([settings.runName, settings.seed, task.id]), 12)}`;
+  const groupId = `g${shortHash(JSON.stringify([settings.runName, settings.seed, settings.k, task.id]), 12)}`;
   return Array.from({ length: settings.k }, (_, index) => ({
     taskId: task.id,
     groupId,

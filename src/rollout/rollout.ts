@@ -14,6 +14,7 @@ import { TrajectoryRecorder } from "../trajectory/recorder.js";
 import type { EpisodeRecord, StepRecord, TrajectoryRecord } from "../trajectory/schema.js";
 import { summaryRecord } from "../trajectory/summary-record.js";
 import type { MemoryTask, VersionedStore } from "../types.js";
+import { DeadlineError, withSignal } from "./deadline.js";
 import { collectItems } from "./items.js";
 import type { RolloutIdentity, RolloutSettings } from "./options.js";
 import { ROLLOUT_NAMESPACE, runStages, type StagesResult } from "./stages.js";
@@ -73,8 +74,6 @@ async function attempt(
   recorder: TrajectoryRecorder,
   fork: VersionedStore,
 ): Promise<Outcome> {
-  const timeout = AbortSignal.timeout(settings.timeoutMs);
-  const signal = settings.signal ? AbortSignal.any([settings.signal, timeout]) : timeout;
   const shared = {
     store: fork,
     budget: settings.budget,
@@ -83,33 +82,34 @@ async function attempt(
     ...(settings.summarizer ? { summarizer: settings.summarizer } : {}),
     ...(settings.counter ? { counter: settings.counter } : {}),
   };
-  try {
-    const agent = createAgeMemAgent({
-      ...shared,
-      model: settings.policy(identity),
-      protocol: settings.protocol,
-      overflow: "record",
-    });
-    const stages = await runStages({
-      agent,
-      kit: createToolkit(shared),
-      task,
-      identity,
-      settings,
-      callbacks: [recorder],
-      signal,
-    });
-    return { status: "ok", error: null, stages };
-  } catch (error) {
-    // The run's own cancellation is not a result of this rollout.
-    if (settings.signal?.aborted) throw error;
-    const code = AgeMemError.isInstance(error) ? error.code : null;
-    return {
-      status: timeout.aborted ? "timeout" : "error",
-      error: { code, message: messageOf(error) },
-      stages: { answer: null, rounds: [0, 0, 0] },
-    };
+  const act = async (signal: AbortSignal): Promise<Outcome> => {
+    try {
+      const agent = createAgeMemAgent({
+        ...shared,
+        model: settings.policy(identity),
+        protocol: settings.protocol,
+        overflow: "record",
+      });
+      const kit = createToolkit(shared);
+      const stages = await runStages({ agent, kit, task, identity, settings, callbacks: [recorder], signal });
+      return { status: "ok", error: null, stages };
+    } catch (error) {
+      // The run's own cancellation is not a result of this rollout.
+      settings.signal?.throwIfAborted();
+      return failure(error, signal);
+    }
+  };
+  return withSignal(settings.signal, act, settings.timeoutMs);
+}
+
+/** What an aborted run throws is not what aborted it, so the signal is asked first. */
+function failure(error: unknown, { reason }: AbortSignal): Outcome {
+  const stages: StagesResult = { answer: null, rounds: [0, 0, 0] };
+  if (reason instanceof DeadlineError) {
+    return { status: "timeout", error: { code: null, message: reason.message }, stages };
   }
+  const code = AgeMemError.isInstance(error) ? error.code : null;
+  return { status: "error", error: { code, message: messageOf(error) }, stages };
 }
 
 async function describeEpisode(

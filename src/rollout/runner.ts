@@ -1,105 +1,166 @@
 /**
  * Rolling out many tasks: K rollouts each, a bounded number at once, resumable, one group written when it is whole.
  *
- * Owns scheduling and progress. Leaves out what a rollout does (`rollout.ts`) and the files (`journal.ts`).
+ * Owns scheduling and back-pressure. Leaves out what a rollout does (`rollout.ts`), the files (`journal.ts`) and the
+ * count of what is done (`progress.ts`).
  */
-import pLimit from "p-limit";
+import { setMaxListeners } from "node:events";
+import pLimit, { type LimitFunction } from "p-limit";
 import type { MemoryTask } from "../types.js";
-import { finishGroup, type GroupResult, groupIdentities } from "./group.js";
+import { withSignal } from "./deadline.js";
+import {
+  finishGroup,
+  type GroupResult,
+  type GroupSummary,
+  groupIdentities,
+  summarizeGroup,
+} from "./group.js";
 import { RunJournal } from "./journal.js";
-import { type RolloutOptions, type RolloutSettings, rolloutSettings } from "./options.js";
+import {
+  type RolloutIdentity,
+  type RolloutOptions,
+  type RolloutSettings,
+  rolloutSettings,
+} from "./options.js";
+import { ProgressTracker, type RolloutProgress } from "./progress.js";
 import { type RolloutResult, runRollout } from "./rollout.js";
-
-/** Where a run stands. */
-export interface RolloutProgress {
-  /** Rollouts finished, those of an earlier process included. */
-  done: number;
-  total: number;
-  /** Mean reward of the scored rollouts so far; null before the first. */
-  meanReward: number | null;
-  failed: number;
-}
 
 /** Where to write and whom to tell. */
 export interface RunHooks {
   /** Recording to append to. A run with the same settings goes on where the file ends. Default: none. */
   out?: string;
   onProgress?: (progress: RolloutProgress) => void;
+  /** Gets each whole group. While it is busy with some groups, no further ones are begun. */
   onGroup?: (group: GroupResult) => void | Promise<void>;
 }
 
+/** What a run came to. */
+export interface RunSummary extends RolloutProgress {
+  /** In the order of the tasks, without those that were in `out` already. */
+  groups: GroupSummary[];
+}
+
 /**
- * Rolls out every task K times (AgeMem, alg. 2-5) and yields groups with rewards and advantages.
+ * Rolls out every task K times (AgeMem, alg. 2-5) and hands over each group, with rewards and advantages, when it is
+ * whole. Memory is that of the groups under way, however many tasks there are.
  *
  * Each rollout writes to its own fork of `options.store`. A rollout that fails is recorded with its error and gets
  * no reward; its siblings go on. With `out` set nothing that finished is run again after a crash.
  *
- * @returns the groups in the order of the tasks, without those that were in `out` already
- * @throws ConfigError `AGEMEM_CONFIG_INVALID`; the first failure of disk or store; the abort reason of `signal`
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID`; the first failure of disk or store; the abort reason of `signal`, when
+ * the rollouts under way have stopped
  * @example
- * const groups = await runRollouts(tasks, { policy: () => model, store, judge: new OfflineJudge(), k: 8 });
+ * const { meanReward } = await streamRollouts(tasks, options, { out: "run.jsonl", onGroup: (group) => train(group) });
+ */
+export async function streamRollouts(
+  tasks: readonly MemoryTask[],
+  options: RolloutOptions,
+  hooks: RunHooks = {},
+): Promise<RunSummary> {
+  const checked = rolloutSettings(options);
+  const journal = hooks.out === undefined ? undefined : await RunJournal.open(hooks.out);
+  const tracker = new ProgressTracker(tasks.length * checked.k, hooks.onProgress);
+  let complete = false;
+  try {
+    const groups = await withSignal(checked.signal, (signal) => {
+      // Each rollout under way listens once and takes its listener back.
+      setMaxListeners(checked.concurrency + 10, signal);
+      const run = new Run({ ...checked, signal }, journal, tracker, hooks);
+      return run.all(tasks);
+    });
+    complete = true;
+    return { ...tracker.progress, groups };
+  } finally {
+    await journal?.close(complete);
+  }
+}
+
+/**
+ * As {@link streamRollouts}, and keeps everything: for runs that fit into memory.
+ *
+ * @returns the groups in the order of the tasks, without those that were in `out` already
+ * @example
+ * const groups = await runRollouts(tasks, { policy: () => model, store, judge: createOfflineJudge(), k: 8 });
  */
 export async function runRollouts(
   tasks: readonly MemoryTask[],
   options: RolloutOptions,
   hooks: RunHooks = {},
 ): Promise<GroupResult[]> {
-  const settings = rolloutSettings(options);
-  const journal = hooks.out === undefined ? undefined : await RunJournal.open(hooks.out);
-  const tracker = new ProgressTracker(tasks.length * settings.k, hooks.onProgress);
-  // One failing group stops the start of further rollouts; those under way end first.
-  const stop = new AbortController();
-  const limit = pLimit(settings.concurrency);
-  let complete = false;
-  try {
-    const groups = await settleAll(
-      tasks.map((task) => runGroup(task, settings, { journal, tracker, limit, stop, hooks })),
-    );
-    complete = true;
-    return groups.filter((group) => group !== undefined);
-  } finally {
-    await journal?.close(complete);
+  const kept = new Map<string, GroupResult>();
+  const { groups } = await streamRollouts(tasks, options, {
+    ...hooks,
+    onGroup: async (group) => {
+      kept.set(group.groupId, group);
+      await hooks.onGroup?.(group);
+    },
+  });
+  return groups.flatMap(({ groupId }) => kept.get(groupId) ?? []);
+}
+
+class Run {
+  /** One failing group stops the start of further rollouts; those under way end first. */
+  private readonly stop = new AbortController();
+  private readonly rollouts: LimitFunction;
+  private readonly groups: LimitFunction;
+
+  constructor(
+    private readonly settings: RolloutSettings,
+    private readonly journal: RunJournal | undefined,
+    private readonly tracker: ProgressTracker,
+    private readonly hooks: RunHooks,
+  ) {
+    const { concurrency, k } = settings;
+    this.rollouts = pLimit(concurrency);
+    // Enough open groups to keep all slots busy while the last rollouts of some are slow.
+    this.groups = pLimit(2 * Math.ceil(concurrency / k) + 1);
   }
-}
 
-interface Shared {
-  journal: RunJournal | undefined;
-  tracker: ProgressTracker;
-  limit: ReturnType<typeof pLimit>;
-  stop: AbortController;
-  hooks: RunHooks;
-}
+  async all(tasks: readonly MemoryTask[]): Promise<GroupSummary[]> {
+    const groups = await settleAll(tasks.map((task) => this.groups(() => this.group(task))));
+    return groups.filter((group) => group !== undefined);
+  }
 
-async function runGroup(
-  task: MemoryTask,
-  settings: RolloutSettings,
-  { journal, tracker, limit, stop, hooks }: Shared,
-): Promise<GroupResult | undefined> {
-  const identities = groupIdentities(task, settings);
-  const already = identities[0] && journal?.written.has(identities[0].groupId);
-  const rollouts = await settleAll(
-    identities.map(async (identity): Promise<RolloutResult> => {
-      const earlier = journal?.finished.get(identity.rolloutId);
-      const result = earlier ?? (await limit(() => fresh(identity)));
-      tracker.finished(result);
-      return result;
-    }),
-  );
-  if (already) return undefined;
-  const group = finishGroup(rollouts, settings.advantage);
-  await journal?.write(group);
-  await hooks.onGroup?.(group);
-  return group;
+  private async group(task: MemoryTask): Promise<GroupSummary | undefined> {
+    const identities = groupIdentities(task, this.settings);
+    const groupId = identities[0]?.groupId ?? "";
+    const written = this.journal?.outcomes(groupId);
+    if (written) {
+      for (const outcome of written) this.tracker.finished(outcome);
+      return undefined;
+    }
+    const earlier = await this.journal?.finished(groupId);
+    const rollouts = await settleAll(
+      identities.map(async (identity) => {
+        const result =
+          earlier?.get(identity.rolloutId) ?? (await this.rollouts(() => this.fresh(task, identity)));
+        this.tracker.finished(result.trajectory);
+        return result;
+      }),
+    );
+    return this.deliver(finishGroup(rollouts, this.settings.advantage));
+  }
 
-  async function fresh(identity: (typeof identities)[number]): Promise<RolloutResult> {
-    stop.signal.throwIfAborted();
-    settings.signal?.throwIfAborted();
+  private async deliver(group: GroupResult): Promise<GroupSummary> {
     try {
-      const result = await runRollout(task, identity, settings);
-      await journal?.keep(result);
+      await this.journal?.write(group);
+      await this.hooks.onGroup?.(group);
+    } catch (error) {
+      this.stop.abort(error);
+      throw error;
+    }
+    return summarizeGroup(group);
+  }
+
+  private async fresh(task: MemoryTask, identity: RolloutIdentity): Promise<RolloutResult> {
+    this.stop.signal.throwIfAborted();
+    this.settings.signal?.throwIfAborted();
+    try {
+      const result = await runRollout(task, identity, this.settings);
+      await this.journal?.keep(identity.groupId, result);
       return result;
     } catch (error) {
-      stop.abort(error);
+      this.stop.abort(error);
       throw error;
     }
   }
@@ -111,31 +172,4 @@ async function settleAll<T>(promises: Promise<T>[]): Promise<T[]> {
   const failure = settled.find((result) => result.status === "rejected");
   if (failure) throw failure.reason;
   return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
-}
-
-class ProgressTracker {
-  private done = 0;
-  private failed = 0;
-  private scored = 0;
-  private sum = 0;
-
-  constructor(
-    private readonly total: number,
-    private readonly report: ((progress: RolloutProgress) => void) | undefined,
-  ) {}
-
-  finished({ trajectory }: RolloutResult): void {
-    this.done += 1;
-    if (trajectory.status !== "ok") this.failed += 1;
-    if (trajectory.reward !== null) {
-      this.scored += 1;
-      this.sum += trajectory.reward;
-    }
-    this.report?.({
-      done: this.done,
-      total: this.total,
-      meanReward: this.scored ? this.sum / this.scored : null,
-      failed: this.failed,
-    });
-  }
 }

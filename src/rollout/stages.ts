@@ -10,6 +10,7 @@ import type { AgeMemAgent } from "../agent/agent.js";
 import { retrieveMemory } from "../tools/short-term.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
 import { METADATA, type MemoryTask, type MessageFacts, type Passage, type Stage } from "../types.js";
+import { withSignal } from "./deadline.js";
 import type { RolloutIdentity, RolloutSettings } from "./options.js";
 
 /** What the stages need. */
@@ -99,11 +100,10 @@ function append(carried: Carried, message: BaseMessage): Carried {
 
 function invoke(run: StageRun, stage: Stage, turn: number, state: Carried, maxSteps: number) {
   const { identity } = run;
-  return run.agent.invoke(state, {
-    context: { user_id: ROLLOUT_USER, max_steps: maxSteps, on_max_steps: "stop" },
+  const config = {
+    context: { user_id: ROLLOUT_USER, max_steps: maxSteps, on_max_steps: "stop" as const },
     configurable: { agemem_run_key: `${identity.rolloutId}/s${stage}/t${turn}` },
     callbacks: run.callbacks,
-    signal: run.signal,
     runName: `agemem.stage${stage}`,
     recursionLimit: 3 * maxSteps + 10,
     metadata: {
@@ -116,5 +116,6 @@ function invoke(run: StageRun, stage: Stage, turn: number, state: Carried, maxSt
         ? {}
         : { "agemem.policy_version": run.settings.policyVersion }),
     },
-  });
+  };
+  return withSignal(run.signal, (signal) => run.agent.invoke(state, { ...config, signal }));
 }

@@ -1,5 +1,4 @@
 /** `agemem demo --hotpotqa FILE`: three-stage rollouts over real rows, with what came of them as tables. */
-import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import Table from "cli-table3";
 import colors from "picocolors";
@@ -11,6 +10,7 @@ import { truncate } from "../../lib/text.js";
 import { OfflinePolicy } from "../../models/offline-policy.js";
 import { createOfflineJudge } from "../../rewards/judges/offline.js";
 import type { GroupResult } from "../../rollout/group.js";
+import { removeRecording } from "../../rollout/journal.js";
 import { runRollouts } from "../../rollout/runner.js";
 import { MEMORY_OPS, type MemoryOp } from "../../types.js";
 import { createProgress } from "../progress.js";
@@ -69,7 +69,7 @@ export async function runHotpotQa(options: HotpotQaArguments): Promise<void> {
 async function prepareOutput(out: string, anew: boolean): Promise<void> {
   try {
     ensureDirectory(dirname(out));
-    if (anew) for (const path of [out, `${out}.journal`]) await rm(path, { force: true });
+    if (anew) await removeRecording(out);
   } catch (cause) {
     throw new StoreError("AGEMEM_STORE_PATH", `${dirname(out)} cannot be written: ${messageOf(cause)}`, {
       cause,

@@ -1,0 +1,40 @@
+/** Where a run stands: the count of finished rollouts and their mean reward. */
+import type { RolloutOutcome } from "./journal.js";
+
+/** Figures of a run. */
+export interface RolloutProgress {
+  /** Rollouts finished, those of an earlier process included. */
+  done: number;
+  total: number;
+  /** Mean reward of the scored rollouts so far; null before the first. */
+  meanReward: number | null;
+  failed: number;
+}
+
+/** Counts outcomes and reports after each. */
+export class ProgressTracker {
+  private done = 0;
+  private failed = 0;
+  private scored = 0;
+  private sum = 0;
+
+  constructor(
+    private readonly total: number,
+    private readonly report: ((progress: RolloutProgress) => void) | undefined,
+  ) {}
+
+  finished({ status, reward }: RolloutOutcome): void {
+    this.done += 1;
+    if (status !== "ok") this.failed += 1;
+    if (reward !== null) {
+      this.scored += 1;
+      this.sum += reward;
+    }
+    this.report?.(this.progress);
+  }
+
+  get progress(): RolloutProgress {
+    const { done, total, failed } = this;
+    return { done, total, failed, meanReward: this.scored ? this.sum / this.scored : null };
+  }
+}
