@@ -81,7 +81,7 @@ async function goneSince(kit: MemoryToolkit, id: string, context: OperationConte
 
 /** The same call run again gets the same id, so that a retry cannot store a second copy. */
 function memoryId(context: OperationContext): string {
-  return `m${shortHash(JSON.stringify([context.namespace, context.key]), 8)}`;
+  return `m${shortHash(context.key, 8)}`;
 }
 
 async function write(

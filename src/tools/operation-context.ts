@@ -60,7 +60,7 @@ export function contextOf(
     namespace,
     // Without a thread the archive is still one user's own.
     thread: String(values.thread_id ?? values.agemem_run_key ?? namespace.join("/")),
-    key: callKey(given, toolCallId, messages),
+    key: callKey(given, namespace, toolCallId, messages),
     messages,
     facts: state.contextFacts ?? {},
     ...(state.ltmVersion ? { seen: state.ltmVersion } : {}),
@@ -79,14 +79,19 @@ export function contextOf(
  * Equal when LangGraph runs the same call again (retry, resume after an interrupt: same task), different otherwise.
  * `agemem_run_key` stands in for the task where runs must repeat exactly (seeded rollouts).
  */
-function callKey(config: ToolRunConfig, toolCallId: string, messages: readonly BaseMessage[]): string {
+function callKey(
+  config: ToolRunConfig,
+  namespace: readonly string[],
+  toolCallId: string,
+  messages: readonly BaseMessage[],
+): string {
   const info = config.executionInfo as { taskId?: string; threadId?: string } | undefined;
   const runKey = config.configurable?.agemem_run_key as string | undefined;
   const task = runKey ? `${runKey}/${config.metadata?.langgraph_step ?? ""}` : info?.taskId;
   if (!task) return randomUUID();
   // The position tells calls apart that a model gave the same id within one response.
   const position = messages.length - messages.findLastIndex((message) => AIMessage.isInstance(message));
-  return JSON.stringify([config.configurable?.thread_id ?? "", task, toolCallId, position]);
+  return JSON.stringify([namespace, config.configurable?.thread_id ?? "", task, toolCallId, position]);
 }
 
 /** The newest assistant message and what follows it: the exchange that is being worked on. */
