@@ -8,24 +8,20 @@ import type { ListNamespacesOperation } from "@langchain/langgraph";
 import { StoreError } from "../errors.js";
 import type { View } from "./branches.js";
 import { toStoreError } from "./database.js";
-import { textHash } from "./embedder.js";
 import type { Engine } from "./engine.js";
 import { refreshTtl } from "./expiry.js";
-import { textsAt } from "./field-paths.js";
 import { indexWaiting } from "./keyword-index.js";
-import { type Checked, checkOperation, namespacePath, type PutOp } from "./operations.js";
+import { type Checked, checkOperation, namespacePath } from "./operations.js";
+import { type CheckedPut, preparePuts } from "./prepare.js";
 import { hasItems, liveRow, toItem } from "./reader.js";
 import { runSearch } from "./run-search.js";
-import { VECTORS_PER_VERSION } from "./schema.js";
-import { type PreparedPut, type StoredVector, writePuts } from "./writer.js";
+import { writePuts } from "./writer.js";
 
 /** Where a batch runs: the view its reads see, and the branch its writes go to (null = read only). */
 export interface Target {
   view(): View;
   branch: number | null;
 }
-
-type CheckedPut = Extract<Checked, { kind: "put" }>;
 
 /** Runs the operations of a batch and returns their results in order. */
 export async function runBatch(
@@ -133,66 +129,4 @@ function listNamespaces(engine: Engine, view: View, op: ListNamespacesOperation)
     if (out.length >= limit) break;
   }
   return limit === 0 ? [] : out;
-}
-
-/** Extracts and embeds the texts of all puts with one call to the model. */
-export async function preparePuts(engine: Engine, puts: readonly CheckedPut[]): Promise<PreparedPut[]> {
-  const texts = puts.map((put) => (put.op.vectors ? [] : textsOf(engine, put.op)));
-  const flat = texts.flat();
-  const vectors =
-    flat.length > 0 && engine.embedder ? await engine.embedder.embedTexts(flat.map(({ text }) => text)) : [];
-  let at = 0;
-  return puts.map((put, i) => {
-    const own = (texts[i] ?? []).map(
-      ({ path, text }): StoredVector => ({
-        path,
-        hash: textHash(text),
-        vector: vectors[at++] as Float32Array,
-      }),
-    );
-    return prepared(engine, put, put.op.vectors ? givenVectors(engine, put.op) : own);
-  });
-}
-
-function prepared(engine: Engine, { op, path, json }: CheckedPut, vectors: StoredVector[]): PreparedPut {
-  return {
-    path,
-    key: op.key,
-    json,
-    fields: op.value === null ? null : JSON.stringify(op.index ?? engine.embedder?.fields ?? ["$"]),
-    vectors,
-    ttl: op.ttl ?? engine.options.defaultTtl,
-    idempotencyKeys: op.idempotencyKey === undefined ? [] : [op.idempotencyKey],
-  };
-}
-
-function textsOf(engine: Engine, op: PutOp): { path: string; text: string }[] {
-  if (op.value === null || op.index === false) return [];
-  if (!engine.embedder) {
-    if (engine.db.getMeta("embedding_name") === undefined) return [];
-    throw new StoreError(
-      "AGEMEM_STORE_EMBEDDING",
-      "The store has an embedding model, but was opened without one",
-      {
-        remedy: "Open it with the same `index`, or put with index false.",
-        details: { stored: engine.db.getMeta("embedding_name") },
-      },
-    );
-  }
-  const texts = textsAt(op.value, op.index ?? engine.embedder.fields);
-  if (texts.length <= VECTORS_PER_VERSION) return texts;
-  throw new StoreError("AGEMEM_STORE_LIMIT", `An item has ${texts.length} texts to embed`, {
-    remedy: "Index fewer paths, or split the item.",
-    details: { texts: texts.length, limit: VECTORS_PER_VERSION },
-  });
-}
-
-function givenVectors(engine: Engine, op: PutOp): StoredVector[] {
-  if (!engine.embedder || op.value === null) return [];
-  const { embedder } = engine;
-  return (op.vectors ?? []).map(({ path, vector, text }) => ({
-    path,
-    hash: textHash(text ?? ""),
-    vector: embedder.check(vector),
-  }));
 }

@@ -3,6 +3,8 @@ import * as zlib from "node:zlib";
 
 /** Continues the CRC-32 of earlier data with `data`; start with 0. */
 export function crc32(data: Uint8Array, value = 0): number {
+  // zlib takes an empty array for "no array" and would start anew.
+  if (data.length === 0) return value;
   // Node before 20.15 has no zlib.crc32.
   return typeof zlib.crc32 === "function" ? zlib.crc32(data, value) : slowCrc32(data, value);
 }

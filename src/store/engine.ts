@@ -47,6 +47,8 @@ export class Engine {
   /** Last version row that the sidecar holds, and the partitions in it. */
   savedVersion = 0;
   savedPartitions = 0;
+  /** Opened for `reembed`: the vectors are of another model and stay out of memory. */
+  converting = false;
   closed = false;
   /** Version rows with a TTL that the present read returned, when reading refreshes it. */
   readonly touched: number[] = [];
@@ -97,7 +99,7 @@ export class Engine {
       this.#epoch = epoch;
     }
     this.checkEmbedding();
-    if (this.lastVersion === 0 && this.table === null) loadSidecar(this);
+    if (this.lastVersion === 0 && this.table === null && !this.converting) loadSidecar(this);
     loadRows(this);
   }
 
@@ -130,7 +132,7 @@ export class Engine {
     this.applyFacts(row);
     if (row.prev !== null) this.table?.endVersion(row.prev, row.rev);
     const first = row.vectors[0];
-    if (!first || row.op === 0 || !this.embedder) return;
+    if (!first || row.op === 0 || !this.embedder || this.converting) return;
     this.table ??= new VectorTable(first.length);
     const facts = { ...row, version: row.id, endRev: row.end_rev };
     for (const vector of row.vectors) this.indexes.added(this.table.append(facts, vector), row.ns);
@@ -281,7 +283,7 @@ export class Engine {
   checkEmbedding(): void {
     const name = this.db.getMeta("embedding_name");
     const dims = Number(this.db.getMeta("embedding_dims") ?? "0");
-    if (!this.embedder || name === undefined) return;
+    if (!this.embedder || name === undefined || this.converting) return;
     if (name !== this.embedder.name || (this.embedder.dims !== null && this.embedder.dims !== dims)) {
       throw new StoreError(
         "AGEMEM_STORE_EMBEDDING",

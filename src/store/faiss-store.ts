@@ -16,11 +16,23 @@ import { Engine } from "./engine.js";
 import { DEFAULT_LIMITS, namespacePath, type PutOp, type StoreLimits } from "./operations.js";
 import { type PromoteOptions, type PromoteResult, promoteBranch } from "./promote.js";
 import { type HistoryEntry, historyOf, itemId } from "./reader.js";
+import { type ReembedOptions, reembedStore } from "./reembed.js";
+import { type RepairResult, repairStore } from "./repair.js";
 import { MAIN } from "./schema.js";
 import type { MemorySearchOptions, SearchItem } from "./search-options.js";
 import { saveSidecar } from "./sidecar.js";
 import { collectStats, type StoreStats } from "./stats.js";
+import {
+  backupStore,
+  type ExportOptions,
+  exportItems,
+  type ImportOptions,
+  type ImportResult,
+  importItems,
+  type Progress,
+} from "./transfer.js";
 import { type VacuumOptions, type VacuumResult, vacuum } from "./vacuum.js";
+import { type VerifyResult, verifyStore } from "./verify.js";
 import {
   type BranchInfo,
   createFork,
@@ -152,6 +164,43 @@ export class FaissStore extends StoreHandle implements VersionedStore {
    * @throws StoreError `AGEMEM_STORE_PATH`, `AGEMEM_STORE_CORRUPT`, `AGEMEM_STORE_FORMAT`, `AGEMEM_STORE_EMBEDDING`
    */
   static async open(path: string, options: FaissStoreOptions = {}): Promise<FaissStore> {
+    const engine = await FaissStore.#start(path, options, false);
+    return new FaissStore(engine, MAIN);
+  }
+
+  /**
+   * Converts a store to another embedding model. Run again after an interruption it goes on where it stopped.
+   *
+   * @param options as for {@link FaissStore.open}, with the new model in `index`
+   * @returns vectors made in this run
+   * @throws ModelError `AGEMEM_EMBEDDING_FAILED`; the store still works with the old model then
+   */
+  static async reembed(path: string, options: FaissStoreOptions & ReembedOptions): Promise<number> {
+    const engine = await FaissStore.#start(path, options, true);
+    const store = new FaissStore(engine, MAIN);
+    try {
+      return await reembedStore(engine, options);
+    } finally {
+      await store.close();
+    }
+  }
+
+  /**
+   * Repairs a store that does not open because of its vectors. A store that opens has {@link FaissStore.repair} too.
+   *
+   * @throws StoreError `AGEMEM_STORE_CORRUPT` when only a backup helps
+   */
+  static async repair(path: string, options: FaissStoreOptions = {}): Promise<RepairResult> {
+    const engine = await FaissStore.#start(path, options, true);
+    const store = new FaissStore(engine, MAIN);
+    try {
+      return await repairStore(engine);
+    } finally {
+      await store.close();
+    }
+  }
+
+  static async #start(path: string, options: FaissStoreOptions, converting: boolean): Promise<Engine> {
     const db = openDatabase(path, options.durability);
     try {
       const engine = new Engine(db, {
@@ -163,8 +212,9 @@ export class FaissStore extends StoreHandle implements VersionedStore {
         defaultTtl: options.ttl?.defaultTtl ?? null,
         refreshTtlOnRead: options.ttl?.refreshOnRead ?? false,
       });
+      engine.converting = converting;
       engine.poll();
-      return new FaissStore(engine, MAIN);
+      return engine;
     } catch (error) {
       db.close();
       throw error;
@@ -276,6 +326,37 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   async vacuum(options?: VacuumOptions): Promise<VacuumResult> {
     this.#assertOpen();
     return vacuum(this.engine, options);
+  }
+
+  /** Checks rows, vectors, history and indexes against each other, and says what repair would do. */
+  async verify(options: { onProgress?: Progress } = {}): Promise<VerifyResult> {
+    this.#assertOpen();
+    return verifyStore(this.engine, options.onProgress);
+  }
+
+  /** Repairs what {@link verify} finds. Throws `AGEMEM_STORE_CORRUPT` when only a backup helps. */
+  async repair(): Promise<RepairResult> {
+    this.#assertOpen();
+    return repairStore(this.engine);
+  }
+
+  /** Copies the store to a new directory while it is in use. Throws `AGEMEM_STORE_PATH`. */
+  async backup(path: string, options: { onProgress?: Progress } = {}): Promise<void> {
+    this.#assertOpen();
+    await backupStore(this.engine, path, options.onProgress);
+  }
+
+  /** Writes this branch's live items to a JSONL file; the file appears when it is complete. Returns their number. */
+  async export(path: string, options?: ExportOptions): Promise<number> {
+    this.#assertOpen();
+    this.engine.poll();
+    return exportItems(this.engine, this.#branch, path, options);
+  }
+
+  /** Imports a JSONL file in batches; what is stored already is skipped, so it can be run again. */
+  async import(path: string, options?: ImportOptions): Promise<ImportResult> {
+    this.#assertOpen();
+    return importItems(this.engine, this.#branch, path, options);
   }
 
   /** Sizes and state, for people and monitoring. */

@@ -12,22 +12,26 @@ export function loadRows(engine: Engine): void {
     "SELECT id, item, ns, branch, rev, end_rev, prev, born, op FROM versions WHERE id > ? ORDER BY id",
     from,
   );
-  if (!engine.embedder) {
+  if (!engine.embedder || engine.converting) {
     for (const row of rows) engine.applyFacts(row);
     return;
   }
   const vectors = vectorsAfter(engine, from);
-  let next = vectors.next();
-  for (const row of rows) {
-    const own: Float32Array[] = [];
-    while (next.done === false && next.value.version < row.id) next = vectors.next();
-    while (next.done === false && next.value.version === row.id) {
-      own.push(next.value.vector);
-      next = vectors.next();
+  try {
+    let next = vectors.next();
+    for (const row of rows) {
+      const own: Float32Array[] = [];
+      while (next.done === false && next.value.version < row.id) next = vectors.next();
+      while (next.done === false && next.value.version === row.id) {
+        own.push(toVector(next.value.blob, engine.embedder.dims));
+        next = vectors.next();
+      }
+      engine.apply({ ...row, vectors: own });
     }
-    engine.apply({ ...row, vectors: own });
+  } finally {
+    // An iterator left open would block the connection.
+    vectors.return(undefined);
   }
-  vectors.return(undefined);
 }
 
 /** The last revision of each branch; its rows may be vacuumed already. */
@@ -41,16 +45,13 @@ function loadTips(engine: Engine): void {
 function* vectorsAfter(
   engine: Engine,
   version: number,
-): Generator<{ version: number; vector: Float32Array }, undefined> {
+): Generator<{ version: number; blob: Buffer }, undefined> {
   const rows = engine.db.iterate<{ id: number; vector: Buffer }>(
     "SELECT id, vector FROM vectors WHERE id >= ? ORDER BY id",
     (version + 1) * VECTORS_PER_VERSION,
   );
   for (const { id, vector } of rows) {
-    yield {
-      version: Math.floor(id / VECTORS_PER_VERSION),
-      vector: toVector(vector, engine.embedder?.dims ?? null),
-    };
+    yield { version: Math.floor(id / VECTORS_PER_VERSION), blob: vector };
   }
   return undefined;
 }

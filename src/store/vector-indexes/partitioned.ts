@@ -12,8 +12,8 @@ import { dot, type VectorTable } from "../vector-table.js";
 import { scan } from "./flat.js";
 
 /** Share of the scope that a search looks at, and the least number of slots. */
-const SCAN_SHARE = 0.05;
-const SCAN_LEAST = 2000;
+const SCAN_SHARE = 0.02;
+const SCAN_LEAST = 1000;
 /** Trained anew when the scope has grown by this factor. */
 const RETRAIN = 4;
 
