@@ -9,16 +9,20 @@ export { type AgeMemAgent, createAgeMemAgent } from "./agent/agent.js";
 export { type Environment, type EnvironmentOptions, openEnvironment } from "./agent/environment.js";
 export type { AgeMemAgentOptions } from "./agent/options.js";
 export { AgentState, type AgentStateValue, type AgentStatus } from "./agent/state.js";
-export { createMemoryTools, type MemoryToolsOptions } from "./tools/memory-tools.js";
-
-// Long-term memory
-export { FaissStore, type FaissStoreOptions, FaissStoreView } from "./store/faiss-store.js";
-
 // Short-term memory
 export { ContextArchive } from "./context/archive.js";
 export type { ContextBudget } from "./context/budget.js";
 export { restoreEdit } from "./context/restore.js";
-
+// Vocabulary and errors
+export {
+  AgeMemError,
+  type AgeMemErrorCode,
+  ConfigError,
+  ERROR_CODES,
+  InputError,
+  ModelError,
+  StoreError,
+} from "./errors.js";
 // Models
 export { type ChatModelOptions, resolveChatModel } from "./models/chat-model.js";
 export { resolveEmbeddings } from "./models/embeddings.js";
@@ -26,9 +30,9 @@ export { LexicalEmbeddings } from "./models/lexical-embeddings.js";
 export { OfflinePolicy } from "./models/offline-policy.js";
 export { OfflineSummarizer } from "./models/offline-summarizer.js";
 export { tokenCounter } from "./models/tokens.js";
-
-// Vocabulary and errors
-export { AgeMemError, type AgeMemErrorCode, ConfigError, ERROR_CODES, InputError, ModelError, StoreError } from "./errors.js";
+// Long-term memory
+export { FaissStore, type FaissStoreOptions, FaissStoreView } from "./store/faiss-store.js";
+export { createMemoryTools, type MemoryToolsOptions } from "./tools/memory-tools.js";
 export {
   type ItemRevision,
   isVersionedStore,

@@ -1,3 +1,8 @@
 /** For your tests: a scripted chat model, a local OpenAI-compatible server, and the conformance suite for stores. */
 export { type OpenAIServer, type OpenAIServerOptions, startOpenAIServer } from "./testing/openai-server.js";
-export { type ScriptedCall, ScriptedChatModel, type ScriptedStep, ScriptError } from "./testing/scripted-model.js";
+export {
+  ScriptError,
+  type ScriptedCall,
+  ScriptedChatModel,
+  type ScriptedStep,
+} from "./testing/scripted-model.js";

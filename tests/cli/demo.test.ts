@@ -9,7 +9,9 @@ const NAMESPACE = ["memories", "nora"];
 
 async function memories(dir: string): Promise<Map<string, string>> {
   const embeddings = new LexicalEmbeddings();
-  const store = await FaissStore.open(`${dir}/store`, { index: { embeddings, embeddingName: embeddings.name } });
+  const store = await FaissStore.open(`${dir}/store`, {
+    index: { embeddings, embeddingName: embeddings.name },
+  });
   try {
     const items = await store.search(NAMESPACE, { limit: 100 });
     return new Map(items.map((item) => [item.key, String(item.value.content)]));
@@ -31,7 +33,9 @@ describe("demo over two sessions", () => {
   it("ends well, in two processes", () => {
     expect(demo.stderr).toBe("");
     expect(demo.code).toBe(0);
-    const processes = [...demo.stdout.matchAll(/Session \d of 2 \(process (\d+)\)/g)].map((match) => match[1]);
+    const processes = [...demo.stdout.matchAll(/Session \d of 2 \(process (\d+)\)/g)].map(
+      (match) => match[1],
+    );
     expect(new Set(processes).size).toBe(2);
   });
 
@@ -48,7 +52,8 @@ describe("demo over two sessions", () => {
           if (!op.ok) continue;
           const shrinks = op.op === "SUMMARY" || op.op === "FILTER";
           if (shrinks) expect(op.tokens_after).toBeLessThan(op.tokens_before);
-          else if (op.op !== "RETRIEVE") expect(op.revision_after).toBeGreaterThan(op.revision_before as number);
+          else if (op.op !== "RETRIEVE")
+            expect(op.revision_after).toBeGreaterThan(op.revision_before as number);
           effective.add(op.op);
         }
       }
@@ -68,7 +73,8 @@ describe("demo over two sessions", () => {
 
   it("answers in the second session what only the first was told", () => {
     const second = demo.stdout.slice(demo.stdout.indexOf("Session 2 of 2"));
-    const answerTo = (question: string) => second.slice(second.indexOf(question)).match(/\nagent +(.*)/)?.[1] ?? "";
+    const answerTo = (question: string) =>
+      second.slice(second.indexOf(question)).match(/\nagent +(.*)/)?.[1] ?? "";
     expect(answerTo("Where do I live now?")).toContain("Lisbon");
     expect(answerTo("What do I like to drink")).toContain("green tea");
     expect(answerTo("Who has the spare key")).not.toContain("Daniel");
