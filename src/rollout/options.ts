@@ -4,6 +4,7 @@ import type { BaseChatModel } from "@langchain/core/language_models/chat_models"
 import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
 import { ConfigError } from "../errors.js";
 import type { AdvantageOptions, AdvantagePreset } from "../grpo.js";
+import { tokenCounter } from "../models/tokens.js";
 import type { Judge } from "../rewards/judge.js";
 import type { RewardOptions } from "../rewards/reward.js";
 import type { TokenCounter, VersionedStore } from "../types.js";
@@ -37,6 +38,7 @@ export interface RolloutOptions {
   protocol?: "native" | "text";
   summarizer?: BaseChatModel;
   embeddings?: EmbeddingsInterface;
+  /** Counts the context where the server reports no usage. Default: as for the agent, `tokenCounter()`. */
   counter?: TokenCounter;
   reward?: RewardOptions;
   advantage?: AdvantageOptions | AdvantagePreset;
@@ -53,7 +55,7 @@ export interface RolloutOptions {
   signal?: AbortSignal;
 }
 
-type Optional = "summarizer" | "embeddings" | "counter" | "reward" | "advantage" | "policyVersion" | "signal";
+type Optional = "summarizer" | "embeddings" | "reward" | "advantage" | "policyVersion" | "signal";
 
 /** Options with defaults filled in. */
 export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &
@@ -70,6 +72,7 @@ export function rolloutSettings(options: RolloutOptions): RolloutSettings {
     concurrency: 4,
     timeoutMs: 600_000,
     runName: "run",
+    counter: tokenCounter(),
     ...options,
     budget: { ...DEFAULT_BUDGET, ...options.budget },
   };

@@ -29,7 +29,7 @@ export async function runRollout(
   settings: RolloutSettings,
 ): Promise<RolloutResult> {
   const startedAt = Date.now();
-  const recorder = new TrajectoryRecorder(settings.counter ? { counter: settings.counter } : {});
+  const recorder = new TrajectoryRecorder({ counter: settings.counter });
   const fork = await settings.store.fork(identity.rolloutId);
   try {
     const outcome = await attempt(task, identity, settings, recorder, fork);
@@ -78,9 +78,9 @@ async function attempt(
     store: fork,
     budget: settings.budget,
     topK: settings.topK,
+    counter: settings.counter,
     ...(settings.embeddings ? { embeddings: settings.embeddings } : {}),
     ...(settings.summarizer ? { summarizer: settings.summarizer } : {}),
-    ...(settings.counter ? { counter: settings.counter } : {}),
   };
   const act = async (signal: AbortSignal): Promise<Outcome> => {
     try {
