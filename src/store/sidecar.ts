@@ -7,7 +7,18 @@
  * is ignored.
  */
 import { randomUUID } from "node:crypto";
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { bytesOf, crc32 } from "./checksum.js";
 import { toStoreError } from "./database.js";
@@ -46,6 +57,7 @@ export async function saveSidecar(engine: Engine): Promise<boolean> {
   const path = join(db.directory, SIDECAR_FILE);
   const temporary = `${path}.${process.pid}.${token.slice(0, 8)}.tmp`;
   const saved = engine.lastVersion;
+  removeLeftovers(db.directory);
   try {
     writeFile(temporary, engine, table, token);
     renameSync(temporary, path);
@@ -63,6 +75,16 @@ export async function saveSidecar(engine: Engine): Promise<boolean> {
   engine.savedVersion = saved;
   engine.savedPartitions = engine.indexes.partitions().length;
   return true;
+}
+
+/** Removes what processes that were killed while saving left behind. */
+function removeLeftovers(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(`${SIDECAR_FILE}.`)) continue;
+    const path = join(directory, name);
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age > 600_000) rmSync(path, { force: true });
+  }
 }
 
 function writeFile(path: string, engine: Engine, table: VectorTable, token: string): void {

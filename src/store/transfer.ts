@@ -53,7 +53,8 @@ export async function exportItems(
 ): Promise<number> {
   const { name } = engine.branches.open(branch);
   const version = { branch: name, revision: engine.revisionOf(branch) };
-  const pin = `export-${randomUUID()}`;
+  // The time lets vacuum drop the pin of an export that was killed.
+  const pin = `export-${Date.now()}-${randomUUID()}`;
   await pinVersion(engine, pin, version);
   const temporary = `${path}.${process.pid}.partial`;
   let file: FileHandle | undefined;

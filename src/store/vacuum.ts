@@ -113,6 +113,8 @@ async function vacuumRows(engine: Engine, options: VacuumOptions): Promise<numbe
   return engine.write(
     async () => null,
     () => {
+      const dayAgo = `export-${Date.now() - 86_400_000}`;
+      engine.db.run("DELETE FROM pins WHERE name GLOB 'export-[0-9]*' AND name < ?", dayAgo);
       const horizon = horizonOf(engine, options);
       const gone = removable(engine, horizon);
       for (const id of gone) removeRow(engine, id);
