@@ -1,15 +1,21 @@
 /**
- * The package as its users get it: packed, installed into an empty project, imported, bundled, type-checked,
- * and the README's snippets run. Needs the registry or npm's cache, as any install does.
+ * The package as its users get it: packed, put into an empty project, imported, bundled, type-checked, and the
+ * README's snippets run.
+ *
+ * By default the tarball is unpacked there beside links to the packages it declares, which needs no network and finds
+ * any that it forgot to declare. `npm run test:install` installs it with npm instead, as a user does.
  */
 import { execFile } from "node:child_process";
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -53,13 +59,38 @@ beforeAll(async () => {
     join(project, "package.json"),
     JSON.stringify({ name: "app", private: true, type: "module" }),
   );
-  const flags = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  await npm(["install", join(project, tarball.filename), ...flags], project);
-  // Add-ons are built by install scripts, which take a minute: those of this clone are the same.
-  for (const name of ["better-sqlite3", "faiss-node"]) copyAddon(name);
+  const archive = join(project, tarball.filename);
+  if (process.env.AGEMEM_TEST_INSTALL === "registry") await installFromRegistry(archive);
+  else await unpackBesideLinks(archive);
 }, 300_000);
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+async function installFromRegistry(archive: string): Promise<void> {
+  const flags = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  await npm(["install", archive, ...flags], project);
+  // Add-ons are built by install scripts, which take a minute: those of this clone are the same.
+  for (const name of ["better-sqlite3", "faiss-node"]) copyAddon(name);
+}
+
+/** Only what the package itself declares is linked; npm would bring no more. */
+async function unpackBesideLinks(archive: string): Promise<void> {
+  const modules = join(project, "node_modules");
+  const home = join(modules, "agemem");
+  mkdirSync(join(modules, ".bin"), { recursive: true });
+  mkdirSync(home);
+  await sh("tar", ["-xzf", archive, "--strip-components=1", "-C", home], project);
+  const manifest = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
+  const { dependencies, optionalDependencies, peerDependencies } = manifest;
+  for (const name of Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })) {
+    const target = join(ROOT, "node_modules", name);
+    if (!existsSync(target)) continue;
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    symlinkSync(target, join(modules, name));
+  }
+  chmodSync(join(home, manifest.bin.agemem), 0o755);
+  symlinkSync(join(home, manifest.bin.agemem), join(modules, ".bin", "agemem"));
+}
 
 function copyAddon(name: string): void {
   const [from, to] = [ROOT, project].map((root) => join(root, "node_modules", name, "build", "Release")) as [
