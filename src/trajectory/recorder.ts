@@ -46,7 +46,7 @@ interface Run {
   rolloutId: string;
   root: boolean;
   /** Set for tool runs. */
-  tool?: { name: string; callId: string | null; startedAt: number };
+  tool?: { name: string; callId: string | null; input: string; startedAt: number };
 }
 
 /**
@@ -145,6 +145,7 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
     const { counter } = this.options;
     log.start({
       runId,
+      rootRunId: run.rootId,
       facts,
       model: modelOf(extra) ?? facts.modelName,
       engine: this.options.engine ?? null,
@@ -183,7 +184,7 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
 
   override handleToolStart(
     _tool: Serialized,
-    _input: string,
+    input: string,
     runId: string,
     parentRunId?: string,
     _tags?: string[],
@@ -192,14 +193,14 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
     toolCallId?: string,
   ): void {
     const run = this.track(runId, parentRunId, metadata);
-    run.tool = { name: runName ?? "", callId: toolCallId ?? null, startedAt: this.now() };
+    run.tool = { name: runName ?? "", callId: toolCallId ?? null, input, startedAt: this.now() };
   }
 
   override handleToolEnd(output: unknown, runId: string): void {
     const run = this.forget(runId);
     const log = run && this.logs.get(run.rolloutId);
     if (!run?.tool || !log) return;
-    const { callId, name, startedAt } = run.tool;
+    const { callId, name, input, startedAt } = run.tool;
     const answers = toolMessagesOf(output);
     const own = answers.find((message) => message.tool_call_id === callId) ?? answers[0];
     log.addToolRun({
@@ -211,7 +212,7 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
     });
     for (const message of answers) {
       const outcome = outcomeOf(message);
-      if (outcome) log.addOp(toMemoryOpRecord(outcome));
+      if (outcome) log.addOp(toMemoryOpRecord(outcome, outcome.toolCallId === callId ? input : null));
     }
   }
 

@@ -23,6 +23,7 @@ import { extractTokens } from "./token-ids.js";
 /** What is known when a call begins. */
 export interface CallStart {
   runId: string;
+  rootRunId: string;
   facts: RunFacts;
   model: string | null;
   engine: EngineRecord | null;
@@ -79,6 +80,7 @@ export class RolloutLog {
       stage: facts.stage,
       step_index: this.drafts.length,
       run_id: call.runId,
+      root_run_id: call.rootRunId,
       response_id: null,
       call_role: facts.callRole,
       trainable: false,
@@ -169,8 +171,9 @@ export class RolloutLog {
     const step = this.stepOfCall(op.tool_call_id);
     if (!step) return;
     const earlier = step.memory_ops.findIndex((o) => o.tool_call_id === op.tool_call_id && o.op === op.op);
+    const known = step.memory_ops[earlier];
     if (earlier === -1) step.memory_ops.push(op);
-    else step.memory_ops[earlier] = op;
+    else step.memory_ops[earlier] = { ...op, arguments: op.arguments ?? known?.arguments ?? null };
     step.revision_before ??= op.revision_before;
     step.revision_after = op.revision_after ?? step.revision_after;
   }

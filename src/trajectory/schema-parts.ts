@@ -51,6 +51,8 @@ export const callUsageSchema = z.object({
 export const memoryOpSchema = z.object({
   op: z.enum(MEMORY_OPS),
   tool_call_id: z.string(),
+  /** Arguments as JSON text, as the tool got them; null where no tool run told them (the guard, older recordings). */
+  arguments: z.string().nullable().default(null),
   ok: z.boolean(),
   error: failureSchema.nullable(),
   memory_ids: z.array(z.string()),

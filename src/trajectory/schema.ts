@@ -62,6 +62,8 @@ const stepShape = z.object({
   step_index: count,
   /** Run id of the call in LangChain and LangSmith. */
   run_id: z.string(),
+  /** Run the call belongs to in the end: the trace in LangSmith; null in older recordings. */
+  root_run_id: z.string().nullable().default(null),
   /** The server's id of the response; Trinity's msg_id. */
   response_id: z.string().nullable(),
   /** "policy" for the acting model, "aux" for a summariser or judge. */

@@ -26,12 +26,13 @@ export function outcomeOf(message: ToolMessage): MemoryOpOutcome | undefined {
   return known ? (artifact as unknown as MemoryOpOutcome) : undefined;
 }
 
-/** An outcome as it is recorded. */
-export function toMemoryOpRecord(outcome: MemoryOpOutcome): MemoryOpRecord {
+/** An outcome as it is recorded. `input` is what the tool run was given; null when no run told it. */
+export function toMemoryOpRecord(outcome: MemoryOpOutcome, input: string | null = null): MemoryOpRecord {
   const { auxiliary } = outcome;
   return {
     op: outcome.op,
     tool_call_id: outcome.toolCallId,
+    arguments: input,
     ok: outcome.ok,
     error: outcome.error ? { code: outcome.error.code, message: outcome.error.message } : null,
     memory_ids: [...outcome.memoryIds],

@@ -54,6 +54,8 @@ describe("TrajectoryRecorder on createAgeMemAgent", () => {
     ]);
     expect(steps.map((s) => s.context_edit)).toEqual(["start", "append", "append", "retrieve"]);
     expect(steps.every((s) => s.protocol === "native" && s.call_role === "policy")).toBe(true);
+    expect(steps[2]?.memory_ops[0]?.arguments).toBe('{"query":"Oslo"}');
+    expect(new Set(steps.map((s) => s.root_run_id))).toEqual(new Set([expect.any(String)]));
     expect(steps[0]?.memory_ops[0]?.memory_ids).toEqual(steps[2]?.memory_ops[0]?.memory_ids);
   });
 
@@ -70,6 +72,7 @@ describe("TrajectoryRecorder on createAgeMemAgent", () => {
       ["text", ["ADD"], []],
       ["text", [], []],
     ]);
+    expect(steps[0]?.memory_ops[0]?.arguments).toBe('{"content":"Lives in Oslo."}');
     expect(steps[1]?.extends_previous).toBe(true);
   });
 

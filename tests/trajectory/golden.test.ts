@@ -20,6 +20,7 @@ import { toolGraph } from "./graphs.js";
 import { episode, verdicts } from "./records.js";
 
 const golden = fileURLToPath(new URL("../fixtures/trajectory/golden-1.jsonl", import.meta.url));
+const earlier = fileURLToPath(new URL("../fixtures/trajectory/golden-1-first.jsonl", import.meta.url));
 
 /** A token a word. */
 const counter: TokenCounter = {
@@ -41,6 +42,7 @@ function stable(steps: StepRecord[]): StepRecord[] {
   return steps.map((step) => ({
     ...step,
     run_id: name(step.run_id),
+    root_run_id: step.root_run_id && name(step.root_run_id),
     messages: step.messages.map((m) => (m.id ? { ...m, id: name(m.id) } : m)),
     memory_ops: step.memory_ops.map((o) => ({ ...o, message_ids: o.message_ids.map(name) })),
     langgraph: { ...step.langgraph, checkpoint_ns: null, checkpoint_id: null },
@@ -126,5 +128,13 @@ it("still reads the golden file, and its score still follows from what it holds"
     // R_task 1; context (1 - 25/1000 + 1 + 1)/3; memory (1 + 0 + 0)/3, nothing was retrieved
     expect(trajectory.reward).toBeCloseTo((1 + 2.975 / 3 + 1 / 3) / 3, 12);
     expect(scoreTrajectory(trajectory, steps)).toEqual(trajectory);
+  }
+});
+
+it("reads a recording made before fields were added, and says null where it cannot know", async () => {
+  expect(await validateFile(earlier)).toMatchObject({ steps: 5, trajectories: 1, problems: [] });
+  for await (const { steps } of readRollouts(earlier)) {
+    expect(steps.map((s) => s.root_run_id)).toEqual([null, null, null, null, null]);
+    expect(steps[0]?.memory_ops[0]).toMatchObject({ op: "ADD", arguments: null });
   }
 });

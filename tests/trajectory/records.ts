@@ -19,6 +19,7 @@ export function step(over: Partial<StepRecord> = {}): StepRecord {
     stage: 1,
     step_index: 0,
     run_id: "run-a",
+    root_run_id: "run-root",
     response_id: "chatcmpl-1",
     call_role: "policy",
     trainable: true,
@@ -122,6 +123,7 @@ export function op(over: Partial<MemoryOpRecord> = {}): MemoryOpRecord {
   return {
     op: "ADD",
     tool_call_id: "c1",
+    arguments: null,
     ok: true,
     error: null,
     memory_ids: ["m1"],
