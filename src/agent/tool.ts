@@ -63,7 +63,7 @@ async function runCall(
   const memoryTool = parts.memoryTools.get(call.name);
   if (!memoryTool) {
     const output: unknown = await parts.ownTools.invoke({ ...working, lg_tool_call: call }, config);
-    return mergeOutputs(output);
+    return answered(mergeOutputs(output), call);
   }
   const runtime = { ...config, state: working, toolCallId: call.id ?? "", sequential: true };
   const command = (await memoryTool.invoke({ ...call, type: "tool_call" }, runtime)) as Command;
@@ -71,7 +71,7 @@ async function runCall(
 }
 
 /** ToolNode answers with messages, or with one Command per tool that returned one. */
-function mergeOutputs(output: unknown): Record<string, unknown> {
+function mergeOutputs(output: unknown): Record<string, unknown> & { messages: BaseMessage[] } {
   const merged: Record<string, unknown> & { messages: BaseMessage[] } = { messages: [] };
   for (const part of Array.isArray(output) ? output : [output]) {
     const update = (isCommand(part) ? part.update : part) as Record<string, unknown> | undefined;
@@ -80,6 +80,15 @@ function mergeOutputs(output: unknown): Record<string, unknown> {
     Object.assign(merged, others);
   }
   return merged;
+}
+
+/** A tool that answers with a Command alone still leaves a history in which each call has its answer. */
+function answered(update: ReturnType<typeof mergeOutputs>, call: ToolCall): Record<string, unknown> {
+  const isAnswer = (message: BaseMessage) =>
+    ToolMessage.isInstance(message) && message.tool_call_id === call.id;
+  if (update.messages.some(isAnswer)) return update;
+  const answer = new ToolMessage({ name: call.name, content: "Done.", tool_call_id: call.id ?? "" });
+  return { ...update, messages: [...update.messages, answer] };
 }
 
 function announce(message: BaseMessage, config: LangGraphRunnableConfig): void {

@@ -11,7 +11,7 @@ class FailingStore extends InMemoryStore {
   constructor(private readonly fails: (op: Operation) => boolean) {
     super();
   }
-  override async batch<Op extends Operation[]>(operations: Op) {
+  override async batch<Op extends readonly Operation[]>(operations: Op) {
     if (operations.some(this.fails)) {
       throw new StoreError("AGEMEM_STORE_IO", "The disk is full", { remedy: "Make room." });
     }

@@ -1,0 +1,87 @@
+import { HumanMessage } from "@langchain/core/messages";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { FaissStore } from "../../src/store/faiss-store.js";
+import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
+import { MEMORY_EVENT } from "../../src/types.js";
+import { ada, calls, openStore, says, scripted } from "./helpers.js";
+
+let store: FaissStore;
+beforeEach(async () => {
+  store = await openStore();
+  return () => store.close();
+});
+
+describe("streaming", () => {
+  it("gives the answer token by token and never the summariser's", async () => {
+    const summarizer = new ScriptedChatModel(["SECRET notes of the summariser."]);
+    const { agent } = scripted([calls(["Summary_context", { span: "all" }]), "You live in Oslo."], {
+      store,
+      summarizer,
+    });
+    const input = {
+      messages: ["I live in Oslo.", "And I like it.", "Where do I live?"].map((t) => new HumanMessage(t)),
+    };
+    const tokens: string[] = [];
+    for await (const [chunk, metadata] of await agent.stream(input, { ...ada(), streamMode: "messages" })) {
+      if (chunk.type === "ai" && chunk.text) {
+        expect(metadata.langgraph_node).toBe("think");
+        tokens.push(chunk.text);
+      }
+    }
+    expect(tokens.length).toBeGreaterThanOrEqual(4);
+    expect(tokens.join("")).toBe("You live in Oslo.");
+    expect(summarizer.calls).toHaveLength(1);
+  });
+
+  it("does not stream the emergency summary either", async () => {
+    const summarizer = new ScriptedChatModel(["SECRET notes."]);
+    const { agent } = scripted(["Fine."], {
+      store,
+      summarizer,
+      budget: { maxTokens: 1500, responseTokens: 100 },
+    });
+    const page = "The harbour was built over many years by many people. ".repeat(60);
+    const tokens: string[] = [];
+    const input = { messages: [page, page, "What now?"].map((t) => new HumanMessage(t)) };
+    for await (const [chunk] of await agent.stream(input, { ...ada(), streamMode: "messages" })) {
+      if (chunk.type === "ai") tokens.push(chunk.text);
+    }
+    expect(tokens.join("")).toBe("Fine.");
+    expect(summarizer.calls).toHaveLength(1);
+  });
+
+  it("tells of each memory operation as it happens, refused ones included", async () => {
+    const { agent } = scripted(
+      [
+        calls(
+          ["Add_memory", { content: "Ada lives in Oslo." }],
+          ["Update_memory", { memory_id: "m0", content: "x" }],
+        ),
+        "Done.",
+      ],
+      { store },
+    );
+    const events = [];
+    for await (const event of await agent.stream(says("Hi."), { ...ada(), streamMode: "custom" }))
+      events.push(event);
+    expect(events).toMatchObject([
+      { event: MEMORY_EVENT, op: "ADD", ok: true, revisionAfter: 1, memoryIds: [expect.any(String)] },
+      { event: MEMORY_EVENT, op: "UPDATE", ok: false, error: { code: "AGEMEM_MEMORY_NOT_FOUND" } },
+    ]);
+  });
+
+  it("stops when the caller aborts", async () => {
+    const controller = new AbortController();
+    const { agent } = scripted(
+      [
+        () => {
+          controller.abort();
+          return calls(["Add_memory", { content: "x" }]);
+        },
+      ],
+      { store },
+    );
+    await expect(agent.invoke(says("Hi."), { ...ada(), signal: controller.signal })).rejects.toThrow();
+    expect(store.version().revision).toBe(0);
+  });
+});
