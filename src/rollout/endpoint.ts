@@ -1,0 +1,87 @@
+/**
+ * The policy behind an OpenAI-compatible endpoint, as a run uses it: token-exact, patient, seeded per rollout.
+ *
+ * Owns how a served model is set up for rollouts. Leaves out which model is meant (`models/chat-model.ts`) and retrying
+ * (`patient-fetch.ts`).
+ */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { ChatOpenAI, type ChatOpenAIFields } from "@langchain/openai";
+import { sha256 } from "../lib/hash.js";
+import { type ChatModelOptions, resolveChatModel } from "../models/chat-model.js";
+import type { RolloutIdentity } from "./options.js";
+import { type PatienceOptions, type PatienceStats, PatientFetch } from "./patient-fetch.js";
+
+/** Which endpoint, how it samples and how patiently it is asked. */
+export interface PolicyEndpointOptions {
+  /** Model name, as `openai:NAME`; default AGEMEM_MODEL. */
+  model?: string;
+  /** Default OPENAI_BASE_URL. */
+  baseURL?: string;
+  /** Default OPENAI_API_KEY. */
+  apiKey?: string;
+  /** Default: temperature 1 and top_p 1, the sampling under which log-probabilities are those of the policy. */
+  sampling?: Pick<ChatModelOptions, "temperature" | "topP" | "maxTokens" | "body">;
+  /** Sends a seed per rollout, derived from the rollout's. Default: none; one seed for all would make equal rollouts. */
+  sendSeed?: boolean;
+  patience?: PatienceOptions;
+}
+
+/** A served policy. */
+export interface PolicyEndpoint {
+  /** For `RolloutOptions.policy`. */
+  policy: (rollout: RolloutIdentity) => BaseChatModel;
+  modelName: string;
+  /** Requests, retries and waiting so far. */
+  readonly stats: Readonly<PatienceStats>;
+}
+
+/**
+ * Sets the endpoint up; nothing is sent yet. Token ids and log-probabilities are asked for with each call.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` as `resolveChatModel`
+ * @example
+ * const { policy } = policyEndpoint({ model: "openai:qwen", baseURL: "http://127.0.0.1:8000/v1" });
+ */
+export function policyEndpoint(options: PolicyEndpointOptions = {}): PolicyEndpoint {
+  const env = {
+    ...process.env,
+    ...(options.baseURL === undefined ? {} : { OPENAI_BASE_URL: options.baseURL }),
+    ...(options.apiKey === undefined ? {} : { OPENAI_API_KEY: options.apiKey }),
+  };
+  const patient = new PatientFetch(options.patience);
+  const build = (seed?: number): ChatOpenAI => {
+    const model = resolveChatModel(options.model, env, {
+      temperature: 1,
+      topP: 1,
+      ...options.sampling,
+      ...(seed === undefined ? {} : { seed }),
+      recordTokens: true,
+    });
+    return withFetch(model, patient.fetch);
+  };
+  const shared = build();
+  return {
+    policy: ({ seed }) => (options.sendSeed ? build(seedNumber(seed)) : shared),
+    modelName: shared.model,
+    stats: patient.stats,
+  };
+}
+
+/** The same model over another `fetch`, which then does all retrying and timing. */
+function withFetch(model: ChatOpenAI, fetch: typeof globalThis.fetch): ChatOpenAI {
+  const fields = model.lc_kwargs as ChatOpenAIFields;
+  return new ChatOpenAI({
+    ...fields,
+    configuration: { ...fields.configuration, fetch },
+    // The stored fields lack this one; see `recordTokens`.
+    __includeRawResponse: true,
+    maxRetries: 0,
+    // The rollout's own limit ends a call; the client's would count the waiting.
+    timeout: 86_400_000,
+  });
+}
+
+/** 31 bits, which every server takes. */
+function seedNumber(seed: string): number {
+  return Number.parseInt(sha256(seed).slice(0, 8), 16) >>> 1;
+}

@@ -1,0 +1,102 @@
+/**
+ * Scoring recordings again: with other weights, another judge, or another normalisation of advantages.
+ *
+ * Owns the two passes over a recording, the second because an advantage needs its whole group. What a rollout did and
+ * what the policy sampled stays as it is. Memory: the scores, not the steps.
+ */
+import { existsSync } from "node:fs";
+import { InputError } from "../errors.js";
+import { type AdvantageOptions, type AdvantagePreset, withAdvantages } from "../grpo.js";
+import { type Judge, judgeEpisode } from "../rewards/judge.js";
+import { type RewardOptions, rewardWeights, scoreTrajectory } from "../rewards/reward.js";
+import { type Rollout, readRollouts, TrajectoryWriter } from "../trajectory/file.js";
+import type { TrajectoryRecord } from "../trajectory/schema.js";
+
+/** How to score. */
+export interface RescoreOptions {
+  reward?: RewardOptions;
+  advantage?: AdvantageOptions | AdvantagePreset;
+  /** Asked anew about each rollout. Default: the verdicts in the recording stand. */
+  judge?: Judge;
+  onRollout?: (trajectory: TrajectoryRecord) => void;
+}
+
+/** What came of it. */
+export interface RescoreReport {
+  rollouts: number;
+  /** Rollouts that have a reward now. */
+  scored: number;
+  /** Mean reward before and after; null where nothing is scored. */
+  meanBefore: number | null;
+  meanAfter: number | null;
+}
+
+/**
+ * Reads `input` and writes the same rollouts with new scores to `output`.
+ *
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` when the output exists or a weight is no number; `AGEMEM_INPUT_FILE`,
+ * `AGEMEM_TRAJECTORY_*` for the input
+ * @example
+ * await rescoreFile("run.jsonl", "answer-only.jsonl", { reward: { preset: "answer-only" } });
+ */
+export async function rescoreFile(
+  input: string,
+  output: string,
+  options: RescoreOptions = {},
+): Promise<RescoreReport> {
+  rewardWeights(options.reward);
+  if (existsSync(output)) {
+    throw new InputError("AGEMEM_INPUT_ARGUMENT", `${output} exists already`, {
+      remedy: "Give the name of a file that is to be made.",
+    });
+  }
+  const scored: TrajectoryRecord[] = [];
+  const before: (number | null)[] = [];
+  for await (const rollout of readRollouts(input)) {
+    before.push(rollout.trajectory.reward);
+    const trajectory = await rescore(rollout, options);
+    options.onRollout?.(trajectory);
+    // The episode is read again in the second pass.
+    scored.push({ ...trajectory, episode: null });
+  }
+  const advantages = withAdvantages(scored, options.advantage);
+  const writer = await TrajectoryWriter.open(output);
+  try {
+    let i = 0;
+    for await (const { trajectory, steps } of readRollouts(input)) {
+      await writer.appendRollout({
+        steps,
+        trajectory: { ...(advantages[i++] ?? trajectory), episode: trajectory.episode },
+      });
+    }
+  } finally {
+    await writer.close();
+  }
+  const after = advantages.map(({ reward }) => reward);
+  return {
+    rollouts: after.length,
+    scored: after.filter((reward) => reward !== null).length,
+    meanBefore: mean(before),
+    meanAfter: mean(after),
+  };
+}
+
+async function rescore({ trajectory, steps }: Rollout, options: RescoreOptions): Promise<TrajectoryRecord> {
+  const { judge } = options;
+  const { episode, status } = trajectory;
+  const judged = judge && episode && (status === "ok" || status === "truncated");
+  if (!judged) return scoreTrajectory(trajectory, steps, options.reward);
+  const { verdicts, problems } = await judgeEpisode(judge, { steps, episode });
+  const { judge_problems: _, ...metadata } = trajectory.metadata;
+  const asked = {
+    ...trajectory,
+    verdicts,
+    metadata: { ...metadata, judge: judge.name, ...(problems.length ? { judge_problems: problems } : {}) },
+  };
+  return scoreTrajectory(asked, steps, options.reward);
+}
+
+function mean(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
+}
