@@ -12,8 +12,9 @@ import type { NamespaceRow } from "./namespaces.js";
 import { rowById } from "./reader.js";
 import { passes, type RankedRow, type SearchRequest } from "./search.js";
 
-const K1 = 1.2;
-const B = 0.75;
+// The usual values for short texts (Anserini's defaults): memories are sentences, not documents.
+const K1 = 0.9;
+const B = 0.4;
 
 interface Doc {
   length: number;

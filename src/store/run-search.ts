@@ -54,19 +54,20 @@ function rank(
   }
   if (mode === "vector") return rankByVector(engine, request, vector, wanted);
   const pool = Math.max(wanted * 4, 100);
-  return fuse(
-    [rankByKeyword(engine, request, query, pool), rankByVector(engine, request, vector, pool)],
-    wanted,
-  );
+  const rankings = [
+    { weight: 1, rows: rankByKeyword(engine, request, query, pool) },
+    { weight: engine.options.index?.vectorWeight ?? 1, rows: rankByVector(engine, request, vector, pool) },
+  ];
+  return fuse(rankings, wanted);
 }
 
-/** Reciprocal rank fusion of several rankings of rows. */
-function fuse(rankings: readonly RankedRow[][], wanted: number): RankedRow[] {
+/** Weighted reciprocal rank fusion of several rankings of rows. */
+function fuse(rankings: readonly { weight: number; rows: RankedRow[] }[], wanted: number): RankedRow[] {
   const fused = new Map<number, RankedRow & { score: number }>();
-  for (const ranking of rankings) {
-    ranking.forEach(({ row }, i) => {
+  for (const { weight, rows } of rankings) {
+    rows.forEach(({ row }, i) => {
       const entry = fused.get(row.id) ?? { row, score: 0 };
-      entry.score += 1 / (RRF + i + 1);
+      entry.score += weight / (RRF + i + 1);
       fused.set(row.id, entry);
     });
   }

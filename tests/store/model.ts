@@ -99,7 +99,7 @@ export function bm25(items: readonly ModelItem[], query: string): Map<string, nu
     for (const { id, words } of docs) {
       const tf = words.filter((word) => word === term).length;
       if (tf === 0) continue;
-      const score = (idf * tf * 2.2) / (tf + 1.2 * (0.25 + (0.75 * words.length) / average));
+      const score = (idf * tf * 1.9) / (tf + 0.9 * (0.6 + (0.4 * words.length) / average));
       scores.set(id, (scores.get(id) ?? 0) + score);
     }
   }
