@@ -1,0 +1,135 @@
+/**
+ * Whether a text says a fact, by its words: the lexical rule behind the verdicts of `agemem trace`.
+ *
+ * Words are compared by their English stem, without stop words and without "user" (who tells of himself as "I"). A
+ * text says a fact when one to three consecutive sentences of it hold
+ * - every name and number of the fact (capitalised words apart from its first), and
+ * - three quarters of its content words, rounded up, and
+ * - agree with it on being negated ("no longer lives in Porto" does not say "lives in Porto").
+ *
+ * It knows no synonyms: give a fact in the words of the conversation. Pure.
+ */
+import { stemmer } from "stemmer";
+import { eng } from "stopword";
+import { splitSentences } from "./text.js";
+
+/** Tells whether texts say a fact. */
+export interface FactMatcher {
+  /** False for a fact without content words, such as "yes": no text can be said to hold it. */
+  usable(fact: string): boolean;
+  says(text: string, fact: string): boolean;
+}
+
+const IGNORED = new Set([...eng, "user", "users"]);
+const NEGATIONS = new Set(["not", "no", "never", "nor", "neither", "without", "longer", "t", "cannot"]);
+/** Answers that mean nothing without their question. */
+const CLOSED = new Set(["yes", "no", "noanswer", "true", "false", "unknown"]);
+const WIDEST = 3;
+
+interface Fact {
+  words: ReadonlySet<string>;
+  /** Names and numbers: all must be there. */
+  must: readonly string[];
+  needed: number;
+  negated: boolean;
+}
+
+interface Sentence {
+  words: ReadonlySet<string>;
+  negated: boolean;
+}
+
+/**
+ * A matcher that remembers what it has read, so that asking many texts about many facts stays cheap.
+ *
+ * @example
+ * createFactMatcher().says("Nora is a translator. She lives in Porto.", "Nora lives in Porto."); // true
+ */
+export function createFactMatcher(): FactMatcher {
+  const facts = new Map<string, Fact>();
+  const texts = new Map<string, Sentence[]>();
+  const factOf = (fact: string): Fact => remember(facts, fact, readFact);
+  return {
+    usable: (fact) => factOf(fact).words.size > 0,
+    says: (text, fact) => says(remember(texts, text, readText), factOf(fact)),
+  };
+}
+
+function remember<T>(known: Map<string, T>, key: string, make: (key: string) => T): T {
+  const hit = known.get(key);
+  if (hit !== undefined) return hit;
+  const made = make(key);
+  known.set(key, made);
+  return made;
+}
+
+function says(sentences: readonly Sentence[], fact: Fact): boolean {
+  if (fact.words.size === 0) return false;
+  const counts = sentences.map((sentence) => overlap(sentence, fact));
+  for (let width = 1; width <= WIDEST; width++) {
+    for (let from = 0; from + width <= sentences.length; from++) {
+      // A window that begins with a sentence of no use was tried as a narrower one.
+      if (counts[from] === 0) continue;
+      if (covers(sentences.slice(from, from + width), fact)) return true;
+    }
+  }
+  return false;
+}
+
+function covers(window: readonly Sentence[], fact: Fact): boolean {
+  const has = (word: string): boolean => window.some(({ words }) => words.has(word));
+  if (!fact.must.every(has)) return false;
+  if ([...fact.words].filter(has).length < fact.needed) return false;
+  // Only what carries the fact counts: a sentence that shares one word of several may deny something else.
+  const share = window.length === 1 ? 1 : Math.min(2, fact.words.size);
+  const carrying = window.filter((sentence) => overlap(sentence, fact) >= share);
+  return carrying.some(({ negated }) => negated) === fact.negated;
+}
+
+function overlap({ words }: Sentence, fact: Fact): number {
+  let count = 0;
+  for (const word of fact.words) if (words.has(word)) count++;
+  return count;
+}
+
+function readFact(text: string): Fact {
+  const tokens = tokensOf(text);
+  if (tokens.length === 1 && CLOSED.has((tokens[0] ?? "").toLowerCase())) {
+    return { words: new Set(), must: [], needed: 0, negated: false };
+  }
+  const words = contentWords(tokens);
+  const marked = tokens.filter((token, i) => /\p{N}/u.test(token) || (i > 0 && /^\p{Lu}/u.test(token)));
+  return {
+    words,
+    must: [...contentWords(marked)],
+    needed: Math.ceil(words.size * 0.75),
+    negated: isNegated(tokens),
+  };
+}
+
+function readText(text: string): Sentence[] {
+  return text
+    .split(/\n+/)
+    .flatMap(splitSentences)
+    .map((sentence) => {
+      const tokens = tokensOf(sentence);
+      return { words: contentWords(tokens), negated: isNegated(tokens) };
+    });
+}
+
+/** Runs of letters and digits, without accents, in their case. */
+function tokensOf(text: string): string[] {
+  const plain = text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "");
+  return plain.match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+}
+
+function contentWords(tokens: readonly string[]): Set<string> {
+  const lower = tokens.map((token) => token.toLowerCase());
+  const kept = lower.filter((token) => /\p{N}/u.test(token) || (token.length > 1 && !IGNORED.has(token)));
+  return new Set(kept.map((token) => stemmer(token)));
+}
+
+/** "t" is what is left of "doesn't". */
+function isNegated(tokens: readonly string[]): boolean {
+  return tokens.some((token) => NEGATIONS.has(token.toLowerCase()));
+}
