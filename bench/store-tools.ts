@@ -1,0 +1,74 @@
+/** What the store benchmark measures with: clustered vectors under names, medians, measuring in turns. */
+import { createRandom, type Random } from "../src/lib/random.js";
+
+export const DIMS = 384;
+const CLUSTERS = 200;
+
+/** Unit-free vectors around 200 centres, and an embedding model that knows them by name. */
+export class Clustered {
+  readonly #random: Random;
+  readonly #centres: Float32Array[];
+  readonly #named = new Map<string, Float32Array>();
+
+  constructor(seed: string) {
+    this.#random = createRandom(seed);
+    this.#centres = Array.from({ length: CLUSTERS }, () =>
+      Float32Array.from({ length: DIMS }, () => this.#normal()),
+    );
+  }
+
+  next(): Float32Array {
+    const centre = this.#random.pick(this.#centres);
+    const vector = Float32Array.from(centre, (x) => x + 0.7 * this.#normal());
+    const norm = Math.hypot(...vector);
+    return vector.map((x) => x / norm);
+  }
+
+  /** A new vector that is embedded under a name. */
+  named(name: string): Float32Array {
+    const vector = this.next();
+    this.#named.set(name, vector);
+    return vector;
+  }
+
+  async embedQuery(text: string): Promise<number[]> {
+    return (this.#named.get(text) ?? this.named(text)) as unknown as number[];
+  }
+
+  async embedDocuments(texts: string[]): Promise<number[][]> {
+    return Promise.all(texts.map((text) => this.embedQuery(text)));
+  }
+
+  /** Near enough to normal: the sum of uniform draws. */
+  #normal(): number {
+    return this.#random.next() + this.#random.next() + this.#random.next() + this.#random.next() - 2;
+  }
+}
+
+export async function time(work: () => unknown): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** Median milliseconds of some runs. */
+export async function median(runs: number, work: () => unknown): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < runs; i++) times.push(await time(work));
+  return middle(times);
+}
+
+/** Median milliseconds of several works that are run in turns, after a few turns to warm up. */
+export async function inTurns(turns: number, works: ((i: number) => unknown)[]): Promise<number[]> {
+  const times = works.map((): number[] => []);
+  for (let i = 0; i < Math.min(5, turns); i++) for (const work of works) await work(i % turns);
+  const from = Math.min(5, turns - 1);
+  for (let i = from; i < turns; i++) {
+    for (const [w, work] of works.entries()) times[w]?.push(await time(() => work(i)));
+  }
+  return times.map(middle);
+}
+
+function middle(times: number[]): number {
+  return [...times].sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN;
+}
