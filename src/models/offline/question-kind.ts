@@ -30,7 +30,7 @@ export function readQuestion(question: string): Question {
   const found = [...text.matchAll(QUESTION_WORD)];
   if (options.length === 2) return { text, kind: "choice", options, focus: "" };
   const asked =
-    found.length > 1 && /^(?:which|who|whose|when|where)$/i.test(found.at(-1)?.[1] ?? "")
+    found.length > 1 && /^(?:which|who|whom|whose|when|where)$/i.test(found.at(-1)?.[1] ?? "")
       ? pick(text, found)
       : found.at(-1);
   if (!asked || (YES_NO.test(text) && found.length === 0)) {
@@ -44,7 +44,8 @@ export function readQuestion(question: string): Question {
 /** Relative clauses ("…, who was born …") also hold question words: the first word of the question wins then. */
 function pick(text: string, found: RegExpMatchArray[]): RegExpMatchArray | undefined {
   const first = found[0];
-  return first?.index === 0 || YES_NO.test(text) ? first : found.at(-1);
+  const opens = /^(?:(?:in|at|on|from|for|of|by|to|with|under)\s+)?$/i.test(text.slice(0, first?.index ?? 0));
+  return opens || YES_NO.test(text) ? first : found.at(-1);
 }
 
 function kindOf(word: string, rest: string, focus: string): AnswerKind {
