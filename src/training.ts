@@ -3,6 +3,11 @@
 // Tasks
 export { type DataNotice, type HotpotQaOptions, loadHotpotQa } from "./benchmarks/datasets/hotpotqa.js";
 export { loadJsonlTasks } from "./benchmarks/datasets/jsonl-tasks.js";
+export { type LocomoOptions, loadLocomo } from "./benchmarks/datasets/locomo.js";
+// Recordings: scoring them again, and what they hold
+export { type RecordingStats, recordingStats } from "./benchmarks/metrics/recording-stats.js";
+export { findLeaks, type Leak, padDistractors } from "./benchmarks/tasks/padding.js";
+export { generateTasks, type SyntheticOptions } from "./benchmarks/tasks/synthetic.js";
 // Advantages
 export {
   ADVANTAGE_PRESETS,
@@ -24,10 +29,13 @@ export {
   scoreEpisode,
   scoreTrajectory,
 } from "./rewards/reward.js";
+export { type PolicyEndpoint, type PolicyEndpointOptions, policyEndpoint } from "./rollout/endpoint.js";
 // Three-stage rollouts in groups of K
 export type { GroupResult, GroupSummary } from "./rollout/group.js";
 export type { RolloutIdentity, RolloutOptions } from "./rollout/options.js";
+export { type PatienceOptions, PatientFetch } from "./rollout/patient-fetch.js";
 export type { RolloutProgress } from "./rollout/progress.js";
+export { type RescoreOptions, type RescoreReport, rescoreFile } from "./rollout/rescore.js";
 export { type RunHooks, type RunSummary, runRollouts, streamRollouts } from "./rollout/runner.js";
 // Exports to trainers
 export { type Exporter, exportRollouts } from "./trajectory/exporter.js";

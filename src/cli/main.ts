@@ -9,6 +9,10 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { AgeMemError, ConfigError, InputError } from "../errors.js";
 import { demoCommand } from "./demo/command.js";
+import { exportCommand } from "./export.js";
+import { rolloutCommand } from "./rollout.js";
+import { scoreCommand } from "./score.js";
+import { statsCommand } from "./stats.js";
 import { validateCommand } from "./validate.js";
 
 async function main(argv: string[]): Promise<void> {
@@ -19,6 +23,10 @@ async function main(argv: string[]): Promise<void> {
     .description("Memory that a LangGraph.js agent manages itself, and can be trained to manage.")
     .version(version)
     .addCommand(demoCommand())
+    .addCommand(rolloutCommand())
+    .addCommand(scoreCommand())
+    .addCommand(statsCommand())
+    .addCommand(exportCommand())
     .addCommand(validateCommand());
   await program.parseAsync(argv);
 }

@@ -1,0 +1,48 @@
+/** BM25 over a small collection of texts: which passages look most like a query. Pure. */
+import { contentStems } from "../../rewards/judges/offline.js";
+
+const K1 = 1.2;
+const B = 0.75;
+
+/** A ranked text: its place in the collection and its score. */
+export interface Hit {
+  index: number;
+  score: number;
+}
+
+/** An index over word stems, without stop words; a stem counts once per text. */
+export class Bm25 {
+  private readonly postings = new Map<string, number[]>();
+  private readonly lengths: number[] = [];
+
+  /** @example new Bm25(["a fortified wine", "a red car"]).search("sweet wine")[0]?.index; // 0 */
+  constructor(texts: readonly string[]) {
+    for (const [index, text] of texts.entries()) {
+      const stems = contentStems(text);
+      this.lengths.push(stems.size);
+      for (const stem of stems) {
+        const list = this.postings.get(stem);
+        if (list) list.push(index);
+        else this.postings.set(stem, [index]);
+      }
+    }
+  }
+
+  /** Texts that share a word with the query, best first; equal scores in the order of the collection. */
+  search(query: string): Hit[] {
+    const count = this.lengths.length;
+    const mean = this.lengths.reduce((a, b) => a + b, 0) / Math.max(1, count);
+    const scores = new Map<number, number>();
+    for (const stem of contentStems(query)) {
+      const list = this.postings.get(stem) ?? [];
+      const idf = Math.log(1 + (count - list.length + 0.5) / (list.length + 0.5));
+      for (const index of list) {
+        const norm = K1 * (1 - B + (B * (this.lengths[index] ?? 0)) / Math.max(1, mean));
+        scores.set(index, (scores.get(index) ?? 0) + (idf * (K1 + 1)) / (1 + norm));
+      }
+    }
+    return [...scores]
+      .map(([index, score]) => ({ index, score }))
+      .sort((a, b) => b.score - a.score || a.index - b.index);
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * From one word on the command line to tasks: which file in which format, or which generator.
+ *
+ * Owns the names of sources and the order of loading, padding and checking. Leaves out the formats themselves.
+ */
+import { existsSync } from "node:fs";
+import { InputError } from "../../errors.js";
+import type { MemoryTask } from "../../types.js";
+import { loadHotpotQa } from "../datasets/hotpotqa.js";
+import { loadJsonlTasks } from "../datasets/jsonl-tasks.js";
+import { loadLocomo } from "../datasets/locomo.js";
+import { padDistractors } from "./padding.js";
+import { generateTasks } from "./synthetic.js";
+
+/** For help texts. */
+export const TASK_SOURCES =
+  "hotpotqa:FILE, locomo:FILE, jsonl:FILE, synthetic:N[:DIFFICULTY], or a file by its ending";
+
+/** Options of {@link loadTasks}. */
+export interface TaskSourceOptions {
+  limit?: number;
+  /** Seed of shuffles and of the generator. Default 0. */
+  seed?: number | string;
+  /** Fills the distractors of each task up to so many with neighbours from other tasks. Default: none. */
+  padTo?: number;
+  /** Told about oddities of the data, one line each. */
+  onNotice?: (line: string) => void;
+}
+
+/**
+ * Loads tasks. `.json` files without a prefix are HotpotQA, `.jsonl` files tasks of one's own.
+ *
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` for an unknown source; as the loaders for their files
+ * @example
+ * const tasks = await loadTasks("synthetic:100:0.5", { seed: 1 });
+ */
+export async function loadTasks(source: string, options: TaskSourceOptions = {}): Promise<MemoryTask[]> {
+  const tasks = await read(source, options);
+  const { padTo, seed = 0 } = options;
+  return padTo === undefined ? tasks : padDistractors(tasks, { size: padTo, seed });
+}
+
+async function read(source: string, options: TaskSourceOptions): Promise<MemoryTask[]> {
+  const { seed = 0, limit, onNotice } = options;
+  const most = limit === undefined ? {} : { limit };
+  const named = /^(hotpotqa|locomo|jsonl|synthetic):(.+)$/.exec(source);
+  if (!named && /^[a-z]+:/.test(source) && !existsSync(source)) {
+    throw new InputError("AGEMEM_INPUT_ARGUMENT", `There is no task source ${source}`, {
+      remedy: `Give ${TASK_SOURCES}.`,
+    });
+  }
+  const kind = named?.[1] ?? (/\.(jsonl|ndjson)$/i.test(source) ? "jsonl" : "hotpotqa");
+  const rest = named?.[2] ?? source;
+  const told = onNotice && {
+    onNotice: ({ taskId, message }: { taskId: string; message: string }) => onNotice(`${taskId}: ${message}`),
+  };
+  switch (kind) {
+    case "hotpotqa":
+      return loadHotpotQa(rest, { seed, ...most, ...told });
+    case "locomo":
+      return loadLocomo(rest, { seed, ...most, ...told });
+    case "jsonl":
+      return loadJsonlTasks(rest, most);
+    default:
+      return synthetic(rest, options);
+  }
+}
+
+function synthetic(text: string, { seed = 0, limit }: TaskSourceOptions): MemoryTask[] {
+  const [, count, difficulty] = /^(\d+)(?::(0|1|0?\.\d+|1\.0+))?$/.exec(text) ?? [];
+  if (count === undefined) {
+    throw new InputError(
+      "AGEMEM_INPUT_ARGUMENT",
+      `synthetic:${text} is not synthetic:N or synthetic:N:DIFFICULTY`,
+      {
+        remedy: "Give a number of tasks and a difficulty from 0 to 1, such as synthetic:100:0.5.",
+      },
+    );
+  }
+  return generateTasks({
+    count: Math.min(Number(count), limit ?? Number.POSITIVE_INFINITY),
+    seed,
+    ...(difficulty === undefined ? {} : { difficulty: Number(difficulty) }),
+  });
+}

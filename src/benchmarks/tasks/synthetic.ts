@@ -1,0 +1,135 @@
+/**
+ * A generator of tasks about people whose circumstances change: seeded, of chosen difficulty, with known gold memories.
+ *
+ * Owns what makes a task hard: how many people a question leads over, how often the asked fact changed, how much small
+ * talk surrounds it, how many look-alikes follow. All names and wording are made up here (`synthetic-world.ts`). Pure.
+ */
+import { InputError } from "../../errors.js";
+import { createRandom, type Random } from "../../lib/random.js";
+import type { MemoryTask, Passage } from "../../types.js";
+import {
+  ATTRIBUTES,
+  type Attribute,
+  FIRST_NAMES,
+  MONTHS,
+  RELATIONS,
+  SMALL_TALK,
+  SURNAMES,
+} from "./synthetic-world.js";
+
+/** Options of {@link generateTasks}. */
+export interface SyntheticOptions {
+  count: number;
+  /** Default 0. */
+  seed?: number | string;
+  /** 0 (one person, nothing changes) to 1 (three people, two changes, ten look-alikes). Default 0.5. */
+  difficulty?: number;
+}
+
+/**
+ * Generates tasks. Equal options give equal tasks; a longer list begins with the shorter one.
+ *
+ * `goldFacts` are the sentences that hold at the end; `metadata.stale` lists values that held before and would be
+ * wrong answers. No distractor names a person of the chain or the answer.
+ *
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` for a difficulty outside of 0 to 1
+ * @example
+ * const [task] = generateTasks({ count: 1, seed: 7, difficulty: 0 });
+ */
+export function generateTasks({ count, seed = 0, difficulty = 0.5 }: SyntheticOptions): MemoryTask[] {
+  if (!(difficulty >= 0 && difficulty <= 1)) {
+    throw new InputError("AGEMEM_INPUT_ARGUMENT", `The difficulty ${difficulty} is not from 0 to 1`, {
+      remedy: "Give 0 for the easiest tasks, 1 for the hardest.",
+    });
+  }
+  return Array.from({ length: count }, (_, i) => generate(`${seed}/${difficulty}/${i}`, i, difficulty));
+}
+
+function generate(seed: string, i: number, difficulty: number): MemoryTask {
+  const random = createRandom(`synthetic/${seed}`);
+  const hops = 1 + Math.round(2 * difficulty);
+  const changes = Math.round(2 * difficulty);
+  const people = pickPeople(random, hops);
+  const attribute = random.pick(ATTRIBUTES);
+  const values = random.shuffle(attribute.values).slice(0, changes + 1);
+  const relations = random.shuffle(RELATIONS).slice(0, hops - 1);
+  const answer = values.at(-1) as string;
+  const last = people.at(-1) as string;
+  const links = relations.map((relation, hop) => ({
+    title: people[hop] as string,
+    text: `${people[hop]}'s ${relation} is ${people[hop + 1]}.`,
+  }));
+  // Within one year, so that the months tell what came last.
+  const start = random.integer(MONTHS.length - 2 * changes);
+  const states = values.map((value, n) => {
+    const month = MONTHS[start + 2 * n] as string;
+    const before = values[n - 1];
+    const text =
+      before === undefined ? attribute.is(last, value, month) : attribute.becomes(last, value, before, month);
+    return { title: last, text };
+  });
+  const talk = Math.round(3 * difficulty);
+  const told = interleave(random, links, states);
+  return {
+    id: `synthetic-${i}`,
+    question: attribute.asks(
+      relations.reduce((name, relation) => `${name}'s ${relation}`, people[0] as string),
+    ),
+    answer,
+    context: told.map(({ title, text }) => ({ title, text: [text, ...smallTalk(random, talk)].join(" ") })),
+    distractors: lookAlikes(random, people, attribute, values, 3 + Math.round(7 * difficulty)),
+    goldFacts: [...links, ...states.slice(-1)].map(({ text }) => text),
+    metadata: {
+      dataset: "synthetic",
+      difficulty,
+      hops,
+      changes,
+      attribute: attribute.name,
+      stale: values.slice(0, -1),
+    },
+  };
+}
+
+/** People without a shared first name or surname. */
+function pickPeople(random: Random, n: number): string[] {
+  const first = random.shuffle(FIRST_NAMES);
+  const surnames = random.shuffle(SURNAMES);
+  return Array.from({ length: n }, (_, i) => `${first[i]} ${surnames[i]}`);
+}
+
+/** Both lists mixed at random, each in its own order: a change is told after what it changes. */
+function interleave<T>(random: Random, a: readonly T[], b: readonly T[]): T[] {
+  const out: T[] = [];
+  const rest: [T[], T[]] = [[...a], [...b]];
+  while (out.length < a.length + b.length) {
+    const from = random.integer(rest[0].length + rest[1].length) < rest[0].length ? rest[0] : rest[1];
+    out.push(from.shift() as T);
+  }
+  return out;
+}
+
+function smallTalk(random: Random, n: number): string[] {
+  return random.shuffle(SMALL_TALK).slice(0, n);
+}
+
+/** Other people with a name in part the same, and the same kind of fact with another value. */
+function lookAlikes(
+  random: Random,
+  people: readonly string[],
+  attribute: Attribute,
+  used: readonly string[],
+  n: number,
+): Passage[] {
+  const values = attribute.values.filter((value) => !used.includes(value));
+  const firsts = FIRST_NAMES.filter((name) => !people.some((person) => person.startsWith(`${name} `)));
+  const surnames = SURNAMES.filter((name) => !people.some((person) => person.endsWith(` ${name}`)));
+  return Array.from({ length: n }, (_, i) => {
+    const [first, surname] = (people[i % people.length] as string).split(" ");
+    const name = i % 2 === 0 ? `${first} ${random.pick(surnames)}` : `${random.pick(firsts)} ${surname}`;
+    const value = random.pick(values);
+    return {
+      title: name,
+      text: `${attribute.is(name, value, random.pick(MONTHS))} ${random.pick(SMALL_TALK)}`,
+    };
+  });
+}

@@ -1,0 +1,92 @@
+/** `agemem rollout | stats | score | export` as processes, one after the other on one recording. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type OpenAIServer, startOpenAIServer } from "../../src/testing/openai-server.js";
+import { run, temporaryDirectory } from "./program.js";
+
+let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
+const at = (name: string) => join(folder.path, name);
+const lines = (name: string) =>
+  readFileSync(at(name), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+beforeAll(async () => {
+  folder = await temporaryDirectory();
+});
+afterAll(() => folder.remove());
+
+describe("with the rules", () => {
+  it("roll out, sum up, score again and export", async () => {
+    const rolled = await run(["rollout", "synthetic:2:0", "--k", "2", "--out", at("run.jsonl")]);
+    expect(rolled).toMatchObject({ code: 0, stdout: expect.stringContaining("4 rollouts, 0 failed") });
+
+    const weights = ["--reward", "answer-only", "--weight", "penalty=1"];
+    const [again, stats, table, scored, trl] = await Promise.all([
+      run(["rollout", "synthetic:2:0", "--k", "2", "--out", at("run.jsonl")]),
+      run(["stats", at("run.jsonl"), "--json", "--plots", at("plots")]),
+      run(["stats", at("run.jsonl")]),
+      run(["score", at("run.jsonl"), ...weights, "--out", at("scored.jsonl")]),
+      run(["export", at("run.jsonl"), "--to", "trl", "--out", at("trl.jsonl")]),
+    ]);
+    expect(again.stdout).toBe(rolled.stdout);
+    expect(JSON.parse(stats.stdout)).toMatchObject({
+      rollouts: 4,
+      byStatus: { ok: 4 },
+      groups: { groups: 2 },
+    });
+    expect(readFileSync(join(at("plots"), "tokens.svg"), "utf8")).toContain("</svg>");
+    expect(table.stdout).toMatch(/prompt tokens per call \(TN\)[\s\S]*R\(tau\)/);
+    expect(scored.stdout).toContain("4 of 4 rollouts scored");
+    expect(trl).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/\d+ x no token ids from the server/),
+    });
+    expect(existsSync(at("trl.jsonl"))).toBe(false);
+
+    const chat = await run(["export", at("scored.jsonl"), "--to", "chat", "--out", at("chat.jsonl")]);
+    expect(chat.code).toBe(0);
+    expect(lines("chat.jsonl")[0]).toHaveProperty("messages");
+  }, 60_000);
+
+  it("say what is wrong in one line", async () => {
+    const refused = await run(["score", at("none.jsonl"), "--out", at("y.jsonl"), "--weight", "task"]);
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^AGEMEM_INPUT_ARGUMENT: .*\n$/),
+    });
+  }, 30_000);
+});
+
+describe("with a served model", () => {
+  let server: OpenAIServer;
+  beforeAll(async () => {
+    let asked = 0;
+    server = await startOpenAIServer(() => (++asked === 2 ? { status: 503 } : "Porto"));
+  });
+  afterAll(() => server.close());
+
+  it("record the server's tokens, export every step to TRL, and keep the key to themselves", async () => {
+    const env = { OPENAI_BASE_URL: server.url, OPENAI_API_KEY: "sk-not-to-be-seen", AGEMEM_MODEL: "served" };
+    const args = ["--k", "2", "--policy-version", "3", "--out", at("served.jsonl")];
+    const rolled = await run(["rollout", "synthetic:2:0.5", ...args], env);
+    expect(rolled.stderr).not.toContain("sk-not");
+    expect(rolled).toMatchObject({ code: 0, stdout: expect.stringContaining("4 rollouts, 0 failed") });
+    expect(readFileSync(at("served.jsonl"), "utf8")).not.toContain("sk-not-to-be-seen");
+    const exported = await run([
+      "export",
+      at("served.jsonl"),
+      "--to",
+      "trl",
+      "--out",
+      at("trl-served.jsonl"),
+    ]);
+    expect(exported).toMatchObject({ code: 0, stderr: "" });
+    const steps = lines("served.jsonl").filter((line) => line.kind === "step");
+    const rows = lines("trl-served.jsonl");
+    expect(rows).toHaveLength(steps.length);
+    expect(rows[0]).toMatchObject({ model_version: 3, advantage: expect.any(Number) });
+  }, 60_000);
+});
