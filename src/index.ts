@@ -7,6 +7,8 @@
 // The agent, and the tools for graphs of your own
 export { type AgeMemAgent, createAgeMemAgent } from "./agent/agent.js";
 export { type Environment, type EnvironmentOptions, openEnvironment } from "./agent/environment.js";
+export { AgeMemFilterEdit, type AgeMemFilterEditConfig } from "./agent/filter-edit.js";
+export { type AgeMemMiddlewareConfig, ageMemMiddleware } from "./agent/middleware.js";
 export type { AgeMemAgentOptions } from "./agent/options.js";
 export { AgentState, type AgentStateValue, type AgentStatus } from "./agent/state.js";
 // Short-term memory

@@ -19,9 +19,14 @@ export function systemPrompt(options: {
   names?: ToolNames;
   variant?: PromptVariant;
 }): string {
+  const { instructions, ...guided } = options;
+  return [instructions?.trim() || "You are a helpful assistant.", memoryGuide(guided)].join("\n\n");
+}
+
+/** The guide to the memories alone, for an agent that has a system prompt of its own. */
+export function memoryGuide(options: { names?: ToolNames; variant?: PromptVariant } = {}): string {
   const names = options.names ?? PAPER_TOOL_NAMES;
-  const guide = options.variant === "short" ? shortGuide(names) : fullGuide(names);
-  return [options.instructions?.trim() || "You are a helpful assistant.", guide].join("\n\n");
+  return options.variant === "short" ? shortGuide(names) : fullGuide(names);
 }
 
 function fullGuide(n: ToolNames): string {

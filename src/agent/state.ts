@@ -6,16 +6,23 @@
 import { MessagesValue, ReducedValue, StateSchema } from "@langchain/langgraph";
 import { z } from "zod";
 import { reduceFacts } from "../context/budget.js";
-import type { MessageFact, MessageFacts } from "../types.js";
+import type { MessageFact, MessageFacts, StoreVersion } from "../types.js";
+
+const version = z.object({ branch: z.string(), revision: z.number() }).nullable();
+
+/** Calls that run at the same time each tell what they saw; on one branch the newest counts. */
+function newer(current: StoreVersion | null, update: StoreVersion | null): StoreVersion | null {
+  if (!current || !update || current.branch !== update.branch) return update ?? current;
+  return update.revision >= current.revision ? update : current;
+}
 
 const fact = z.custom<MessageFact>((value) => typeof value === "object" && value !== null);
 
 /** How an invocation ended. "running" is seen by a reader of an unfinished thread only. */
 export type AgentStatus = "running" | "answered" | "max_steps" | "format_error";
 
-export const AgentState = new StateSchema({
-  /** C, without the system prompt. */
-  messages: MessagesValue,
+/** What is known about the messages, and the M that was seen: what the memory tools keep in any graph's state. */
+const memory = {
   /** Token count, origin and lineage per message id. */
   contextFacts: new ReducedValue(
     z.record(z.string(), fact).default(() => ({})),
@@ -25,12 +32,24 @@ export const AgentState = new StateSchema({
         reduceFacts(current, update),
     },
   ),
+  /** The M this state has seen; null for stores without versions. */
+  ltmVersion: new ReducedValue(version.default(null), {
+    inputSchema: version.default(null),
+    reducer: (current: StoreVersion | null, update: StoreVersion | null) => newer(current, update),
+  }),
+};
+
+/** The state that `ageMemMiddleware` adds to an agent's messages. */
+export const MemoryState = new StateSchema(memory);
+
+export const AgentState = new StateSchema({
+  /** C, without the system prompt. */
+  messages: MessagesValue,
+  ...memory,
   /** Tokens of system prompt and tool schemas: the tools count them too. */
   contextOverhead: z.number().default(0),
   /** Tokens of the whole prompt of the last model call. */
   contextTokens: z.number().default(0),
-  /** The M this state has seen; null for stores without versions. */
-  ltmVersion: z.object({ branch: z.string(), revision: z.number() }).nullable().default(null),
   /** Model calls since the newest user message. */
   steps: z.number().default(0),
   /** Responses of this thread that broke the protocol. */

@@ -64,7 +64,7 @@ export function contextOf(
     messages,
     facts: state.contextFacts ?? {},
     ...(state.ltmVersion ? { seen: state.ltmVersion } : {}),
-    overheadTokens: state.contextOverhead ?? 0,
+    overheadTokens: state.contextOverhead ?? kit.overheadTokens(),
     protectIds: runningExchange(messages),
     config: {
       ...(given.callbacks ? { callbacks: given.callbacks } : {}),

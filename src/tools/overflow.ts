@@ -22,14 +22,17 @@ export interface ReducedContext {
 }
 
 /**
- * Summarises the oldest rounds until the context fits. Undefined when nothing may be taken out (one message fills
- * the window) or the summariser fails: the context then stays whole, and the provider decides.
+ * Summarises the oldest rounds until the context fits. Undefined when it fits already, nothing may be taken out (one
+ * message fills the window) or the summariser fails: the context then stays whole, and the provider decides.
+ *
+ * @param all summarise all but `keepIds`, whether the context fits or not
  */
 export async function reduceOverflow(
   kit: MemoryToolkit,
   state: { messages: BaseMessage[]; contextFacts: MessageFacts },
   overheadTokens: number,
   config: LangGraphRunnableConfig,
+  all?: { keepIds: Iterable<string> },
 ): Promise<ReducedContext | undefined> {
   const started = kit.now();
   const run = { ...config, state: { ...state, contextOverhead: overheadTokens } };
@@ -37,7 +40,9 @@ export async function reduceOverflow(
   const plan = emergencyPlan(state.messages, {
     facts: state.contextFacts,
     counter: kit.counter,
-    budget: kit.budget,
+    ...(all
+      ? { budget: { maxTokens: 1, responseTokens: 0 }, target: 0, protectIds: all.keepIds }
+      : { budget: kit.budget }),
     overheadTokens,
   });
   if (!plan) return undefined;

@@ -40,6 +40,11 @@ export interface MemoryToolkitOptions {
   duplicateThreshold?: number;
   /** Messages of at least this many tokens are filtered by segment; default 80. */
   segmentMinTokens?: number;
+  /**
+   * Tokens of the acting model's system prompt and tool schemas, for graphs whose state does not say
+   * (`contextOverhead`); default 0.
+   */
+  overheadTokens?: () => number;
   /** Time source for the outcome's latency and for tests; default `Date.now`. */
   now?: () => number;
 }
@@ -62,6 +67,7 @@ export function createToolkit(options: MemoryToolkitOptions): MemoryToolkit {
     topK: options.topK ?? 3,
     duplicateThreshold: options.duplicateThreshold ?? 0.95,
     segmentMinTokens: options.segmentMinTokens ?? 80,
+    overheadTokens: options.overheadTokens ?? (() => 0),
     now: options.now ?? Date.now,
   };
   inRange("theta", toolkit.theta, 0, 1);
