@@ -19,7 +19,7 @@ export interface StoreIndexOptions {
   fields?: string[];
   /** `"auto"`: FAISS when it loads, else flat. Environment `AGEMEM_INDEX=flat` or `faiss` overrides. */
   kind?: "auto" | "faiss" | "flat";
-  /** Vectors of a search scope below which it is scanned without an index. Default 384. */
+  /** Vectors of a search scope below which it is scanned without an index. Default 2,048. */
   scanBelow?: number;
   /** Vectors of a search scope from which the index is approximate; `Infinity` = never. Default 20,000. */
   approximateFrom?: number;

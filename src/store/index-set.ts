@@ -15,7 +15,7 @@ import { PartitionedIndex, type PartitionState } from "./vector-indexes/partitio
 import type { VectorTable } from "./vector-table.js";
 
 /** Scopes with fewer slots are scanned: below this the call into FAISS costs more than it saves. */
-const SCAN_BELOW = 384;
+const SCAN_BELOW = 2048;
 /** Scopes with this many slots or more are searched approximately. */
 const APPROXIMATE_FROM = 20_000;
 /** Indexes kept; the least recently used one is dropped. */

@@ -39,6 +39,10 @@ export interface HistoryEntry {
 
 const COLUMNS = "v.*, i.key AS key";
 
+const ROWS_AT_ONCE = 12;
+const BY_IDS = `SELECT v.id, v.ns, v.op, v.born, v.created_at, v.updated_at, v.expires_at, v.ttl, v.value, i.key
+  FROM versions v JOIN items i ON i.id = v.item WHERE v.id IN (${"?, ".repeat(ROWS_AT_ONCE - 1)}?)`;
+
 /**
  * The newest row of an item that a view sees, also when it is a deletion. A row that ended without a successor
  * (its deletion was vacuumed) counts as absent.
@@ -77,6 +81,18 @@ export function rowById(engine: Engine, version: number): VersionRow | undefined
     version,
   );
   return row && isLive(row, engine.now()) ? row : undefined;
+}
+
+/** The live ones of some version rows, by id; in one statement, since ten single ones cost as much as a search. */
+export function rowsByIds(engine: Engine, versions: readonly number[]): Map<number, VersionRow> {
+  const now = engine.now();
+  const rows = new Map<number, VersionRow>();
+  for (let from = 0; from < versions.length; from += ROWS_AT_ONCE) {
+    const ids: (number | null)[] = versions.slice(from, from + ROWS_AT_ONCE);
+    while (ids.length < ROWS_AT_ONCE) ids.push(null);
+    for (const row of engine.db.rows<VersionRow>(BY_IDS, ...ids)) if (isLive(row, now)) rows.set(row.id, row);
+  }
+  return rows;
 }
 
 export function isLive(row: { op: number; expires_at: number | null }, now: number): boolean {

@@ -7,7 +7,7 @@ import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
 import type { Filter } from "./filter.js";
 import type { NamespaceRow } from "./namespaces.js";
-import { rowById, rowsOf, toItem, type VersionRow } from "./reader.js";
+import { rowById, rowsByIds, rowsOf, toItem, type VersionRow } from "./reader.js";
 import type { SearchItem } from "./search-options.js";
 import { normalise } from "./vector-table.js";
 
@@ -71,12 +71,12 @@ export function rankByVector(
 }
 
 function take(engine: Engine, hits: readonly { slot: number; score: number }[]): RankedRow[] {
-  const out: RankedRow[] = [];
-  for (const { slot, score } of hits) {
-    const row = rowById(engine, engine.table?.version.at(slot) ?? -1);
-    if (row) out.push({ row, score });
-  }
-  return out;
+  const versions = hits.map(({ slot }) => engine.table?.version.at(slot) ?? -1);
+  const rows = rowsByIds(engine, versions);
+  return hits.flatMap(({ score }, i) => {
+    const row = rows.get(versions[i] as number);
+    return row ? [{ row, score }] : [];
+  });
 }
 
 /** Filters first, ranks after: for filters so selective that the best by score do not hold enough. */

@@ -106,3 +106,41 @@ export class TopHits {
     }
   }
 }
+
+const BLOCK = 256;
+
+/** Scores the accepted slots of some lists block by block and hands each to `offer`. Returns how many there were. */
+export class Scorer {
+  readonly #slots = new Int32Array(BLOCK);
+  readonly #scores = new Float64Array(BLOCK);
+  readonly #unit: Float64Array;
+  #filled = 0;
+  /** Slots scored or waiting. */
+  seen = 0;
+
+  constructor(
+    private readonly table: VectorTable,
+    unit: Float32Array,
+    private readonly accept: (slot: number) => boolean,
+    private readonly offer: (slot: number, score: number) => void,
+  ) {
+    this.#unit = Float64Array.from(unit);
+  }
+
+  add(list: Int32Array | readonly number[]): void {
+    for (let i = 0; i < list.length; i++) {
+      const slot = list[i] as number;
+      if (!this.accept(slot)) continue;
+      this.#slots[this.#filled++] = slot;
+      this.seen++;
+      if (this.#filled === BLOCK) this.flush();
+    }
+  }
+
+  /** Scores what waits. Call at the end. */
+  flush(): void {
+    this.table.scores(this.#slots, this.#filled, this.#unit, this.#scores);
+    for (let i = 0; i < this.#filled; i++) this.offer(this.#slots[i] as number, this.#scores[i] as number);
+    this.#filled = 0;
+  }
+}

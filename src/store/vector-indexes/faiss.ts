@@ -8,7 +8,7 @@
  */
 import { createRequire } from "node:module";
 import { IntegerList } from "../columns.js";
-import { TopHits } from "../top-hits.js";
+import { Scorer, TopHits } from "../top-hits.js";
 import type { Hit, VectorIndex } from "../vector-index.js";
 import type { VectorTable } from "../vector-table.js";
 import { scan } from "./flat.js";
@@ -102,13 +102,12 @@ export class FaissIndex implements VectorIndex {
     accept: (slot: number) => boolean,
   ): Hit[] {
     const found: number[] = [];
-    for (const label of labels) {
-      const slot = slots[label];
-      if (slot !== undefined && accept(slot)) found.push(slot);
-    }
+    for (const label of labels) if (slots[label] !== undefined) found.push(slots[label] as number);
     found.sort((a, b) => a - b);
     const top = new TopHits(this.table, k);
-    for (const slot of found) top.offer(slot, this.table.score(slot, unit));
+    const scorer = new Scorer(this.table, unit, accept, (slot, score) => top.offer(slot, score));
+    scorer.add(found);
+    scorer.flush();
     return top.finish();
   }
 

@@ -1,6 +1,6 @@
 /** Exact search in plain TypeScript over the vector table: the reference, and the fallback without FAISS. */
 import { IntegerList } from "../columns.js";
-import { TopHits } from "../top-hits.js";
+import { Scorer, TopHits } from "../top-hits.js";
 import type { Hit, VectorIndex } from "../vector-index.js";
 import type { VectorTable } from "../vector-table.js";
 
@@ -37,11 +37,8 @@ export function scan(
   accept: (slot: number) => boolean,
 ): Hit[] {
   const top = new TopHits(table, k);
-  for (const list of lists) {
-    for (let i = 0; i < list.length; i++) {
-      const slot = list[i] as number;
-      if (accept(slot)) top.offer(slot, table.score(slot, unit));
-    }
-  }
+  const scorer = new Scorer(table, unit, accept, (slot, score) => top.offer(slot, score));
+  for (const list of lists) scorer.add(list);
+  scorer.flush();
   return top.finish();
 }

@@ -6,7 +6,7 @@
  */
 import { assign, type Clusters, type Source, train } from "../clusters.js";
 import { IntegerList } from "../columns.js";
-import { TopHits } from "../top-hits.js";
+import { Scorer, TopHits } from "../top-hits.js";
 import type { Hit, VectorIndex } from "../vector-index.js";
 import { dot, type VectorTable } from "../vector-table.js";
 import { scan } from "./flat.js";
@@ -73,15 +73,12 @@ export class PartitionedIndex implements VectorIndex {
     const order = orderBy(clusters, unit);
     const budget = Math.max(SCAN_LEAST, this.size * SCAN_SHARE, k * 20);
     const top = new TopHits(this.table, k * 2 + 8);
-    let seen = 0;
+    const scorer = new Scorer(this.table, unit, accept, (slot, score) => top.offerAlone(slot, score));
     for (const c of order) {
-      for (const slot of (this.#lists[c] as IntegerList).view()) {
-        if (!accept(slot)) continue;
-        seen++;
-        top.offerAlone(slot, this.table.score(slot, unit));
-      }
-      if (seen >= budget) break;
+      scorer.add((this.#lists[c] as IntegerList).view());
+      if (scorer.seen >= budget) break;
     }
+    scorer.flush();
     return bestPerVersion(this.table, top.finish(), k);
   }
 
