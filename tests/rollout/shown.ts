@@ -54,6 +54,7 @@ export function timeless({ trajectory, steps }: Rollout): unknown {
     "ts",
     "latency_ms",
     "run_id",
+    "root_run_id",
     "checkpoint_id",
     "checkpoint_ns",
     "revision",
