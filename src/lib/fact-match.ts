@@ -3,11 +3,11 @@
  *
  * Words are compared by their English stem, without stop words and without "user" (who tells of himself as "I"). A
  * text says a fact when one to three consecutive sentences of it hold
- * - every name and number of the fact (capitalised words apart from its first), and
+ * - every name and number of the fact (words with a capital or a digit), and
  * - three quarters of its content words, rounded up, and
  * - agree with it on being negated ("no longer lives in Porto" does not say "lives in Porto").
  *
- * It knows no synonyms: give a fact in the words of the conversation. Pure.
+ * Questions say nothing. It knows no synonyms: give a fact in the words of the conversation. Pure.
  */
 import { stemmer } from "stemmer";
 import { eng } from "stopword";
@@ -98,7 +98,7 @@ function readFact(text: string): Fact {
     return { words: new Set(), must: [], needed: 0, negated: false };
   }
   const words = contentWords(tokens);
-  const marked = tokens.filter((token, i) => /\p{N}/u.test(token) || (i > 0 && /^\p{Lu}/u.test(token)));
+  const marked = tokens.filter((token) => /\p{N}/u.test(token) || /^\p{Lu}/u.test(token));
   return {
     words,
     must: [...contentWords(marked)],
@@ -111,6 +111,7 @@ function readText(text: string): Sentence[] {
   return text
     .split(/\n+/)
     .flatMap(splitSentences)
+    .filter((sentence) => !/\?["'”’)]*$/.test(sentence))
     .map((sentence) => {
       const tokens = tokensOf(sentence);
       return { words: contentWords(tokens), negated: isNegated(tokens) };

@@ -210,9 +210,10 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
       error: null,
       latency_ms: Math.max(0, this.now() - startedAt),
     });
-    for (const message of answers) {
+    // An edit's update repeats the whole context, older answers included: only the run's own answer is news.
+    for (const message of own && callId !== null ? [own] : answers) {
       const outcome = outcomeOf(message);
-      if (outcome) log.addOp(toMemoryOpRecord(outcome, outcome.toolCallId === callId ? input : null));
+      if (outcome) log.addOp(toMemoryOpRecord(outcome, input));
     }
   }
 

@@ -59,6 +59,8 @@ export class RolloutLog {
   private emitted = 0;
   /** What the overflow guard did since the last policy call; goes to the next one. */
   private guardOps: MemoryOpRecord[] = [];
+  /** Steps of calls that no response names; a graph's output may repeat their answers later. */
+  private readonly unnamed = new Map<string, StepRecord>();
 
   constructor(readonly rolloutId: string) {}
 
@@ -241,8 +243,11 @@ export class RolloutLog {
   private stepOfCall(toolCallId: string): StepRecord | undefined {
     const named = this.drafts.findLast((d) => d.step.response?.tool_calls.some((c) => c.id === toolCallId));
     if (named) return named.step;
+    const known = this.unnamed.get(toolCallId);
     const last = this.lastPolicy;
-    return last?.done && last.step.protocol === "text" ? last.step : undefined;
+    if (known || !last?.done || last.step.protocol !== "text") return known;
+    this.unnamed.set(toolCallId, last.step);
+    return last.step;
   }
 }
 

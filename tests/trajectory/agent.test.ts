@@ -76,6 +76,28 @@ describe("TrajectoryRecorder on createAgeMemAgent", () => {
     expect(steps[1]?.extends_previous).toBe(true);
   });
 
+  it("keeps each operation on its step when an edit repeats the whole context", async () => {
+    const tags = (name: string, args: object) =>
+      `<think>hm</think><tool_call>${JSON.stringify([{ name, arguments: args }])}</tool_call>`;
+    const steps = await record(
+      [
+        tags("Add_memory", { content: "Lives in Oslo." }),
+        tags("Retrieve_memory", { query: "Oslo" }),
+        tags("Filter_context", { criteria: "Lives in Oslo." }),
+        tags("Delete_memory", { memory_id: "none" }),
+        "<think>hm</think><answer>Done.</answer>",
+      ],
+      { protocol: "text", theta: 0.1 },
+    );
+    expect(steps.map((s) => s.memory_ops.map((o) => [o.op, o.ok]))).toEqual([
+      [["ADD", true]],
+      [["RETRIEVE", true]],
+      [["FILTER", true]],
+      [["DELETE", false]],
+      [],
+    ]);
+  });
+
   it.each([{}, { agemem_run_key: "r/s3/t0" }])(
     "marks broken responses: the one that was repaired and the one that ends the run (%j)",
     async (configurable) => {

@@ -1,0 +1,92 @@
+/** What happened in a conversation, one readable event each, in order. Pure. */
+import type { MemoryOp } from "../../types.js";
+import type { StepRecord } from "../schema.js";
+import type { MemoryOpRecord } from "../schema-parts.js";
+import { argumentOf } from "./context-text.js";
+import { isEdit, type Turn } from "./conversations.js";
+import { argumentsOf, type MemoryLedger } from "./memory-ledger.js";
+import { answerOf } from "./verdict.js";
+
+/** One memory of an event, with what is known of its content. */
+export interface TracedMemory {
+  id: string;
+  content: string | null;
+}
+
+/** One memory operation, or an answer. */
+export interface TraceEvent {
+  step: number;
+  stage: number;
+  kind: MemoryOp | "ANSWER";
+  /** The overflow guard did it; the model had not asked. */
+  guard: boolean;
+  ok: boolean;
+  /** Why it was refused. */
+  error: string | null;
+  /** What was asked: the query, the criteria, the span; for an answer its text. */
+  asked: string | null;
+  /** Memories stored, changed, deleted or found, best first. */
+  memories: TracedMemory[];
+  /** Content before an UPDATE. */
+  before: string | null;
+  editId: string | null;
+  /** Messages an edit took out or shortened. */
+  messages: number;
+  tokensSaved: number;
+  /** Model calls of the operation itself, and their tokens. */
+  auxiliary: { calls: number; tokens: number } | null;
+}
+
+const ASKED: Partial<Record<MemoryOp, string>> = { RETRIEVE: "query", SUMMARY: "span", FILTER: "criteria" };
+
+/** Event of an operation; ask before and after it is applied to the ledger: `before` is the content it found. */
+export function operationEvent(
+  op: MemoryOpRecord,
+  step: StepRecord,
+  ledger: MemoryLedger,
+  options: { guard: boolean; before: string | null },
+): TraceEvent {
+  const args = argumentsOf(op, step);
+  const asked = argumentOf(args, ASKED[op.op] ?? "content");
+  const writes = op.op === "ADD" || op.op === "UPDATE";
+  return {
+    step: step.step_index,
+    stage: step.stage,
+    kind: op.op,
+    guard: options.guard,
+    ok: op.ok,
+    error: op.error?.message ?? null,
+    asked: writes && op.ok ? null : asked === undefined ? null : String(asked),
+    memories: op.memory_ids.map((id) => ({ id, content: ledger.get(op.namespace, id)?.content ?? null })),
+    before: op.op === "UPDATE" ? options.before : null,
+    editId: op.edit_id,
+    messages: op.message_ids.length,
+    tokensSaved: isEdit(op) ? op.tokens_before - op.tokens_after : 0,
+    auxiliary: op.auxiliary && {
+      calls: op.auxiliary.calls,
+      tokens: op.auxiliary.prompt_tokens + op.auxiliary.completion_tokens,
+    },
+  };
+}
+
+/** Event of a response that asked for nothing; null for any other. */
+export function answerEvent(turn: Turn): TraceEvent | null {
+  const { step } = turn;
+  const text = answerOf(turn).trim();
+  if (step.format_error !== null || turn.ops.length + step.tool_runs.length > 0 || !text) return null;
+  return {
+    step: step.step_index,
+    stage: step.stage,
+    kind: "ANSWER",
+    guard: false,
+    ok: true,
+    error: null,
+    asked: text,
+    memories: [],
+    before: null,
+    editId: null,
+    messages: 0,
+    tokensSaved: 0,
+    auxiliary: null,
+  };
+}

@@ -1,0 +1,189 @@
+/**
+ * Why an answer lacked a fact; the first that fits:
+ *
+ * 1. The answer says it, or the context of the answer held it: "answered", "in_context".
+ * 2. M had held it and does not any more: "deleted", "overwritten".
+ * 3. A RETRIEVE had brought it into the running context, or only the context ever held it, and an edit took it out:
+ *    "filtered", "summarised".
+ * 4. M holds it: "not_retrieved".
+ * 5. "never_stored", or "unknown" where the recording does not tell.
+ *
+ * Pure.
+ */
+import { collapseSpace, truncate } from "../../lib/text.js";
+import { plain, textOf } from "./context-text.js";
+import type { Turn } from "./conversations.js";
+import type { FactTracker } from "./fact-tracker.js";
+import type { MemoryChange, MemoryEntry, MemoryLedger, Place } from "./memory-ledger.js";
+
+export const VERDICTS = [
+  "answered",
+  "in_context",
+  "filtered",
+  "summarised",
+  "not_retrieved",
+  "deleted",
+  "overwritten",
+  "never_stored",
+  "unknown",
+] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+/** What became of one fact. */
+export interface FactVerdict {
+  fact: string;
+  /** Asked for by the caller, or from the episode. */
+  source: "given" | "gold_fact" | "gold_answer";
+  verdict: Verdict;
+  /** False where memories from before the recording could change it. */
+  certain: boolean;
+  /** `step_index` of the answer. */
+  step: number;
+  /** One or two sentences. */
+  reason: string;
+}
+
+/** Where the question is asked: at an answer, with the memories as they stand. */
+export interface Scene {
+  turn: Turn;
+  ledger: MemoryLedger;
+  /** Namespaces of the conversation, as in the ledger. */
+  namespaces: ReadonlySet<string>;
+  rolloutId: string;
+}
+
+type Finding = Pick<FactVerdict, "verdict" | "reason"> & { certain?: boolean };
+
+/** Judges one fact at one answer. */
+export function judgeFact(
+  tracker: FactTracker,
+  scene: Scene,
+  source: FactVerdict["source"],
+  usable: boolean,
+): FactVerdict {
+  const finding = usable
+    ? (inSight(tracker, scene) ?? outOfSight(tracker, scene))
+    : { verdict: "unknown" as const, reason: "It has no words by which a text could be recognised." };
+  return { fact: tracker.fact, source, certain: true, step: scene.turn.step.step_index, ...finding };
+}
+
+function inSight(tracker: FactTracker, { turn }: Scene): Finding | null {
+  if (tracker.says(answerOf(turn))) return { verdict: "answered", reason: "The answer says it." };
+  const { held } = tracker;
+  if (held?.step !== turn.step.step_index) return null;
+  const shown = [...new Set(held.messages.map(({ role }) => role))].join(" and ");
+  return {
+    verdict: "in_context",
+    reason: `The context of the answer held it (${shown} message): the model could have used it.`,
+  };
+}
+
+function outOfSight(tracker: FactTracker, scene: Scene): Finding {
+  const { ledger, namespaces } = scene;
+  const holding = ledger.present(namespaces).filter((entry) => tracker.isEntry(entry));
+  const gone = holding.length > 0 ? undefined : lastLossOfM(tracker, ledger, namespaces);
+  if (gone) return lostFromM(tracker, gone, scene);
+  if (tracker.loss && (tracker.retrieved || holding.length === 0)) return lostFromContext(tracker, holding);
+  if (holding.length > 0) return notRetrieved(tracker, holding, scene);
+  return neverStored(tracker, scene);
+}
+
+function lostFromContext(tracker: FactTracker, holding: readonly MemoryEntry[]): Finding {
+  const { loss, retrieved } = tracker;
+  const came = retrieved ? "It was retrieved" : "It was in the context";
+  const left = holding.length > 0 ? " M still holds it." : "";
+  if (!loss?.op) {
+    return {
+      verdict: "unknown",
+      reason: `${came} and is gone at step ${loss?.step}; no recorded operation explains that.${left}`,
+    };
+  }
+  const verdict = loss.op.op === "FILTER" ? "filtered" : "summarised";
+  return { verdict, reason: `${came}, and ${describeLoss(tracker)}.${left}` };
+}
+
+function describeLoss({ loss }: FactTracker): string {
+  if (!loss?.op) return "it left the context";
+  const edit = `${loss.op.op} ${loss.op.edit_id ?? ""}`.trim();
+  return loss.op.op === "FILTER"
+    ? `${edit} of step ${loss.step} removed it`
+    : `the summary of ${edit} at step ${loss.step} left it out`;
+}
+
+function notRetrieved(tracker: FactTracker, holding: readonly MemoryEntry[], scene: Scene): Finding {
+  const [entry] = holding as [MemoryEntry];
+  const since = entry.storedAt ? `since ${placeOf(entry.storedAt, scene)}` : "from before the recording";
+  const stored = `M holds it as ${holding.map(({ id }) => id).join(", ")} ${since}`;
+  const asked = tracker.retrievals.map(({ op, step }) => {
+    const got = op.memory_ids.length > 0 ? op.memory_ids.join(", ") : "nothing";
+    return `step ${step} returned ${got}`;
+  });
+  const why = asked.length > 0 ? `RETRIEVE of ${asked.join("; ")}` : "no RETRIEVE ran in this context";
+  const before =
+    tracker.foundEarlier === null
+      ? ""
+      : ` It was found at step ${tracker.foundEarlier}, in a context that was emptied since.`;
+  const dropped = tracker.loss ? ` In the context itself, ${describeLoss(tracker)}.` : "";
+  return { verdict: "not_retrieved", reason: `${stored}; ${why}.${before}${dropped}` };
+}
+
+function lostFromM(tracker: FactTracker, gone: MemoryChange, scene: Scene): Finding {
+  const where = placeOf(gone.at, scene);
+  const dropped = tracker.loss ? ` In the context itself, ${describeLoss(tracker)}.` : "";
+  if (gone.op === "DELETE") {
+    return { verdict: "deleted", reason: `${gone.id} said it until DELETE at ${where}.${dropped}` };
+  }
+  const now = gone.after === null ? "" : ` with "${shorten(gone.after)}"`;
+  const reason = `${gone.id} said it until UPDATE at ${where} replaced it${now}.${dropped}`;
+  return { verdict: "overwritten", reason };
+}
+
+function neverStored(tracker: FactTracker, { ledger, namespaces }: Scene): Finding {
+  const unread = ledger.changes.filter(({ op, after }) => op !== "DELETE" && after === null);
+  if (unread.length > 0) {
+    const ids = [...new Set(unread.map(({ id }) => id))].join(", ");
+    return { verdict: "unknown", reason: `The recording does not say what was stored as ${ids}.` };
+  }
+  const told =
+    tracker.emptiedAt !== null
+      ? `The context said it until it began anew at step ${tracker.emptiedAt}; no memory says it.`
+      : tracker.firstSeen === null
+        ? "Neither the context nor a memory ever said it in this recording."
+        : `The context first said it at step ${tracker.firstSeen}; no memory says it.`;
+  const unseen = ledger.present(namespaces).filter(({ content }) => content === null);
+  const certain = !ledger.heldBefore && unseen.length === 0;
+  const doubt = certain ? "" : " M held memories from before the recording, not all of which it shows.";
+  return { verdict: "never_stored", certain, reason: told + doubt };
+}
+
+/** The last time M stopped saying the fact. */
+function lastLossOfM(
+  tracker: FactTracker,
+  ledger: MemoryLedger,
+  namespaces: ReadonlySet<string>,
+): MemoryChange | undefined {
+  return ledger.changes.findLast(
+    ({ before, after, namespace }) =>
+      (namespaces.size === 0 || namespaces.has(namespace)) &&
+      before !== null &&
+      tracker.says(before) &&
+      !(after !== null && tracker.says(after)),
+  );
+}
+
+/** What the model said to the user: without its reasoning and tags. */
+export function answerOf({ step }: Turn): string {
+  const text = textOf(step.response?.content ?? null);
+  const tagged = text.match(/<answer>([\s\S]*?)(?:<\/answer>|$)/)?.[1];
+  if (tagged !== undefined) return tagged;
+  const said = text.replace(/<think>[\s\S]*?(?:<\/think>|$)/g, "").replace(/<tool_call>[\s\S]*$/, "");
+  return step.response?.tool_calls.length ? "" : plain(said);
+}
+
+function placeOf(place: Place, { rolloutId }: Scene): string {
+  return place.rolloutId === rolloutId ? `step ${place.step}` : `step ${place.step} of ${place.rolloutId}`;
+}
+
+function shorten(text: string): string {
+  return truncate(collapseSpace(text), 80);
+}

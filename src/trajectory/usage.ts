@@ -1,0 +1,78 @@
+/** Usage per operation from recorded steps. Pure. */
+import {
+  chargeCall,
+  chargeOperation,
+  type ModelCall,
+  type UsageByOperation,
+  type UsageKey,
+} from "../lib/usage.js";
+import type { StepRecord } from "./schema.js";
+import type { MemoryOpRecord } from "./schema-parts.js";
+import { conversationsOf, type Turn } from "./trace/conversations.js";
+
+/**
+ * Calls, tokens, time and savings per operation; see `lib/usage.ts` for what is charged to what. Tokens are those the
+ * server reported; a call without a report counts as a call of 0 tokens.
+ *
+ * @example
+ * const usage = usageOfSteps(recorder.take("r1"));
+ * costOf(totalUsage(usage), { "gpt-4o-mini": { input: 0.15, output: 0.6 } });
+ */
+export function usageOfSteps(steps: readonly StepRecord[]): UsageByOperation {
+  let usage: UsageByOperation = {};
+  for (const conversation of conversationsOf(steps)) {
+    const { turns } = conversation;
+    const first = turns[0];
+    usage = chargeAuxiliary(usage, conversation.auxBefore, [], first?.guardOps ?? []);
+    for (const [i, turn] of turns.entries()) {
+      usage = chargeCall(usage, keysOf(turn), callOf(turn.step));
+      for (const op of turn.guardOps) usage = charge(usage, op, "GUARD");
+      for (const op of turn.ops) usage = charge(usage, op, op.op);
+      usage = chargeAuxiliary(usage, turn.aux, turn.ops, turns[i + 1]?.guardOps ?? []);
+    }
+  }
+  return usage;
+}
+
+/** What the response of a call asked for. */
+function keysOf({ step, ops }: Turn): UsageKey[] {
+  const known = new Set(ops.map((op) => op.tool_call_id));
+  const own = step.tool_runs.filter((run) => run.tool_call_id === null || !known.has(run.tool_call_id));
+  const keys: UsageKey[] = [...ops.map((op) => op.op), ...own.map(() => "TOOLS" as const)];
+  return keys.length > 0 ? keys : ["ANSWER"];
+}
+
+function charge(usage: UsageByOperation, op: MemoryOpRecord, key: UsageKey): UsageByOperation {
+  const operation = {
+    op: op.op,
+    ok: op.ok,
+    tokensBefore: op.tokens_before,
+    tokensAfter: op.tokens_after,
+    latencyMs: op.latency_ms,
+  };
+  return chargeOperation(usage, operation, { key, auxiliaryMs: op.auxiliary?.latency_ms ?? 0 });
+}
+
+/** Calls between two policy calls: first the summaries the response asked for made theirs, then the guard. */
+function chargeAuxiliary(
+  usage: UsageByOperation,
+  aux: readonly StepRecord[],
+  ops: readonly MemoryOpRecord[],
+  guardOps: readonly MemoryOpRecord[],
+): UsageByOperation {
+  const summaries = ops.filter((op) => op.op === "SUMMARY");
+  const guarded = guardOps.reduce((sum, op) => sum + (op.auxiliary?.calls ?? 0), 0);
+  return aux.reduce((sum, step, i) => {
+    const isGuards = i >= aux.length - guarded;
+    return chargeCall(sum, [isGuards ? "GUARD" : summaries.length > 0 ? "SUMMARY" : "AUX"], callOf(step));
+  }, usage);
+}
+
+function callOf(step: StepRecord): ModelCall {
+  return {
+    model: step.model ?? "unknown",
+    promptTokens: step.usage?.prompt_tokens ?? 0,
+    completionTokens: step.usage?.completion_tokens ?? 0,
+    latencyMs: step.latency_ms,
+  };
+}

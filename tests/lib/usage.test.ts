@@ -1,0 +1,36 @@
+/** Usage adds up, and a price is given only where every model has one. */
+import { expect, it } from "vitest";
+import { addUsage, chargeCall, chargeOperation, costOf, totalUsage } from "../../src/lib/usage.js";
+
+const call = { model: "gpt", promptTokens: 900, completionTokens: 90, latencyMs: 30 };
+const filter = { op: "FILTER" as const, ok: true, tokensBefore: 100, tokensAfter: 40, latencyMs: 5 };
+
+it("shares a call among what its response asks for, and adds up", () => {
+  const once = chargeCall({}, ["ADD", "ADD", "FILTER"], call);
+  const usage = chargeOperation(once, filter);
+  expect(usage.ADD).toMatchObject({ operations: 0, promptTokens: 600, completionTokens: 60, latencyMs: 20 });
+  expect(usage.ADD?.calls).toBeCloseTo(2 / 3, 12);
+  expect(usage.FILTER).toMatchObject({ operations: 1, tokensSaved: 60, latencyMs: 15, promptTokens: 300 });
+  const total = totalUsage(addUsage(usage, usage));
+  expect(total).toMatchObject({ promptTokens: 1800, completionTokens: 180, tokensSaved: 120, operations: 2 });
+  expect(total.calls).toBeCloseTo(2, 12);
+  expect(once.FILTER?.operations).toBe(0); // nothing was mutated
+});
+
+it("counts refusals and takes auxiliary time off", () => {
+  const usage = chargeOperation(
+    {},
+    { ...filter, ok: false, latencyMs: 10 },
+    { key: "GUARD", auxiliaryMs: 8 },
+  );
+  expect(usage).toEqual({ GUARD: expect.objectContaining({ refused: 1, tokensSaved: 0, latencyMs: 2 }) });
+});
+
+it("prices per million tokens; unknown models have no price, not 0", () => {
+  const usage = chargeCall(chargeCall({}, ["ADD"], call), ["SUMMARY"], { ...call, model: "mini" });
+  const prices = { gpt: { input: 2, output: 10 }, mini: { input: 1, output: 1 } };
+  expect(costOf(totalUsage(usage), prices)).toBeCloseTo((900 * 2 + 90 * 10 + 990) / 1e6, 12);
+  expect(costOf(totalUsage(usage), { gpt: prices.gpt })).toBeNull();
+  expect(costOf(usage.ADD ?? totalUsage({}), { gpt: prices.gpt })).toBeCloseTo(0.0027, 12);
+  expect(costOf(totalUsage({}), {})).toBe(0);
+});
