@@ -6,7 +6,7 @@
 import { spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import colors from "picocolors";
 import { type Environment, openEnvironment } from "../../agent/environment.js";
 import { InputError, messageOf, StoreError } from "../../errors.js";
@@ -24,6 +24,7 @@ interface DemoArguments {
   session?: number;
   dir: string;
   budget: number;
+  protocol: "native" | "text";
   hotpotqa?: string;
   limit: number;
   k: number;
@@ -43,6 +44,11 @@ export function demoCommand(): Command {
     )
     .option("--dir <directory>", "where store and recordings go", ".agemem/demo")
     .option("--budget <tokens>", "context budget of the conversation", wholeNumber, 2500)
+    .addOption(
+      new Option("--protocol <name>", "native tool calling, or the paper's tags as text")
+        .choices(["native", "text"])
+        .default("native"),
+    )
     .option("--hotpotqa <file>", "roll out rows of a HotpotQA file in three stages instead")
     .option("--limit <n>", "rows to roll out", wholeNumber, 5)
     .option("--k <n>", "rollouts per row", wholeNumber, 4)
@@ -73,7 +79,7 @@ async function bothSessions(options: DemoArguments): Promise<void> {
 }
 
 function shared(options: DemoArguments): string[] {
-  return ["--dir", options.dir, "--budget", String(options.budget)];
+  return ["--dir", options.dir, "--budget", String(options.budget), "--protocol", options.protocol];
 }
 
 function runSelf(args: string[]): Promise<number> {
@@ -106,6 +112,7 @@ async function oneSession(options: DemoArguments, number: number): Promise<void>
       threadId: `session-${number}`,
       userId: USER,
       maxTokens: options.budget,
+      protocol: options.protocol,
       recording,
       print,
     });

@@ -24,6 +24,7 @@ export interface HotpotQaArguments {
   k: number;
   seed: string;
   concurrency: number;
+  protocol: "native" | "text";
   out?: string;
 }
 
@@ -51,6 +52,7 @@ export async function runHotpotQa(options: HotpotQaArguments): Promise<void> {
         k: options.k,
         seed: options.seed,
         concurrency: options.concurrency,
+        protocol: options.protocol,
         runName: "hotpotqa",
       },
       {

@@ -7,6 +7,7 @@ import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messag
 import { MemorySaver } from "@langchain/langgraph";
 import { createAgeMemAgent } from "../../agent/agent.js";
 import type { Environment } from "../../agent/environment.js";
+import { parseTextResponse } from "../../agent/text-parser.js";
 import { TrajectoryWriter } from "../../trajectory/file.js";
 import { TrajectoryRecorder } from "../../trajectory/recorder.js";
 import type { StepRecord } from "../../trajectory/schema.js";
@@ -24,6 +25,7 @@ export interface SessionOptions {
   userId: string;
   /** Context budget in tokens. */
   maxTokens: number;
+  protocol: "native" | "text";
   /** File the steps are appended to. */
   recording: string;
   print: (line: string) => void;
@@ -35,6 +37,7 @@ export async function playSession(options: SessionOptions): Promise<MemoryOpOutc
   const agent = createAgeMemAgent({
     ...environment.agent,
     budget: { maxTokens: options.maxTokens, responseTokens: Math.round(options.maxTokens / 8) },
+    protocol: options.protocol,
     checkpointer: new MemorySaver(),
     maxSteps: 12,
   });
@@ -111,7 +114,16 @@ function showModel(
   print: (line: string) => void,
 ): void {
   for (const call of message.tool_calls ?? []) calls.set(call.id ?? "", call.args);
+  const { thought, answer } = readable(message);
+  if (thought) print(thoughtLine(thought));
+  if (answer) print(answerLine(answer));
+}
+
+/** What the model thought and answered, without the tags of the text protocol. */
+function readable(message: AIMessage): { thought: string; answer: string } {
   const text = message.text.trim();
-  if (!text) return;
-  print((message.tool_calls?.length ?? 0) > 0 ? thoughtLine(text) : answerLine(text));
+  const acts = (message.tool_calls?.length ?? 0) > 0;
+  if (!text.startsWith("<")) return acts ? { thought: text, answer: "" } : { thought: "", answer: text };
+  const parsed = parseTextResponse(text);
+  return { thought: parsed.think, answer: parsed.kind === "answer" ? parsed.answer : "" };
 }

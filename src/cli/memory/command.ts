@@ -1,0 +1,37 @@
+/** `agemem memory`: the commands on a store. */
+import { Command } from "commander";
+import { getCommand, historyCommand, lsCommand, searchCommand } from "./items.js";
+import {
+  backupCommand,
+  exportCommand,
+  importCommand,
+  reembedCommand,
+  repairCommand,
+  statsCommand,
+  vacuumCommand,
+  verifyCommand,
+} from "./maintenance.js";
+
+export function memoryCommand(): Command {
+  return new Command("memory")
+    .description("look at and look after a long-term memory store")
+    .option(
+      "--store <directory>",
+      "the store's directory (environment AGEMEM_STORE)",
+      process.env.AGEMEM_STORE ?? "memory",
+    )
+    .option("--embeddings <model>", 'embedding model: "lexical", "openai:NAME" or "hf:NAME"')
+    .option("--json", "print JSON")
+    .addCommand(lsCommand())
+    .addCommand(getCommand())
+    .addCommand(searchCommand())
+    .addCommand(historyCommand())
+    .addCommand(exportCommand())
+    .addCommand(importCommand())
+    .addCommand(backupCommand())
+    .addCommand(verifyCommand())
+    .addCommand(repairCommand())
+    .addCommand(vacuumCommand())
+    .addCommand(reembedCommand())
+    .addCommand(statsCommand());
+}

@@ -1,0 +1,80 @@
+/** How the memory commands find and open a store, name namespaces and print. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { InputError } from "../../errors.js";
+import { resolveEmbeddings } from "../../models/embeddings.js";
+import { DATABASE_FILE } from "../../store/database.js";
+import { FaissStore, type FaissStoreOptions } from "../../store/faiss-store.js";
+
+export interface StoreOptions {
+  store: string;
+  embeddings?: string;
+  json?: boolean;
+}
+
+/** What a command needs of the store: its embedding model or only its items. */
+export type Need = "items" | "vectors";
+
+/**
+ * Opens the store of a command. Without `--embeddings` the model is that of the store when it is the lexical one,
+ * else that of the environment.
+ */
+export async function openStore(options: StoreOptions, need: Need, create = false): Promise<FaissStore> {
+  if (!create && !existsSync(join(options.store, DATABASE_FILE))) {
+    throw new InputError("AGEMEM_INPUT_FILE", `There is no store in ${options.store}`, {
+      remedy: "Name its directory with --store, or set AGEMEM_STORE.",
+      details: { path: options.store },
+    });
+  }
+  return FaissStore.open(options.store, need === "items" ? {} : await indexOptions(options));
+}
+
+/** The embedding model of a command as store options. */
+export async function indexOptions(options: StoreOptions): Promise<FaissStoreOptions> {
+  const spec = options.embeddings ?? (await storedSpec(options.store));
+  const { embeddings, name, dims } = await resolveEmbeddings(spec);
+  const vectorWeight = name.startsWith("lexical") ? 0.2 : 1;
+  return {
+    index: { embeddings, embeddingName: name, fields: ["content"], vectorWeight, ...(dims ? { dims } : {}) },
+  };
+}
+
+async function storedSpec(path: string): Promise<string | undefined> {
+  if (!existsSync(join(path, DATABASE_FILE))) return undefined;
+  await using store = await FaissStore.open(path);
+  const { embedding } = await store.stats();
+  return embedding?.startsWith("lexical") ? "lexical" : undefined;
+}
+
+/** `a/b` or a JSON list. Throws `AGEMEM_INPUT_ARGUMENT`. */
+export function parseNamespace(text: string | undefined): string[] {
+  if (!text) return [];
+  if (!text.startsWith("[")) return text.split("/");
+  try {
+    const labels: unknown = JSON.parse(text);
+    if (Array.isArray(labels) && labels.every((label) => typeof label === "string")) return labels;
+  } catch (cause) {
+    throw namespaceError(text, cause);
+  }
+  throw namespaceError(text, undefined);
+}
+
+function namespaceError(text: string, cause: unknown): InputError {
+  return new InputError("AGEMEM_INPUT_ARGUMENT", `${text} is no namespace`, {
+    cause,
+    remedy: 'Write it as a/b or as a JSON list, ["a", "b"].',
+  });
+}
+
+/** Prints a value as JSON, or as the lines of `text`. */
+export function print(options: StoreOptions, value: unknown, text: () => string | string[]): void {
+  if (options.json) console.log(JSON.stringify(value));
+  else for (const line of [text()].flat()) console.log(line);
+}
+
+/** A line on standard error that counts; nothing where nobody watches. */
+export function counter(unit: string): (done: number) => void {
+  return (done) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r${done} ${unit}   `);
+  };
+}
