@@ -14,10 +14,11 @@ import { type Durability, openDatabase } from "./database.js";
 import type { StoreIndexOptions } from "./embedder.js";
 import { Engine } from "./engine.js";
 import { DEFAULT_LIMITS, namespacePath, type PutOp, type StoreLimits } from "./operations.js";
-import { type PromoteOptions, type PromoteResult, promoteBranch } from "./promote.js";
-import { type HistoryEntry, historyOf, itemId } from "./reader.js";
+import { type PromoteOptions, type PromoteResult, promoteBranch, vectorsOf } from "./promote.js";
+import { type HistoryEntry, historyOf, itemId, rowsOf, toItem } from "./reader.js";
 import { type ReembedOptions, reembedStore } from "./reembed.js";
 import { type RepairResult, repairStore } from "./repair.js";
+import { type RetrieverOptions, StoreRetriever } from "./retriever.js";
 import { MAIN } from "./schema.js";
 import type { MemorySearchOptions, SearchItem } from "./search-options.js";
 import { saveSidecar } from "./sidecar.js";
@@ -99,6 +100,27 @@ abstract class StoreHandle extends BaseStore {
   ): Promise<SearchItem[]> {
     const [found] = await runBatch(this.engine, this.target, [{ namespacePrefix, ...options }]);
     return found as SearchItem[];
+  }
+
+  /** A LangChain retriever over a namespace: each item a document, its `content` the text. */
+  asRetriever(options: RetrieverOptions): StoreRetriever {
+    return new StoreRetriever(this, options);
+  }
+
+  /** Live items below a prefix with their first stored vector (null without one), for export to other formats. */
+  async itemsWithVectors(
+    namespacePrefix: string[],
+  ): Promise<
+    { namespace: string[]; key: string; value: Record<string, unknown>; vector: Float32Array | null }[]
+  > {
+    this.engine.poll();
+    const { engine } = this;
+    const view = this.target.view();
+    const rows = engine.namespaces.under(namespacePrefix).flatMap(({ id }) => [...rowsOf(engine, view, id)]);
+    return rows.map((row) => {
+      const { namespace, key, value } = toItem(engine, row);
+      return { namespace, key, value, vector: vectorsOf(engine, row.id)[0]?.vector ?? null };
+    });
   }
 
   /** Every state this view sees of an item, newest first; `[]` when there never was one. */
