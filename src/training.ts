@@ -31,6 +31,8 @@ export {
 } from "./rewards/reward.js";
 export { type PolicyEndpoint, type PolicyEndpointOptions, policyEndpoint } from "./rollout/endpoint.js";
 // Three-stage rollouts in groups of K
+export { createRolloutGraph, type RolloutGraphOptions, type RolloutGroupOutput } from "./rollout/graph.js";
+export { type RolloutRequest, rolloutRequest } from "./rollout/graph-request.js";
 export type { GroupResult, GroupSummary } from "./rollout/group.js";
 export type { RolloutIdentity, RolloutOptions } from "./rollout/options.js";
 export { type PatienceOptions, PatientFetch } from "./rollout/patient-fetch.js";

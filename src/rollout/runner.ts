@@ -5,6 +5,7 @@
  * count of what is done (`progress.ts`).
  */
 import { setMaxListeners } from "node:events";
+import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
 import pLimit, { type LimitFunction } from "p-limit";
 import type { MemoryTask } from "../types.js";
 import { withSignal } from "./deadline.js";
@@ -66,13 +67,18 @@ export async function streamRollouts(
       // Each rollout under way listens once and takes its listener back.
       setMaxListeners(checked.concurrency + 10, signal);
       const run = new Run({ ...checked, signal }, journal, tracker, hooks);
-      return run.all(tasks);
+      return alone(() => run.all(tasks));
     });
     complete = true;
     return { ...tracker.progress, groups };
   } finally {
     await journal?.close(complete);
   }
+}
+
+/** Called in a node of another graph, rollouts must not become its children: no thread, checkpoints or signal of it. */
+function alone<T>(work: () => Promise<T>): Promise<T> {
+  return AsyncLocalStorageProviderSingleton.runWithConfig(undefined, work, true);
 }
 
 /**

@@ -1,0 +1,26 @@
+/**
+ * The rollout service of `langgraph.json`: a trainer sends tasks and its policy's endpoint and gets scored groups.
+ *
+ * A factory without I/O at import. Embeddings are those the environment names, opened once per process.
+ */
+import { FaissStore, resolveEmbeddings, tokenCounter } from "../src/index.js";
+import { createRolloutGraph } from "../src/training.js";
+
+let opened: Promise<ReturnType<typeof createRolloutGraph>> | undefined;
+
+/** Called by the server per run; a failed opening is tried again at the next one. */
+export function graph(): Promise<ReturnType<typeof createRolloutGraph>> {
+  opened ??= resolveEmbeddings()
+    .then(({ embeddings, name: embeddingName }) =>
+      createRolloutGraph({
+        openStore: () =>
+          FaissStore.open(":memory:", { index: { embeddings, embeddingName, fields: ["content"] } }),
+        counterFor: tokenCounter,
+      }),
+    )
+    .catch((error) => {
+      opened = undefined;
+      throw error;
+    });
+  return opened;
+}

@@ -1,0 +1,111 @@
+/** What a trainer sends to the rollout graph, and how it becomes settings of a run. All names are snake_case. */
+import { z } from "zod";
+import { ADVANTAGE_PRESETS } from "../grpo.js";
+import { REWARD_PRESETS } from "../rewards/reward.js";
+import { EXPORTERS } from "../trajectory/exporters/registry.js";
+import type { MemoryTask } from "../types.js";
+import type { PolicyEndpointOptions } from "./endpoint.js";
+import type { RolloutOptions } from "./options.js";
+
+const passage = z.union([
+  z.string().transform((text) => ({ title: "", text })),
+  z.object({ title: z.string().default(""), text: z.string().min(1) }),
+]);
+
+const task = z.object({
+  id: z.string().min(1),
+  question: z.string().min(1),
+  answer: z.string(),
+  context: z.array(passage).min(1),
+  distractors: z.array(passage).default([]),
+  gold_facts: z.array(z.string()).default([]),
+  metadata: z.record(z.string(), z.unknown()).default({}),
+});
+
+/** Where the policy is served. The key is the server's own OPENAI_API_KEY: requests are kept, keys must not be. */
+const endpoint = z.strictObject({
+  /** "offline" for the rules, else the name at the endpoint. */
+  model: z.string().min(1),
+  base_url: z.url().optional(),
+  temperature: z.number().min(0).max(2).optional(),
+  top_p: z.number().min(0).max(1).optional(),
+  max_tokens: z.int().min(1).optional(),
+  /** Further fields of the request body, such as `chat_template_kwargs`. */
+  body: z.record(z.string(), z.unknown()).optional(),
+  send_seed: z.boolean().optional(),
+});
+
+const names = <T extends object>(object: T) =>
+  z.enum(Object.keys(object) as [Extract<keyof T, string>, ...Extract<keyof T, string>[]]);
+const whole = z.int().min(1);
+
+/** The input of the graph. */
+export const rolloutRequest = z.strictObject({
+  tasks: z.array(task).min(1),
+  policy: endpoint.default({ model: "offline" }),
+  /** Number of the weights behind the policy. */
+  policy_version: z.int().min(0).optional(),
+  k: whole.optional(),
+  max_turns: whole.optional(),
+  concurrency: whole.optional(),
+  timeout_s: z.number().positive().optional(),
+  protocol: z.enum(["native", "text"]).optional(),
+  seed: z.union([z.string(), z.number()]).optional(),
+  /** Part of all ids. Default "v" and the policy version, so that groups of different weights never share an id. */
+  run_name: z.string().min(1).optional(),
+  reward: z
+    .strictObject({
+      preset: names(REWARD_PRESETS).optional(),
+      weights: z
+        .strictObject({ task: z.number(), context: z.number(), memory: z.number(), penalty: z.number() })
+        .partial()
+        .optional(),
+    })
+    .optional(),
+  advantage: names(ADVANTAGE_PRESETS).optional(),
+  /** "offline" or the model that judges, on the server's own endpoint. */
+  judge: z.string().min(1).default("offline"),
+  /** What each group's `samples` are: whole records, or rows of an exporter. */
+  format: z.union([z.literal("records"), names(EXPORTERS)]).default("records"),
+});
+
+export type RolloutRequest = z.infer<typeof rolloutRequest>;
+
+/** The tasks in the vocabulary of the code. */
+export function tasksOf(request: RolloutRequest): MemoryTask[] {
+  return request.tasks.map(({ gold_facts: goldFacts, ...rest }) => ({ ...rest, goldFacts }));
+}
+
+/** The endpoint of the request. */
+export function endpointOf({ policy, concurrency }: RolloutRequest): PolicyEndpointOptions {
+  const { model, base_url: baseURL, temperature, top_p: topP, max_tokens: maxTokens, body } = policy;
+  return {
+    model,
+    ...(baseURL === undefined ? {} : { baseURL }),
+    sendSeed: policy.send_seed ?? false,
+    sampling: defined({ temperature, topP, maxTokens, body }),
+    ...(concurrency === undefined ? {} : { patience: { concurrency } }),
+  };
+}
+
+/** Everything of a run that the request says beside policy, store and judge. */
+export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
+  const { k, protocol, seed, reward, advantage, policy_version: policyVersion } = request;
+  return defined({
+    k,
+    protocol,
+    seed,
+    reward,
+    advantage,
+    policyVersion,
+    maxTurns: request.max_turns,
+    concurrency: request.concurrency,
+    timeoutMs: request.timeout_s === undefined ? undefined : request.timeout_s * 1000,
+    runName: request.run_name ?? `v${policyVersion ?? 0}`,
+  });
+}
+
+/** Without the keys that are undefined, which would hide defaults. */
+function defined<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}
