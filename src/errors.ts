@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   AGEMEM_EDIT_NOT_FOUND: "No archived context edit with this id exists for the thread.",
   AGEMEM_EDIT_EMPTY: "A summary or filter found nothing it may remove.",
   AGEMEM_EDIT_BUSY: "Another call of the same response edits the context at the same time.",
+  AGEMEM_OPERATION_REJECTED: "A person was asked about the operation and said no.",
   AGEMEM_STORE_PATH: "The store's directory cannot be created, read or written.",
   AGEMEM_STORE_LOCKED: "Another process held the store's write lock for longer than the busy timeout.",
   AGEMEM_STORE_CLOSED: "The store was used after close().",

@@ -6,11 +6,13 @@
 
 // The agent, and the tools for graphs of your own
 export { type AgeMemAgent, createAgeMemAgent } from "./agent/agent.js";
+export type { ApprovalRequest, ApprovalResponse } from "./agent/approval.js";
 export { type Environment, type EnvironmentOptions, openEnvironment } from "./agent/environment.js";
 export { AgeMemFilterEdit, type AgeMemFilterEditConfig } from "./agent/filter-edit.js";
 export { type AgeMemMiddlewareConfig, ageMemMiddleware } from "./agent/middleware.js";
 export type { AgeMemAgentOptions } from "./agent/options.js";
 export { AgentState, type AgentStateValue, type AgentStatus } from "./agent/state.js";
+export type { AgentUsage, ModelPrice, OperationUsage } from "./agent/usage.js";
 // Short-term memory
 export { ContextArchive } from "./context/archive.js";
 export type { ContextBudget } from "./context/budget.js";

@@ -114,6 +114,8 @@ export interface VersionedStore extends BaseStore {
   at(version: StoreVersion): BaseStore;
   /** Writable branch that shares everything up to `from` (default: now). Cost independent of item count. */
   fork(name?: string, options?: { from?: StoreVersion }): Promise<VersionedStore>;
+  /** Handle of an open branch by name. Throws `AGEMEM_STORE_BRANCH`. */
+  branch(name: string): Promise<VersionedStore>;
   /** Drops a branch made by `fork`. */
   discard(): Promise<void>;
   /** Every state of an item that this branch sees, newest first, deletions included. */

@@ -1,13 +1,15 @@
 /** The answer node: says how the invocation ended and leaves a history that any provider accepts. */
 import { ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
+import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { hasFormatError, newestResponse, openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
 import type { AgentStateUpdate, AgentStateValue } from "./state.js";
+import { addModelCall, withCost } from "./usage.js";
 
 /** Builds the node. */
 export function answerNode(parts: AgentParts) {
-  return (state: AgentStateValue): AgentStateUpdate => {
+  return async (state: AgentStateValue, config: LangGraphRunnableConfig): Promise<AgentStateUpdate> => {
     const response = newestResponse(state.messages);
     const open = openCalls(state.messages);
     if (open.length > 0) {
@@ -19,7 +21,15 @@ export function answerNode(parts: AgentParts) {
     }
     if (hasFormatError(state.messages)) return { status: "format_error", finalAnswer: null };
     if (!response || response !== state.messages.at(-1)) return { status: "max_steps", finalAnswer: null };
-    return { status: "answered", finalAnswer: parts.protocol.read(response).answer };
+    const answered: AgentStateUpdate = {
+      status: "answered",
+      finalAnswer: parts.protocol.read(response).answer,
+    };
+    if (!parts.structure) return answered;
+    const started = parts.kit.now();
+    const { value, raw } = await parts.structure(state.messages, config);
+    const usage = addModelCall(state.usage, raw, parts.kit.now() - started, "auxiliary");
+    return { ...answered, structuredResponse: value, usage: withCost(usage, parts.prices) };
   };
 }
 

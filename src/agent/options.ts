@@ -5,6 +5,9 @@ import type { BaseCheckpointSaver } from "@langchain/langgraph";
 import { z } from "zod";
 import type { PromptVariant } from "../prompts.js";
 import type { MemoryToolsOptions } from "../tools/memory-tools.js";
+import type { MemoryOp } from "../types.js";
+import type { MemoryConsistency } from "./memory-branch.js";
+import type { Prices } from "./usage.js";
 
 /** Options of `createAgeMemAgent`, on top of those of the memory tools. */
 export interface AgeMemAgentOptions extends MemoryToolsOptions {
@@ -27,6 +30,24 @@ export interface AgeMemAgentOptions extends MemoryToolsOptions {
    * penalty of training applies.
    */
   overflow?: "summarise" | "record";
+  /**
+   * Operations that a person must approve: the run stops with langchain's human-in-the-loop request and is resumed with
+   * its decisions. Needs a checkpointer.
+   */
+  approve?: readonly MemoryOp[];
+  /**
+   * "latest" (default): all threads share the newest M. "checkpoint": each thread has a branch of M of its own, begun
+   * from the trunk; going back to an earlier checkpoint goes back to the M it saw. Needs a `FaissStore` and a
+   * checkpointer; `store.branch(name)` with the state's `ltmVersion.branch` gives the branch, `promote()` merges it.
+   */
+  memoryConsistency?: MemoryConsistency;
+  /**
+   * Schema of a structured answer: after the final answer one more call of the model fills `structuredResponse`.
+   * Not with protocol "text".
+   */
+  responseFormat?: z.ZodType<Record<string, unknown>> | Record<string, unknown>;
+  /** Prices for the `cost` in `usage`; without them it is null. */
+  prices?: Prices;
   /** Keeps threads; needed for conversations over several invocations. */
   checkpointer?: BaseCheckpointSaver;
   /** Graph name in traces; default "agemem". */

@@ -10,10 +10,13 @@ import { systemPrompt } from "../prompts.js";
 import { createMemoryTools, toolNames } from "../tools/memory-tools.js";
 import { createToolkit, type MemoryToolkit } from "../tools/toolkit.js";
 import type { ToolSchema } from "../types.js";
+import { type MemoryOf, memoryOf } from "./memory-branch.js";
 import type { AgeMemAgentOptions, AgentContextValue } from "./options.js";
 import type { AgentProtocol } from "./protocol.js";
 import { nativeProtocol } from "./protocols/native.js";
 import { textProtocol } from "./protocols/text.js";
+import { type Structure, structureOf } from "./structure.js";
+import type { Prices } from "./usage.js";
 
 export interface AgentParts {
   kit: MemoryToolkit;
@@ -25,6 +28,13 @@ export interface AgentParts {
   memoryTools: ReadonlyMap<string, StructuredToolInterface>;
   ownTools: ToolNode;
   overflow: "summarise" | "record";
+  /** Names of the memory tools that need a person's approval. */
+  approve: ReadonlySet<string>;
+  /** The M of one node run. */
+  memory: MemoryOf;
+  prices: Prices | undefined;
+  /** Fills the structured answer; undefined when none is asked for. */
+  structure: Structure | undefined;
   limits(config: LangGraphRunnableConfig): { maxSteps: number; onMaxSteps: "answer" | "stop" };
 }
 
@@ -59,6 +69,10 @@ export function createParts(options: AgeMemAgentOptions): AgentParts {
     memoryTools: new Map(memory.map((tool) => [tool.name, tool])),
     ownTools: new ToolNode([...own]),
     overflow: options.overflow ?? "summarise",
+    approve: new Set((options.approve ?? []).map((op) => names[op])),
+    memory: memoryOf(kit.store, options.memoryConsistency ?? "latest"),
+    prices: options.prices,
+    structure: structureOf(options),
     limits: (config) => limitsOf(options, config),
   };
 }

@@ -7,6 +7,7 @@ import { MessagesValue, ReducedValue, StateSchema } from "@langchain/langgraph";
 import { z } from "zod";
 import { reduceFacts } from "../context/budget.js";
 import type { MessageFact, MessageFacts, StoreVersion } from "../types.js";
+import { type AgentUsage, noUsage } from "./usage.js";
 
 const version = z.object({ branch: z.string(), revision: z.number() }).nullable();
 
@@ -57,6 +58,10 @@ export const AgentState = new StateSchema({
   /** Emergency summaries of this thread: the context had overflowed. */
   overflows: z.number().default(0),
   status: z.enum(["running", "answered", "max_steps", "format_error"]).default("running"),
+  /** What the last invocation cost. */
+  usage: z.custom<AgentUsage>().default(noUsage),
+  /** The answer in the form of `responseFormat`; null without one, or without an answer. */
+  structuredResponse: z.record(z.string(), z.unknown()).nullable().default(null),
   /** Text of the final answer of the last invocation. */
   finalAnswer: z.string().nullable().default(null),
 });

@@ -14,10 +14,19 @@ import { shortHash } from "../lib/hash.js";
 import { describeModelError } from "../models/chat-model.js";
 import { budgetLine, LAST_STEP_LINE, repairPrompt } from "../prompts.js";
 import { reduceOverflow } from "../tools/overflow.js";
-import { FORMAT_ERROR_KEY, isVersionedStore, MEMORY_EVENT, METADATA, PROTOCOL_REPAIR_TAG } from "../types.js";
+import type { MemoryToolkit } from "../tools/toolkit.js";
+import {
+  FORMAT_ERROR_KEY,
+  isVersionedStore,
+  MEMORY_EVENT,
+  METADATA,
+  type MemoryOpOutcome,
+  PROTOCOL_REPAIR_TAG,
+} from "../types.js";
 import type { AgentParts } from "./parts.js";
 import type { ModelTurn } from "./protocol.js";
 import type { AgentStateUpdate, AgentStateValue } from "./state.js";
+import { type AgentUsage, addModelCall, addOutcome, noUsage, withCost } from "./usage.js";
 
 /** Builds the node. */
 export function thinkNode(parts: AgentParts) {
@@ -25,21 +34,26 @@ export function thinkNode(parts: AgentParts) {
     const limits = parts.limits(config);
     const steps = (state.messages.at(-1)?.getType() === "human" ? 0 : state.steps) + 1;
     const lastStep = steps >= limits.maxSteps && limits.onMaxSteps === "answer";
-    const guarded = await guard(parts, state, config);
+    const kit = { ...parts.kit, store: await parts.memory(state.ltmVersion, config) };
+    const guarded = await guard(parts, kit, state, config);
     const frame = frameOf(parts, guarded.tokens, lastStep);
-    const turn = await converse(parts, [frame.system, ...guarded.messages], config, lastStep);
+    const before = steps === 1 ? noUsage() : state.usage;
+    const usage = guarded.outcome ? addOutcome(before, guarded.outcome) : before;
+    const turn = await converse(parts, [frame.system, ...guarded.messages], config, lastStep, usage);
     fixId(turn.message, config);
     return {
       messages: guarded.edited ? toMessagesUpdate([...guarded.messages, turn.message]) : [turn.message],
       contextFacts: guarded.facts,
       contextOverhead: frame.tokens,
       contextTokens: guarded.tokens,
-      ltmVersion: isVersionedStore(parts.kit.store) ? parts.kit.store.version() : null,
+      ltmVersion: isVersionedStore(kit.store) ? kit.store.version() : null,
+      usage: withCost(turn.usage, parts.prices),
       overflows: state.overflows + (guarded.overflowed ? 1 : 0),
       formatErrors: state.formatErrors + turn.formatErrors,
       steps,
       status: "running",
       finalAnswer: null,
+      structuredResponse: null,
     };
   };
 }
@@ -57,35 +71,33 @@ interface Guarded {
   tokens: number;
   edited: boolean;
   overflowed: boolean;
+  /** Of the emergency summary. */
+  outcome?: MemoryOpOutcome;
 }
 
 /** Counts the context; when it exceeds the budget, the oldest rounds are summarised (production) or it is recorded. */
 async function guard(
   parts: AgentParts,
+  kit: MemoryToolkit,
   state: AgentStateValue,
   config: LangGraphRunnableConfig,
 ): Promise<Guarded> {
   const overhead = frameOf(parts, 0, false).tokens;
-  const counted = countMessages(state.messages, state.contextFacts, parts.kit.counter);
+  const counted = countMessages(state.messages, state.contextFacts, kit.counter);
   const tokens = counted.total + overhead;
   const whole = { messages: state.messages, facts: counted.update, tokens, edited: false };
-  const { budget } = parts.kit;
+  const { budget } = kit;
   // Training records only what breaks the window itself; production keeps room for the response.
   const limit = parts.overflow === "record" ? budget.maxTokens : promptLimit(budget);
   if (tokens <= limit) return { ...whole, overflowed: false };
   if (parts.overflow === "record") return { ...whole, overflowed: true };
-  const reduced = await reduceOverflow(
-    parts.kit,
-    { ...state, contextFacts: counted.facts },
-    overhead,
-    config,
-  );
+  const reduced = await reduceOverflow(kit, { ...state, contextFacts: counted.facts }, overhead, config);
   if (!reduced) return { ...whole, overflowed: true };
   const { messages, outcome } = reduced;
   config.writer?.({ event: MEMORY_EVENT, ...outcome });
   await dispatchCustomEvent(MEMORY_EVENT, outcome, config);
   const facts = { ...counted.update, ...reduced.facts };
-  return { messages, facts, tokens: outcome.tokensAfter, edited: true, overflowed: true };
+  return { messages, facts, tokens: outcome.tokensAfter, edited: true, overflowed: true, outcome };
 }
 
 function frameOf(parts: AgentParts, tokens: number, lastStep: boolean) {
@@ -105,10 +117,12 @@ async function converse(
   messages: BaseMessage[],
   config: LangGraphRunnableConfig,
   lastStep: boolean,
-): Promise<ModelTurn & { formatErrors: number }> {
+  before: AgentUsage,
+): Promise<ModelTurn & { formatErrors: number; usage: AgentUsage }> {
   const visible = repairChatHistory(messages).messages;
   const first = await ask(parts, visible, config, lastStep, false);
-  if (first.formatError === undefined) return { ...first, formatErrors: 0 };
+  const usage = addModelCall(before, first.message, first.latencyMs);
+  if (first.formatError === undefined) return { ...first, formatErrors: 0, usage };
   const again = [...visible, first.message, new HumanMessage(repairPrompt(first.formatError))];
   const second = await ask(parts, repairChatHistory(again).messages, config, lastStep, true);
   if (second.formatError !== undefined) {
@@ -117,7 +131,8 @@ async function converse(
       [FORMAT_ERROR_KEY]: second.formatError,
     };
   }
-  return { ...second, formatErrors: second.formatError === undefined ? 1 : 2 };
+  const both = addModelCall(usage, second.message, second.latencyMs);
+  return { ...second, formatErrors: second.formatError === undefined ? 1 : 2, usage: both };
 }
 
 async function ask(
@@ -126,7 +141,8 @@ async function ask(
   config: LangGraphRunnableConfig,
   lastStep: boolean,
   repair: boolean,
-): Promise<ModelTurn> {
+): Promise<ModelTurn & { latencyMs: number }> {
+  const started = parts.kit.now();
   let response: AIMessage;
   try {
     response = await parts.protocol.call(
@@ -149,5 +165,5 @@ async function ask(
   }
   // Recorded by now; in a checkpoint it would double every message.
   delete response.additional_kwargs.__raw_response;
-  return parts.protocol.read(response);
+  return { ...parts.protocol.read(response), latencyMs: parts.kit.now() - started };
 }

@@ -5,12 +5,13 @@
  * Memory tools report store failures by throwing; the application's own tools run through LangGraph's `ToolNode`,
  * whose errors go back to the model.
  *
- * An own tool begins a graph step of its own: when it interrupts, the step is run again from its start, and nothing
- * before it may be done twice. Memory operations follow each other within one step.
+ * An own tool, or an operation that needs approval, begins a graph step of its own: when it interrupts, the step is run
+ * again from its start, and nothing before it may be done twice. Memory operations follow each other within one step.
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import {
+  type BaseStore,
   type Command,
   isCommand,
   type LangGraphRunnableConfig,
@@ -19,20 +20,24 @@ import {
 } from "@langchain/langgraph";
 import { reduceFacts } from "../context/budget.js";
 import { toMessagesUpdate } from "../context/edit.js";
-import { isOutcome, MEMORY_EVENT } from "../types.js";
+import { isOutcome, MEMORY_EVENT, type MemoryOpOutcome } from "../types.js";
+import { review } from "./approval.js";
 import { openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
 import type { AgentStateUpdate, AgentStateValue } from "./state.js";
+import { addOutcome, withCost } from "./usage.js";
 
 /** Builds the node. */
 export function toolNode(parts: AgentParts) {
   return async (state: AgentStateValue, config: LangGraphRunnableConfig): Promise<AgentStateUpdate> => {
+    const memory = await parts.memory(state.ltmVersion, config);
     let working: AgentStateValue = state;
+    let { usage } = state;
     let rest: Record<string, unknown> = {};
     const written: BaseMessage[] = [];
     for (const [index, call] of openCalls(state.messages).entries()) {
-      if (index > 0 && !parts.memoryTools.has(call.name)) break;
-      const update = await runCall(parts, call, working, config);
+      if (index > 0 && mayInterrupt(parts, call)) break;
+      const update = await runCall(parts, call, working, { ...config, memory });
       const { messages = [], contextFacts = {}, ...others } = update;
       working = {
         ...working,
@@ -42,15 +47,24 @@ export function toolNode(parts: AgentParts) {
       } as AgentStateValue;
       rest = { ...rest, ...others };
       written.push(...(messages as BaseMessage[]));
-      for (const message of messages as BaseMessage[]) announce(message, config);
+      const outcome = outcomeOf((messages as BaseMessage[]).at(-1));
+      if (!outcome) continue;
+      config.writer?.({ event: MEMORY_EVENT, ...outcome });
+      usage = withCost(addOutcome(usage, outcome), parts.prices);
     }
     const replaced = written.some((message) => message.id === REMOVE_ALL_MESSAGES);
     return {
       ...rest,
+      usage,
       messages: replaced ? toMessagesUpdate(working.messages) : written,
       contextFacts: changedFacts(state.contextFacts, working.contextFacts),
     } as AgentStateUpdate;
   };
+}
+
+/** Own tools and calls that need approval may stop the run. */
+function mayInterrupt(parts: AgentParts, call: ToolCall): boolean {
+  return !parts.memoryTools.has(call.name) || parts.approve.has(call.name);
 }
 
 /** One call; what it changes, as a graph update. */
@@ -58,15 +72,16 @@ async function runCall(
   parts: AgentParts,
   call: ToolCall,
   working: AgentStateValue,
-  config: LangGraphRunnableConfig,
+  config: LangGraphRunnableConfig & { memory: BaseStore },
 ): Promise<Record<string, unknown>> {
   const memoryTool = parts.memoryTools.get(call.name);
   if (!memoryTool) {
     const output: unknown = await parts.ownTools.invoke({ ...working, lg_tool_call: call }, config);
     return answered(mergeOutputs(output), call);
   }
-  const runtime = { ...config, state: working, toolCallId: call.id ?? "", sequential: true };
-  const command = (await memoryTool.invoke({ ...call, type: "tool_call" }, runtime)) as Command;
+  const { call: allowed, ...said } = parts.approve.has(call.name) ? review(call) : { call };
+  const runtime = { ...config, ...said, state: working, toolCallId: call.id ?? "", sequential: true };
+  const command = (await memoryTool.invoke({ ...allowed, type: "tool_call" }, runtime)) as Command;
   return command.update as Record<string, unknown>;
 }
 
@@ -91,10 +106,9 @@ function answered(update: ReturnType<typeof mergeOutputs>, call: ToolCall): Reco
   return { ...update, messages: [...update.messages, answer] };
 }
 
-function announce(message: BaseMessage, config: LangGraphRunnableConfig): void {
-  const outcome = ToolMessage.isInstance(message) ? message.artifact : undefined;
-  if (!isOutcome(outcome)) return;
-  config.writer?.({ event: MEMORY_EVENT, ...outcome });
+/** An answer comes last: an edit's list of the whole context, with older answers, stands before it. */
+function outcomeOf(answer: BaseMessage | undefined): MemoryOpOutcome | undefined {
+  return answer && ToolMessage.isInstance(answer) && isOutcome(answer.artifact) ? answer.artifact : undefined;
 }
 
 function changedFacts(

@@ -82,12 +82,15 @@ export function toolNames(renamed: Partial<Record<MemoryOp, string>> = {}): Tool
 
 function createMemoryTool(kit: MemoryToolkit, op: MemoryOp, names: ToolNames): StructuredToolInterface {
   const name = names[op];
-  const isEdit = (toolName: string) => toolName === names.SUMMARY || toolName === names.FILTER;
+  const edits = [names.SUMMARY, names.FILTER];
+  const isEdit = (toolName: string) => edits.includes(name) && edits.includes(toolName);
   return tool(
     async (args: unknown, runtime: ToolRunnableConfig) => {
-      const context = contextOf(kit, runtime as unknown as ToolRunConfig, { isEdit });
-      const report = await runOperation(kit, op, args, context);
-      return new Command({ update: toolUpdate(kit, name, report, context) });
+      const config = runtime as unknown as ToolRunConfig;
+      const own = config.memory ? { ...kit, store: config.memory } : kit;
+      const context = contextOf(own, config, { isEdit });
+      const report = await runOperation(own, op, args, context);
+      return new Command({ update: toolUpdate(own, name, report, context) });
     },
     { name, description: TOOL_DESCRIPTIONS[op], schema: announcedSchema(op) },
   ) as unknown as StructuredToolInterface;

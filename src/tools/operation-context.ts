@@ -5,7 +5,8 @@
  */
 import { randomUUID } from "node:crypto";
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";
-import type { LangGraphRunnableConfig } from "@langchain/langgraph";
+import type { BaseStore, LangGraphRunnableConfig } from "@langchain/langgraph";
+import { InputError } from "../errors.js";
 import { resolveNamespace } from "../lib/namespace.js";
 import type { MessageFacts, StoreVersion } from "../types.js";
 import { siblingsOf } from "./parallel-edit.js";
@@ -28,13 +29,17 @@ export type ToolRunConfig = LangGraphRunnableConfig & {
   toolCall?: { id?: string };
   /** Set by a graph that runs the calls of a response one after the other, each on the state the last one left. */
   sequential?: boolean;
+  /** Set by a graph where a person refused the call: what they said. */
+  rejected?: string;
+  /** Set by a graph that gives each thread its own branch of M. */
+  memory?: BaseStore;
 };
 
 /**
  * The surroundings of one call.
  *
  * @param own `callId` stands in for the tool call's id where the guard, not the model, acts; `isEdit` tells which
- * tools edit the context
+ * tools edit the context, for an operation that does so itself
  * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`
  */
 export function contextOf(
@@ -52,10 +57,12 @@ export function contextOf(
     values,
   );
   const siblings = given.sequential
-    ? { parallel: false }
+    ? { parallel: false, busyWith: undefined }
     : siblingsOf(messages, toolCallId, own.isEdit ?? (() => false));
+  const refusal = refusalOf(given.rejected, siblings.busyWith);
   return {
-    ...siblings,
+    parallel: siblings.parallel,
+    ...(refusal ? { refusal } : {}),
     toolCallId,
     namespace,
     // Without a thread the archive is still one user's own.
@@ -73,6 +80,19 @@ export function contextOf(
       ...(given.signal ? { signal: given.signal } : {}),
     },
   };
+}
+
+function refusalOf(rejected: string | undefined, busyWith: string | undefined): InputError | undefined {
+  if (rejected !== undefined) {
+    const said = rejected ? `: ${rejected}` : "";
+    return new InputError("AGEMEM_OPERATION_REJECTED", `The user refused this call${said}`, {
+      remedy: "Do not repeat it; ask the user if you need to know more.",
+    });
+  }
+  if (busyWith === undefined) return undefined;
+  return new InputError("AGEMEM_EDIT_BUSY", `${busyWith} of the same response edits the context`, {
+    remedy: "Call again after it, if this edit is still needed.",
+  });
 }
 
 /**

@@ -17,7 +17,7 @@ export function siblingsOf(
   messages: readonly BaseMessage[],
   callId: string,
   isEdit: (toolName: string) => boolean,
-): { parallel: boolean; busyWith?: string } {
+): { parallel: boolean; busyWith: string | undefined } {
   const at = messages.findLastIndex((message) => AIMessage.isInstance(message));
   const answered = new Set(
     messages.slice(at + 1).map((message) => (message as { tool_call_id?: string }).tool_call_id),
@@ -26,7 +26,7 @@ export function siblingsOf(
   const open = calls.filter((call) => !answered.has(call.id));
   const own = open.findIndex((call) => call.id === callId);
   const earlier = open.slice(0, Math.max(0, own)).find((call) => isEdit(call.name));
-  return { parallel: open.length > 1, ...(earlier ? { busyWith: earlier.name } : {}) };
+  return { parallel: open.length > 1, busyWith: earlier?.name };
 }
 
 /** The edit with its summary under the id of a message it replaces, which keeps its place without a list. */

@@ -96,6 +96,7 @@ async function dispatch(
   args: unknown,
   context: OperationContext,
 ): Promise<OperationResult> {
+  if (context.refusal) throw context.refusal;
   switch (op) {
     case "ADD":
       return addMemory(kit, parse("ADD", args), context);
@@ -106,17 +107,10 @@ async function dispatch(
     case "RETRIEVE":
       return retrieveMemory(kit, parse("RETRIEVE", args), context);
     case "SUMMARY":
-      return summariseContext(kit, parse("SUMMARY", args), alone(context));
+      return summariseContext(kit, parse("SUMMARY", args), context);
     case "FILTER":
-      return filterContext(kit, parse("FILTER", args), alone(context));
+      return filterContext(kit, parse("FILTER", args), context);
   }
-}
-
-function alone(context: OperationContext): OperationContext {
-  if (!context.busyWith) return context;
-  throw new InputError("AGEMEM_EDIT_BUSY", `${context.busyWith} of the same response edits the context`, {
-    remedy: "Call again after it, if this edit is still needed.",
-  });
 }
 
 type Arguments<Op extends MemoryOp> = (typeof OPERATION_SCHEMAS)[Op]["_output"];

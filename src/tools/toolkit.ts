@@ -11,7 +11,7 @@ import type { RunnableConfig } from "@langchain/core/runnables";
 import type { BaseStore } from "@langchain/langgraph";
 import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
 import type { ContextEdit } from "../context/edit.js";
-import { ConfigError } from "../errors.js";
+import { ConfigError, type InputError } from "../errors.js";
 import type { NamespaceTemplate } from "../lib/namespace.js";
 import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
@@ -106,8 +106,8 @@ export interface OperationContext {
   seen?: StoreVersion;
   /** Other calls of the response may run at the same time: an edit may then name only messages it knows. */
   parallel: boolean;
-  /** Another edit of the same response that runs at the same time; this one is then refused. */
-  busyWith?: string;
+  /** Why the operation must not run, whatever its arguments. */
+  refusal?: InputError;
   /** Callbacks, tags and abort signal for auxiliary model calls. */
   config: RunnableConfig;
 }

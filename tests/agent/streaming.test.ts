@@ -70,6 +70,22 @@ describe("streaming", () => {
     ]);
   });
 
+  it("tells of each operation once, also when one replaces the context", async () => {
+    const { agent } = scripted(
+      [
+        calls(["Add_memory", { content: "Ada." }], ["Filter_context", { criteria: "cheap sunglasses" }]),
+        calls(["Retrieve_memory", { query: "Ada" }]),
+        "Done.",
+      ],
+      { store },
+    );
+    const messages = ["cheap sunglasses", "Well?"].map((text) => new HumanMessage(text));
+    const ops = [];
+    for await (const event of await agent.stream({ messages }, { ...ada(), streamMode: "custom" }))
+      ops.push(event.op);
+    expect(ops).toEqual(["ADD", "FILTER", "RETRIEVE"]);
+  });
+
   it("stops when the caller aborts", async () => {
     const controller = new AbortController();
     const { agent } = scripted(

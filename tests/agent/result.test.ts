@@ -1,0 +1,110 @@
+/** What an invocation gives beside the answer: the structured answer and what it cost. */
+import { AIMessage, AIMessageChunk, HumanMessage } from "@langchain/core/messages";
+import { beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { createAgeMemAgent } from "../../src/agent/agent.js";
+import type { FaissStore } from "../../src/store/faiss-store.js";
+import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
+import { ada, calls, openStore, says, scripted } from "./helpers.js";
+
+let store: FaissStore;
+beforeEach(async () => {
+  store = await openStore();
+  return () => store.close();
+});
+
+const city = z.object({ city: z.string() });
+const structured = (args: Record<string, unknown>) =>
+  new AIMessageChunk({
+    content: "",
+    tool_calls: [{ name: "extract", args, id: "s1" }],
+    usage_metadata: tokens(20, 5),
+  });
+const tokens = (input_tokens: number, output_tokens: number) => ({
+  input_tokens,
+  output_tokens,
+  total_tokens: input_tokens + output_tokens,
+});
+
+describe("responseFormat", () => {
+  it("gives the answer in the form of the schema, and none of it in the messages", async () => {
+    const { agent, model } = scripted(["You live in Oslo.", structured({ city: "Oslo" })], {
+      store,
+      responseFormat: city,
+    });
+    const result = await agent.invoke(says("Where do I live?"), ada());
+    expect(result).toMatchObject({ finalAnswer: "You live in Oslo.", structuredResponse: { city: "Oslo" } });
+    expect(result.messages).toHaveLength(2);
+    expect(model.calls[1]?.messages.at(-1)?.text).toBe("You live in Oslo.");
+    expect(result.usage).toMatchObject({ auxiliary: { calls: 1, promptTokens: 20, completionTokens: 5 } });
+  });
+
+  it("is null again in an invocation without an answer", async () => {
+    const { agent } = scripted(
+      ["Oslo.", structured({ city: "Oslo" }), calls(["Retrieve_memory", { query: "x" }])],
+      {
+        store,
+        responseFormat: city,
+        maxSteps: 1,
+      },
+    );
+    const first = await agent.invoke(says("Where?"), ada());
+    const second = await agent.invoke(
+      { ...first, messages: [...first.messages, new HumanMessage("And?")] },
+      ada(),
+    );
+    expect(second).toMatchObject({ status: "max_steps", structuredResponse: null });
+  });
+
+  it("raises an answer that does not fit, and is refused with the text protocol", async () => {
+    const { agent } = scripted(["Oslo.", structured({ town: 1 })], { store, responseFormat: city });
+    await expect(agent.invoke(says("Where?"), ada())).rejects.toMatchObject({ code: "AGEMEM_MODEL_FAILED" });
+    const model = new ScriptedChatModel([]);
+    expect(() => createAgeMemAgent({ model, store, responseFormat: city, protocol: "text" })).toThrow(
+      expect.objectContaining({ code: "AGEMEM_CONFIG_INVALID" }),
+    );
+  });
+});
+
+describe("usage", () => {
+  const reply = (content: string, input: number, output: number) =>
+    new AIMessage({ content, usage_metadata: tokens(input, output) });
+  const acts = new AIMessage({
+    content: "",
+    tool_calls: [
+      { name: "Add_memory", args: { content: "Ada lives in Oslo." }, id: "1" },
+      { name: "Delete_memory", args: { memory_id: "m0" }, id: "2" },
+      { name: "Summary_context", args: { span: "all" }, id: "3" },
+    ],
+    usage_metadata: tokens(1000, 100),
+  });
+
+  it("counts calls, tokens, operations and money of the invocation", async () => {
+    const summarizer = new ScriptedChatModel([reply("They talked.", 500, 50)]);
+    const prices = { policy: { input: 2, output: 10 }, auxiliary: { input: 1, output: 1 } };
+    const { agent } = scripted([acts, reply("Done.", 1200, 20)], { store, summarizer, prices });
+    const talk = "I would like to tell you at length about my many visits to the harbour of Oslo. ".repeat(5);
+    const messages = [new HumanMessage(talk), new AIMessage("Hm."), new HumanMessage("Now.")];
+    const { usage } = await agent.invoke({ messages }, ada());
+    expect(usage.policy).toMatchObject({ calls: 2, promptTokens: 2200, completionTokens: 120 });
+    expect(usage.auxiliary).toMatchObject({ calls: 1, promptTokens: 500, completionTokens: 50 });
+    expect(usage.operations).toMatchObject({
+      ADD: { calls: 1, refused: 0, tokensSaved: 0 },
+      DELETE: { calls: 1, refused: 1 },
+      SUMMARY: { calls: 1, refused: 0 },
+    });
+    expect(usage.operations.SUMMARY?.tokensSaved).toBeGreaterThan(20);
+    expect(usage.cost).toBeCloseTo((2200 * 2 + 120 * 10 + 500 + 50) / 1e6, 12);
+  });
+
+  it("begins anew with each invocation and costs null without prices; a repaired response counts twice", async () => {
+    const { agent } = scripted([reply("One.", 10, 1), new AIMessage(""), reply("Two.", 30, 3)], { store });
+    const first = await agent.invoke(says("Hi."), ada());
+    expect(first.usage).toMatchObject({ policy: { calls: 1, promptTokens: 10 }, operations: {}, cost: null });
+    const second = await agent.invoke(
+      { ...first, messages: [...first.messages, new HumanMessage("Hi.")] },
+      ada(),
+    );
+    expect(second.usage).toMatchObject({ policy: { calls: 2, promptTokens: 30, completionTokens: 3 } });
+  });
+});
