@@ -13,6 +13,7 @@ import { exportCommand } from "./export.js";
 import { rolloutCommand } from "./rollout.js";
 import { scoreCommand } from "./score.js";
 import { statsCommand } from "./stats.js";
+import { traceCommand } from "./trace.js";
 import { validateCommand } from "./validate.js";
 
 async function main(argv: string[]): Promise<void> {
@@ -27,6 +28,7 @@ async function main(argv: string[]): Promise<void> {
     .addCommand(scoreCommand())
     .addCommand(statsCommand())
     .addCommand(exportCommand())
+    .addCommand(traceCommand())
     .addCommand(validateCommand());
   await program.parseAsync(argv);
 }

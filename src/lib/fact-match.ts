@@ -4,8 +4,8 @@
  * Words are compared by their English stem, without stop words and without "user" (who tells of himself as "I"). A
  * text says a fact when one to three consecutive sentences of it hold
  * - every name and number of the fact (words with a capital or a digit), and
- * - three quarters of its content words, rounded up, and
- * - agree with it on being negated ("no longer lives in Porto" does not say "lives in Porto").
+ * - four fifths of its content words, rounded up, and
+ * - agree with it on being negated or taken back ("no longer lives in Porto" does not say "lives in Porto").
  *
  * Questions say nothing. It knows no synonyms: give a fact in the words of the conversation. Pure.
  */
@@ -21,7 +21,18 @@ export interface FactMatcher {
 }
 
 const IGNORED = new Set([...eng, "user", "users"]);
-const NEGATIONS = new Set(["not", "no", "never", "nor", "neither", "without", "longer", "t", "cannot"]);
+const NEGATIONS = new Set([
+  "not",
+  "no",
+  "never",
+  "nor",
+  "neither",
+  "without",
+  "longer",
+  "t",
+  "cannot",
+  "forget",
+]);
 /** Answers that mean nothing without their question. */
 const CLOSED = new Set(["yes", "no", "noanswer", "true", "false", "unknown"]);
 const WIDEST = 3;
@@ -102,7 +113,7 @@ function readFact(text: string): Fact {
   return {
     words,
     must: [...contentWords(marked)],
-    needed: Math.ceil(words.size * 0.75),
+    needed: Math.ceil(words.size * 0.8),
     negated: isNegated(tokens),
   };
 }

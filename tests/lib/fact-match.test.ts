@@ -23,6 +23,8 @@ describe("a text says a fact", () => {
     ["The flight AT 1874 departs at 07:25.", "The flight AT 1873 departs at 07:25"],
     ["Porto is old. A b c. It rains. The sea. Nora lives far away.", "Nora lives in Porto"],
     ["Who has the spare key to my flat? I forgot.", "Daniel has the spare key to the flat"],
+    ["Please forget what I said about Daniel and the spare key.", "Daniel has the spare key to the flat"],
+    ["Daniel asked for the spare key.", "Daniel has the spare key to the flat"],
     ["Does Maya live in Lyon?", "Maya lives in Lyon"],
     ["", "Porto"],
     ["yes, yes", "yes"],

@@ -53,7 +53,7 @@ describe("resolveNamespace", () => {
 
   it("gives different users different namespaces of equal depth, whatever their names contain", async () => {
     const resolve = (user_id: string) => resolveNamespace(["memories", "{user_id}"], { user_id });
-    expect(resolve("a.b")).not.toEqual(resolve("a%2Eb"));
+    expect(resolve("a.b")).not.toEqual(resolve("a~2eb"));
     await fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (one, other) => {
         fc.pre(one !== other);

@@ -11,7 +11,8 @@
  * Pure.
  */
 import { collapseSpace, truncate } from "../../lib/text.js";
-import { plain, textOf } from "./context-text.js";
+import type { MessageRecord } from "../schema-parts.js";
+import { isRetrieved, plain, textOf } from "./context-text.js";
 import type { Turn } from "./conversations.js";
 import type { FactTracker } from "./fact-tracker.js";
 import type { MemoryChange, MemoryEntry, MemoryLedger, Place } from "./memory-ledger.js";
@@ -71,11 +72,19 @@ function inSight(tracker: FactTracker, { turn }: Scene): Finding | null {
   if (tracker.says(answerOf(turn))) return { verdict: "answered", reason: "The answer says it." };
   const { held } = tracker;
   if (held?.step !== turn.step.step_index) return null;
-  const shown = [...new Set(held.messages.map(({ role }) => role))].join(" and ");
+  const shown = [...new Set(held.messages.map(describeMessage))].join(" and ");
   return {
     verdict: "in_context",
-    reason: `The context of the answer held it (${shown} message): the model could have used it.`,
+    reason: `The context of the answer held it (${shown}): the model could have used it.`,
   };
+}
+
+function describeMessage(message: MessageRecord): string {
+  if (textOf(message.content).includes("<context_summary ")) return "a summary";
+  if (isRetrieved(message)) return "a retrieved block";
+  return message.role === "user"
+    ? "a user message"
+    : `${message.role === "assistant" ? "an" : "a"} ${message.role} message`;
 }
 
 function outOfSight(tracker: FactTracker, scene: Scene): Finding {
