@@ -5,7 +5,7 @@
  * steps, so that a caller can let other things run in between.
  */
 import { createRandom, type Random } from "../lib/random.js";
-import { dot } from "./vector-table.js";
+import { dot } from "./vector-math.js";
 
 const ITERATIONS = 6;
 /** Sample vectors per centre. */

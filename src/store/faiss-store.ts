@@ -5,24 +5,23 @@
  * `engine.ts` (order and memory) and `versions.ts` (forks). One handle stands for one branch; `fork()` gives
  * another handle of the same engine, `at()` a read-only one.
  */
-import { BaseStore, type Operation, type OperationResults } from "@langchain/langgraph";
+import type { Operation, OperationResults } from "@langchain/langgraph";
 import { StoreError } from "../errors.js";
 import type { PutOptions, StoreVersion, VersionedStore } from "../types.js";
-import { runBatch, type Target } from "./batch.js";
+import { runBatch } from "./batch.js";
 import { branchError } from "./branches.js";
 import { type Durability, openDatabase } from "./database.js";
 import type { StoreIndexOptions } from "./embedder.js";
 import { Engine } from "./engine.js";
-import { DEFAULT_LIMITS, namespacePath, type PutOp, type StoreLimits } from "./operations.js";
-import { type PromoteOptions, type PromoteResult, promoteBranch, vectorsOf } from "./promote.js";
-import { type HistoryEntry, historyOf, itemId, rowsOf, toItem } from "./reader.js";
+import { DEFAULT_LIMITS, type PutOp, type StoreLimits } from "./operations.js";
+import { type PromoteOptions, type PromoteResult, promoteBranch } from "./promote.js";
 import { type ReembedOptions, reembedStore } from "./reembed.js";
 import { type RepairResult, repairStore } from "./repair.js";
-import { type RetrieverOptions, StoreRetriever } from "./retriever.js";
 import { MAIN } from "./schema.js";
-import type { MemorySearchOptions, SearchItem } from "./search-options.js";
+import type { SearchItem } from "./search-options.js";
 import { saveSidecar } from "./sidecar.js";
 import { collectStats, type StoreStats } from "./stats.js";
+import { FaissStoreView, StoreHandle } from "./store-handle.js";
 import {
   backupStore,
   type ExportOptions,
@@ -43,6 +42,8 @@ import {
   unpinVersion,
 } from "./versions.js";
 
+export { FaissStoreView } from "./store-handle.js";
+
 /** How a store is opened. */
 export interface FaissStoreOptions {
   /** Embedding model and what is embedded. Without it there is keyword search only. */
@@ -62,96 +63,6 @@ export interface FaissStoreOptions {
   checkpointEvery?: number;
   /** Clock in milliseconds since the epoch; for tests. */
   now?: () => number;
-}
-
-/** What every handle can do: read a view. */
-abstract class StoreHandle extends BaseStore {
-  /** @internal */
-  constructor(
-    protected readonly engine: Engine,
-    protected readonly target: Target,
-  ) {
-    super();
-  }
-
-  /** Runs operations at one moment; reads see the state before the batch's writes. See {@link FaissStore}. */
-  async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
-    return (await runBatch(this.engine, this.target, operations)) as OperationResults<Op>;
-  }
-
-  /**
-   * Searches below a namespace prefix (`[]` = everything).
-   *
-   * With a `query`, results are ranked by `mode`, and every result has a `score` of that mode; items that have no
-   * vector follow unscored when fewer than `limit` were found. Without a query, items come by namespace, then
-   * creation. The filter applies before the cut.
-   *
-   * @throws InputError `AGEMEM_FILTER_INVALID`, `AGEMEM_INPUT_ARGUMENT`, `AGEMEM_NAMESPACE_INVALID`;
-   * ModelError `AGEMEM_EMBEDDING_FAILED`; StoreError `AGEMEM_STORE_UNSUPPORTED` (mode needs an embedding model)
-   */
-  override async search(
-    namespacePrefix: string[],
-    options: {
-      filter?: Record<string, unknown>;
-      limit?: number;
-      offset?: number;
-      query?: string;
-    } & MemorySearchOptions = {},
-  ): Promise<SearchItem[]> {
-    const [found] = await runBatch(this.engine, this.target, [{ namespacePrefix, ...options }]);
-    return found as SearchItem[];
-  }
-
-  /** A LangChain retriever over a namespace: each item a document, its `content` the text. */
-  asRetriever(options: RetrieverOptions): StoreRetriever {
-    return new StoreRetriever(this, options);
-  }
-
-  /** Live items below a prefix with their first stored vector (null without one), for export to other formats. */
-  async itemsWithVectors(
-    namespacePrefix: string[],
-  ): Promise<
-    { namespace: string[]; key: string; value: Record<string, unknown>; vector: Float32Array | null }[]
-  > {
-    this.engine.poll();
-    const { engine } = this;
-    const view = this.target.view();
-    const rows = engine.namespaces.under(namespacePrefix).flatMap(({ id }) => [...rowsOf(engine, view, id)]);
-    return rows.map((row) => {
-      const { namespace, key, value } = toItem(engine, row);
-      return { namespace, key, value, vector: vectorsOf(engine, row.id)[0]?.vector ?? null };
-    });
-  }
-
-  /** Every state this view sees of an item, newest first; `[]` when there never was one. */
-  async history(namespace: string[], key: string): Promise<HistoryEntry[]> {
-    this.engine.poll();
-    const item = itemId(this.engine, namespacePath(namespace), key);
-    return item === undefined ? [] : historyOf(this.engine, this.target.view(), item);
-  }
-}
-
-/** A read-only view of a store as of a version. */
-export class FaissStoreView extends StoreHandle {
-  /** @internal */
-  constructor(
-    engine: Engine,
-    private readonly shown: StoreVersion,
-    branch: number,
-  ) {
-    super(engine, {
-      branch: null,
-      view: () => {
-        // Vacuum or discard may have taken the version away since.
-        engine.branches.resolve(shown, engine.newestRevision());
-        return engine.branches.view(branch, shown.revision);
-      },
-    });
-  }
-
-  version(): StoreVersion {
-    return this.shown;
-  }
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Filter } from "./filter.js";
 import type { NamespaceRow } from "./namespaces.js";
 import { rowById, rowsByIds, rowsOf, toItem, type VersionRow } from "./reader.js";
 import type { SearchItem } from "./search-options.js";
-import { normalise } from "./vector-table.js";
+import { normalise } from "./vector-math.js";
 
 /** A search with everything resolved. */
 export interface SearchRequest {

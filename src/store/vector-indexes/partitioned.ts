@@ -8,7 +8,8 @@ import { assign, type Clusters, type Source, train } from "../clusters.js";
 import { IntegerList } from "../columns.js";
 import { Scorer, TopHits } from "../top-hits.js";
 import type { Hit, VectorIndex } from "../vector-index.js";
-import { dot, type VectorTable } from "../vector-table.js";
+import { dot } from "../vector-math.js";
+import type { VectorTable } from "../vector-table.js";
 import { scan } from "./flat.js";
 
 /** Share of the scope that a search looks at, and the least number of slots. */

@@ -1,0 +1,104 @@
+/**
+ * What every handle of a store can do: read one view of it. And the read-only handle, a version of the past.
+ *
+ * Leaves out writing and maintenance (`faiss-store.ts`).
+ */
+import { BaseStore, type Operation, type OperationResults } from "@langchain/langgraph";
+import type { StoreVersion } from "../types.js";
+import { runBatch, type Target } from "./batch.js";
+import type { Engine } from "./engine.js";
+import { namespacePath } from "./operations.js";
+import { vectorsOf } from "./promote.js";
+import { type HistoryEntry, historyOf, itemId, rowsOf, toItem } from "./reader.js";
+import { type RetrieverOptions, StoreRetriever } from "./retriever.js";
+import type { MemorySearchOptions, SearchItem } from "./search-options.js";
+
+/** What every handle can do: read a view. */
+export abstract class StoreHandle extends BaseStore {
+  /** @internal */
+  constructor(
+    protected readonly engine: Engine,
+    protected readonly target: Target,
+  ) {
+    super();
+  }
+
+  /** Runs operations at one moment; reads see the state before the batch's writes. See {@link FaissStore}. */
+  async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
+    return (await runBatch(this.engine, this.target, operations)) as OperationResults<Op>;
+  }
+
+  /**
+   * Searches below a namespace prefix (`[]` = everything).
+   *
+   * With a `query`, results are ranked by `mode`, and every result has a `score` of that mode; items that have no
+   * vector follow unscored when fewer than `limit` were found. Without a query, items come by namespace, then
+   * creation. The filter applies before the cut.
+   *
+   * @throws InputError `AGEMEM_FILTER_INVALID`, `AGEMEM_INPUT_ARGUMENT`, `AGEMEM_NAMESPACE_INVALID`;
+   * ModelError `AGEMEM_EMBEDDING_FAILED`; StoreError `AGEMEM_STORE_UNSUPPORTED` (mode needs an embedding model)
+   */
+  override async search(
+    namespacePrefix: string[],
+    options: {
+      filter?: Record<string, unknown>;
+      limit?: number;
+      offset?: number;
+      query?: string;
+    } & MemorySearchOptions = {},
+  ): Promise<SearchItem[]> {
+    const [found] = await runBatch(this.engine, this.target, [{ namespacePrefix, ...options }]);
+    return found as SearchItem[];
+  }
+
+  /** A LangChain retriever over a namespace: each item a document, its `content` the text. */
+  asRetriever(options: RetrieverOptions): StoreRetriever {
+    return new StoreRetriever(this, options);
+  }
+
+  /** Live items below a prefix with their first stored vector (null without one), for export to other formats. */
+  async itemsWithVectors(
+    namespacePrefix: string[],
+  ): Promise<
+    { namespace: string[]; key: string; value: Record<string, unknown>; vector: Float32Array | null }[]
+  > {
+    this.engine.poll();
+    const { engine } = this;
+    const view = this.target.view();
+    const rows = engine.namespaces.under(namespacePrefix).flatMap(({ id }) => [...rowsOf(engine, view, id)]);
+    return rows.map((row) => {
+      const { namespace, key, value } = toItem(engine, row);
+      return { namespace, key, value, vector: vectorsOf(engine, row.id)[0]?.vector ?? null };
+    });
+  }
+
+  /** Every state this view sees of an item, newest first; `[]` when there never was one. */
+  async history(namespace: string[], key: string): Promise<HistoryEntry[]> {
+    this.engine.poll();
+    const item = itemId(this.engine, namespacePath(namespace), key);
+    return item === undefined ? [] : historyOf(this.engine, this.target.view(), item);
+  }
+}
+
+/** A read-only view of a store as of a version. */
+export class FaissStoreView extends StoreHandle {
+  /** @internal */
+  constructor(
+    engine: Engine,
+    private readonly shown: StoreVersion,
+    branch: number,
+  ) {
+    super(engine, {
+      branch: null,
+      view: () => {
+        // Vacuum or discard may have taken the version away since.
+        engine.branches.resolve(shown, engine.newestRevision());
+        return engine.branches.view(branch, shown.revision);
+      },
+    });
+  }
+
+  version(): StoreVersion {
+    return this.shown;
+  }
+}
