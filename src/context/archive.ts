@@ -11,13 +11,13 @@ import type { ArchivedEdit } from "./edit.js";
 export { restoreEdit } from "./restore.js";
 
 /** First label of the namespaces that hold archived edits. */
-export const ARCHIVE_LABEL = "agemem_archive";
+export const ARCHIVE_LABEL = "agemem-archive";
 const PAGE = 1000;
 
 /** The archived edits of one thread. */
 export class ContextArchive {
   readonly #store: BaseStore;
-  /** Where the edits are: `["agemem_archive", thread]`, the thread encoded as a label. */
+  /** Where the edits are: `["agemem-archive", thread]`, the thread encoded as a label. */
   readonly namespace: readonly string[];
 
   /** @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING` for an empty thread id */

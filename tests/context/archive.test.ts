@@ -39,7 +39,7 @@ describe("ContextArchive", () => {
     const loaded = await archive.load("e1");
     expect(loaded.editId).toBe("e1");
     expect((await archive.list()).map((edit) => edit.editId)).toEqual(["e1"]);
-    expect(archive.namespace).toEqual(["agemem_archive", "thread%2E1"]);
+    expect(archive.namespace).toEqual(["agemem-archive", "thread~2e1"]);
     expect(plain(restoreEdit(summary("e1").messages, loaded, {}, counter).messages)).toEqual(
       plain(history()),
     );
