@@ -36,6 +36,8 @@ export interface RolloutGroupOutput {
   rewards: (number | null)[];
   advantages: (number | null)[];
   statuses: string[];
+  /** Why a rollout failed; null for the others. */
+  errors: (string | null)[];
   zero_variance: boolean;
   /** Records (steps, then the trajectory, per rollout), or rows of the format asked for. */
   samples: unknown[];
@@ -160,6 +162,7 @@ function outputOf(
     rewards,
     advantages: advantages.advantages,
     statuses,
+    errors: group.rollouts.map(({ trajectory }) => trajectory.error?.message ?? null),
     zero_variance: advantages.zeroVariance,
     samples,
     refused,
