@@ -50,7 +50,6 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
       embeddingName: name,
       fields: ["content"],
       cacheSize: 0,
-      vectorWeight: name.startsWith("lexical") ? 0.2 : 1,
       ...(dims ? { dims } : {}),
     },
   });

@@ -22,9 +22,18 @@ export function analyze(text: string): string[] {
   return terms;
 }
 
-/** Terms of a query: like {@link analyze}, but a query of stop words only keeps them out too and finds nothing. */
+/** Words by which a question says what kind of answer it wants; they match texts that merely use them too. */
+const QUESTION_WORDS = new Set(
+  "who whom whose what when where which why how did does do many much long often kind kinds type types sort would could might should happen happened"
+    .split(" ")
+    .flatMap(analyze),
+);
+
+/** Terms of a query, each once: like {@link analyze}, without question words unless nothing else is left. */
 export function analyzeQuery(text: string): string[] {
-  return [...new Set(analyze(text))];
+  const terms = [...new Set(analyze(text))];
+  const telling = terms.filter((term) => !QUESTION_WORDS.has(term));
+  return telling.length > 0 ? telling : terms;
 }
 
 /** How often each term occurs. */

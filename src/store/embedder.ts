@@ -24,8 +24,8 @@ export interface StoreIndexOptions {
   /** Vectors of a search scope from which the index is approximate; `Infinity` = never. Default 20,000. */
   approximateFrom?: number;
   /**
-   * Weight of the vector ranking in hybrid search beside the keyword ranking's 1. Default 1, right for trained
-   * models; lexical embeddings say little that keywords do not, and do best with about 0.2.
+   * Weight of the vector ranking in hybrid search beside the keyword ranking's 1. Default 1, and 0.25 for lexical
+   * embeddings (named `lexical…`), which say little that keywords do not.
    */
   vectorWeight?: number;
   /** Texts per request to the model. Default 256. */

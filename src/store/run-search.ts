@@ -12,8 +12,8 @@ import type { SearchItem, SearchMode } from "./search-options.js";
 
 type CheckedSearch = Extract<Checked, { kind: "search" }>;
 
-/** Constant of reciprocal rank fusion: `1 / (60 + rank)`. */
-const RRF = 60;
+/** Constant of reciprocal rank fusion: `1 / (20 + rank)`; small, since only the first few results count for an agent. */
+const RRF = 20;
 
 /** Runs a checked search on a view; `vector` is the query's vector where the mode needs one. */
 export function runSearch(
@@ -53,12 +53,16 @@ function rank(
     });
   }
   if (mode === "vector") return rankByVector(engine, request, vector, wanted);
-  const pool = Math.max(wanted * 4, 100);
+  const pool = Math.max(wanted, 100);
   const rankings = [
     { weight: 1, rows: rankByKeyword(engine, request, query, pool) },
-    { weight: engine.options.index?.vectorWeight ?? 1, rows: rankByVector(engine, request, vector, pool) },
+    { weight: vectorWeight(engine), rows: rankByVector(engine, request, vector, pool) },
   ];
   return fuse(rankings, wanted);
+}
+
+function vectorWeight({ options, embedder }: Engine): number {
+  return options.index?.vectorWeight ?? (embedder?.name.startsWith("lexical") ? 0.25 : 1);
 }
 
 /** Weighted reciprocal rank fusion of several rankings of rows. */

@@ -10,7 +10,7 @@ export type SearchItem = Item & { score?: number };
 /**
  * - `"vector"`: cosine similarity, -1..1. The default when the store embeds.
  * - `"keyword"`: BM25 over the indexed text, 0 or more, without upper bound. The default otherwise.
- * - `"hybrid"`: reciprocal rank fusion of both, 0..2/61.
+ * - `"hybrid"`: reciprocal rank fusion of both, 0..2/21.
  */
 export type SearchMode = "vector" | "keyword" | "hybrid";
 

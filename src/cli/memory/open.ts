@@ -33,9 +33,8 @@ export async function openStore(options: StoreOptions, need: Need, create = fals
 export async function indexOptions(options: StoreOptions): Promise<FaissStoreOptions> {
   const spec = options.embeddings ?? (await storedSpec(options.store));
   const { embeddings, name, dims } = await resolveEmbeddings(spec);
-  const vectorWeight = name.startsWith("lexical") ? 0.2 : 1;
   return {
-    index: { embeddings, embeddingName: name, fields: ["content"], vectorWeight, ...(dims ? { dims } : {}) },
+    index: { embeddings, embeddingName: name, fields: ["content"], ...(dims ? { dims } : {}) },
   };
 }
 
