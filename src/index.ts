@@ -7,6 +7,7 @@
 // The agent, and the tools for graphs of your own
 export { type AgeMemAgent, createAgeMemAgent } from "./agent/agent.js";
 export type { ApprovalRequest, ApprovalResponse } from "./agent/approval.js";
+export { type AssistantSettings, assistantOptions, readAssistantSettings } from "./agent/assistant.js";
 export { type Environment, type EnvironmentOptions, openEnvironment } from "./agent/environment.js";
 export { AgeMemFilterEdit, type AgeMemFilterEditConfig } from "./agent/filter-edit.js";
 export { type AgeMemMiddlewareConfig, ageMemMiddleware } from "./agent/middleware.js";

@@ -6,9 +6,12 @@
  * - `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `AGEMEM_MODEL`: the acting model; none of them, or the model "offline", means
  *   the rule policy
  * - `AGEMEM_EMBEDDINGS`: "lexical", "openai:NAME", "hf:NAME"
- * - `AGEMEM_STORE`: "faiss:DIRECTORY"; default `faiss:.agemem/store`
+ * - `AGEMEM_STORE`: "faiss:DIRECTORY" (default `faiss:.agemem/store`), "postgres:URL" for several machines, or
+ *   "platform" for the store of the server that runs the graph
  */
-import { ConfigError } from "../errors.js";
+import type { EmbeddingsInterface } from "@langchain/core/embeddings";
+import type { BaseStore } from "@langchain/langgraph";
+import { ConfigError, messageOf, StoreError } from "../errors.js";
 import { chatModelSpec, resolveChatModel } from "../models/chat-model.js";
 import { resolveEmbeddings } from "../models/embeddings.js";
 import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js";
@@ -16,12 +19,13 @@ import { tokenCounter } from "../models/tokens.js";
 import { FaissStore } from "../store/faiss-store.js";
 import type { TokenCounter } from "../types.js";
 import type { AgeMemAgentOptions } from "./options.js";
+import { PlatformStore } from "./platform-store.js";
 
 /** Everything an agent needs, opened. */
-export interface Environment {
+export interface Environment<Store extends BaseStore = FaissStore> {
   /** For `createAgeMemAgent`. */
   agent: Pick<AgeMemAgentOptions, "model" | "store" | "embeddings" | "counter">;
-  store: FaissStore;
+  store: Store;
   counter: TokenCounter;
   /** False when the rules stand in for a model. */
   live: boolean;
@@ -32,7 +36,7 @@ export interface Environment {
 /** Overrides of what the environment says. */
 export interface EnvironmentOptions {
   env?: NodeJS.ProcessEnv;
-  /** Directory of the store, or ":memory:". */
+  /** Directory of a `FaissStore`, or ":memory:". */
   storePath?: string;
 }
 
@@ -44,15 +48,20 @@ export interface EnvironmentOptions {
  * const { agent, store } = await openEnvironment();
  * const graph = createAgeMemAgent(agent);
  */
-export async function openEnvironment(options: EnvironmentOptions = {}): Promise<Environment> {
+export async function openEnvironment(
+  options: EnvironmentOptions & { storePath: string },
+): Promise<Environment>;
+export async function openEnvironment(options?: EnvironmentOptions): Promise<Environment<BaseStore>>;
+export async function openEnvironment(options: EnvironmentOptions = {}): Promise<Environment<BaseStore>> {
   const env = options.env ?? process.env;
   const { embeddings, name: embeddingName } = await resolveEmbeddings(undefined, env);
   const chat = chatModelSpec(undefined, env) === "offline" ? undefined : resolveChatModel(undefined, env);
   const model = chat ?? new OfflinePolicy();
   const modelName = chat?.model ?? OFFLINE_POLICY_NAME;
   const counter = tokenCounter(modelName);
-  const store = await FaissStore.open(options.storePath ?? storePath(env), {
-    index: { embeddings, embeddingName, fields: ["content"] },
+  const store = await openStore(options.storePath ? `faiss:${options.storePath}` : env.AGEMEM_STORE, {
+    embeddings,
+    embeddingName,
   });
   return {
     agent: { model, store, embeddings, counter },
@@ -64,11 +73,65 @@ export async function openEnvironment(options: EnvironmentOptions = {}): Promise
   };
 }
 
-function storePath(env: NodeJS.ProcessEnv): string {
-  const setting = env.AGEMEM_STORE ?? "faiss:.agemem/store";
-  if (setting.startsWith("faiss:") && setting.length > "faiss:".length) return setting.slice("faiss:".length);
-  throw new ConfigError("AGEMEM_CONFIG_INVALID", `AGEMEM_STORE is "${setting}"`, {
-    remedy: "Set it to faiss:DIRECTORY, or leave it out.",
-    details: { setting },
+interface IndexModel {
+  embeddings: EmbeddingsInterface;
+  embeddingName: string;
+}
+
+async function openStore(setting = "faiss:.agemem/store", model: IndexModel): Promise<BaseStore> {
+  const [kind, rest] = split(setting);
+  if (kind === "platform") return new PlatformStore();
+  if (kind === "postgres" && rest) return openPostgres(rest, model);
+  if (kind === "faiss" && rest) return FaissStore.open(rest, { index: { ...model, fields: ["content"] } });
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", `AGEMEM_STORE is "${redacted(setting)}"`, {
+    remedy: "Set it to faiss:DIRECTORY, postgres:URL or platform, or leave it out.",
   });
+}
+
+/** `postgres:` before a URL of its own may be left out. */
+function split(setting: string): [kind: string, rest: string] {
+  if (/^postgres(ql)?:\/\//.test(setting)) return ["postgres", setting];
+  const at = setting.indexOf(":");
+  return at < 0 ? [setting, ""] : [setting.slice(0, at), setting.slice(at + 1)];
+}
+
+/** Never a password in a message. */
+function redacted(setting: string): string {
+  return setting.replace(/\/\/[^@/]*@/, "//***@");
+}
+
+/** By a name the bundlers do not follow: only those who use PostgreSQL have the package. */
+const POSTGRES: string = "@langchain/langgraph-checkpoint-postgres/store";
+
+async function openPostgres(url: string, { embeddings }: IndexModel): Promise<BaseStore> {
+  let loaded: typeof import("@langchain/langgraph-checkpoint-postgres/store");
+  try {
+    loaded = await import(POSTGRES);
+  } catch (cause) {
+    throw new ConfigError(
+      "AGEMEM_PACKAGE_MISSING",
+      "AGEMEM_STORE names PostgreSQL, whose store is not installed",
+      {
+        cause,
+        remedy: "npm install @langchain/langgraph-checkpoint-postgres",
+      },
+    );
+  }
+  const dims = (await embeddings.embedQuery("dimension")).length;
+  const embed = (texts: string[]) => embeddings.embedDocuments(texts);
+  const store = loaded.PostgresStore.fromConnString(url, { index: { dims, embed, fields: ["content"] } });
+  try {
+    await store.setup();
+  } catch (cause) {
+    await store.stop().catch(() => undefined);
+    throw new StoreError(
+      "AGEMEM_STORE_PATH",
+      `PostgreSQL at ${redacted(url)} cannot be used: ${messageOf(cause)}`,
+      {
+        cause,
+        remedy: "Check the URL, that the server runs, and that it has the pgvector extension.",
+      },
+    );
+  }
+  return store;
 }

@@ -23,7 +23,7 @@ export function scripted(
   options: Omit<AgeMemAgentOptions, "model">,
 ): { agent: AgeMemAgent; model: ScriptedChatModel } {
   const model = new ScriptedChatModel(steps);
-  return { agent: createAgeMemAgent({ model, ...options }), model };
+  return { agent: createAgeMemAgent({ ...options, model }), model };
 }
 
 /** A response with these calls. */

@@ -1,0 +1,66 @@
+/**
+ * What an assistant of a server may set about the deployed agent, in its `configurable` or `context`.
+ *
+ * Owns names and checks. An assistant is configuration: models, budget and namespaces never come from the model.
+ */
+import { z } from "zod";
+import { ConfigError } from "../errors.js";
+import { resolveChatModel } from "../models/chat-model.js";
+import { MEMORY_OPS } from "../types.js";
+import type { AgeMemAgentOptions } from "./options.js";
+
+const assistantSettings = z.object({
+  /** Such as "openai:gpt-4o-mini", or "offline" for the rules. */
+  model: z.string().optional(),
+  instructions: z.string().optional(),
+  protocol: z.enum(["native", "text"]).optional(),
+  prompt_variant: z.enum(["full", "short"]).optional(),
+  /** Token budget of the context. */
+  max_tokens: z.number().int().min(256).optional(),
+  response_tokens: z.number().int().min(0).optional(),
+  /** Namespace template of the memories, such as ["memories", "{org}", "{user_id}"]. */
+  namespace: z.array(z.string().min(1)).min(1).optional(),
+  /** Operations that a person must approve, such as ["DELETE"]. */
+  approve: z.array(z.enum(MEMORY_OPS)).optional(),
+  memory_consistency: z.enum(["latest", "checkpoint"]).optional(),
+});
+
+/** The settings an assistant or a run may give. */
+export type AssistantSettings = z.infer<typeof assistantSettings>;
+
+/** Picks the known settings. Errors: `AGEMEM_CONFIG_INVALID` names the setting that is wrong. */
+export function readAssistantSettings(...sources: (object | null | undefined)[]): AssistantSettings {
+  const parsed = assistantSettings.safeParse(Object.assign({}, ...sources));
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new ConfigError(
+    "AGEMEM_CONFIG_INVALID",
+    `The assistant's settings are not usable (${problems.join("; ")})`,
+    {
+      remedy: "Correct the assistant's configurable or the run's context.",
+    },
+  );
+}
+
+/** The settings as options of `createAgeMemAgent`, over those of the environment. */
+export function assistantOptions(
+  base: Pick<AgeMemAgentOptions, "model" | "store">,
+  settings: AssistantSettings,
+): AgeMemAgentOptions {
+  const { model, instructions, protocol, namespace, approve } = settings;
+  const budget = {
+    ...(settings.max_tokens === undefined ? {} : { maxTokens: settings.max_tokens }),
+    ...(settings.response_tokens === undefined ? {} : { responseTokens: settings.response_tokens }),
+  };
+  return {
+    ...base,
+    ...(model && model !== "offline" ? { model: resolveChatModel(model) } : {}),
+    ...(instructions ? { instructions } : {}),
+    ...(protocol ? { protocol } : {}),
+    ...(settings.prompt_variant ? { promptVariant: settings.prompt_variant } : {}),
+    ...(namespace ? { namespace } : {}),
+    ...(approve ? { approve } : {}),
+    ...(settings.memory_consistency ? { memoryConsistency: settings.memory_consistency } : {}),
+    budget,
+  };
+}

@@ -1,0 +1,52 @@
+/**
+ * The store that LangGraph Platform (or `compile({ store })`) gives to a running graph, as a store of one's own.
+ *
+ * Owns nothing but the way there: what a node sees as its store answers single operations only and leaves `index` hints
+ * out, so what is embedded is set in the server's own configuration (`store.index` of `langgraph.json`).
+ */
+import {
+  BaseStore,
+  getStore,
+  type Operation,
+  type OperationResults,
+  type PutOperation,
+  type SearchOperation,
+} from "@langchain/langgraph";
+import { ConfigError, StoreError } from "../errors.js";
+
+/** @throws ConfigError `AGEMEM_CONFIG_INVALID` outside of a running graph, or where the graph has no store */
+export class PlatformStore extends BaseStore {
+  async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
+    const store = runningStore();
+    const results = await Promise.all(operations.map((operation) => run(store, operation)));
+    return results as OperationResults<Op>;
+  }
+}
+
+function run(store: BaseStore, operation: Operation): Promise<unknown> {
+  if ("value" in operation) {
+    const { namespace, key, value } = operation as PutOperation;
+    return value === null ? store.delete(namespace, key) : store.put(namespace, key, value);
+  }
+  if ("namespacePrefix" in operation) {
+    const { namespacePrefix, ...options } = operation as SearchOperation;
+    return store.search(namespacePrefix, options);
+  }
+  if ("key" in operation) return store.get(operation.namespace, operation.key);
+  throw new StoreError(
+    "AGEMEM_STORE_UNSUPPORTED",
+    "The platform's store does not list namespaces to a graph",
+    {
+      remedy: "Use the server's store API.",
+    },
+  );
+}
+
+function runningStore(): BaseStore {
+  const store = getStore();
+  if (store) return store;
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", "This graph runs without a store of the platform", {
+    remedy:
+      "Run it on LangGraph Platform or `langgraphjs dev`, or set AGEMEM_STORE to faiss:DIRECTORY or postgres:URL.",
+  });
+}

@@ -1,0 +1,133 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { END, InMemoryStore, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createAgeMemAgent } from "../../src/agent/agent.js";
+import { assistantOptions, readAssistantSettings } from "../../src/agent/assistant.js";
+import { openEnvironment } from "../../src/agent/environment.js";
+import { PlatformStore } from "../../src/agent/platform-store.js";
+import { FaissStore } from "../../src/store/faiss-store.js";
+import { startPostgres } from "../tools/postgres.js";
+import { ada, calls, openStore, outcomesOf, says, scripted } from "./helpers.js";
+
+describe("AGEMEM_STORE", () => {
+  let folder: string;
+  let postgres: Awaited<ReturnType<typeof startPostgres>>;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "agemem-environment-"));
+    postgres = await startPostgres();
+  });
+  afterAll(async () => {
+    await postgres.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("faiss:DIRECTORY opens a durable store", async () => {
+    const env = { AGEMEM_STORE: `faiss:${join(folder, "store")}` };
+    for (const known of [0, 1]) {
+      const { store } = await openEnvironment({ env });
+      expect(store).toBeInstanceOf(FaissStore);
+      expect(await store.search(["memories"], {})).toHaveLength(known);
+      await store.put(["memories", "ada"], "m1", { content: "x" });
+      await (store as FaissStore).close();
+    }
+  });
+
+  it.each(["postgres:URL", "URL"])("%s opens PostgreSQL, and memory outlives the process", async (form) => {
+    const env = { AGEMEM_STORE: form.replace("URL", postgres.url) };
+    const user = { context: { user_id: `user_${form}` } };
+    const first = await openEnvironment({ env });
+    const { agent } = scripted(
+      [calls(["Add_memory", { content: "Ada lives in Oslo." }]), "Noted."],
+      first.agent,
+    );
+    await agent.invoke(says("I live in Oslo."), user);
+    await first.store.stop();
+    const second = await openEnvironment({ env });
+    const again = scripted(
+      [calls(["Retrieve_memory", { query: "Where does Ada live?" }]), "Oslo."],
+      second.agent,
+    );
+    const { messages } = await again.agent.invoke(says("Where do I live?"), user);
+    expect(messages.at(-2)?.text).toContain("Ada lives in Oslo.");
+    await second.store.stop();
+  });
+
+  it("platform uses the store of whoever runs the graph", async () => {
+    const { agent: parts, store } = await openEnvironment({ env: { AGEMEM_STORE: "platform" } });
+    expect(store).toBeInstanceOf(PlatformStore);
+    const { agent } = scripted(
+      [
+        calls(
+          ["Add_memory", { content: "Ada lives in Oslo." }],
+          ["Retrieve_memory", { query: "x" }],
+          ["Summary_context", { span: "all" }],
+        ),
+        "Noted.",
+      ],
+      parts,
+    );
+    const served = new InMemoryStore();
+    agent.store = served; // as the server does
+    const { messages } = await agent.invoke(says("I live in Oslo.", "I like it."), ada("t"));
+    expect(outcomesOf(messages).map((o) => o.ok)).toEqual([true, true, true]);
+    expect((await served.search(["memories", "ada"])).map((item) => item.value.content)).toEqual([
+      "Ada lives in Oslo.",
+    ]);
+    expect(await served.search(["agemem-archive", "t"])).toHaveLength(1);
+  });
+
+  it("platform outside of a graph that has a store says so", async () => {
+    const store = new PlatformStore();
+    const alone = new StateGraph(MessagesAnnotation)
+      .addNode("get", async () => {
+        await store.get(["a"], "b");
+        return {};
+      })
+      .addEdge(START, "get")
+      .addEdge("get", END)
+      .compile();
+    await expect(alone.invoke({ messages: [] })).rejects.toMatchObject({ code: "AGEMEM_CONFIG_INVALID" });
+  });
+
+  it.each(["", "faiss:", "redis:x", "postgres:", "platforms"])("refuses %j", async (setting) => {
+    const opening = openEnvironment({ env: { AGEMEM_STORE: setting } });
+    await expect(opening).rejects.toMatchObject({ code: "AGEMEM_CONFIG_INVALID" });
+  });
+
+  it("says what is wrong with a server, without the password", async () => {
+    const opening = openEnvironment({ env: { AGEMEM_STORE: "postgres://me:hunter2@127.0.0.1:1/x" } });
+    const error = await opening.catch((caught: Error) => caught);
+    expect(error).toMatchObject({ code: "AGEMEM_STORE_PATH" });
+    expect(JSON.stringify(error) + (error as Error).message).not.toContain("hunter2");
+  });
+});
+
+describe("assistant settings", () => {
+  it("become options; what belongs to others is left alone", async () => {
+    const settings = readAssistantSettings(
+      { thread_id: "t", user_id: "ada", max_tokens: 1000, response_tokens: 100, approve: ["DELETE"] },
+      undefined,
+      { protocol: "text", namespace: ["memories", "{org}", "{user_id}"], instructions: "You are Otto." },
+    );
+    const store = await openStore();
+    const { agent: base, model } = scripted(["<answer>Hi.</answer>"], { store });
+    expect(base).toBeDefined();
+    const agent = createAgeMemAgent(assistantOptions({ model, store }, settings));
+    const run = { context: { user_id: "ada", org: "acme" } };
+    await expect(agent.invoke(says("Hi."), run)).resolves.toMatchObject({ finalAnswer: "Hi." });
+    const system = model.calls[0]?.messages[0]?.text;
+    expect(system).toMatch(/^You are Otto\.[\s\S]*<tool_call>[\s\S]*of 1000 tokens/);
+    await store.close();
+  });
+
+  it.each([{ max_tokens: "many" }, { approve: ["EVERYTHING"] }, { namespace: [] }, { protocol: "xml" }])(
+    "refuse %j",
+    (wrong) => {
+      expect(() => readAssistantSettings(wrong)).toThrow(
+        expect.objectContaining({ code: "AGEMEM_CONFIG_INVALID" }),
+      );
+    },
+  );
+});
