@@ -1,6 +1,6 @@
 /** Keeps the best k version rows of a stream of scored slots. Pure. */
 import type { Hit } from "./vector-index.js";
-import type { VectorTable } from "./vector-table.js";
+import { SEES_ALL, type VectorTable } from "./vector-table.js";
 
 /**
  * A bounded heap over slots with the worst kept hit on top; the slots of one version row, which follow each
@@ -124,13 +124,14 @@ export class Scorer {
     private readonly accept: (slot: number) => boolean,
     private readonly offer: (slot: number, score: number) => void,
   ) {
-    this.#unit = Float64Array.from(unit);
+    this.#unit = new Float64Array(unit);
   }
 
   add(list: Int32Array | readonly number[]): void {
+    const all = this.accept === SEES_ALL;
     for (let i = 0; i < list.length; i++) {
       const slot = list[i] as number;
-      if (!this.accept(slot)) continue;
+      if (!all && !this.accept(slot)) continue;
       this.#slots[this.#filled++] = slot;
       this.seen++;
       if (this.#filled === BLOCK) this.flush();

@@ -13,6 +13,9 @@ import { dotFour, dotInOrder, normaliseInto } from "./vector-math.js";
 const CHUNK_ROWS = 8192;
 const CHUNK_BYTES = 32 * 1024 * 1024;
 
+/** The visibility of a view that sees every slot. */
+export const SEES_ALL = (): boolean => true;
+
 /** Facts of a version row that its slots share. */
 export interface SlotFacts {
   version: number;
@@ -50,6 +53,8 @@ export class VectorTable {
   readonly born = new Column<Float64Array>(Float64Array);
   readonly #chunks: Float32Array[] = [];
   readonly #byNamespace = new Map<number, IntegerList>();
+  /** Branches that any slot was written on. */
+  readonly #branches = new Set<number>();
   /** Slots that ended on their own branch. */
   dead = 0;
   size = 0;
@@ -99,6 +104,7 @@ export class VectorTable {
     }
     for (let slot = 0; slot < this.size; slot++) {
       if (this.end.at(slot) !== Number.POSITIVE_INFINITY) this.dead++;
+      this.#branches.add(this.branch.at(slot));
       this.#listOf(this.ns.at(slot)).push(slot);
     }
   }
@@ -120,6 +126,7 @@ export class VectorTable {
     this.item.push(facts.item);
     this.ns.push(facts.ns);
     this.branch.push(facts.branch);
+    this.#branches.add(facts.branch);
     this.rev.push(facts.rev);
     this.end.push(facts.endRev ?? Number.POSITIVE_INFINITY);
     this.born.push(facts.born);
@@ -218,7 +225,10 @@ export class VectorTable {
     const { levels } = view;
     const only = levels[0];
     if (levels.length === 1 && only && only.limit === TIP) {
-      return (slot) => this.branch.at(slot) === only.branch && this.end.at(slot) === Number.POSITIVE_INFINITY;
+      // Nothing was ever replaced or written on a fork: no slot needs a look.
+      if (this.dead === 0 && this.#branches.size <= 1 && this.#branches.has(only.branch)) return SEES_ALL;
+      const [branches, ends, { branch }] = [this.branch.view(), this.end.view(), only];
+      return (slot) => branches[slot] === branch && ends[slot] === Number.POSITIVE_INFINITY;
     }
     const depth = new Map(levels.map((level, i) => [level.branch, i]));
     const hiding = levels.map((level) => overrides.get(level.branch));

@@ -74,9 +74,10 @@ export class FaissIndex implements VectorIndex {
   search(unit: Float32Array, k: number, accept: (slot: number) => boolean): Hit[] {
     if (k < 1 || this.size === 0) return [];
     this.#flush();
-    const query = Array.from(unit);
+    const query = new Array<number>(unit.length);
+    for (let i = 0; i < unit.length; i++) query[i] = unit[i] as number;
     const slots = this.#slots.view();
-    let wanted = k + 8;
+    let wanted = k + 4;
     for (;;) {
       const n = Math.min(wanted, slots.length);
       if (n > k * WIDEN_LIMIT + 256) break;
