@@ -199,6 +199,13 @@ export const METADATA = {
   rolloutIndex: "agemem.rollout_index",
   op: "agemem.op",
   revision: "agemem.revision",
+  /** Set when a memory operation has run; see `tools/tracing.ts`. */
+  ok: "agemem.ok",
+  error: "agemem.error",
+  namespaceHash: "agemem.namespace_hash",
+  tokensSaved: "agemem.tokens_saved",
+  memories: "agemem.memories",
+  editId: "agemem.edit_id",
 } as const;
 export type CallRole = "policy" | "aux";
 

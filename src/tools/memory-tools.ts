@@ -32,6 +32,7 @@ import {
   type MemoryToolkitOptions,
   type OperationContext,
 } from "./toolkit.js";
+import { traceFields, traceOutcome } from "./tracing.js";
 
 /** Options of {@link createMemoryTools}. */
 export interface MemoryToolsOptions extends MemoryToolkitOptions {
@@ -90,9 +91,10 @@ function createMemoryTool(kit: MemoryToolkit, op: MemoryOp, names: ToolNames): S
       const own = config.memory ? { ...kit, store: config.memory } : kit;
       const context = contextOf(own, config, { isEdit });
       const report = await runOperation(own, op, args, context);
+      traceOutcome(runtime, report.outcome);
       return new Command({ update: toolUpdate(own, name, report, context) });
     },
-    { name, description: TOOL_DESCRIPTIONS[op], schema: announcedSchema(op) },
+    { name, description: TOOL_DESCRIPTIONS[op], schema: announcedSchema(op), ...traceFields(op) },
   ) as unknown as StructuredToolInterface;
 }
 

@@ -1,0 +1,67 @@
+/**
+ * What the run of a memory operation says about itself in LangSmith: name, tags, metadata.
+ *
+ * Metadata tells what was done and how much, never to whom or with which words: the namespace is a hash, and contents
+ * stand in inputs and outputs only, which LangSmith can hide. Stage and rollout are inherited from the run.
+ */
+import type { BaseStore } from "@langchain/langgraph";
+import { sha256 } from "../lib/hash.js";
+import { isVersionedStore, METADATA, type MemoryOp, type MemoryOpOutcome } from "../types.js";
+
+/** Tag of every memory operation's run. */
+export const MEMORY_TAG = "agemem:memory";
+
+/** Tags and metadata that are known before the operation runs. */
+export function traceFields(op: MemoryOp): { tags: string[]; metadata: Record<string, unknown> } {
+  return { tags: [MEMORY_TAG], metadata: { [METADATA.op]: op } };
+}
+
+/** Twelve hex digits that tell namespaces apart without naming them. */
+export function namespaceHash(namespace: readonly string[]): string {
+  return sha256(JSON.stringify(namespace)).slice(0, 12);
+}
+
+/** The run's config with the revision of M that a call sees; unchanged for stores without versions. */
+export function withRevision<C extends { metadata?: Record<string, unknown> }>(
+  config: C,
+  store: BaseStore,
+): C {
+  if (!isVersionedStore(store)) return config;
+  return { ...config, metadata: { ...config.metadata, [METADATA.revision]: store.version().revision } };
+}
+
+/** The part of a LangChain callback manager and of a tracer that is needed here. */
+interface Tracing {
+  getParentRunId?: () => string | undefined;
+  handlers?: readonly { getRun?: (id: string) => { metadata: Record<string, unknown> } | undefined }[];
+}
+
+/**
+ * Adds what came of an operation to the metadata of its run, in every tracer that listens.
+ *
+ * @param config of the tool's function: its callbacks are those of the tool run's children
+ */
+export function traceOutcome(config: { callbacks?: unknown }, outcome: MemoryOpOutcome): void {
+  const { getParentRunId, handlers } = (config.callbacks ?? {}) as Tracing;
+  const runId = getParentRunId?.call(config.callbacks);
+  if (runId === undefined) return;
+  for (const handler of handlers ?? []) {
+    const run = handler.getRun?.(runId);
+    // LangSmith's setter merges.
+    if (run) run.metadata = outcomeMetadata(outcome);
+  }
+}
+
+/** An outcome as flat metadata, by which LangSmith can filter. */
+export function outcomeMetadata(outcome: MemoryOpOutcome): Record<string, unknown> {
+  return {
+    [METADATA.op]: outcome.op,
+    [METADATA.ok]: outcome.ok,
+    [METADATA.namespaceHash]: namespaceHash(outcome.namespace),
+    [METADATA.memories]: outcome.memoryIds.length,
+    [METADATA.tokensSaved]: outcome.ok ? outcome.tokensBefore - outcome.tokensAfter : 0,
+    ...(outcome.revisionAfter === null ? {} : { [METADATA.revision]: outcome.revisionAfter }),
+    ...(outcome.editId === undefined ? {} : { [METADATA.editId]: outcome.editId }),
+    ...(outcome.error === undefined ? {} : { [METADATA.error]: outcome.error.code }),
+  };
+}
