@@ -8,6 +8,7 @@ import { assistantOptions, readAssistantSettings } from "../../src/agent/assista
 import { openEnvironment } from "../../src/agent/environment.js";
 import { PlatformStore } from "../../src/agent/platform-store.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
+import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { startPostgres } from "../tools/postgres.js";
 import { ada, calls, openStore, outcomesOf, says, scripted } from "./helpers.js";
 
@@ -66,7 +67,7 @@ describe("AGEMEM_STORE", () => {
         ),
         "Noted.",
       ],
-      parts,
+      { ...parts, summarizer: new ScriptedChatModel(["They talked."]) },
     );
     const served = new InMemoryStore();
     agent.store = served; // as the server does

@@ -54,6 +54,7 @@ describe("resolveNamespace", () => {
   it("gives different users different namespaces of equal depth, whatever their names contain", async () => {
     const resolve = (user_id: string) => resolveNamespace(["memories", "{user_id}"], { user_id });
     expect(resolve("a.b")).not.toEqual(resolve("a~2eb"));
+    expect(resolve("a.b:c_d%e\\f~g")).toEqual(["memories", "a~2eb~3ac~5fd~25e~5cf~7eg"]);
     await fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (one, other) => {
         fc.pre(one !== other);
