@@ -2,6 +2,7 @@
 import { ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
+import { modelCallConfig } from "../tools/tracing.js";
 import { hasFormatError, newestResponse, openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
 import type { AgentStateUpdate, AgentStateValue } from "./state.js";
@@ -27,7 +28,7 @@ export function answerNode(parts: AgentParts) {
     };
     if (!parts.structure) return answered;
     const started = parts.kit.now();
-    const { value, raw } = await parts.structure(state.messages, config);
+    const { value, raw } = await parts.structure(state.messages, modelCallConfig(config, parts.kit.store));
     const usage = addModelCall(state.usage, raw, parts.kit.now() - started, "auxiliary");
     return { ...answered, structuredResponse: value, usage: withCost(usage, parts.prices) };
   };

@@ -15,7 +15,7 @@ import { describeModelError } from "../models/chat-model.js";
 import { budgetLine, LAST_STEP_LINE, repairPrompt } from "../prompts.js";
 import { reduceOverflow } from "../tools/overflow.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
-import { withRevision } from "../tools/tracing.js";
+import { modelCallConfig } from "../tools/tracing.js";
 import {
   FORMAT_ERROR_KEY,
   isVersionedStore,
@@ -40,7 +40,7 @@ export function thinkNode(parts: AgentParts) {
     const frame = frameOf(parts, guarded.tokens, lastStep);
     const before = steps === 1 ? noUsage() : state.usage;
     const usage = guarded.outcome ? addOutcome(before, guarded.outcome) : before;
-    const traced = withRevision(config, kit.store);
+    const traced = modelCallConfig(config, kit.store);
     const turn = await converse(parts, [frame.system, ...guarded.messages], traced, lastStep, usage);
     fixId(turn.message, config);
     return {

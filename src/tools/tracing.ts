@@ -21,13 +21,17 @@ export function namespaceHash(namespace: readonly string[]): string {
   return sha256(JSON.stringify(namespace)).slice(0, 12);
 }
 
-/** The run's config with the revision of M that a call sees; unchanged for stores without versions. */
-export function withRevision<C extends { metadata?: Record<string, unknown> }>(
+/**
+ * The config of a model call: with the revision of M that it sees, and without the run's context, which tracers would
+ * copy into the options of the call (it names the user, and may hold the application's secrets).
+ */
+export function modelCallConfig<C extends { metadata?: Record<string, unknown> }>(
   config: C,
   store: BaseStore,
 ): C {
-  if (!isVersionedStore(store)) return config;
-  return { ...config, metadata: { ...config.metadata, [METADATA.revision]: store.version().revision } };
+  const seen = isVersionedStore(store) ? { [METADATA.revision]: store.version().revision } : {};
+  // Left out, it would be put in again from LangChain's own surroundings.
+  return { ...config, context: {}, metadata: { ...config.metadata, ...seen } };
 }
 
 /** The part of a LangChain callback manager and of a tracer that is needed here. */
