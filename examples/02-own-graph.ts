@@ -1,0 +1,35 @@
+/** The six tools in a graph of one's own. */
+import type { AIMessage } from "@langchain/core/messages";
+import { END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import { ToolNode } from "@langchain/langgraph/prebuilt";
+import { createMemoryTools, FaissStore, LexicalEmbeddings } from "../src/index.js";
+import { call, modelOr } from "./model.js";
+
+const store = await FaissStore.open(":memory:", { index: { embeddings: new LexicalEmbeddings() } });
+const tools = createMemoryTools({ store });
+const model = modelOr([
+  call("Add_memory", { content: "The deadline is 3 May.", metadata: { project: "atlas" } }),
+  "Noted.",
+  call("Retrieve_memory", { query: "deadline", metadata_filter: { project: "atlas" } }),
+  "It is due on 3 May.",
+]).bindTools(tools);
+
+const graph = new StateGraph(MessagesAnnotation)
+  .addNode("model", async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
+  // The tools answer the model's mistakes themselves; a failing disk must not be told to it.
+  .addNode("tools", new ToolNode(tools, { handleToolErrors: false }))
+  .addEdge(START, "model")
+  .addConditionalEdges("model", ({ messages }) =>
+    (messages.at(-1) as AIMessage).tool_calls?.length ? "tools" : END,
+  )
+  .addEdge("tools", "model")
+  .compile();
+
+for (const content of ["Atlas is due on 3 May.", "When is Atlas due?"]) {
+  const { messages } = await graph.invoke(
+    { messages: [{ role: "user", content }] },
+    { configurable: { user_id: "ada" } },
+  );
+  console.log(messages.at(-1)?.text);
+}
+await store.close();
