@@ -16,6 +16,16 @@ export {
   groupAdvantages,
   withAdvantages,
 } from "./grpo.js";
+// Reading recordings: what happened, why an answer lacked a fact, what it cost; LangSmith
+export { createFactMatcher, type FactMatcher } from "./lib/fact-match.js";
+export {
+  costOf,
+  type OperationUsage,
+  type Price,
+  type Prices,
+  totalUsage,
+  type UsageByOperation,
+} from "./lib/usage.js";
 // Rewards
 export { type Judge, type JudgedEpisode, judgeEpisode } from "./rewards/judge.js";
 export { DiskJudgeCache } from "./rewards/judges/disk-cache.js";
@@ -52,7 +62,16 @@ export {
   validateFile,
 } from "./trajectory/file.js";
 export { trajectoryJsonSchema } from "./trajectory/json-schema.js";
+export {
+  type FeedbackClient,
+  type FeedbackOptions,
+  sendRewardFeedback,
+} from "./trajectory/langsmith-feedback.js";
 export { type RecorderOptions, TrajectoryRecorder } from "./trajectory/recorder.js";
 export { type StepRecord, TRAJECTORY_SCHEMA, type TrajectoryRecord } from "./trajectory/schema.js";
 export { summaryRecord } from "./trajectory/summary-record.js";
+export type { TraceEvent } from "./trajectory/trace/events.js";
+export { type ConversationTrace, type TraceOptions, traceRecords } from "./trajectory/trace/trace.js";
+export { type FactVerdict, VERDICTS, type Verdict } from "./trajectory/trace/verdict.js";
+export { usageOfSteps } from "./trajectory/usage.js";
 export type { MemoryTask, Passage } from "./types.js";

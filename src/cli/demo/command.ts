@@ -12,6 +12,7 @@ import { type Environment, openEnvironment } from "../../agent/environment.js";
 import { InputError, messageOf, StoreError } from "../../errors.js";
 import { ensureDirectory } from "../../lib/directory.js";
 import type { MemoryValue } from "../../types.js";
+import { usageLine } from "../usage-line.js";
 import { DEMO_SESSIONS } from "./conversation.js";
 import { runHotpotQa } from "./hotpotqa.js";
 import { memoryTable, operationCounts } from "./screen.js";
@@ -119,7 +120,8 @@ async function oneSession(options: DemoArguments, number: number): Promise<void>
     print(`\n${colors.bold("Long-term memory after this session")}`);
     print(memoryTable(await memoryRows(environment)));
     print(`operations  ${operationCounts(outcomes)}`);
-    print(`recording   ${recording}`);
+    print(`usage       ${await usageLine(recording)}`);
+    print(`recording   ${recording} (agemem trace tells what happened in it)`);
     print(`store       ${storePath}\n`);
   } finally {
     await environment.store.close();
