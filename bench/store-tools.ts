@@ -58,10 +58,14 @@ export async function median(runs: number, work: () => unknown): Promise<number>
   return middle(times);
 }
 
-/** Median milliseconds of several works that are run in turns, after a few turns to warm up. */
-export async function inTurns(turns: number, works: ((i: number) => unknown)[]): Promise<number[]> {
+/** Median milliseconds of several works that are run in turns, after `warmUp` turns (on the first indexes). */
+export async function inTurns(
+  turns: number,
+  works: ((i: number) => unknown)[],
+  warmUp = 5,
+): Promise<number[]> {
   const times = works.map((): number[] => []);
-  for (let i = 0; i < Math.min(5, turns); i++) for (const work of works) await work(i % turns);
+  for (let i = 0; i < warmUp; i++) for (const work of works) await work(i % Math.min(5, turns));
   const from = Math.min(5, turns - 1);
   for (let i = from; i < turns; i++) {
     for (const [w, work] of works.entries()) times[w]?.push(await time(() => work(i)));

@@ -113,10 +113,11 @@ async function measureSearch(
   queries: readonly Float32Array[],
 ): Promise<Row> {
   const plain = queries.map((query) => [...query]);
-  const [rawMs, storeMs] = await inTurns(queries.length, [
-    (i) => raw.search(plain[i] as number[], 10),
-    (i) => store.search(NS, { query: `query ${i}` }),
-  ]);
+  const [rawMs, storeMs] = await inTurns(
+    queries.length,
+    [(i) => raw.search(plain[i] as number[], 10), (i) => store.search(NS, { query: `query ${i}` })],
+    200,
+  );
   let found = 0;
   for (const [i, query] of plain.entries()) {
     const truth = new Set(raw.search(query, 10).labels.map((label) => `k${label}`));
