@@ -27,7 +27,7 @@ import { type RolloutOptions, rolloutSettings } from "../src/rollout/options.js"
 import { streamRollouts } from "../src/rollout/runner.js";
 import { runStages } from "../src/rollout/stages.js";
 import { FaissStore } from "../src/store/faiss-store.js";
-import { ScriptedChatModel } from "../src/testing/scripted-model.js";
+import { ScriptedChatModel, type ScriptedResponder } from "../src/testing/scripted-model.js";
 import { createToolkit } from "../src/tools/toolkit.js";
 import { TrajectoryRecorder } from "../src/trajectory/recorder.js";
 
@@ -154,11 +154,17 @@ async function stagesOnly(
   );
 }
 
+/** Stores what it is told, answers the question. */
+const storing: ScriptedResponder = (messages) => {
+  const told = messages.findLast((message) => message.type === "human")?.text.split("\n\n")[0] ?? "";
+  return told.endsWith("?") ? "Porto" : { tool_calls: [{ name: "Add_memory", args: { content: told } }] };
+};
+
 /** Resident set after a tenth of the rollouts and after all of them, recorded to disk, nothing kept. */
 async function memory(rollouts: number): Promise<Record<string, number>> {
   const folder = await mkdtemp(join(tmpdir(), "agemem-bench-"));
   const store = await openStore();
-  const policy = () => new ScriptedChatModel(new Array(40).fill(() => "Porto"));
+  const policy = () => new ScriptedChatModel(new Array(40).fill(storing));
   const resident: number[] = [];
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;

@@ -25,6 +25,7 @@ import {
 } from "./options.js";
 import { ProgressTracker, type RolloutProgress } from "./progress.js";
 import { type RolloutResult, runRollout } from "./rollout.js";
+import { Sweeper } from "./sweep.js";
 
 /** Where to write and whom to tell. */
 export interface RunHooks {
@@ -109,6 +110,7 @@ class Run {
   private readonly stop = new AbortController();
   private readonly rollouts: LimitFunction;
   private readonly groups: LimitFunction;
+  private readonly sweeper: Sweeper;
 
   constructor(
     private readonly settings: RolloutSettings,
@@ -116,7 +118,8 @@ class Run {
     private readonly tracker: ProgressTracker,
     private readonly hooks: RunHooks,
   ) {
-    const { concurrency, k } = settings;
+    const { concurrency, k, store } = settings;
+    this.sweeper = new Sweeper(store);
     this.rollouts = pLimit(concurrency);
     // Enough open groups to keep all slots busy while the last rollouts of some are slow.
     this.groups = pLimit(2 * Math.ceil(concurrency / k) + 1);
@@ -164,6 +167,7 @@ class Run {
     try {
       const result = await runRollout(task, identity, this.settings);
       await this.journal?.keep(identity.groupId, result);
+      await this.sweeper.discarded();
       return result;
     } catch (error) {
       this.stop.abort(error);
