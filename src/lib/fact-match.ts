@@ -2,7 +2,7 @@
  * Whether a text says a fact, by its words: the lexical rule behind the verdicts of `agemem trace`.
  *
  * Words are compared by their English stem, without stop words and without "user" (who tells of himself as "I"). A
- * text says a fact when one to three consecutive sentences of it hold
+ * text says a fact when one to three consecutive sentences of it (more for a fact of more) hold
  * - every name and number of the fact (words with a capital or a digit), and
  * - four fifths of its content words, rounded up, and
  * - agree with it on being negated or taken back ("no longer lives in Porto" does not say "lives in Porto").
@@ -43,6 +43,8 @@ interface Fact {
   must: readonly string[];
   needed: number;
   negated: boolean;
+  /** Sentences that may carry it together. */
+  width: number;
 }
 
 interface Sentence {
@@ -77,7 +79,7 @@ function remember<T>(known: Map<string, T>, key: string, make: (key: string) => 
 function says(sentences: readonly Sentence[], fact: Fact): boolean {
   if (fact.words.size === 0) return false;
   const counts = sentences.map((sentence) => overlap(sentence, fact));
-  for (let width = 1; width <= WIDEST; width++) {
+  for (let width = 1; width <= fact.width; width++) {
     for (let from = 0; from + width <= sentences.length; from++) {
       // A window that begins with a sentence of no use was tried as a narrower one.
       if (counts[from] === 0) continue;
@@ -106,7 +108,7 @@ function overlap({ words }: Sentence, fact: Fact): number {
 function readFact(text: string): Fact {
   const tokens = tokensOf(text);
   if (tokens.length === 1 && CLOSED.has((tokens[0] ?? "").toLowerCase())) {
-    return { words: new Set(), must: [], needed: 0, negated: false };
+    return { words: new Set(), must: [], needed: 0, negated: false, width: 0 };
   }
   const words = contentWords(tokens);
   const marked = tokens.filter((token) => /\p{N}/u.test(token) || /^\p{Lu}/u.test(token));
@@ -115,6 +117,7 @@ function readFact(text: string): Fact {
     must: [...contentWords(marked)],
     needed: Math.ceil(words.size * 0.8),
     negated: isNegated(tokens),
+    width: Math.max(WIDEST, readText(text).length),
   };
 }
 

@@ -13,6 +13,10 @@ describe("a text says a fact", () => {
     ["The answer is Porto.", "Porto"],
     ["She does not eat meat.", "She does not eat meat"],
     ["Nora does not eat meat. She lives in Porto near the river.", "She lives in Porto"],
+    [
+      "In 1978 William Winter, Dr. Cora Norman, Dr. Aubrey Lucas and Dr. Noel Polk had the idea.",
+      "The idea was had by William Winter, Dr. Cora Norman, Dr. Aubrey Lucas, and Dr. Noel Polk in 1978.",
+    ],
   ])("%s | %s", (text, fact) => expect(says(text, fact)).toBe(true));
 
   it.each([
