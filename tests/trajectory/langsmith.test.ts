@@ -1,6 +1,7 @@
 /** What LangSmith is sent, against a local server in its place: the run tree, its metadata, feedback, and no keys. */
 import { awaitAllCallbacks } from "@langchain/core/callbacks/promises";
 import { LangChainTracer } from "@langchain/core/tracers/tracer_langchain";
+import { InMemoryStore } from "@langchain/langgraph";
 import { Client } from "langsmith";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
@@ -203,6 +204,29 @@ it("with inputs and outputs hidden, the trace still tells what was done, and not
   for (const text of [USER, "Oslo", "harbour", "greeted", ...Object.values(KEYS)]) {
     expect(server.wire().includes(text), text).toBe(false);
   }
+  await server.close();
+});
+
+it("puts the overflow guard's summariser below the think node it came before", async () => {
+  const server = await startLangSmith();
+  const client = new Client({ apiUrl: server.url, apiKey: KEYS.LANGSMITH_API_KEY });
+  const long = "We talked about the harbour and its ships. ".repeat(100);
+  const agent = createAgeMemAgent({
+    model: new ScriptedChatModel(["Yes."]),
+    summarizer: new ScriptedChatModel(["They talked."]),
+    store: new InMemoryStore(),
+    budget: { maxTokens: 2000, responseTokens: 200 },
+  });
+  const messages = ["user", "assistant", "user"].map((role, i) => ({ role, content: i < 2 ? long : "And?" }));
+  await agent.invoke(
+    { messages },
+    { context: { user_id: USER }, callbacks: [new LangChainTracer({ client })] as never },
+  );
+  await awaitAllCallbacks();
+  await client.awaitPendingTraceBatches();
+  const root = [...server.runs.values()].find((run) => run.name === "agemem");
+  const [think] = childrenOf(server, root);
+  expect(childrenOf(server, think).map(({ name }) => name)).toEqual(["agemem.summarize", "agemem.think"]);
   await server.close();
 });
 
