@@ -36,7 +36,13 @@ export { OfflinePolicy } from "./models/offline-policy.js";
 export { OfflineSummarizer } from "./models/offline-summarizer.js";
 export { tokenCounter } from "./models/tokens.js";
 // Long-term memory
+export type { StoreIndexOptions } from "./store/embedder.js";
 export { FaissStore, type FaissStoreOptions, FaissStoreView } from "./store/faiss-store.js";
+export type { PromoteConflict, PromoteOptions, PromoteResult } from "./store/promote.js";
+export type { MemorySearchOptions, SearchItem, SearchMode } from "./store/search-options.js";
+export type { StoreStats } from "./store/stats.js";
+export type { VacuumOptions, VacuumResult } from "./store/vacuum.js";
+export type { VerifyResult } from "./store/verify.js";
 export { createMemoryTools, type MemoryToolsOptions } from "./tools/memory-tools.js";
 export {
   type ItemRevision,

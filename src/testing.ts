@@ -6,3 +6,12 @@ export {
   ScriptedChatModel,
   type ScriptedStep,
 } from "./testing/scripted-model.js";
+export {
+  type ConformanceIndex,
+  letterIndex,
+  type StoreCapabilities,
+  type StoreCase,
+  type StoreConformanceOptions,
+  storeCases,
+  storeConformance,
+} from "./testing/store-conformance.js";

@@ -10,6 +10,7 @@ import { Command } from "commander";
 import { AgeMemError, ConfigError, InputError } from "../errors.js";
 import { demoCommand } from "./demo/command.js";
 import { exportCommand } from "./export.js";
+import { memoryCommand } from "./memory/command.js";
 import { rolloutCommand } from "./rollout.js";
 import { scoreCommand } from "./score.js";
 import { statsCommand } from "./stats.js";
@@ -24,6 +25,7 @@ async function main(argv: string[]): Promise<void> {
     .description("Memory that a LangGraph.js agent manages itself, and can be trained to manage.")
     .version(version)
     .addCommand(demoCommand())
+    .addCommand(memoryCommand())
     .addCommand(rolloutCommand())
     .addCommand(scoreCommand())
     .addCommand(statsCommand())
