@@ -92,12 +92,13 @@ export function chargeOperation(
   operation: ChargedOperation,
   own: { key?: UsageKey; auxiliaryMs?: number } = {},
 ): UsageByOperation {
+  const isEdit = operation.op === "SUMMARY" || operation.op === "FILTER";
   return addRow(usage, own.key ?? operation.op, {
     ...NOTHING,
     operations: 1,
     refused: operation.ok ? 0 : 1,
     latencyMs: Math.max(0, operation.latencyMs - (own.auxiliaryMs ?? 0)),
-    tokensSaved: operation.ok ? operation.tokensBefore - operation.tokensAfter : 0,
+    tokensSaved: operation.ok && isEdit ? operation.tokensBefore - operation.tokensAfter : 0,
   });
 }
 

@@ -63,7 +63,7 @@ export function outcomeMetadata(outcome: MemoryOpOutcome): Record<string, unknow
     [METADATA.ok]: outcome.ok,
     [METADATA.namespaceHash]: namespaceHash(outcome.namespace),
     [METADATA.memories]: outcome.memoryIds.length,
-    [METADATA.tokensSaved]: outcome.ok ? outcome.tokensBefore - outcome.tokensAfter : 0,
+    [METADATA.tokensSaved]: outcome.editId === undefined ? 0 : outcome.tokensBefore - outcome.tokensAfter,
     ...(outcome.revisionAfter === null ? {} : { [METADATA.revision]: outcome.revisionAfter }),
     ...(outcome.editId === undefined ? {} : { [METADATA.editId]: outcome.editId }),
     ...(outcome.error === undefined ? {} : { [METADATA.error]: outcome.error.code }),

@@ -26,6 +26,11 @@ it("counts refusals and takes auxiliary time off", () => {
   expect(usage).toEqual({ GUARD: expect.objectContaining({ refused: 1, tokensSaved: 0, latencyMs: 2 }) });
 });
 
+it("counts tokens as saved only where an edit took them out", () => {
+  const usage = chargeOperation(chargeOperation({}, { ...filter, op: "ADD" }), { ...filter, op: "SUMMARY" });
+  expect([usage.ADD?.tokensSaved, usage.SUMMARY?.tokensSaved]).toEqual([0, 60]);
+});
+
 it("prices per million tokens; unknown models have no price, not 0", () => {
   const usage = chargeCall(chargeCall({}, ["ADD"], call), ["SUMMARY"], { ...call, model: "mini" });
   const prices = { gpt: { input: 2, output: 10 }, mini: { input: 1, output: 1 } };
