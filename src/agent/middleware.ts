@@ -8,15 +8,15 @@ import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
-import { getConfig, isGraphBubbleUp, type LangGraphRunnableConfig } from "@langchain/langgraph";
+import { Command, getConfig, isGraphBubbleUp, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import type { AgentMiddleware } from "langchain";
 import { promptLimit } from "../context/budget.js";
-import { toMessagesUpdate } from "../context/edit.js";
 import { repairChatHistory } from "../context/validity.js";
 import { tokenCounter } from "../models/tokens.js";
 import { budgetLine, memoryGuide, type PromptVariant } from "../prompts.js";
 import { createMemoryTools, type MemoryToolsOptions, toolNames } from "../tools/memory-tools.js";
 import { reduceOverflow } from "../tools/overflow.js";
+import { targetedUpdate } from "../tools/parallel-edit.js";
 import { createToolkit } from "../tools/toolkit.js";
 import { MEMORY_EVENT, type TokenCounter } from "../types.js";
 import {
@@ -48,6 +48,8 @@ export type AgeMemMiddleware = AgentMiddleware<
   readonly StructuredToolInterface[]
 >;
 
+type ModelRequest = Parameters<NonNullable<AgeMemMiddleware["wrapModelCall"]>>[0];
+
 /**
  * Memory for an agent of langchain: six tools, the guide to them behind your system prompt, and a summary of the
  * oldest messages when the context reaches `trigger`.
@@ -75,6 +77,17 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
   const tokensOf = (message: BaseMessage) => counter.countMessage(message);
   const total = (messages: readonly BaseMessage[]) =>
     messages.reduce((sum, m) => sum + tokensOf(m), overhead);
+  const reduce = async ({ messages, state, runtime }: ModelRequest) => {
+    if (!isReached(conditions, { tokens: total(messages), messages: messages.length }, maxTokens)) return;
+    const keepIds = newestWithin(messages, keep, tokensOf, maxTokens).map((message) => message.id as string);
+    const run = { ...getConfig(), context: runtime.context } as LangGraphRunnableConfig;
+    const { contextFacts = {} } = state;
+    const reduced = await reduceOverflow(kit, { messages, contextFacts }, overhead, run, { keepIds });
+    if (!reduced) return;
+    runtime.writer?.({ event: MEMORY_EVENT, ...reduced.outcome });
+    await dispatchCustomEvent(MEMORY_EVENT, reduced.outcome, run);
+    return reduced;
+  };
   const middleware: AgeMemMiddleware & Record<symbol, boolean> = {
     // What langchain's createMiddleware() puts on its results.
     [Symbol.for("AgentMiddleware")]: true,
@@ -86,25 +99,20 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
       if (memoryTools.has(request.toolCall.name)) return handler(request);
       return ownCall(() => handler(request), request.toolCall, request.runtime.signal);
     },
-    beforeModel: async (state, runtime) => {
-      const { messages, contextFacts = {} } = state;
-      if (!isReached(conditions, { tokens: total(messages), messages: messages.length }, maxTokens)) return;
-      const keepIds = newestWithin(messages, keep, tokensOf, maxTokens).map(
-        (message) => message.id as string,
-      );
-      const run = { ...getConfig(), context: runtime.context } as LangGraphRunnableConfig;
-      const reduced = await reduceOverflow(kit, { messages, contextFacts }, overhead, run, { keepIds });
-      if (!reduced) return;
-      runtime.writer?.({ event: MEMORY_EVENT, ...reduced.outcome });
-      await dispatchCustomEvent(MEMORY_EVENT, reduced.outcome, run);
-      return { messages: toMessagesUpdate(reduced.messages), contextFacts: reduced.facts };
-    },
-    wrapModelCall: (request, handler) => {
-      const messages = repairChatHistory(request.messages).messages;
+    // The trigger is looked at here and not in a hook of its own, which would be one more graph step per model call.
+    wrapModelCall: async (request, handler) => {
       const framed = request.systemMessage.concat(`\n\n${guide}`);
       overhead = counter.countMessage(framed) + countTools(request.tools as StructuredToolInterface[]);
+      const reduced = await reduce(request);
+      const messages = repairChatHistory(reduced?.messages ?? request.messages).messages;
       const systemMessage = framed.concat(`\n\n${budgetLine(total(messages), maxTokens)}`);
-      return handler({ ...request, messages, systemMessage });
+      const response = await handler({ ...request, messages, systemMessage });
+      if (!reduced) return response;
+      const update = {
+        messages: [...targetedUpdate(reduced.edit), response],
+        contextFacts: reduced.facts,
+      };
+      return new Command({ update });
     },
   };
   return middleware;

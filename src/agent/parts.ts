@@ -1,4 +1,5 @@
 /** What the nodes share: resolved once when the agent is built. */
+import { SystemMessage } from "@langchain/core/messages";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
@@ -23,6 +24,8 @@ export interface AgentParts {
   protocol: AgentProtocol;
   /** System prompt without the lines that change per step. */
   system: string;
+  /** Tokens of a system prompt; the few that occur are counted once. */
+  systemTokens(text: string): number;
   /** Tokens of the tool schemas that travel beside the messages. */
   sentToolTokens: number;
   memoryTools: ReadonlyMap<string, StructuredToolInterface>;
@@ -65,6 +68,7 @@ export function createParts(options: AgeMemAgentOptions): AgentParts {
     kit,
     protocol,
     system: [prompt, protocol.systemSuffix].filter(Boolean).join("\n\n"),
+    systemTokens: countedOnce((text) => kit.counter.countMessage(new SystemMessage(text))),
     sentToolTokens: protocol.sentTools.length ? kit.counter.countTools(protocol.sentTools) : 0,
     memoryTools: new Map(memory.map((tool) => [tool.name, tool])),
     ownTools: new ToolNode([...own]),
@@ -74,6 +78,17 @@ export function createParts(options: AgeMemAgentOptions): AgentParts {
     prices: options.prices,
     structure: structureOf(options),
     limits: (config) => limitsOf(options, config),
+  };
+}
+
+/** The prompt changes with the budget line and the last step only. */
+function countedOnce(count: (text: string) => number): (text: string) => number {
+  const known = new Map<string, number>();
+  return (text) => {
+    const tokens = known.get(text) ?? count(text);
+    if (known.size >= 50) known.clear();
+    known.set(text, tokens);
+    return tokens;
   };
 }
 

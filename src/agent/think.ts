@@ -48,14 +48,13 @@ export function thinkNode(parts: AgentParts) {
       contextFacts: guarded.facts,
       contextOverhead: frame.tokens,
       contextTokens: guarded.tokens,
-      ltmVersion: isVersionedStore(kit.store) ? kit.store.version() : null,
+      ...(isVersionedStore(kit.store) ? { ltmVersion: kit.store.version() } : {}),
       usage: withCost(turn.usage, parts.prices),
-      overflows: state.overflows + (guarded.overflowed ? 1 : 0),
-      formatErrors: state.formatErrors + turn.formatErrors,
       steps,
-      status: "running",
-      finalAnswer: null,
-      structuredResponse: null,
+      // Only what changes is written: each channel of an update is checked and stored at every step.
+      ...(guarded.overflowed ? { overflows: state.overflows + 1 } : {}),
+      ...(turn.formatErrors > 0 ? { formatErrors: state.formatErrors + turn.formatErrors } : {}),
+      ...(steps === 1 ? { status: "running", finalAnswer: null, structuredResponse: null } : {}),
     };
   };
 }
@@ -108,9 +107,8 @@ function frameOf(parts: AgentParts, tokens: number, lastStep: boolean) {
     lastStep ? LAST_STEP_LINE : "",
     budgetLine(tokens, parts.kit.budget.maxTokens),
   ];
-  const system = new SystemMessage(lines.filter(Boolean).join("\n\n"));
-  const { counter } = parts.kit;
-  return { system, tokens: counter.countMessage(system) + parts.sentToolTokens };
+  const text = lines.filter(Boolean).join("\n\n");
+  return { system: new SystemMessage(text), tokens: parts.systemTokens(text) + parts.sentToolTokens };
 }
 
 /** Asks; when the response breaks the protocol asks once more, outside of the context. */

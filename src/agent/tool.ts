@@ -55,7 +55,7 @@ export function toolNode(parts: AgentParts) {
     const replaced = written.some((message) => message.id === REMOVE_ALL_MESSAGES);
     return {
       ...rest,
-      usage,
+      ...(usage === state.usage ? {} : { usage }),
       messages: replaced ? toMessagesUpdate(working.messages) : written,
       contextFacts: changedFacts(state.contextFacts, working.contextFacts),
     } as AgentStateUpdate;
@@ -116,6 +116,7 @@ function changedFacts(
   after: AgentStateValue["contextFacts"],
 ): Record<string, AgentStateValue["contextFacts"][string] | null> {
   const changed: ReturnType<typeof changedFacts> = {};
+  if (before === after) return changed;
   for (const [id, fact] of Object.entries(after)) if (before[id] !== fact) changed[id] = fact;
   for (const id of Object.keys(before)) if (!(id in after)) changed[id] = null;
   return changed;

@@ -46,28 +46,31 @@ export function countMessages(
   facts: Readonly<MessageFacts>,
   counter: TokenCounter,
 ): MessageCount {
-  const next: MessageFacts = {};
   const update: FactsUpdate = {};
   const places = positionsOf(messages, facts);
   let total = 0;
+  let kept = 0;
   messages.forEach((message, i) => {
     const id = idOf(message);
     const known = facts[id];
     const check = fingerprint(message, counter.name);
     const position = places[i] as number;
     const fresh = known?.check === check;
+    if (known) kept++;
     if (known && fresh && known.position === position) {
-      next[id] = known;
-    } else {
-      const tokens = known && fresh ? known.tokens : counter.countMessage(message);
-      next[id] = { ...known, tokens, origin: known?.origin ?? originOf(message), check, position };
-      update[id] = next[id];
+      total += known.tokens;
+      return;
     }
-    total += (next[id] as MessageFact).tokens;
+    const tokens = known && fresh ? known.tokens : counter.countMessage(message);
+    update[id] = { ...known, tokens, origin: known?.origin ?? originOf(message), check, position };
+    total += tokens;
   });
-  for (const id of Object.keys(facts)) if (!(id in next)) update[id] = null;
-  const unchanged = Object.keys(update).length === 0;
-  return { total, facts: unchanged ? (facts as MessageFacts) : next, update };
+  const ids = Object.keys(facts);
+  if (kept < ids.length) {
+    const present = new Set(messages.map(idOf));
+    for (const id of ids) if (!present.has(id)) update[id] = null;
+  }
+  return { total, facts: reduceFacts(facts as MessageFacts, update), update };
 }
 
 /**

@@ -7,6 +7,7 @@
 import type { BaseMessage } from "@langchain/core/messages";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import type { FactsUpdate } from "../context/budget.js";
+import type { ContextEdit } from "../context/edit.js";
 import { emergencyPlan } from "../context/emergency.js";
 import { AgeMemError } from "../errors.js";
 import { type MemoryOpOutcome, type MessageFacts, OVERFLOW_CALL_ID } from "../types.js";
@@ -18,6 +19,8 @@ import type { MemoryToolkit } from "./toolkit.js";
 export interface ReducedContext {
   messages: BaseMessage[];
   facts: FactsUpdate;
+  /** The edit, for an update that touches only what it names (`targetedUpdate`). */
+  edit: ContextEdit;
   outcome: MemoryOpOutcome;
 }
 
@@ -25,7 +28,7 @@ export interface ReducedContext {
  * Summarises the oldest rounds until the context fits. Undefined when it fits already, nothing may be taken out (one
  * message fills the window) or the summariser fails: the context then stays whole, and the provider decides.
  *
- * @param all summarise all but `keepIds`, whether the context fits or not
+ * @param all summarise all but `keepIds`, whether the context fits or not, by an edit that others may be applied beside
  */
 export async function reduceOverflow(
   kit: MemoryToolkit,
@@ -36,7 +39,7 @@ export async function reduceOverflow(
 ): Promise<ReducedContext | undefined> {
   const started = kit.now();
   const run = { ...config, state: { ...state, contextOverhead: overheadTokens } };
-  const context = { ...contextOf(kit, run, { callId: OVERFLOW_CALL_ID }), protectIds: new Set<string>() };
+  const context = { ...contextOf(kit, run, { callId: OVERFLOW_CALL_ID }), parallel: all !== undefined };
   const plan = emergencyPlan(state.messages, {
     facts: state.contextFacts,
     counter: kit.counter,
@@ -65,7 +68,7 @@ export async function reduceOverflow(
       auxiliary,
       latencyMs: kit.now() - started,
     };
-    return { messages: edit.messages, facts: edit.facts, outcome };
+    return { messages: edit.messages, facts: edit.facts, edit, outcome };
   } catch (error) {
     if (AgeMemError.isInstance(error) && error.code === "AGEMEM_SUMMARY_FAILED") return undefined;
     throw error;
