@@ -27,7 +27,7 @@ interface TraceArguments {
 export function traceCommand(): Command {
   return new Command("trace")
     .description("print what a recording did with the memories, and why an answer lacked a fact")
-    .argument("<files...>", "recordings, in order")
+    .argument("<files...>", "recordings, read as one")
     .option("--fact <text>", "say why the answer lacked this; may be repeated", collect)
     .option("--rollout <id>", "only this rollout or thread")
     .option("--step <n>", "judge the answer of this step instead of the last", count)

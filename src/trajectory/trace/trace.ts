@@ -1,8 +1,8 @@
 /**
  * What a recording tells about the memories: events, usage, and why an answer lacked a fact.
  *
- * Owns the walk over conversations and turns. Conversations without a branch of their own share one M, in the order of
- * the recording; each forked rollout has its own. Pure: reading files is the caller's.
+ * Owns the walk over conversations and turns. Conversations without a branch of their own share one M, and their turns
+ * are taken in the order of their times; each forked rollout has its own M. Pure: reading files is the caller's.
  */
 import { createFactMatcher, type FactMatcher } from "../../lib/fact-match.js";
 import type { UsageByOperation } from "../../lib/usage.js";
@@ -49,11 +49,36 @@ export interface ConversationTrace {
 export function traceRecords(records: Iterable<AnyRecord>, options: TraceOptions = {}): ConversationTrace[] {
   const matcher = options.matcher ?? createFactMatcher();
   const shared = new MemoryLedger();
-  return conversationsOf(records).map((conversation, i) => {
+  const walks = conversationsOf(records).map((conversation) => {
     const forked = conversation.trajectory?.branch != null;
-    if (i === 0 && !forked && firstRevision(conversation) > 0) shared.heldBefore = true;
-    return traceConversation(conversation, forked ? new MemoryLedger() : shared, matcher, options);
+    return new ConversationWalk(conversation, forked ? new MemoryLedger() : shared, matcher, options);
   });
+  const schedule = inOrderOfTime(walks);
+  const first = schedule.find(({ walk }) => walk.ledger === shared);
+  if (first && firstRevision(first.walk.conversation) > 0) shared.heldBefore = true;
+  for (const { walk, index } of schedule) walk.turn(index);
+  return walks.map((walk) => walk.result());
+}
+
+interface Scheduled {
+  walk: ConversationWalk;
+  index: number;
+  time: number;
+  revision: number;
+}
+
+/** Turns of conversations that ran side by side, as they happened: what one stored, the next may find. */
+function inOrderOfTime(walks: readonly ConversationWalk[]): Scheduled[] {
+  const turns = walks.flatMap((walk) => {
+    let [time, revision] = [0, 0];
+    return walk.conversation.turns.map(({ step }, index) => {
+      // Within a conversation the recorded order holds, whatever the clock did.
+      time = Math.max(time, Date.parse(step.ts));
+      revision = Math.max(revision, step.revision_before ?? 0);
+      return { walk, index, time, revision };
+    });
+  });
+  return turns.sort((a, b) => a.time - b.time || a.revision - b.revision);
 }
 
 function firstRevision({ steps }: Conversation): number {
@@ -65,45 +90,62 @@ interface Asked {
   source: FactVerdict["source"];
 }
 
-function traceConversation(
-  conversation: Conversation,
-  ledger: MemoryLedger,
-  matcher: FactMatcher,
-  options: TraceOptions,
-): ConversationTrace {
-  const { turns, steps, trajectory } = conversation;
-  const asked = factsOf(conversation, matcher, options.facts);
-  const answer =
-    options.step === undefined ? turns.at(-1) : turns.find(({ step }) => step.step_index === options.step);
-  const namespaces = namespacesOf(conversation);
-  const events: TraceEvent[] = [];
-  const verdicts: FactVerdict[] = [];
-  turns.forEach((turn, i) => {
-    apply(turn.guardOps, turn, ledger, events, []);
-    ledger.learn(turn.step);
-    const aux = turns[i - 1]?.aux ?? conversation.auxBefore;
-    for (const { tracker } of asked) tracker.prompt(turn, aux);
-    if (turn === answer) {
-      const scene = { turn, ledger, namespaces, rolloutId: conversation.rolloutId };
-      for (const { tracker, source } of asked) {
-        verdicts.push(judgeFact(tracker, scene, source, matcher.usable(tracker.fact)));
-      }
-    }
-    apply(turn.ops, turn, ledger, events, asked);
+/** One conversation, turn by turn. */
+class ConversationWalk {
+  private readonly asked: Asked[];
+  private readonly answer: Turn | undefined;
+  private readonly namespaces: ReadonlySet<string>;
+  private readonly events: TraceEvent[] = [];
+  private readonly verdicts: FactVerdict[] = [];
+
+  constructor(
+    readonly conversation: Conversation,
+    readonly ledger: MemoryLedger,
+    private readonly matcher: FactMatcher,
+    { facts, step }: TraceOptions,
+  ) {
+    const { turns } = conversation;
+    this.asked = factsOf(conversation, matcher, facts);
+    this.answer = step === undefined ? turns.at(-1) : turns.find((turn) => turn.step.step_index === step);
+    this.namespaces = namespacesOf(conversation);
+  }
+
+  turn(index: number): void {
+    const { turns, auxBefore } = this.conversation;
+    const turn = turns[index];
+    if (!turn) return;
+    apply(turn.guardOps, turn, this.ledger, this.events, []);
+    this.ledger.learn(turn.step);
+    const aux = index === 0 ? auxBefore : (turns[index - 1]?.aux ?? []);
+    for (const { tracker } of this.asked) tracker.prompt(turn, aux);
+    if (turn === this.answer) this.judge(turn);
+    apply(turn.ops, turn, this.ledger, this.events, this.asked);
     const said = answerEvent(turn);
-    if (said) events.push(said);
-  });
-  return {
-    rolloutId: conversation.rolloutId,
-    threadId: conversation.threadId,
-    taskId: trajectory?.task_id ?? steps[0]?.task_id ?? null,
-    attempt: conversation.attempt,
-    status: trajectory?.status ?? null,
-    reward: trajectory?.reward ?? null,
-    events,
-    verdicts,
-    usage: usageOfSteps(steps),
-  };
+    if (said) this.events.push(said);
+  }
+
+  result(): ConversationTrace {
+    const { steps, trajectory, rolloutId, threadId, attempt } = this.conversation;
+    return {
+      rolloutId,
+      threadId,
+      taskId: trajectory?.task_id ?? steps[0]?.task_id ?? null,
+      attempt,
+      status: trajectory?.status ?? null,
+      reward: trajectory?.reward ?? null,
+      events: this.events,
+      verdicts: this.verdicts,
+      usage: usageOfSteps(steps),
+    };
+  }
+
+  private judge(turn: Turn): void {
+    const { ledger, namespaces, conversation } = this;
+    const scene = { turn, ledger, namespaces, rolloutId: conversation.rolloutId };
+    for (const { tracker, source } of this.asked) {
+      this.verdicts.push(judgeFact(tracker, scene, source, this.matcher.usable(tracker.fact)));
+    }
+  }
 }
 
 function apply(
