@@ -72,7 +72,8 @@ describe.skipIf(!process.env.AGEMEM_TEST_DEPLOYED)("the deployed rollout graph",
         streamMode: ["custom", "values"],
       });
       for await (const { event, data } of events) {
-        if (event === "custom" && "done" in data) progress.push(data.done as number);
+        const { done } = (data ?? {}) as { done?: number };
+        if (event === "custom" && done !== undefined) progress.push(done);
         if (event === "values") state = data as typeof state;
         if (event === "error") throw new Error(JSON.stringify(data));
       }

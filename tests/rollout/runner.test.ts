@@ -95,9 +95,9 @@ describe("a failing rollout leaves its siblings a valid group", () => {
   });
 
   it("when its time is up", async () => {
-    const { failed } = await group(() => new Promise(() => undefined), { timeoutMs: 1500 });
+    const { failed } = await group(() => new Promise(() => undefined), { timeoutMs: 3000 });
     expect(failed).toMatchObject({ status: "timeout", reward: null });
-    expect(failed.error?.message).toContain("1500 ms");
+    expect(failed.error?.message).toContain("3000 ms");
   });
 
   it("when its format is chaos it counts, with the reward it earned", async () => {
@@ -132,7 +132,7 @@ describe("a run", () => {
     const seen: number[] = [];
     const summary = await streamRollouts(
       [0, 1, 2].map(personTask),
-      { ...optionsFor(store), policy: except(1, () => new Promise(() => undefined)), timeoutMs: 700 },
+      { ...optionsFor(store), policy: except(1, () => new Promise(() => undefined)), timeoutMs: 3000 },
       { onProgress: ({ done }) => seen.push(done) },
     );
     expect(seen).toEqual([1, 2, 3, 4, 5, 6]);
@@ -190,7 +190,8 @@ describe("a run", () => {
       { ...optionsFor(store), policy, concurrency: 2 },
       { onGroup: () => busy },
     );
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    while (begun < 3) await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, 500));
     expect(begun).toBe(3);
     release();
     expect((await run).done).toBe(24);
