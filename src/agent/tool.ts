@@ -20,7 +20,7 @@ import {
 } from "@langchain/langgraph";
 import { reduceFacts } from "../context/budget.js";
 import { toMessagesUpdate } from "../context/edit.js";
-import { isOutcome, MEMORY_EVENT, type MemoryOpOutcome } from "../types.js";
+import { isOutcome, type MemoryOpOutcome } from "../types.js";
 import { review } from "./approval.js";
 import { openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
@@ -49,7 +49,6 @@ export function toolNode(parts: AgentParts) {
       written.push(...(messages as BaseMessage[]));
       const outcome = outcomeOf((messages as BaseMessage[]).at(-1));
       if (!outcome) continue;
-      config.writer?.({ event: MEMORY_EVENT, ...outcome });
       usage = withCost(addOutcome(usage, outcome), parts.prices);
     }
     const replaced = written.some((message) => message.id === REMOVE_ALL_MESSAGES);

@@ -16,6 +16,7 @@ import { shortHash } from "../lib/hash.js";
 import { TOOL_DESCRIPTIONS, type ToolNames } from "../prompts.js";
 import {
   isVersionedStore,
+  MEMORY_EVENT,
   MEMORY_OPS,
   type MemoryOp,
   type MessageFact,
@@ -92,6 +93,7 @@ function createMemoryTool(kit: MemoryToolkit, op: MemoryOp, names: ToolNames): S
       const context = contextOf(own, config, { isEdit });
       const report = await runOperation(own, op, args, context);
       traceOutcome(runtime, report.outcome);
+      config.writer?.({ event: MEMORY_EVENT, ...report.outcome });
       return new Command({ update: toolUpdate(own, name, report, context) });
     },
     { name, description: TOOL_DESCRIPTIONS[op], schema: announcedSchema(op), ...traceFields(op) },

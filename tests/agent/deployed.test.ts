@@ -4,13 +4,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Client } from "@langchain/langgraph-sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type OpenAIServer, type ServerHandler, startOpenAIServer } from "../../src/testing/openai-server.js";
 import { MEMORY_EVENT } from "../../src/types.js";
+import { freePort } from "../support/free-port.js";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const PROGRAM = join(ROOT, "node_modules/@langchain/langgraph-cli/dist/cli/cli.mjs");
@@ -144,12 +144,3 @@ describe.skipIf(!process.env.AGEMEM_TEST_DEPLOYED)("the deployed agent", () => {
     expect(past.values.ltmVersion?.branch).not.toBe(future.values.ltmVersion?.branch);
   }, 120_000);
 });
-
-/** A port that nobody uses now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
-}

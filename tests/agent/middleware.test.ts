@@ -74,6 +74,23 @@ describe("ageMemMiddleware", () => {
     expect(texts[2]).toContain('already_in_context="true"');
   });
 
+  it("tells of each operation as it happens", async () => {
+    const { agent } = agentWith([
+      calls(["Add_memory", { content: "Ada lives in Oslo." }], ["Delete_memory", { memory_id: "m0" }]),
+      "Noted.",
+    ]);
+    const events: unknown[] = [];
+    for await (const event of await agent.stream(says("Hi."), { ...ada(), streamMode: "custom" }))
+      events.push(event);
+    expect(events).toHaveLength(2);
+    expect(events).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ event: MEMORY_EVENT, op: "ADD", ok: true }),
+        expect.objectContaining({ event: MEMORY_EVENT, op: "DELETE", ok: false }),
+      ]),
+    );
+  });
+
   it("summarises the oldest messages at its trigger, keeps what it was told to, and archives", async () => {
     const summarizer = new ScriptedChatModel(["Pages were read."]);
     const { agent, model } = agentWith(["Fine."], {
