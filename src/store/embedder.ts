@@ -92,7 +92,13 @@ export class Embedder {
   /** Checks dimension and finiteness and copies to single precision. Throws `AGEMEM_VECTOR_INVALID`. */
   check(numbers: ArrayLike<number>): Float32Array {
     const expected = this.dims ?? numbers?.length;
-    if (!numbers || typeof numbers.length !== "number" || numbers.length !== expected || expected === 0) {
+    if (
+      !numbers ||
+      typeof numbers !== "object" ||
+      typeof numbers.length !== "number" ||
+      numbers.length !== expected ||
+      expected === 0
+    ) {
       throw new StoreError(
         "AGEMEM_VECTOR_INVALID",
         `A vector has ${numbers?.length ?? "no"} numbers, not ${expected}`,
@@ -102,7 +108,7 @@ export class Embedder {
         },
       );
     }
-    const vector = Float32Array.from(numbers);
+    const vector = new Float32Array(numbers);
     for (let i = 0; i < vector.length; i++) {
       if (Number.isFinite(vector[i])) continue;
       throw new StoreError(

@@ -12,6 +12,8 @@ export class TopHits {
   #lastVersion = -1;
   #lastSlot = -1;
   #lastScore = 0;
+  /** The worst kept score once k are kept. */
+  #floor = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly table: VectorTable,
@@ -20,6 +22,8 @@ export class TopHits {
 
   /** Offers a slot. Slots of one version row must be offered one after the other. */
   offer(slot: number, score: number): void {
+    // Too low to be kept, whatever other slots its version row has.
+    if (score < this.#floor) return;
     const version = this.table.version.at(slot);
     if (version === this.#lastVersion) {
       if (score > this.#lastScore) {
@@ -62,6 +66,7 @@ export class TopHits {
       this.#scores[0] = score;
       this.#sink();
     }
+    if (slots.length === this.k && this.k > 0) this.#floor = this.#scores[0] as number;
   }
 
   #worse(slotA: number, scoreA: number, slotB: number, scoreB: number): boolean {
@@ -128,10 +133,13 @@ export class Scorer {
   }
 
   add(list: Int32Array | readonly number[]): void {
-    const all = this.accept === SEES_ALL;
+    if (this.accept === SEES_ALL && list instanceof Int32Array) {
+      this.#addAll(list);
+      return;
+    }
     for (let i = 0; i < list.length; i++) {
       const slot = list[i] as number;
-      if (!all && !this.accept(slot)) continue;
+      if (!this.accept(slot)) continue;
       this.#slots[this.#filled++] = slot;
       this.seen++;
       if (this.#filled === BLOCK) this.flush();
@@ -140,8 +148,22 @@ export class Scorer {
 
   /** Scores what waits. Call at the end. */
   flush(): void {
-    this.table.scores(this.#slots, this.#filled, this.#unit, this.#scores);
-    for (let i = 0; i < this.#filled; i++) this.offer(this.#slots[i] as number, this.#scores[i] as number);
+    this.#score(this.#slots, this.#filled);
     this.#filled = 0;
+  }
+
+  #addAll(list: Int32Array): void {
+    this.flush();
+    this.seen += list.length;
+    for (let i = 0; i < list.length; i += BLOCK) {
+      const part = list.subarray(i, i + BLOCK);
+      this.#score(part, part.length);
+    }
+  }
+
+  #score(slots: Int32Array, count: number): void {
+    if (count === 0) return;
+    this.table.scores(slots, count, this.#unit, this.#scores);
+    for (let i = 0; i < count; i++) this.offer(slots[i] as number, this.#scores[i] as number);
   }
 }

@@ -1,39 +1,19 @@
 /** Inner products and lengths of single-precision vectors. Pure. */
 
-/** Inner products of four rows of one array; from several arrays it would take twice the time. */
-export function dotFour(
-  rows: Float32Array,
-  a: number,
-  b: number,
-  c: number,
-  d: number,
-  unit: Float64Array,
-  out: Float64Array,
-  at: number,
-): void {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  const dims = unit.length;
-  for (let j = 0; j < dims; j++) {
-    const x = unit[j] as number;
-    s0 += (rows[a + j] as number) * x;
-    s1 += (rows[b + j] as number) * x;
-    s2 += (rows[c + j] as number) * x;
-    s3 += (rows[d + j] as number) * x;
-  }
-  out[at] = s0;
-  out[at + 1] = s1;
-  out[at + 2] = s2;
-  out[at + 3] = s3;
-}
-
-/** Inner product summed in one order, with the same bits as {@link dotFour}. */
+/**
+ * Inner product, even and odd components summed apart: the order of `dot-kernel.ts`, so that a score has the same
+ * bits from both. `from` is where the row starts.
+ */
 export function dotInOrder(row: Float32Array, from: number, unit: Float64Array, dims: number): number {
-  let sum = 0;
-  for (let j = 0; j < dims; j++) sum += (row[from + j] as number) * (unit[j] as number);
-  return sum;
+  let even = 0;
+  let odd = 0;
+  const whole = dims & ~1;
+  for (let j = 0; j < whole; j += 2) {
+    even += (row[from + j] as number) * (unit[j] as number);
+    odd += (row[from + j + 1] as number) * (unit[j + 1] as number);
+  }
+  if (whole < dims) even += (row[from + whole] as number) * (unit[whole] as number);
+  return even + odd;
 }
 
 /** Inner product of the parts of `a` and `b` that start at `from` and `start`. */

@@ -7,7 +7,8 @@
 
 import { TIP, type View } from "./branches.js";
 import { Column, IntegerList } from "./columns.js";
-import { dotFour, dotInOrder, normaliseInto } from "./vector-math.js";
+import { dotKernel } from "./dot-kernel.js";
+import { dotInOrder, normaliseInto } from "./vector-math.js";
 
 /** Largest chunk; fewer rows where vectors are long. */
 const CHUNK_ROWS = 8192;
@@ -187,37 +188,37 @@ export class VectorTable {
   }
 
   /**
-   * Cosines of `count` slots with a unit vector, into `out`. Four rows at a time, each summed in one order, so that a
-   * slot's score has the same bits wherever it is computed.
+   * Cosines of `count` slots with a unit vector, into `out`. A slot's score has the same bits wherever it is computed.
    */
   scores(slots: Int32Array, count: number, unit: Float64Array, out: Float64Array): void {
-    const { dims } = this;
-    const shift = this.#shift;
-    const mask = this.#rows - 1;
-    for (let i = 0; i < count; ) {
-      const a = slots[i] as number;
-      const chunk = this.#chunks[a >>> shift] as Float32Array;
-      if (i + 4 <= count) {
-        const b = slots[i + 1] as number;
-        const c = slots[i + 2] as number;
-        const d = slots[i + 3] as number;
-        if (a >>> shift === b >>> shift && a >>> shift === c >>> shift && a >>> shift === d >>> shift) {
-          dotFour(
-            chunk,
-            (a & mask) * dims,
-            (b & mask) * dims,
-            (c & mask) * dims,
-            (d & mask) * dims,
-            unit,
-            out,
-            i,
-          );
-          i += 4;
-          continue;
-        }
+    const kernel = dotKernel(this.dims);
+    if (!kernel) {
+      for (let i = 0; i < count; i++) {
+        const slot = slots[i] as number;
+        out[i] = dotInOrder(this.chunkOf(slot), this.offsetOf(slot), unit, this.dims);
       }
-      out[i++] = dotInOrder(chunk, (a & mask) * dims, unit, dims);
+      return;
     }
+    kernel.load(unit);
+    for (let from = 0; from < count; from += kernel.rows) {
+      const end = Math.min(count, from + kernel.rows);
+      for (let i = from; i < end; ) {
+        const slot = slots[i] as number;
+        const run = this.#runLength(slots, i, end);
+        kernel.put(i - from, this.chunkOf(slot), this.offsetOf(slot), run);
+        i += run;
+      }
+      kernel.run(end - from, out, from);
+    }
+  }
+
+  /** How many of the listed slots from `at` on lie one after the other in one chunk. */
+  #runLength(slots: Int32Array, at: number, end: number): number {
+    const first = slots[at] as number;
+    const most = Math.min(end - at, this.#rows - (first & (this.#rows - 1)));
+    let run = 1;
+    while (run < most && slots[at + run] === first + run) run++;
+    return run;
   }
 
   /** A test of whether a slot is seen by a view. Cost per slot: the depth of the view. */
