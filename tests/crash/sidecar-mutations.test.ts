@@ -3,26 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { createRandom } from "../../src/lib/random.js";
-import type { FaissStore } from "../../src/store/faiss-store.js";
 import { SIDECAR_FILE } from "../../src/store/sidecar.js";
 import { openStore, temporaryDirectory } from "../store/helpers.js";
-
-const NS = ["memories"];
-const WORDS = ["walnut", "tiger", "orbit", "lamp", "crystal", "zebra", "quince"];
-
-async function fill(store: FaissStore, n: number, seed: string): Promise<void> {
-  const random = createRandom(seed);
-  for (let i = 0; i < n; i++) {
-    await store.put(NS, `k${random.integer(n)}`, {
-      text: `${random.pick(WORDS)} ${random.pick(WORDS)} ${i}`,
-    });
-  }
-}
-
-const answers = async (store: FaissStore): Promise<unknown[]> => {
-  const found = await Promise.all(WORDS.map((query) => store.search(NS, { query, limit: 8 })));
-  return found.map((items) => items.map(({ key, value, score }) => [key, value, score]));
-};
+import { answers, fill } from "../store/words.js";
 
 it("mutated in any way gives the right results", { timeout: 120_000 }, async () => {
   const runs = Number(

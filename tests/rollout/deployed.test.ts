@@ -4,13 +4,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Client } from "@langchain/langgraph-sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RolloutGroupOutput } from "../../src/rollout/graph.js";
 import { type OpenAIServer, startOpenAIServer } from "../../src/testing/openai-server.js";
+import { freePort } from "../support/free-port.js";
 import { personTask } from "./setup.js";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -95,12 +95,3 @@ describe.skipIf(!process.env.AGEMEM_TEST_DEPLOYED)("the deployed rollout graph",
     await expect(run).rejects.toThrow(/tasks/);
   }, 60_000);
 });
-
-/** A port that nobody uses now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
