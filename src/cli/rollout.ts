@@ -77,7 +77,7 @@ async function runRollout(source: string, options: RolloutArguments): Promise<vo
   console.error(`${tasks.length} tasks x K = ${k}; policy ${served.name}; judge ${judge.name}`);
   const progress = createProgress("rollouts", tasks.length * k);
   const controller = new AbortController();
-  const interrupt = (): void => controller.abort(new Error("interrupted; the same command goes on"));
+  const interrupt = (): void => controller.abort();
   process.once("SIGINT", interrupt);
   try {
     const summary = await streamRollouts(
@@ -96,6 +96,11 @@ async function runRollout(source: string, options: RolloutArguments): Promise<vo
     progress.stop();
     const { done, failed, meanReward } = summary;
     console.log(`${out}: ${done} rollouts, ${failed} failed, mean reward ${meanReward?.toFixed(3) ?? "-"}`);
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+    progress.stop();
+    console.error(`Interrupted. The same command goes on from ${out}.`);
+    process.exitCode = 130;
   } finally {
     process.off("SIGINT", interrupt);
     progress.stop();

@@ -3,14 +3,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type OpenAIServer, startOpenAIServer } from "../../src/testing/openai-server.js";
-import { run, temporaryDirectory } from "./program.js";
+import { run, start, temporaryDirectory } from "./program.js";
 
 let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
 const at = (name: string) => join(folder.path, name);
 const lines = (name: string) =>
   readFileSync(at(name), "utf8")
-    .trimEnd()
     .split("\n")
+    .slice(0, -1)
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 beforeAll(async () => {
@@ -58,6 +58,28 @@ describe("with the rules", () => {
       stderr: expect.stringMatching(/^AGEMEM_INPUT_ARGUMENT: .*\n$/),
     });
   }, 30_000);
+});
+
+describe("interrupted with Ctrl-C", () => {
+  it("stops, says how to go on, and goes on", async () => {
+    const args = ["rollout", "synthetic:40:0", "--k", "2", "--out", at("long.jsonl")];
+    const child = start(args);
+    let stderr = "";
+    child.stderr?.on("data", (chunk) => {
+      stderr += chunk;
+    });
+    const ended = new Promise((settle) => child.once("close", settle));
+    while (!existsSync(at("long.jsonl")) || lines("long.jsonl").length < 5) {
+      await new Promise((wait) => setTimeout(wait, 20));
+    }
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
+    expect(stderr).toContain("Interrupted. The same command goes on");
+    const before = readFileSync(at("long.jsonl"), "utf8");
+    const resumed = await run(args);
+    expect(resumed).toMatchObject({ code: 0, stdout: expect.stringContaining("80 rollouts, 0 failed") });
+    expect(readFileSync(at("long.jsonl"), "utf8").startsWith(before)).toBe(true);
+  }, 60_000);
 });
 
 describe("with a served model", () => {
