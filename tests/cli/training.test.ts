@@ -62,7 +62,7 @@ describe("with the rules", () => {
 
 describe("interrupted with Ctrl-C", () => {
   it("stops, says how to go on, and goes on", async () => {
-    const args = ["rollout", "synthetic:40:0", "--k", "2", "--out", at("long.jsonl")];
+    const args = ["rollout", "synthetic:20:0", "--k", "2", "--out", at("long.jsonl")];
     const child = start(args);
     let stderr = "";
     child.stderr?.on("data", (chunk) => {
@@ -77,7 +77,7 @@ describe("interrupted with Ctrl-C", () => {
     expect(stderr).toContain("Interrupted. The same command goes on");
     const before = readFileSync(at("long.jsonl"), "utf8");
     const resumed = await run(args);
-    expect(resumed).toMatchObject({ code: 0, stdout: expect.stringContaining("80 rollouts, 0 failed") });
+    expect(resumed).toMatchObject({ code: 0, stdout: expect.stringContaining("40 rollouts, 0 failed") });
     expect(readFileSync(at("long.jsonl"), "utf8").startsWith(before)).toBe(true);
   }, 60_000);
 });

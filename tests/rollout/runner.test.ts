@@ -169,7 +169,7 @@ describe("a run", () => {
     const listen = (warning: Error) => warnings.push(`${warning.name}: ${warning.message}`);
     process.on("warning", listen);
     const { signal } = new AbortController();
-    await streamRollouts([0, 1].map(personTask), { ...optionsFor(store), k: 16, concurrency: 24, signal });
+    await streamRollouts([personTask()], { ...optionsFor(store), k: 20, concurrency: 20, signal });
     await new Promise((resolve) => setImmediate(resolve));
     process.off("warning", listen);
     expect(warnings).toEqual([]);
