@@ -28,7 +28,7 @@ export interface MessageCount {
   /** Tokens of all messages. */
   total: number;
   /** Facts of exactly these messages; the very object passed in when nothing changed. */
-  facts: MessageFacts;
+  readonly facts: MessageFacts;
   /** The changes as an update of the state channel; empty when nothing changed. */
   update: FactsUpdate;
 }
@@ -70,7 +70,16 @@ export function countMessages(
     const present = new Set(messages.map(idOf));
     for (const id of ids) if (!present.has(id)) update[id] = null;
   }
-  return { total, facts: reduceFacts(facts as MessageFacts, update), update };
+  let merged: MessageFacts | undefined;
+  return {
+    total,
+    // Made when asked for: a step that only wants the total copies nothing.
+    get facts() {
+      merged ??= reduceFacts(facts as MessageFacts, update);
+      return merged;
+    },
+    update,
+  };
 }
 
 /**
