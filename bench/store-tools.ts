@@ -1,4 +1,6 @@
 /** What the store benchmark measures with: clustered vectors under names, medians, measuring in turns. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { createRandom, type Random } from "../src/lib/random.js";
 
 export const DIMS = 384;
@@ -49,6 +51,18 @@ export async function time(work: () => unknown): Promise<number> {
   const start = performance.now();
   await work();
   return performance.now() - start;
+}
+
+let collect: (() => void) | undefined;
+
+/** Bytes of the JavaScript heap that are in use, garbage collected first. Typed arrays' contents are not in it. */
+export function heapBytes(): number {
+  if (!collect) {
+    setFlagsFromString("--expose-gc");
+    collect = runInNewContext("gc") as () => void;
+  }
+  collect();
+  return process.memoryUsage().heapUsed;
 }
 
 /** Median milliseconds of some runs. */

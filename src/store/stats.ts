@@ -19,7 +19,7 @@ export interface StoreStats {
   embedding: string | null;
   /** Bytes of the database with its write-ahead log; 0 in memory. */
   bytesOnDisk: number;
-  /** Bytes of vectors and indexes in memory. */
+  /** Bytes of vectors and indexes in memory, without what is reserved for more. */
   bytesInMemory: number;
   /** "faiss" or "flat": what large scopes are searched with. */
   index: "faiss" | "flat";

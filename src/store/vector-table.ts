@@ -248,8 +248,8 @@ export class VectorTable {
     };
   }
 
-  /** Bytes held. */
+  /** Bytes in use: vectors, facts and slot lists. (What is reserved beyond them is zeros nobody has touched.) */
   bytes(): number {
-    return this.#chunks.reduce((sum, { byteLength }) => sum + byteLength, 0) + this.size * 48;
+    return this.size * (this.dims * 4 + 52);
   }
 }
