@@ -1,7 +1,7 @@
 ;; Inner products of consecutive float32 rows with a float64 vector, four rows per pass.
 ;; Each row: even and odd components summed apart in double precision, then added (dotInOrder of vector-math.ts).
 ;; $rows, $unit, $out are byte offsets; $count is rounded up to a multiple of 4; $dims must be even.
-;; Compiled with: npx --package wabt wat2wasm dot-kernel.wat --output=- | base64
+;; Compiled with wabt 1.0.39 and put into dot-kernel.ts as base64: wat2wasm dot-kernel.wat -o dot-kernel.wasm
 (module
   (memory (import "m" "memory") 1)
   (func (export "scores") (param $rows i32) (param $count i32) (param $dims i32) (param $unit i32) (param $out i32)
