@@ -19,6 +19,13 @@ const MODULE =
 const BLOCK_BYTES = 96 * 1024;
 const PAGE = 65_536;
 
+/** Node has it, but its types come with TypeScript's DOM library, which a package for Node leaves out. */
+declare const WebAssembly: {
+  Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
+};
+
 type Scores = (rows: number, count: number, dims: number, unit: number, out: number) => void;
 
 export class DotKernel {
