@@ -4,6 +4,7 @@ import Table from "cli-table3";
 import colors from "picocolors";
 import { openEnvironment } from "../../agent/environment.js";
 import { loadHotpotQa } from "../../benchmarks/datasets/hotpotqa.js";
+import { recordingStats } from "../../benchmarks/metrics/recording-stats.js";
 import { messageOf, StoreError } from "../../errors.js";
 import { ensureDirectory } from "../../lib/directory.js";
 import { truncate } from "../../lib/text.js";
@@ -12,8 +13,9 @@ import { createOfflineJudge } from "../../rewards/judges/offline.js";
 import type { GroupResult } from "../../rollout/group.js";
 import { removeRecording } from "../../rollout/journal.js";
 import { runRollouts } from "../../rollout/runner.js";
-import { MEMORY_OPS, type MemoryOp } from "../../types.js";
+import { readRollouts } from "../../trajectory/file.js";
 import { createProgress } from "../progress.js";
+import { figure, statsReport } from "../stats-report.js";
 import { TABLE_STYLE } from "./screen.js";
 
 /** Arguments of the command that matter here. */
@@ -61,7 +63,7 @@ export async function runHotpotQa(options: HotpotQaArguments): Promise<void> {
       },
     );
     progress.stop();
-    report(groups, out);
+    await report(groups, out);
   } finally {
     progress.stop();
     await environment.store.close();
@@ -80,25 +82,10 @@ async function prepareOutput(out: string, anew: boolean): Promise<void> {
   }
 }
 
-function report(groups: readonly GroupResult[], out: string): void {
-  if (groups.length === 0) {
-    console.log(`Every group is in ${out} already.`);
-    return;
-  }
-  console.log(groupTable(groups));
-  console.log(partsTable(groups));
-  console.log(toolTable(groups));
-  const failed = rolloutsOf(groups).filter(({ trajectory }) => trajectory.status !== "ok");
-  for (const { trajectory } of failed.slice(0, 5)) {
-    console.log(
-      colors.yellow(`${trajectory.rollout_id}: ${trajectory.status} ${trajectory.error?.message ?? ""}`),
-    );
-  }
+async function report(groups: readonly GroupResult[], out: string): Promise<void> {
+  if (groups.length > 0) console.log(groupTable(groups));
+  console.log(statsReport(await recordingStats(readRollouts(out))));
   console.log(`recording   ${out}`);
-}
-
-function rolloutsOf(groups: readonly GroupResult[]) {
-  return groups.flatMap((group) => group.rollouts);
 }
 
 /** Rewards and advantages within each group; the last column checks that the advantages sum to zero. */
@@ -122,54 +109,4 @@ function groupTable(groups: readonly GroupResult[]): string {
     ]);
   }
   return table.toString();
-}
-
-function partsTable(groups: readonly GroupResult[]): string {
-  const table = new Table({
-    head: ["reward part", "mean", "scored"],
-    style: TABLE_STYLE,
-  });
-  const rollouts = rolloutsOf(groups);
-  const names = Object.keys(
-    rollouts.find(({ trajectory }) => trajectory.reward !== null)?.trajectory.reward_parts ?? {},
-  );
-  const rows = [
-    ...names.map((name) => [name, rollouts.map((r) => r.trajectory.reward_parts[name] ?? null)] as const),
-  ];
-  rows.push(["memory quality (MQ)", rollouts.map((r) => r.trajectory.verdicts?.memory_quality ?? null)]);
-  rows.push(["R(tau)", rollouts.map((r) => r.trajectory.reward)]);
-  for (const [name, values] of rows) {
-    const known = values.filter((value) => value !== null);
-    table.push([name, figure(mean(known)), `${known.length}/${values.length}`]);
-  }
-  return table.toString();
-}
-
-/** Operations that took effect, per episode: the columns of the paper's table 3. */
-function toolTable(groups: readonly GroupResult[]): string {
-  const rollouts = rolloutsOf(groups);
-  const perEpisode = (op: MemoryOp) =>
-    rollouts
-      .flatMap(({ steps }) => steps.flatMap((step) => step.memory_ops))
-      .filter((o) => o.ok && o.op === op).length / rollouts.length;
-  const table = new Table({
-    head: ["per episode", ...MEMORY_OPS, "steps", "prompt tokens"],
-    style: TABLE_STYLE,
-  });
-  const usage = rollouts.map(({ trajectory }) => trajectory.policy_usage);
-  table.push([
-    "operations",
-    ...MEMORY_OPS.map((op) => perEpisode(op).toFixed(2)),
-    (mean(usage.map((u) => u.calls)) ?? 0).toFixed(1),
-    Math.round(mean(usage.map((u) => u.prompt_tokens / Math.max(1, u.calls))) ?? 0),
-  ]);
-  return table.toString();
-}
-
-function mean(values: readonly number[]): number | null {
-  return values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
-}
-
-function figure(value: number | null): string {
-  return value === null ? "-" : value.toFixed(2);
 }
