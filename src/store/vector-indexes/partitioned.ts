@@ -141,13 +141,16 @@ export class PartitionedIndex implements VectorIndex {
 
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Partitions by the cosine of their centre with the query, best first. */
-function orderBy({ centres, count, dims }: Clusters, unit: Float32Array): Int32Array {
+/** Partitions by the cosine of their centre with the query, best first; picked one by one, since few are needed. */
+function* orderBy({ centres, count, dims }: Clusters, unit: Float32Array): Generator<number> {
   const scores = new Float64Array(count);
   for (let c = 0; c < count; c++) scores[c] = dot(centres, c * dims, unit, dims);
-  return Int32Array.from({ length: count }, (_, i) => i).sort(
-    (a, b) => (scores[b] as number) - (scores[a] as number),
-  );
+  for (let picked = 0; picked < count; picked++) {
+    let best = 0;
+    for (let c = 1; c < count; c++) if ((scores[c] as number) > (scores[best] as number)) best = c;
+    yield best;
+    scores[best] = Number.NEGATIVE_INFINITY;
+  }
 }
 
 function bestPerVersion(table: VectorTable, hits: readonly Hit[], k: number): Hit[] {
