@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   AGEMEM_MEMORY_NOT_FOUND: "No memory with this id exists in the namespace.",
   AGEMEM_MEMORY_DUPLICATE: "An equal or nearly equal memory is stored already.",
   AGEMEM_MEMORY_NOT_CONFIRMED: "A deletion was asked for without confirmation.",
+  AGEMEM_MEMORY_LIMIT: "A limit on the size or number of memories, or on operations per run, is reached.",
   AGEMEM_EDIT_NOT_FOUND: "No archived context edit with this id exists for the thread.",
   AGEMEM_EDIT_EMPTY: "A summary or filter found nothing it may remove.",
   AGEMEM_EDIT_BUSY: "Another call of the same response edits the context at the same time.",

@@ -43,6 +43,7 @@ export type { MemorySearchOptions, SearchItem, SearchMode } from "./store/search
 export type { StoreStats } from "./store/stats.js";
 export type { VacuumOptions, VacuumResult } from "./store/vacuum.js";
 export type { VerifyResult } from "./store/verify.js";
+export type { MemoryLimits } from "./tools/limits.js";
 export { createMemoryTools, type MemoryToolsOptions } from "./tools/memory-tools.js";
 export {
   type ItemRevision,

@@ -25,7 +25,7 @@ import { review } from "./approval.js";
 import { openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
 import type { AgentStateUpdate, AgentStateValue } from "./state.js";
-import { addOutcome, withCost } from "./usage.js";
+import { addOutcome, operationsOf, withCost } from "./usage.js";
 
 /** Builds the node. */
 export function toolNode(parts: AgentParts) {
@@ -50,6 +50,7 @@ export function toolNode(parts: AgentParts) {
       const outcome = outcomeOf((messages as BaseMessage[]).at(-1));
       if (!outcome) continue;
       usage = withCost(addOutcome(usage, outcome), parts.prices);
+      working = { ...working, usage };
     }
     const replaced = written.some((message) => message.id === REMOVE_ALL_MESSAGES);
     return {
@@ -79,7 +80,9 @@ async function runCall(
     return answered(mergeOutputs(output), call);
   }
   const { call: allowed, ...said } = parts.approve.has(call.name) ? review(call) : { call };
-  const runtime = { ...config, ...said, state: working, toolCallId: call.id ?? "", sequential: true };
+  const operations = operationsOf(working.usage);
+  const own = { state: working, toolCallId: call.id ?? "", sequential: true, operations };
+  const runtime = { ...config, ...said, ...own };
   const command = (await memoryTool.invoke({ ...allowed, type: "tool_call" }, runtime)) as Command;
   return command.update as Record<string, unknown>;
 }

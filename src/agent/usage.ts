@@ -75,6 +75,11 @@ export function addOutcome(usage: AgentUsage, outcome: MemoryOpOutcome): AgentUs
   };
 }
 
+/** Memory operations of the invocation so far, refused ones included. */
+export function operationsOf(usage: AgentUsage): number {
+  return Object.values(usage.operations).reduce((sum, { calls }) => sum + calls, 0);
+}
+
 /** With the money filled in. */
 export function withCost(usage: AgentUsage, prices: Prices | undefined): AgentUsage {
   if (!prices) return usage;

@@ -9,12 +9,13 @@ import { shortHash } from "../lib/hash.js";
 import { collapseSpace, truncate } from "../lib/text.js";
 import type { MemoryValue, PutOptions } from "../types.js";
 import { isVersionedStore } from "../types.js";
+import { checkSize, namespaceFull } from "./limits.js";
 import type { AddArguments, DeleteArguments, UpdateArguments } from "./schemas.js";
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
 
 /**
  * Stores a new memory. An equal or nearly equal one is reported instead (`AGEMEM_MEMORY_DUPLICATE`), unless the
- * model insists with `force`.
+ * model insists with `force`; so is one that is too large or too many (`AGEMEM_MEMORY_LIMIT`).
  */
 export async function addMemory(
   kit: MemoryToolkit,
@@ -25,13 +26,15 @@ export async function addMemory(
   const stored: OperationResult = { text: `Stored as memory ${id}.`, memoryIds: [id] };
   // The id is this very call's: it ran before (retry, resume).
   if (await kit.store.get(context.namespace, id)) return stored;
-  if (!args.force) await refuseDuplicate(kit, args.content, context, id);
   const value: MemoryValue = {
     content: args.content,
     memory_type: args.memory_type ?? "fact",
     metadata: args.metadata ?? {},
     source: { thread: context.thread, tool_call: context.toolCallId },
   };
+  checkSize(kit.limits, value);
+  if (!args.force) await refuseDuplicate(kit, args.content, context, id);
+  if (await isFull(kit, context)) throw namespaceFull(kit.limits);
   await write(kit, context, id, value);
   return stored;
 }
@@ -50,8 +53,15 @@ export async function updateMemory(
     metadata: { ...old.metadata, ...args.metadata },
     source: { thread: context.thread, tool_call: context.toolCallId },
   };
+  checkSize(kit.limits, value);
   await write(kit, context, item.key, value);
   return { text: `Updated memory ${item.key}.`, memoryIds: [item.key] };
+}
+
+/** One item is looked for, whatever the number of memories. */
+async function isFull(kit: MemoryToolkit, context: OperationContext): Promise<boolean> {
+  const last = { limit: 1, offset: kit.limits.memories - 1 };
+  return (await kit.store.search(context.namespace, last)).length > 0;
 }
 
 /** Removes a memory for good. Refused without confirmation (`AGEMEM_MEMORY_NOT_CONFIRMED`). */

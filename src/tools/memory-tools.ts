@@ -86,11 +86,12 @@ function createMemoryTool(kit: MemoryToolkit, op: MemoryOp, names: ToolNames): S
   const name = names[op];
   const edits = [names.SUMMARY, names.FILTER];
   const isEdit = (toolName: string) => edits.includes(name) && edits.includes(toolName);
+  const isMemory = (toolName: string) => Object.values(names).includes(toolName);
   return tool(
     async (args: unknown, runtime: ToolRunnableConfig) => {
       const config = runtime as unknown as ToolRunConfig;
       const own = config.memory ? { ...kit, store: config.memory } : kit;
-      const context = contextOf(own, config, { isEdit });
+      const context = contextOf(own, config, { isEdit, isMemory });
       const report = await runOperation(own, op, args, context);
       traceOutcome(runtime, report.outcome);
       config.writer?.({ event: MEMORY_EVENT, ...report.outcome });

@@ -9,6 +9,7 @@ import type { BaseStore, LangGraphRunnableConfig } from "@langchain/langgraph";
 import { InputError } from "../errors.js";
 import { resolveNamespace } from "../lib/namespace.js";
 import type { MessageFacts, StoreVersion } from "../types.js";
+import { operationsIn, tooMany } from "./limits.js";
 import { siblingsOf } from "./parallel-edit.js";
 import type { MemoryToolkit, OperationContext } from "./toolkit.js";
 
@@ -29,23 +30,28 @@ export type ToolRunConfig = LangGraphRunnableConfig & {
   toolCall?: { id?: string };
   /** Set by a graph that runs the calls of a response one after the other, each on the state the last one left. */
   sequential?: boolean;
+  /** Set by a graph that counts: memory operations since the newest user message, those that left the context too. */
+  operations?: number;
   /** Set by a graph where a person refused the call: what they said. */
   rejected?: string;
   /** Set by a graph that gives each thread its own branch of M. */
   memory?: BaseStore;
 };
 
+/** Which tools are meant, by name. */
+type ToolTest = (toolName: string) => boolean;
+
 /**
  * The surroundings of one call.
  *
  * @param own `callId` stands in for the tool call's id where the guard, not the model, acts; `isEdit` tells which
- * tools edit the context, for an operation that does so itself
+ * tools edit the context, for an operation that does so itself; `isMemory` which are memory tools at all
  * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`
  */
 export function contextOf(
   kit: MemoryToolkit,
   given: ToolRunConfig,
-  own: { callId?: string; isEdit?: (toolName: string) => boolean } = {},
+  own: { callId?: string; isEdit?: ToolTest; isMemory?: ToolTest } = {},
 ): OperationContext {
   const state = given.state ?? {};
   const toolCallId = own.callId ?? given.toolCallId ?? given.toolCall?.id ?? "";
@@ -57,9 +63,12 @@ export function contextOf(
     values,
   );
   const siblings = given.sequential
-    ? { parallel: false, busyWith: undefined }
+    ? { parallel: false, busyWith: undefined, before: [] }
     : siblingsOf(messages, toolCallId, own.isEdit ?? (() => false));
-  const refusal = refusalOf(given.rejected, siblings.busyWith);
+  // Calls that run at the same time have no answer yet: those before this one count by their place in the response.
+  const before = siblings.before.filter(own.isMemory ?? (() => false)).length;
+  const done = (given.operations ?? operationsIn(messages)) + before;
+  const refusal = refusalOf(given.rejected, siblings.busyWith) ?? tooMany(kit.limits, done);
   return {
     parallel: siblings.parallel,
     ...(refusal ? { refusal } : {}),

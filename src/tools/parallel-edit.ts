@@ -12,12 +12,15 @@ import type { ContextEdit } from "../context/edit.js";
 import { humanMessage, isSummary } from "../context/messages.js";
 import type { MessageFact } from "../types.js";
 
-/** Whether other calls of the response of this call are still without an answer, and which edit comes first. */
+/**
+ * Whether other calls of the response of this call are still without an answer, which tools those before it name, and
+ * which edit comes first.
+ */
 export function siblingsOf(
   messages: readonly BaseMessage[],
   callId: string,
   isEdit: (toolName: string) => boolean,
-): { parallel: boolean; busyWith: string | undefined } {
+): { parallel: boolean; busyWith: string | undefined; before: string[] } {
   const at = messages.findLastIndex((message) => AIMessage.isInstance(message));
   const answered = new Set(
     messages.slice(at + 1).map((message) => (message as { tool_call_id?: string }).tool_call_id),
@@ -25,8 +28,8 @@ export function siblingsOf(
   const calls = (messages[at] as AIMessage | undefined)?.tool_calls ?? [];
   const open = calls.filter((call) => !answered.has(call.id));
   const own = open.findIndex((call) => call.id === callId);
-  const earlier = open.slice(0, Math.max(0, own)).find((call) => isEdit(call.name));
-  return { parallel: open.length > 1, busyWith: earlier?.name };
+  const before = open.slice(0, Math.max(0, own)).map((call) => call.name);
+  return { parallel: open.length > 1, busyWith: before.find(isEdit), before };
 }
 
 /** The edit with its summary under the id of a message it replaces, which keeps its place without a list. */

@@ -17,6 +17,7 @@ import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import { tokenCounter } from "../models/tokens.js";
 import type { CallUsage, MessageFacts, StoreVersion, TokenCounter } from "../types.js";
+import { type MemoryLimits, resolveLimits } from "./limits.js";
 
 /** Settings of the memory operations. Only `store` is required. */
 export interface MemoryToolkitOptions {
@@ -40,6 +41,8 @@ export interface MemoryToolkitOptions {
   duplicateThreshold?: number;
   /** Messages of at least this many tokens are filtered by segment; default 80. */
   segmentMinTokens?: number;
+  /** Size of one memory, memories of a namespace, operations per run; the model is refused beyond them. */
+  limits?: Partial<MemoryLimits>;
   /**
    * Tokens of the acting model's system prompt and tool schemas, for graphs whose state does not say
    * (`contextOverhead`); default 0.
@@ -50,7 +53,10 @@ export interface MemoryToolkitOptions {
 }
 
 /** {@link MemoryToolkitOptions} with every default filled in. */
-export type MemoryToolkit = Required<Omit<MemoryToolkitOptions, "budget">> & { budget: ContextBudget };
+export type MemoryToolkit = Required<Omit<MemoryToolkitOptions, "budget" | "limits">> & {
+  budget: ContextBudget;
+  limits: MemoryLimits;
+};
 
 /** Fills in defaults and checks ranges. Errors: `AGEMEM_CONFIG_INVALID`. */
 export function createToolkit(options: MemoryToolkitOptions): MemoryToolkit {
@@ -67,6 +73,7 @@ export function createToolkit(options: MemoryToolkitOptions): MemoryToolkit {
     topK: options.topK ?? 3,
     duplicateThreshold: options.duplicateThreshold ?? 0.95,
     segmentMinTokens: options.segmentMinTokens ?? 80,
+    limits: resolveLimits(options.limits),
     overheadTokens: options.overheadTokens ?? (() => 0),
     now: options.now ?? Date.now,
   };
