@@ -1,7 +1,8 @@
 /**
  * The deployable agent of `langgraph.json`: `createAgeMemAgent` on what the environment names, as an assistant sets it.
  *
- * A factory without I/O at import. Store and models are opened once per process; the tools hold the store themselves,
+ * A factory without I/O at import. `AGEMEM_STORE` must be set, except under `langgraphjs dev`: a container's disk is not
+ * a volume. Store and models are opened once per process; the tools hold the store themselves,
  * because the server replaces the one a graph was compiled with.
  */
 import { assistantOptions, createAgeMemAgent, openEnvironment, readAssistantSettings } from "../src/index.js";
@@ -20,7 +21,7 @@ export async function graph(
   config: FactoryConfig = {},
   runtime: { executionRuntime?: { context?: Record<string, unknown> } | null } = {},
 ): Promise<Agent> {
-  opened ??= openEnvironment().catch((error) => {
+  opened ??= openEnvironment({ deployed: true }).catch((error) => {
     opened = undefined;
     throw error;
   });

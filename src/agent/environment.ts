@@ -7,7 +7,7 @@
  *   the rule policy
  * - `AGEMEM_EMBEDDINGS`: "lexical", "openai:NAME", "hf:NAME"
  * - `AGEMEM_STORE`: "faiss:DIRECTORY" (default `faiss:.agemem/store`), "postgres:URL" for several machines, or
- *   "platform" for the store of the server that runs the graph
+ *   "platform" for the store of the server that runs the graph. A deployed graph has no default
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseStore } from "@langchain/langgraph";
@@ -38,6 +38,11 @@ export interface EnvironmentOptions {
   env?: NodeJS.ProcessEnv;
   /** Directory of a `FaissStore`, or ":memory:". */
   storePath?: string;
+  /**
+   * The caller is a graph that a server runs: without `AGEMEM_STORE` only LangGraph's development server gets the
+   * default directory, because in a container that directory goes with the container.
+   */
+  deployed?: boolean;
 }
 
 /**
@@ -54,15 +59,14 @@ export async function openEnvironment(
 export async function openEnvironment(options?: EnvironmentOptions): Promise<Environment<BaseStore>>;
 export async function openEnvironment(options: EnvironmentOptions = {}): Promise<Environment<BaseStore>> {
   const env = options.env ?? process.env;
+  const setting = options.storePath ? `faiss:${options.storePath}` : env.AGEMEM_STORE;
+  if (setting === undefined && options.deployed && !isDevelopmentServer(env)) throw noStoreNamed();
   const { embeddings, name: embeddingName } = await resolveEmbeddings(undefined, env);
   const chat = chatModelSpec(undefined, env) === "offline" ? undefined : resolveChatModel(undefined, env);
   const model = chat ?? new OfflinePolicy();
   const modelName = chat?.model ?? OFFLINE_POLICY_NAME;
   const counter = tokenCounter(modelName);
-  const store = await openStore(options.storePath ? `faiss:${options.storePath}` : env.AGEMEM_STORE, {
-    embeddings,
-    embeddingName,
-  });
+  const store = await openStore(setting, { embeddings, embeddingName });
   return {
     agent: { model, store, embeddings, counter },
     store,
@@ -71,6 +75,19 @@ export async function openEnvironment(options: EnvironmentOptions = {}): Promise
     modelName,
     embeddingName,
   };
+}
+
+/** `langgraphjs dev` gives its process both; an image of `langgraphjs dockerfile` sets neither. */
+function isDevelopmentServer(env: NodeJS.ProcessEnv): boolean {
+  return env.NODE_ENV === "development" && Boolean(env.LANGGRAPH_API_URL);
+}
+
+function noStoreNamed(): ConfigError {
+  return new ConfigError(
+    "AGEMEM_CONFIG_INVALID",
+    "AGEMEM_STORE is not set, and the memories of a deployed graph would be lost with its container",
+    { remedy: "Set AGEMEM_STORE=faiss:/path/on/a/volume | postgres:URL | platform." },
+  );
 }
 
 interface IndexModel {

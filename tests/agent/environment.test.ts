@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { END, InMemoryStore, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { assistantOptions, readAssistantSettings } from "../../src/agent/assistant.js";
 import { openEnvironment } from "../../src/agent/environment.js";
@@ -102,6 +102,47 @@ describe("AGEMEM_STORE", () => {
     const error = await opening.catch((caught: Error) => caught);
     expect(error).toMatchObject({ code: "AGEMEM_STORE_PATH" });
     expect(JSON.stringify(error) + (error as Error).message).not.toContain("hunter2");
+  });
+});
+
+describe("a deployed graph without AGEMEM_STORE", () => {
+  const dev = { NODE_ENV: "development", LANGGRAPH_API_URL: "http://localhost:2024" };
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "agemem-deployed-"));
+    vi.spyOn(process, "cwd").mockReturnValue(folder);
+  });
+  afterAll(async () => {
+    vi.restoreAllMocks();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it.each<NodeJS.ProcessEnv>([
+    {},
+    { NODE_ENV: "production" },
+    { NODE_ENV: "development" },
+    { ...dev, NODE_ENV: "production" },
+  ])("is refused with %j, and nothing is written", async (env) => {
+    await expect(openEnvironment({ env, deployed: true })).rejects.toMatchObject({
+      code: "AGEMEM_CONFIG_INVALID",
+      remedy: "Set AGEMEM_STORE=faiss:/path/on/a/volume | postgres:URL | platform.",
+    });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it.each([
+    ["the development server", { env: dev, deployed: true }],
+    ["a script", { env: { NODE_ENV: "production" } }],
+  ])("the default is open to %s", async (_, options) => {
+    const { store } = await openEnvironment(options);
+    await store.stop();
+    expect(await readdir(folder)).toEqual([".agemem"]);
+    await rm(join(folder, ".agemem"), { recursive: true });
+  });
+
+  it("is fine where a store is named", async () => {
+    const env = { NODE_ENV: "production", AGEMEM_STORE: "platform" };
+    await expect(openEnvironment({ env, deployed: true })).resolves.toBeDefined();
   });
 });
 

@@ -20,6 +20,14 @@ afterAll(async () => {
 });
 
 describe("graphs/agent.ts", () => {
+  it("does not run on a container's own disk", async () => {
+    vi.stubEnv("AGEMEM_STORE", undefined);
+    await expect(graph()).rejects.toMatchObject({
+      code: "AGEMEM_CONFIG_INVALID",
+      remedy: expect.stringContaining("faiss:/path/on/a/volume"),
+    });
+  });
+
   it("tries again after a store that could not be opened", async () => {
     vi.stubEnv("AGEMEM_STORE", "nowhere:");
     await expect(graph()).rejects.toMatchObject({ code: "AGEMEM_CONFIG_INVALID" });
@@ -57,4 +65,5 @@ it("langgraphjs builds an image with both graphs and the locked packages", async
   expect(image).toMatch(/^FROM langchain\/langgraphjs-api:20$/m);
   expect(image).toContain('"agent":"./graphs/agent.ts:graph"');
   expect(image).toMatch(/^RUN npm ci$/m);
+  expect(image).not.toMatch(/NODE_ENV|LANGGRAPH_API_URL/); // what tells the development server
 });
