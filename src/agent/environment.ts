@@ -77,7 +77,7 @@ export async function openEnvironment(options: EnvironmentOptions = {}): Promise
   };
 }
 
-/** `langgraphjs dev` gives its process both; an image of `langgraphjs dockerfile` sets neither. */
+/** `langgraphjs dev` gives its process both; the Dockerfile of `langgraphjs dockerfile` neither. */
 function isDevelopmentServer(env: NodeJS.ProcessEnv): boolean {
   return env.NODE_ENV === "development" && Boolean(env.LANGGRAPH_API_URL);
 }

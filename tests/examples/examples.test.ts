@@ -21,6 +21,11 @@ const EXPECTED: Record<string, string[]> = {
   ],
   "05-postgres.ts": ["Noted.", "You live in Lisbon."],
   "06-small-local-model.ts": ["Noted.", "responses out of format: 1", "Ada lives in Lisbon."],
+  "07-redaction.ts": [
+    "Noted.",
+    "Ben Silva, Porto, [REDACTED_EMAIL]",
+    "I'm Ada ([REDACTED_EMAIL]). Remember me, and my colleague Ben.",
+  ],
 };
 
 afterEach(() => {
