@@ -6,6 +6,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: "forks",
+    // Vitest leaves one core free by default, which on two means one file at a time.
+    maxWorkers: 2,
     env: { LANGSMITH_TRACING: "false" },
     coverage: { provider: "v8", include: ["src/**/*.ts"], reporter: ["text-summary", "html"] },
   },
