@@ -19,7 +19,11 @@ const index = { embeddings, embeddingName: "circle", fields: ["content"], kind: 
 const store = await FaissStore.open(":memory:", { index });
 const key = (i) => `k${String(i).padStart(4, "0")}`;
 await store.batch(
-  Array.from({ length: COUNT }, (_, i) => ({ namespace: ["ci"], key: key(i), value: { content: String(i) } })),
+  Array.from({ length: COUNT }, (_, i) => ({
+    namespace: ["ci"],
+    key: key(i),
+    value: { content: String(i) },
+  })),
 );
 const found = await store.search(["ci"], { query: "2000", limit: 3 });
 const { indexes } = await store.stats();
@@ -31,4 +35,6 @@ assert.deepEqual(
   indexes.map(({ kind, size }) => ({ kind, size })),
   [{ kind: "faiss", size: COUNT }],
 );
-console.log(`FAISS was used: a search over ${COUNT} vectors went through faiss-node and found the right ones`);
+console.log(
+  `FAISS was used: a search over ${COUNT} vectors went through faiss-node and found the right ones`,
+);
