@@ -5,7 +5,7 @@
  */
 import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
-import { isLive, latestRow } from "./reader.js";
+import { isLive, latestRow, type VersionRow } from "./reader.js";
 import { VECTORS_PER_VERSION } from "./schema.js";
 
 /** A vector to store: the path and content hash of its text, and the numbers as the model gave them. */
@@ -33,18 +33,10 @@ export interface PreparedPut {
 }
 
 /** A version row written, as the memory needs it. */
-export interface WrittenRow {
-  id: number;
-  item: number;
-  ns: number;
-  branch: number;
-  rev: number;
-  end_rev: number | null;
-  prev: number | null;
-  born: number;
-  op: number;
-  vectors: Float32Array[];
-}
+export type WrittenRow = Pick<
+  VersionRow,
+  "id" | "item" | "ns" | "branch" | "rev" | "end_rev" | "prev" | "born" | "op"
+> & { vectors: Float32Array[] };
 
 /** Writes the puts of one batch as one revision. Returns the rows written (none when nothing changed). */
 export function writePuts(engine: Engine, branch: number, puts: readonly PreparedPut[]): WrittenRow[] {
