@@ -104,6 +104,31 @@ describe("R_context, preservation", () => {
   it("does not count the system prompt", () => {
     expect(value({ role: "system", content: "Ada Lovelace, Turin, 1842" }).value).toBe(0);
   });
+  it("does not count the question, or what repeats it", () => {
+    const question = "Did Ada Lovelace visit Turin in 1842?";
+    const asked = user(`${question} Answer in one word.`);
+    const told = user("Ada Lovelace went to Turin in the autumn of 1842.");
+    const repeats: MessageRecord[] = [
+      { role: "assistant", content: "I look for Ada Lovelace, Turin, 1842." },
+      {
+        role: "tool",
+        content: `<retrieved_memories query="Ada Lovelace Turin 1842" count="0">\n</retrieved_memories>`,
+      },
+      { role: "tool", content: `Nothing was found for: did ADA Lovelace visit Turin in 1842?` },
+    ];
+    expect(value(asked, ...repeats)).toEqual({
+      value: 0,
+      basis: "missing from the context: Ada Lovelace, Turin, 1842",
+    });
+    expect(value(told, asked, ...repeats).value).toBe(1);
+    expect(value(asked, { role: "tool", content: told.content }).value).toBe(1);
+    // What the policy wrote before the question was told cannot repeat it.
+    expect(value({ role: "assistant", content: "Noted: Ada Lovelace, Turin, 1842" }, asked).value).toBe(1);
+    expect(value(user("Ada Lovelace in Turin"), { role: "assistant", content: "1842" }, asked).value).toBe(1);
+  });
+  it("finds no item across two messages", () => {
+    expect(value(user("Ada"), user("Lovelace in Turin, 1842")).value).toBe(0);
+  });
   it("is 1 for a query without key items", () => {
     const plain = episode({ question: "which of the two killed most people?" });
     expect(preservationReward({ steps: [step()], episode: plain }).value).toBe(1);
@@ -194,7 +219,10 @@ const whole: ScoringInput = {
       stage: 3,
       step_index: 3,
       context_tokens: 400,
-      messages: [{ role: "user", content: "Where was Ada Lovelace born?" }],
+      messages: [
+        { role: "user", content: "Where was Ada Lovelace born?" },
+        { role: "tool", content: "Ada Lovelace was born in London." },
+      ],
     }),
   ],
   episode: episode({ items: [item("m1"), item("m2")] }),

@@ -125,8 +125,9 @@ it("still reads the golden file, and its score still follows from what it holds"
       [2, "filter", 24],
       [3, "stage_reset", 25],
     ]);
-    // R_task 1; context (1 - 25/1000 + 1 + 1)/3; memory (1 + 0 + 0)/3, nothing was retrieved
-    expect(trajectory.reward).toBeCloseTo((1 + 2.975 / 3 + 1 / 3) / 3, 12);
+    // R_task 1; context (1 - 25/1000 + 1 + 0)/3, only the question names Ada Lovelace; memory (1 + 0 + 0)/3, nothing
+    // was retrieved
+    expect(trajectory.reward).toBeCloseTo((1 + 1.975 / 3 + 1 / 3) / 3, 12);
     expect(scoreTrajectory(trajectory, steps)).toEqual(trajectory);
   }
 });

@@ -19,7 +19,8 @@ export function knowledgeOf(message: Pick<MessageRecord, "content" | "tool_calls
 
 /** Text without queries and tags; escapes of JSON and of the blocks shown to models are read. */
 export function plain(text: string): string {
-  return unescapeXml(text)
+  // Twice: an attribute with an escaped quote ends early once it is unescaped, and a transcript holds escaped tags.
+  return unescapeXml(text.replace(TAGS, "\n"))
     .replace(ASKED, " ")
     .replace(TAGS, "\n")
     .replace(/\\u([0-9a-f]{4})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))

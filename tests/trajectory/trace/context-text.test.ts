@@ -16,6 +16,7 @@ describe("knowledgeOf", () => {
       '<tool_call>[{"name": "f", "arguments": {"query": "Oslo"}}]</tool_call>',
       "[calls f c with {&quot;criteria&quot;:&quot;Oslo&quot;}]",
       '<retrieved_memories query="Oslo" count="0">\n</retrieved_memories>',
+      '<retrieved_memories query="who wrote &quot;Oslo&quot;?" count="0">\n</retrieved_memories>',
     ]) {
       expect(plain(text)).not.toContain("Oslo");
     }
