@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { ConfigError } from "../errors.js";
 import { resolveChatModel } from "../models/chat-model.js";
+import { PROMPT_VARIANTS } from "../prompts.js";
 import { MEMORY_OPS } from "../types.js";
 import type { AgeMemAgentOptions } from "./options.js";
 
@@ -14,7 +15,7 @@ const assistantSettings = z.object({
   model: z.string().optional(),
   instructions: z.string().optional(),
   protocol: z.enum(["native", "text"]).optional(),
-  prompt_variant: z.enum(["full", "short"]).optional(),
+  prompt_variant: z.enum(PROMPT_VARIANTS).optional(),
   /** Token budget of the context. */
   max_tokens: z.number().int().min(256).optional(),
   response_tokens: z.number().int().min(0).optional(),

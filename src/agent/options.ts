@@ -17,7 +17,7 @@ export interface AgeMemAgentOptions extends MemoryToolsOptions {
   tools?: readonly StructuredToolInterface[];
   /** The application's own system prompt; agemem's guide to the memories follows it. */
   instructions?: string;
-  /** "short" for models with a small window; default "full". */
+  /** "short" for models with a small window, "minimal" for a policy in training; default "full". */
   promptVariant?: PromptVariant;
   /** "native" tool calling (default) or the paper's tags as "text". */
   protocol?: "native" | "text";

@@ -22,6 +22,16 @@ export function number(text: string): number {
   throw new InvalidArgumentError("Give a number.");
 }
 
+/** A list of names with commas between them, each of a fixed set; "none" is the empty list. */
+export function names<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    const given = text === "none" ? [] : text.split(",").map((name) => name.trim());
+    const strange = given.find((name) => !(known as readonly string[]).includes(name));
+    if (strange === undefined) return given as T[];
+    throw new InvalidArgumentError(`"${strange}" is none of ${known.join(", ")}.`);
+  };
+}
+
 /** An option that takes one of a few names. */
 export function choice(
   flags: string,

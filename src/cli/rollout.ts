@@ -5,11 +5,14 @@ import { loadTasks, TASK_SOURCES } from "../benchmarks/tasks/source.js";
 import { ADVANTAGE_PRESETS, type AdvantagePreset } from "../grpo.js";
 import { chatModelSpec } from "../models/chat-model.js";
 import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js";
+import { OfflineSummarizer } from "../models/offline-summarizer.js";
+import { PROMPT_VARIANTS, type PromptVariant } from "../prompts.js";
 import { REWARD_PRESETS, type RewardPreset } from "../rewards/reward.js";
 import { policyEndpoint } from "../rollout/endpoint.js";
-import type { RolloutOptions } from "../rollout/options.js";
+import { budgetOf, type RolloutOptions } from "../rollout/options.js";
 import { streamRollouts } from "../rollout/runner.js";
-import { choice, count, number, positive } from "./arguments.js";
+import { MEMORY_OPS, type MemoryOp } from "../types.js";
+import { choice, count, names, number, positive } from "./arguments.js";
 import { openJudge } from "./judge.js";
 import { createProgress } from "./progress.js";
 
@@ -25,7 +28,13 @@ interface RolloutArguments {
   model?: string;
   temperature: number;
   sendSeed?: boolean;
+  maxTokens?: number;
   protocol: "native" | "text";
+  prompt: PromptVariant;
+  operations?: MemoryOp[];
+  tMax?: number;
+  topK?: number;
+  summarizer: "policy" | "offline";
   policyVersion?: number;
   judge: string;
   judgeCache?: string;
@@ -49,8 +58,14 @@ export function rolloutCommand(): Command {
     .option("--pad <n>", "distractors per task, filled up with neighbours from other tasks", count)
     .option("--model <name>", '"offline" or a model of OPENAI_BASE_URL (default: AGEMEM_MODEL)')
     .option("--temperature <t>", "sampling temperature of the policy", number, 1)
+    .option("--max-tokens <n>", "most tokens of one response", positive)
     .option("--send-seed", "send each rollout's own sampling seed to the server")
     .addOption(choice("--protocol <name>", "how tools are called", ["native", "text"], "native"))
+    .addOption(choice("--prompt <variant>", "guidance in the system prompt", PROMPT_VARIANTS, "full"))
+    .option("--operations <list>", `memory operations offered, of ${MEMORY_OPS}, or none`, names(MEMORY_OPS))
+    .option("--t-max <n>", "token budget of the context (T_max)", positive)
+    .option("--top-k <n>", "memories shown by a retrieval", positive)
+    .addOption(choice("--summarizer <name>", "who writes summaries", ["policy", "offline"], "policy"))
     .option("--policy-version <n>", "number of the policy's weights, for the record", count)
     .option("--judge <name>", '"offline" (rules) or a model name', "offline")
     .option("--judge-cache <file>", "where a judging model's verdicts are kept")
@@ -117,6 +132,11 @@ function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
     maxTurns: options.maxTurns,
     timeoutMs: options.timeout * 1000,
     protocol: options.protocol,
+    promptVariant: options.prompt,
+    ...(options.operations === undefined ? {} : { operations: options.operations }),
+    ...(options.tMax === undefined ? {} : { budget: budgetOf(options.tMax) }),
+    ...(options.topK === undefined ? {} : { topK: options.topK }),
+    ...(options.summarizer === "offline" ? { summarizer: new OfflineSummarizer() } : {}),
     runName: options.runName,
     reward: { preset: options.reward },
     advantage: options.advantage,
@@ -129,14 +149,14 @@ function policyOf(
   options: RolloutArguments,
   env: NodeJS.ProcessEnv,
 ): { policy: RolloutOptions["policy"]; name: string } {
-  const { temperature } = options;
+  const { temperature, maxTokens } = options;
   const spec = chatModelSpec(undefined, env);
   if (spec === "offline") {
     return { policy: ({ seed }) => new OfflinePolicy({ seed, temperature }), name: OFFLINE_POLICY_NAME };
   }
   const { policy, modelName } = policyEndpoint({
     model: spec,
-    sampling: { temperature },
+    sampling: { temperature, ...(maxTokens === undefined ? {} : { maxTokens }) },
     sendSeed: options.sendSeed ?? false,
     patience: { concurrency: options.concurrency },
   });

@@ -1,11 +1,13 @@
 /** What a trainer sends to the rollout graph, and how it becomes settings of a run. All names are snake_case. */
 import { z } from "zod";
 import { ADVANTAGE_PRESETS } from "../grpo.js";
+import { OfflineSummarizer } from "../models/offline-summarizer.js";
+import { PROMPT_VARIANTS } from "../prompts.js";
 import { REWARD_PRESETS } from "../rewards/reward.js";
 import { EXPORTERS } from "../trajectory/exporters/registry.js";
-import type { MemoryTask } from "../types.js";
+import { MEMORY_OPS, type MemoryTask } from "../types.js";
 import type { PolicyEndpointOptions } from "./endpoint.js";
-import type { RolloutOptions } from "./options.js";
+import { budgetOf, type RolloutOptions } from "./options.js";
 
 const passage = z.union([
   z.string().transform((text) => ({ title: "", text })),
@@ -50,6 +52,24 @@ export const rolloutRequest = z.strictObject({
   concurrency: whole.optional(),
   timeout_s: z.number().positive().optional(),
   protocol: z.enum(["native", "text"]).optional(),
+  /** Guidance in the system prompt. */
+  prompt: z.enum(PROMPT_VARIANTS).optional(),
+  /** Memory operations offered; none for the same policy without memory tools. */
+  operations: z.array(z.enum(MEMORY_OPS)).optional(),
+  /** T_max in tokens. */
+  t_max: z.int().min(16).optional(),
+  /** Memories shown by a retrieval. */
+  top_k: whole.optional(),
+  /** Who writes summaries: "policy" (default) or the rules, for a policy too small to write them. */
+  summarizer: z.enum(["policy", "offline"]).default("policy"),
+  /** What the trainer knows of its server, kept with each step. */
+  engine: z
+    .strictObject({
+      name: z.string().nullable().default(null),
+      version: z.string().nullable().default(null),
+      logprobs_mode: z.string().nullable().default(null),
+    })
+    .optional(),
   seed: z.union([z.string(), z.number()]).optional(),
   /** Part of all ids. Default "v" and the policy version, so that groups of different weights never share an id. */
   run_name: z.string().min(1).optional(),
@@ -90,10 +110,16 @@ export function endpointOf({ policy, concurrency }: RolloutRequest): PolicyEndpo
 
 /** Everything of a run that the request says beside policy, store and judge. */
 export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
-  const { k, protocol, seed, reward, advantage, policy_version: policyVersion } = request;
+  const { k, protocol, operations, engine, seed, reward, advantage, policy_version: policyVersion } = request;
   return defined({
     k,
     protocol,
+    operations,
+    engine,
+    promptVariant: request.prompt,
+    budget: request.t_max === undefined ? undefined : budgetOf(request.t_max),
+    topK: request.top_k,
+    summarizer: request.summarizer === "offline" ? new OfflineSummarizer() : undefined,
     seed,
     reward,
     advantage,

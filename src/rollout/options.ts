@@ -5,9 +5,11 @@ import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
 import { ConfigError } from "../errors.js";
 import type { AdvantageOptions, AdvantagePreset } from "../grpo.js";
 import { tokenCounter } from "../models/tokens.js";
+import type { PromptVariant } from "../prompts.js";
 import type { Judge } from "../rewards/judge.js";
 import type { RewardOptions } from "../rewards/reward.js";
-import type { TokenCounter, VersionedStore } from "../types.js";
+import type { EngineRecord } from "../trajectory/schema-parts.js";
+import { MEMORY_OPS, type MemoryOp, type TokenCounter, type VersionedStore } from "../types.js";
 
 /** Which rollout is meant. Everything random in it derives from `seed`. */
 export interface RolloutIdentity {
@@ -31,11 +33,17 @@ export interface RolloutOptions {
   k?: number;
   /** Turns per stage (N_max); default 10. The paper gives no figure. */
   maxTurns?: number;
-  /** T_max and the response limit; default 8,192 and 2,048 tokens. */
+  /** T_max and the response limit; default 8,192 and 2,048 tokens. See {@link budgetOf}. */
   budget?: Partial<ContextBudget>;
   /** Memories shown with each message of stage 1; default 3. */
   topK?: number;
   protocol?: "native" | "text";
+  /** Guidance in the system prompt; default "full". Evaluate a policy with the variant it was trained on. */
+  promptVariant?: PromptVariant;
+  /** Memory operations offered; default all six, none for a policy without memory tools. */
+  operations?: readonly MemoryOp[];
+  /** What is known of the policy's server, for the record. */
+  engine?: EngineRecord;
   summarizer?: BaseChatModel;
   embeddings?: EmbeddingsInterface;
   /** Counts the context where the server reports no usage. Default: as for the agent, `tokenCounter()`. */
@@ -55,7 +63,7 @@ export interface RolloutOptions {
   signal?: AbortSignal;
 }
 
-type Optional = "summarizer" | "embeddings" | "reward" | "advantage" | "policyVersion" | "signal";
+type Optional = "engine" | "summarizer" | "embeddings" | "reward" | "advantage" | "policyVersion" | "signal";
 
 /** Options with defaults filled in. */
 export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &
@@ -68,6 +76,8 @@ export function rolloutSettings(options: RolloutOptions): RolloutSettings {
     maxTurns: 10,
     topK: 3,
     protocol: "native",
+    promptVariant: "full",
+    operations: MEMORY_OPS,
     seed: 0,
     concurrency: 4,
     timeoutMs: 600_000,
@@ -83,4 +93,12 @@ export function rolloutSettings(options: RolloutOptions): RolloutSettings {
     });
   }
   return settings;
+}
+
+/** The budget of a given T_max: a quarter of it is kept for the response, at most the paper's 2,048 tokens. */
+export function budgetOf(maxTokens: number): ContextBudget {
+  return {
+    maxTokens,
+    responseTokens: Math.min(DEFAULT_BUDGET.responseTokens, Math.floor(maxTokens / 4)),
+  };
 }

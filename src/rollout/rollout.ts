@@ -29,7 +29,8 @@ export async function runRollout(
   settings: RolloutSettings,
 ): Promise<RolloutResult> {
   const startedAt = Date.now();
-  const recorder = new TrajectoryRecorder({ counter: settings.counter });
+  const { counter, engine } = settings;
+  const recorder = new TrajectoryRecorder({ counter, ...(engine ? { engine } : {}) });
   const fork = await settings.store.fork(identity.rolloutId);
   try {
     const outcome = await attempt(task, identity, settings, recorder, fork);
@@ -88,6 +89,8 @@ async function attempt(
         ...shared,
         model: settings.policy(identity),
         protocol: settings.protocol,
+        promptVariant: settings.promptVariant,
+        operations: settings.operations,
         overflow: "record",
       });
       const kit = createToolkit(shared);

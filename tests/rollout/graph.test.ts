@@ -70,6 +70,37 @@ describe("the rollout graph", () => {
     });
   });
 
+  it("shows the policy the prompt, tools and budget of the request, and keeps what is said of its server", async () => {
+    const server = await startOpenAIServer(() => "Porto");
+    servers.push(server);
+    const engine = { name: "tiny", logprobs_mode: "processed_logprobs" };
+    const policy = { model: "served", base_url: server.url };
+    const small: Partial<Request> = { prompt: "minimal", t_max: 1024, top_k: 1, summarizer: "offline" };
+    const [task] = tasks;
+    const { groups } = await invoke({
+      tasks: [task!],
+      k: 1,
+      policy,
+      engine,
+      operations: ["RETRIEVE"],
+      ...small,
+    });
+    const { tools, messages } = server.requests[0]!.body as unknown as {
+      tools: { function: { name: string } }[];
+      messages: { content: string }[];
+    };
+    expect(tools.map((tool) => tool.function.name)).toEqual(["Retrieve_memory"]);
+    expect(messages[0]!.content).toMatch(/Manage your memory with the tools[\s\S]*of 1024 tokens used/);
+    expect(messages[0]!.content.length).toBeLessThan(200);
+    const records = groups[0]!.samples.map((sample, i) => parseRecord(sample, `sample ${i}`));
+    const step = records.find((record) => record.kind === "step");
+    const trajectory = records.find((record) => record.kind === "trajectory");
+    expect(step?.engine).toEqual({ ...engine, version: null });
+    expect(trajectory?.episode?.t_max).toBe(1024);
+    await invoke({ tasks: [task!], k: 1, policy, operations: [] });
+    expect(server.requests.at(-1)!.body).not.toHaveProperty("tools");
+  });
+
   it("keeps a failing endpoint's rollouts in their group", async () => {
     const server = await startOpenAIServer(() => ({ status: 400, message: "no such model" }));
     servers.push(server);
