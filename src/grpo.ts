@@ -137,16 +137,35 @@ export function withAdvantages(
     const others = (groups.get(key) ?? []).filter((other) => !replaces(record, other));
     groups.set(key, others.some((other) => replaces(other, record)) ? others : [...others, record]);
   }
-  const advantages = new Map<TrajectoryRecord, Pick<TrajectoryRecord, "advantage" | "advantage_meta">>();
+  const finished = new Map<TrajectoryRecord, TrajectoryRecord>();
   for (const members of groups.values()) {
-    const group = groupAdvantages(
-      members.map((member) => member.reward),
-      options,
-    );
-    for (const [i, member] of members.entries()) advantages.set(member, advantageFields(group, i));
+    const { records } = advantagesOf(members, options);
+    for (const [i, member] of members.entries()) finished.set(member, records[i] as TrajectoryRecord);
   }
-  const none = { advantage: null, advantage_meta: null };
-  return trajectories.map((record) => ({ ...record, ...(advantages.get(record) ?? none) }));
+  return trajectories.map(
+    (record) => finished.get(record) ?? { ...record, advantage: null, advantage_meta: null },
+  );
+}
+
+/**
+ * The records of one group with their advantages set, in the order given; each record votes once.
+ *
+ * @throws InputError as {@link groupAdvantages}
+ * @example
+ * const { records, advantages } = advantagesOf(groupOfK);
+ */
+export function advantagesOf(
+  group: readonly TrajectoryRecord[],
+  options: AdvantageOptions | AdvantagePreset = {},
+): { records: TrajectoryRecord[]; advantages: GroupAdvantages } {
+  const advantages = groupAdvantages(
+    group.map((record) => record.reward),
+    options,
+  );
+  return {
+    records: group.map((record, i) => ({ ...record, ...advantageFields(advantages, i) })),
+    advantages,
+  };
 }
 
 function replaces(later: TrajectoryRecord, earlier: TrajectoryRecord): boolean {

@@ -197,6 +197,10 @@ export const METADATA = {
   groupId: "agemem.group_id",
   rolloutId: "agemem.rollout_id",
   rolloutIndex: "agemem.rollout_index",
+  /** Number of the try of a rollout; absent = 1. */
+  attempt: "agemem.attempt",
+  /** The trainer's number of the weights behind the policy. */
+  policyVersion: "agemem.policy_version",
   op: "agemem.op",
   revision: "agemem.revision",
   /** Set when a memory operation has run; see `tools/tracing.ts`. */

@@ -2,12 +2,7 @@
  * A group G_q: the K rollouts of one task, and their advantages (AgeMem, eq. 5, alg. 2). Pure apart from the clock-free
  * bookkeeping; running is `rollout.ts`.
  */
-import {
-  type AdvantageOptions,
-  type AdvantagePreset,
-  type GroupAdvantages,
-  groupAdvantages,
-} from "../grpo.js";
+import { type AdvantageOptions, type AdvantagePreset, advantagesOf, type GroupAdvantages } from "../grpo.js";
 import { shortHash } from "../lib/hash.js";
 import type { RolloutStatus } from "../trajectory/schema.js";
 import type { MemoryTask } from "../types.js";
@@ -63,25 +58,17 @@ export function finishGroup(
 ): GroupResult {
   const [first] = rollouts;
   if (!first) throw new RangeError("A group needs at least one rollout");
-  const advantages = groupAdvantages(
-    rollouts.map((rollout) => rollout.trajectory.reward),
+  const { records, advantages } = advantagesOf(
+    rollouts.map(({ trajectory }) => trajectory),
     options,
   );
-  const { mean, std, zeroVariance, n, stdKind, eps } = advantages;
   return {
     taskId: first.trajectory.task_id as string,
     groupId: first.trajectory.group_id as string,
     advantages,
-    rollouts: rollouts.map((rollout, i) => {
-      const advantage = advantages.advantages[i] ?? null;
-      const meta =
-        advantage === null || mean === null || std === null
-          ? null
-          : { mean, std, std_kind: stdKind, eps, n, zero_variance: zeroVariance };
-      return {
-        steps: rollout.steps,
-        trajectory: { ...rollout.trajectory, advantage, advantage_meta: meta },
-      };
-    }),
+    rollouts: rollouts.map((rollout, i) => ({
+      steps: rollout.steps,
+      trajectory: records[i] as RolloutResult["trajectory"],
+    })),
   };
 }

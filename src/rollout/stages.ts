@@ -114,7 +114,7 @@ function invoke(run: StageRun, stage: Stage, turn: number, state: Carried, maxSt
       [METADATA.rolloutIndex]: identity.index,
       ...(run.settings.policyVersion === undefined
         ? {}
-        : { "agemem.policy_version": run.settings.policyVersion }),
+        : { [METADATA.policyVersion]: run.settings.policyVersion }),
     },
   };
   return withSignal(run.signal, (signal) => run.agent.invoke(state, { ...config, signal }));

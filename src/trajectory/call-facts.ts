@@ -9,9 +9,6 @@ import { AgeMemError, messageOf } from "../errors.js";
 import { type CallRole, METADATA, type Stage } from "../types.js";
 import type { LangGraphRecord, SamplingRecord } from "./schema-parts.js";
 
-/** Metadata keys beside `METADATA` that a trainer's run may set. */
-export const RUN_METADATA = { attempt: "agemem.attempt", policyVersion: "agemem.policy_version" } as const;
-
 type Fields = Record<string, unknown>;
 
 /** Who called, in which rollout. */
@@ -40,12 +37,12 @@ export function runFacts(metadata: Fields = {}, extra: Fields = {}): RunFacts {
     taskId: text(metadata[METADATA.taskId]),
     groupId: text(metadata[METADATA.groupId]),
     rolloutIndex: natural(metadata[METADATA.rolloutIndex]),
-    attempt: natural(metadata[RUN_METADATA.attempt]) || 1,
+    attempt: natural(metadata[METADATA.attempt]) || 1,
     stage: stage === 1 || stage === 2 || stage === 3 ? stage : 0,
     callRole: metadata[METADATA.callRole] === "aux" ? "aux" : "policy",
     protocol: protocol === "native" || protocol === "text" ? protocol : null,
     revision: natural(metadata[METADATA.revision]),
-    policyVersion: natural(metadata[RUN_METADATA.policyVersion]),
+    policyVersion: natural(metadata[METADATA.policyVersion]),
     modelName: text(metadata.ls_model_name),
     langgraph: {
       thread_id: text(metadata.thread_id),
