@@ -7,7 +7,7 @@ export { type LocomoOptions, loadLocomo } from "./benchmarks/datasets/locomo.js"
 // Recordings: scoring them again, and what they hold
 export { type RecordingStats, recordingStats } from "./benchmarks/metrics/recording-stats.js";
 export { findLeaks, type Leak, padDistractors } from "./benchmarks/tasks/padding.js";
-export { generateTasks, type SyntheticOptions } from "./benchmarks/tasks/synthetic.js";
+export { generateTasks, type SyntheticOptions, type TaskShape } from "./benchmarks/tasks/synthetic.js";
 // Advantages
 export {
   ADVANTAGE_PRESETS,

@@ -14,6 +14,7 @@ import { memoryCommand } from "./memory/command.js";
 import { rolloutCommand } from "./rollout.js";
 import { scoreCommand } from "./score.js";
 import { statsCommand } from "./stats.js";
+import { tasksCommand } from "./tasks.js";
 import { traceCommand } from "./trace.js";
 import { validateCommand } from "./validate.js";
 
@@ -26,6 +27,7 @@ async function main(argv: string[]): Promise<void> {
     .version(version)
     .addCommand(demoCommand())
     .addCommand(memoryCommand())
+    .addCommand(tasksCommand())
     .addCommand(rolloutCommand())
     .addCommand(scoreCommand())
     .addCommand(statsCommand())

@@ -246,8 +246,18 @@ describe("the generator", () => {
     expect(hard[1]).toBeGreaterThan(easy[1]!);
   });
 
-  it("refuses a difficulty that is none", () => {
+  it("takes single figures in place of those of the difficulty", () => {
+    const shape = { hops: 1, changes: 1, distractors: 2, talk: 0 };
+    for (const task of generateTasks({ count: 20, difficulty: 1, shape })) {
+      expect(task).toMatchObject({ metadata: { hops: 1, changes: 1 }, distractors: [{}, {}] });
+      expect(task.context.map(({ text }) => text.match(/\./g))).toEqual([["."], ["."]]);
+    }
+  });
+
+  it("refuses a difficulty that is none, and a shape that the world has no names for", () => {
     expect(() => generateTasks({ count: 1, difficulty: 1.5 })).toThrow(/difficulty/);
+    expect(() => generateTasks({ count: 1, shape: { hops: 8 } })).toThrow(/hops=8/);
+    expect(() => generateTasks({ count: 1, shape: { changes: 0.5 } })).toThrow(/changes=0.5/);
   });
 });
 
@@ -262,9 +272,14 @@ describe("sources", () => {
       generateTasks({ count: 4, seed: 2 }).map(({ id }) => id),
     );
     expect((await loadTasks("synthetic:3:1", { padTo: 12 }))[0]!.distractors.length).toBeGreaterThan(10);
+    const [shaped] = await loadTasks("synthetic:1:0:changes=1,distractors=0");
+    expect(shaped).toMatchObject({ context: [{}, {}], distractors: [] });
   });
 
-  it.each(["synthetic:many", "synthetic:3:2", "webshop:x"])("refuse %s", async (source) => {
-    await expect(loadTasks(source)).rejects.toMatchObject({ code: "AGEMEM_INPUT_ARGUMENT" });
-  });
+  it.each(["synthetic:many", "synthetic:3:2", "synthetic:3:size=1", "synthetic:3:hops=9", "webshop:x"])(
+    "refuse %s",
+    async (source) => {
+      await expect(loadTasks(source)).rejects.toMatchObject({ code: "AGEMEM_INPUT_ARGUMENT" });
+    },
+  );
 });

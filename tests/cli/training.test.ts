@@ -51,6 +51,26 @@ describe("with the rules", () => {
     expect(lines("chat.jsonl")[0]).toHaveProperty("messages");
   }, 60_000);
 
+  it("write tasks that a run reads, with a policy that has two tools and a small context", async () => {
+    const written = await run(["tasks", "synthetic:2:0:changes=1,distractors=1", "--out", at("tasks.jsonl")]);
+    expect(written.stdout).toContain("2 tasks");
+    const args = ["--k", "1", "--prompt", "minimal", "--operations", "ADD,RETRIEVE", "--t-max", "512"];
+    const rolled = await run(["rollout", at("tasks.jsonl"), ...args, "--out", at("small.jsonl")]);
+    expect(rolled.stdout).toContain("2 rollouts, 0 failed");
+    const [step] = lines("small.jsonl") as { tools: unknown[]; task_id: string }[];
+    expect(step!.task_id).toMatch(/^synthetic-[01]$/);
+    expect(step!.tools).toHaveLength(2);
+    const refused = await run([
+      "rollout",
+      at("tasks.jsonl"),
+      "--operations",
+      "ADD,PUT",
+      "--out",
+      at("z.jsonl"),
+    ]);
+    expect(refused.stderr).toContain('"PUT" is none of');
+  }, 60_000);
+
   it("say what is wrong in one line", async () => {
     const refused = await run(["score", at("none.jsonl"), "--out", at("y.jsonl"), "--weight", "task"]);
     expect(refused).toMatchObject({

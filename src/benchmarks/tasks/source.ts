@@ -10,11 +10,11 @@ import { loadHotpotQa } from "../datasets/hotpotqa.js";
 import { loadJsonlTasks } from "../datasets/jsonl-tasks.js";
 import { loadLocomo } from "../datasets/locomo.js";
 import { padDistractors } from "./padding.js";
-import { generateTasks } from "./synthetic.js";
+import { generateTasks, type TaskShape } from "./synthetic.js";
 
 /** For help texts. */
 export const TASK_SOURCES =
-  "hotpotqa:FILE, locomo:FILE, jsonl:FILE, synthetic:N[:DIFFICULTY], or a file by its ending";
+  "hotpotqa:FILE, locomo:FILE, jsonl:FILE, synthetic:N[:DIFFICULTY][:hops=1,changes=1,distractors=2,talk=0], or a file by its ending";
 
 /** Options of {@link loadTasks}. */
 export interface TaskSourceOptions {
@@ -67,13 +67,15 @@ async function read(source: string, options: TaskSourceOptions): Promise<MemoryT
 }
 
 function synthetic(text: string, { seed = 0, limit }: TaskSourceOptions): MemoryTask[] {
-  const [, count, difficulty] = /^(\d+)(?::(0|1|0?\.\d+|1\.0+))?$/.exec(text) ?? [];
+  const [, count, difficulty, shape] =
+    /^(\d+)(?::(0|1|0?\.\d+|1\.0+))?(?::((?:,?(?:hops|changes|distractors|talk)=\d+)+))?$/.exec(text) ?? [];
   if (count === undefined) {
     throw new InputError(
       "AGEMEM_INPUT_ARGUMENT",
       `synthetic:${text} is not synthetic:N or synthetic:N:DIFFICULTY`,
       {
-        remedy: "Give a number of tasks and a difficulty from 0 to 1, such as synthetic:100:0.5.",
+        remedy:
+          "Give a number of tasks and a difficulty from 0 to 1, such as synthetic:100:0.5, or single figures, such as synthetic:100:0.5:hops=1.",
       },
     );
   }
@@ -81,5 +83,12 @@ function synthetic(text: string, { seed = 0, limit }: TaskSourceOptions): Memory
     count: Math.min(Number(count), limit ?? Number.POSITIVE_INFINITY),
     seed,
     ...(difficulty === undefined ? {} : { difficulty: Number(difficulty) }),
+    ...(shape === undefined ? {} : { shape: readShape(shape) }),
   });
+}
+
+/** "hops=1,changes=1" */
+function readShape(text: string): Partial<TaskShape> {
+  const figures = text.split(",").map((part) => part.split("="));
+  return Object.fromEntries(figures.map(([name, value]) => [name, Number(value)]));
 }

@@ -24,7 +24,29 @@ export interface SyntheticOptions {
   seed?: number | string;
   /** 0 (one person, nothing changes) to 1 (three people, two changes, ten look-alikes). Default 0.5. */
   difficulty?: number;
+  /** Single figures in place of those that the difficulty gives. */
+  shape?: Partial<TaskShape>;
 }
+
+/** What a difficulty stands for. */
+export interface TaskShape {
+  /** People that a question leads over, 1 to 7; difficulty gives 1 to 3. */
+  hops: number;
+  /** Times the asked fact changed, 0 to 5; difficulty gives 0 to 2. */
+  changes: number;
+  /** Passages about look-alikes; difficulty gives 3 to 10. */
+  distractors: number;
+  /** Sentences of small talk with each fact, at most 12; difficulty gives 0 to 3. */
+  talk: number;
+}
+
+/** Most that the made-up world has names, months and sentences for. */
+const MOST: Readonly<TaskShape> = {
+  hops: RELATIONS.length + 1,
+  changes: 5,
+  distractors: 100,
+  talk: SMALL_TALK.length,
+};
 
 /**
  * Generates tasks. Equal options give equal tasks; a longer list begins with the shorter one.
@@ -32,23 +54,48 @@ export interface SyntheticOptions {
  * `goldFacts` are the sentences that hold at the end; `metadata.stale` lists values that held before and would be
  * wrong answers. No distractor names a person of the chain or the answer.
  *
- * @throws InputError `AGEMEM_INPUT_ARGUMENT` for a difficulty outside of 0 to 1
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` for a difficulty outside of 0 to 1, or a shape outside of its ranges
  * @example
- * const [task] = generateTasks({ count: 1, seed: 7, difficulty: 0 });
+ * const [task] = generateTasks({ count: 1, seed: 7, difficulty: 0, shape: { changes: 1 } });
  */
-export function generateTasks({ count, seed = 0, difficulty = 0.5 }: SyntheticOptions): MemoryTask[] {
+export function generateTasks({
+  count,
+  seed = 0,
+  difficulty = 0.5,
+  shape: given,
+}: SyntheticOptions): MemoryTask[] {
   if (!(difficulty >= 0 && difficulty <= 1)) {
     throw new InputError("AGEMEM_INPUT_ARGUMENT", `The difficulty ${difficulty} is not from 0 to 1`, {
       remedy: "Give 0 for the easiest tasks, 1 for the hardest.",
     });
   }
-  return Array.from({ length: count }, (_, i) => generate(`${seed}/${difficulty}/${i}`, i, difficulty));
+  const shape = shapeOf(difficulty, given);
+  return Array.from({ length: count }, (_, i) =>
+    generate(`${seed}/${difficulty}/${i}`, i, shape, difficulty),
+  );
 }
 
-function generate(seed: string, i: number, difficulty: number): MemoryTask {
+function shapeOf(difficulty: number, given: Partial<TaskShape> = {}): TaskShape {
+  const shape: TaskShape = {
+    hops: 1 + Math.round(2 * difficulty),
+    changes: Math.round(2 * difficulty),
+    distractors: 3 + Math.round(7 * difficulty),
+    talk: Math.round(3 * difficulty),
+    ...given,
+  };
+  for (const name of Object.keys(MOST) as (keyof TaskShape)[]) {
+    const least = name === "hops" ? 1 : 0;
+    if (Number.isInteger(shape[name]) && shape[name] >= least && shape[name] <= MOST[name]) continue;
+    throw new InputError("AGEMEM_INPUT_ARGUMENT", `Tasks cannot have ${name}=${shape[name]}`, {
+      remedy: `Give a whole number from ${least} to ${MOST[name]}.`,
+    });
+  }
+  return shape;
+}
+
+function generate(seed: string, i: number, shape: TaskShape, difficulty: number): MemoryTask {
+  const { hops, changes, talk } = shape;
   const random = createRandom(`synthetic/${seed}`);
-  const hops = 1 + Math.round(2 * difficulty);
-  const changes = Math.round(2 * difficulty);
   const people = pickPeople(random, hops);
   const attribute = random.pick(ATTRIBUTES);
   const values = random.shuffle(attribute.values).slice(0, changes + 1);
@@ -68,7 +115,6 @@ function generate(seed: string, i: number, difficulty: number): MemoryTask {
       before === undefined ? attribute.is(last, value, month) : attribute.becomes(last, value, before, month);
     return { title: last, text };
   });
-  const talk = Math.round(3 * difficulty);
   const told = interleave(random, links, states);
   return {
     id: `synthetic-${i}`,
@@ -77,7 +123,7 @@ function generate(seed: string, i: number, difficulty: number): MemoryTask {
     ),
     answer,
     context: told.map(({ title, text }) => ({ title, text: [text, ...smallTalk(random, talk)].join(" ") })),
-    distractors: lookAlikes(random, people, attribute, values, 3 + Math.round(7 * difficulty)),
+    distractors: lookAlikes(random, people, attribute, values, shape.distractors),
     goldFacts: [...links, ...states.slice(-1)].map(({ text }) => text),
     metadata: {
       dataset: "synthetic",
