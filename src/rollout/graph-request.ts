@@ -8,21 +8,7 @@ import { EXPORTERS } from "../trajectory/exporters/registry.js";
 import { MEMORY_OPS, type MemoryTask } from "../types.js";
 import type { PolicyEndpointOptions } from "./endpoint.js";
 import { budgetOf, type RolloutOptions } from "./options.js";
-
-const passage = z.union([
-  z.string().transform((text) => ({ title: "", text })),
-  z.object({ title: z.string().default(""), text: z.string().min(1) }),
-]);
-
-const task = z.object({
-  id: z.string().min(1),
-  question: z.string().min(1),
-  answer: z.string(),
-  context: z.array(passage).min(1),
-  distractors: z.array(passage).default([]),
-  gold_facts: z.array(z.string()).default([]),
-  metadata: z.record(z.string(), z.unknown()).default({}),
-});
+import { taskRow, toTask } from "./task-row.js";
 
 /** Where the policy is served. The key is the server's own OPENAI_API_KEY: requests are kept, keys must not be. */
 const endpoint = z.strictObject({
@@ -43,7 +29,7 @@ const whole = z.int().min(1);
 
 /** The input of the graph. */
 export const rolloutRequest = z.strictObject({
-  tasks: z.array(task).min(1),
+  tasks: z.array(taskRow).min(1),
   policy: endpoint.default({ model: "offline" }),
   /** Number of the weights behind the policy. */
   policy_version: z.int().min(0).optional(),
@@ -93,7 +79,7 @@ export type RolloutRequest = z.infer<typeof rolloutRequest>;
 
 /** The tasks in the vocabulary of the code. */
 export function tasksOf(request: RolloutRequest): MemoryTask[] {
-  return request.tasks.map(({ gold_facts: goldFacts, ...rest }) => ({ ...rest, goldFacts }));
+  return request.tasks.map(toTask);
 }
 
 /** The endpoint of the request. */

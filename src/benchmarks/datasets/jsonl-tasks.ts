@@ -3,22 +3,13 @@
  *
  * `context` and `distractors` are lists of texts or of `{title, text}`. Optional: `id`, `gold_facts`, `metadata`.
  */
-import { z } from "zod";
 import { InputError } from "../../errors.js";
 import { readJsonl } from "../../lib/jsonl.js";
-import type { MemoryTask, Passage } from "../../types.js";
+import { taskRow, toTask } from "../../rollout/task-row.js";
+import type { MemoryTask } from "../../types.js";
 import { formatError } from "./format-error.js";
 
-const passage = z.union([z.string().min(1), z.object({ title: z.string(), text: z.string().min(1) })]);
-const taskRow = z.object({
-  id: z.string().min(1).optional(),
-  question: z.string().min(1),
-  answer: z.string(),
-  context: z.array(passage).min(1),
-  distractors: z.array(passage).default([]),
-  gold_facts: z.array(z.string()).default([]),
-  metadata: z.record(z.string(), z.unknown()).default({}),
-});
+const fileRow = taskRow.partial({ id: true });
 
 /**
  * Reads tasks from JSON Lines. Without an `id` a task is named after its row: `row-0`.
@@ -35,25 +26,15 @@ export async function loadJsonlTasks(path: string, options: { limit?: number } =
   let row = 0;
   for await (const { value } of readJsonl(path)) {
     if (tasks.length >= (options.limit ?? Number.POSITIVE_INFINITY)) break;
-    const parsed = taskRow.safeParse(value);
+    const parsed = fileRow.safeParse(value);
     if (!parsed.success) throw formatError(path, row, parsed.error);
-    const { id = `row-${row}`, context, distractors, gold_facts: goldFacts, ...rest } = parsed.data;
+    const { id = `row-${row}`, ...rest } = parsed.data;
     if (seen.has(id)) throw duplicate(path, row, id);
     seen.add(id);
-    tasks.push({
-      ...rest,
-      id,
-      goldFacts,
-      context: context.map(toPassage),
-      distractors: distractors.map(toPassage),
-    });
+    tasks.push(toTask({ ...rest, id }));
     row++;
   }
   return tasks;
-}
-
-function toPassage(value: string | Passage): Passage {
-  return typeof value === "string" ? { title: "", text: value } : value;
 }
 
 function duplicate(path: string, row: number, id: string): InputError {
