@@ -13,6 +13,13 @@ export { AgeMemFilterEdit, type AgeMemFilterEditConfig } from "./agent/filter-ed
 export { type AgeMemMiddlewareConfig, ageMemMiddleware } from "./agent/middleware.js";
 export type { AgeMemAgentOptions } from "./agent/options.js";
 export { AgentState, type AgentStateValue, type AgentStatus } from "./agent/state.js";
+export {
+  type BranchingStore,
+  branchesInCheckpoints,
+  discardThreadBranches,
+  type SweepOptions,
+  sweepThreadBranches,
+} from "./agent/thread-memory.js";
 export type { AgentUsage, ModelPrice, OperationUsage } from "./agent/usage.js";
 // Short-term memory
 export { ContextArchive } from "./context/archive.js";

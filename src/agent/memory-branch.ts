@@ -20,6 +20,16 @@ export type MemoryOf = (
   config: LangGraphRunnableConfig,
 ) => BaseStore | Promise<BaseStore>;
 
+/** How the branches of a thread begin. The id itself does not show: branch names are listed and exported. */
+export function threadPrefix(threadId: string): string {
+  return `thread-${shortHash(threadId, 10)}-`;
+}
+
+/** Whether a branch was begun for a thread, and not by a person. */
+export function isThreadBranch(name: string): boolean {
+  return /^thread-[0-9a-z]{10}-[0-9a-f]{8}$/.test(name);
+}
+
 /** @throws ConfigError `AGEMEM_CONFIG_INVALID` when the store has no branches to follow checkpoints with */
 export function memoryOf(store: BaseStore, consistency: MemoryConsistency): MemoryOf {
   if (consistency === "latest") return () => store;
@@ -33,12 +43,12 @@ export function memoryOf(store: BaseStore, consistency: MemoryConsistency): Memo
     );
   }
   return async (seen, config) => {
-    const prefix = `thread-${shortHash(String(config.configurable?.thread_id ?? ""), 10)}`;
+    const prefix = threadPrefix(String(config.configurable?.thread_id ?? ""));
     const from = seen ?? store.version();
     if (seen?.branch.startsWith(prefix)) {
       const own = await store.branch(seen.branch);
       if (own.version().revision === seen.revision) return own;
     }
-    return store.fork(`${prefix}-${randomUUID().slice(0, 8)}`, { from });
+    return store.fork(`${prefix}${randomUUID().slice(0, 8)}`, { from });
   };
 }
