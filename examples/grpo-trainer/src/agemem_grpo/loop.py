@@ -1,0 +1,285 @@
+"""The training loop: roll out with the current weights, train on what came back, give the server the new weights.
+
+One TRL trainer runs from beginning to end; its feed does the rollouts. Checkpoints, optimiser, schedule and resuming
+are TRL's own. Owns the order of things within an iteration and what happens to it at a kill:
+
+- Rollouts that had come back are on disk and are trained on; those under way are asked for again.
+- An iteration is finished once its checkpoint is sealed (`state.py`). Finished iterations are not repeated.
+
+Leaves out the objective (`trl_trainer.py`), processes (`services.py`) and evaluation (`evaluate.py`).
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from trl import GRPOConfig
+
+from .batch import Sample, samples_of
+from .feed import Group, read_feed
+from .metrics import shuffle_advantages, summarise
+from .service import RolloutFailedError, require_rolled_out
+from .services import Services
+from .settings import VARIANTS, Settings
+from .state import RunFolder
+from .tasks import Task, read_tasks, tasks_of_iteration
+from .trl_trainer import StepwiseGRPOTrainer
+
+Json = dict[str, Any]
+
+
+class Loop:
+    """One training run in a folder.
+
+    ``variant`` is a name of :data:`~agemem_grpo.settings.VARIANTS`. ``seed`` decides the order of tasks, the sampling
+    seeds of the rollouts and the trainer's randomness.
+    """
+
+    def __init__(self, settings: Settings, folder: RunFolder, services: Services, *, variant: str, seed: int) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.services = services
+        self.variant = variant
+        self.seed = seed
+        self.reward, self.advantages = VARIANTS[variant]
+        self.tasks = read_tasks(Path(settings.train_tasks))
+        self.line: Json = {}
+        self._batches: list[list[Sample]] = []
+        self._trainer: StepwiseGRPOTrainer | None = None
+
+    def train(self) -> None:
+        """Trains from the newest checkpoint, or from the beginning, to the last iteration, and saves the model.
+
+        Errors: those of the service, the feed and the supervisor; after any of them, or a kill, call it again.
+        """
+        checkpoint = self.folder.resume()
+        train = self.settings.train
+        done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+        if done >= train.iterations * train.updates and self.folder.model.exists():
+            return
+        torch.manual_seed(self.seed)
+        torch.set_num_threads(self.settings.threads)
+        with tqdm(total=train.iterations, initial=done // train.updates, unit="it", desc=self.folder.root.name) as bar:
+            trainer = self._build(bar)
+            self._trainer = trainer
+            if done < train.iterations * train.updates:
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            else:
+                trainer._load_from_checkpoint(str(checkpoint))
+        self._save_model(self.folder.model)
+
+    def feed(self, step: int) -> list[Sample]:
+        """The samples of optimiser step 0, 1, ...; rolls out when the step begins an iteration."""
+        iteration, part = divmod(step, self.settings.train.updates)
+        if part == 0 or not self._batches:
+            self._batches = self._iteration(iteration)
+        return self._batches[part]
+
+    def _build(self, bar: Any) -> StepwiseGRPOTrainer:
+        settings = self.settings
+        tokenizer = AutoTokenizer.from_pretrained(settings.model)
+        model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=torch.float32)
+        lora = None
+        if settings.train.lora is not None:
+            from peft import LoraConfig
+
+            lora = LoraConfig(**settings.train.lora)
+        return StepwiseGRPOTrainer(
+            model=model,
+            args=trainer_config(settings, self.folder, seed=self.seed),
+            feed=self.feed,
+            processing_class=tokenizer,
+            peft_config=lora,
+            callbacks=[_Recorder(self, bar)],
+        )
+
+    def _iteration(self, iteration: int) -> list[list[Sample]]:
+        began = time.monotonic()
+        records = self.folder.load_rollouts(iteration)
+        reused = records is not None
+        if records is None:
+            self.services.check()
+            self._publish(iteration)
+            records = self._roll_out(iteration)
+            self.folder.save_rollouts(iteration, records)
+        groups = list(read_feed(records))
+        figures = summarise(groups)
+        if self.advantages == "shuffled":
+            groups = shuffle_advantages(groups, seed=f"{self.seed}/shuffle/{iteration}")
+        samples, dropped = self._samples(groups)
+        self.line = {
+            "iteration": iteration,
+            "policy_version": iteration,
+            "variant": self.variant,
+            "seed": self.seed,
+            **figures,
+            "samples": len(samples),
+            "dropped": dropped,
+            "rollouts_reused": reused,
+            "rollout_seconds": round(time.monotonic() - began, 3),
+        }
+        return deal(samples, self.settings.train.updates, seed=f"{self.seed}/deal/{iteration}")
+
+    def _samples(self, groups: Sequence[Group]) -> tuple[list[Sample], dict[str, int]]:
+        train = self.settings.train
+        options = {"mask_truncated": train.mask_truncated, "max_length": train.max_length}
+        samples: list[Sample] = []
+        dropped: dict[str, int] = {}
+        for group in groups:
+            kept = samples_of(group, drop_zero_variance=True, **options)
+            samples.extend(kept.samples)
+            for reason, count in kept.dropped.items():
+                dropped[reason] = dropped.get(reason, 0) + count
+        if not samples:
+            # Nothing to learn from; the step still happens, with the pull to the reference alone.
+            samples = [s for g in groups for s in samples_of(g, drop_zero_variance=False, **options).samples]
+        if not samples:
+            raise RolloutFailedError(
+                f"No rollout gives a sample to train on ({dropped})", "Does the server send token ids and logprobs?"
+            )
+        return samples, dropped
+
+    def _roll_out(self, iteration: int) -> list[Json]:
+        tasks = self._tasks(iteration)
+        overrides = {
+            "reward": {"preset": self.reward},
+            "seed": f"{self.seed}/{iteration}",
+            "policy": {"send_seed": True},
+        }
+        for attempt in range(3):
+            name = f"{self.variant}-{self.seed}-v{iteration}" + (f"-again{attempt}" if attempt else "")
+            records = self.services.rollouts.records(tasks, iteration, run_name=name, overrides=overrides)
+            try:
+                require_rolled_out(list(read_feed(records)), max_failed=self.settings.train.max_failed)
+                return records
+            except RolloutFailedError:
+                self.services.check()
+                if attempt == 2:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _tasks(self, iteration: int) -> list[Task]:
+        count = self.settings.train.tasks_per_iteration
+        return tasks_of_iteration(self.tasks, iteration=iteration, count=count, seed=self.seed)
+
+    def _publish(self, version: int) -> None:
+        """Gives the policy server the weights of the trainer. They lie in a folder, which a restarted server loads."""
+        folder = self.folder.weights(version)
+        if not folder.exists():
+            self._save_model(folder)
+        self.services.load_weights(folder, version)
+        self.folder.prune(version)
+
+    def _save_model(self, folder: Path) -> None:
+        """Saves model and tokenizer; the folder is there whole or not at all. Adapters are merged for the server."""
+        trainer = self._trainer
+        assert trainer is not None
+        temporary = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(temporary, ignore_errors=True)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if self.settings.train.lora is not None:
+            model.merge_adapter()
+            try:
+                state = {
+                    name.removeprefix("base_model.model.").replace(".base_layer", ""): tensor
+                    for name, tensor in model.state_dict().items()
+                    if "lora_" not in name
+                }
+                model.get_base_model().save_pretrained(temporary, state_dict=state)
+            finally:
+                model.unmerge_adapter()
+        else:
+            model.save_pretrained(temporary)
+        trainer.processing_class.save_pretrained(temporary)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.replace(folder)
+
+
+class _Recorder(TrainerCallback):
+    """Turns the trainer's logs and checkpoints into lines of metrics: one per iteration, written when sealed."""
+
+    def __init__(self, loop: Loop, bar: Any) -> None:
+        self._loop = loop
+        self._bar = bar
+        self._logs: list[Json] = []
+        self._lines: list[Json] = []
+        self._began = time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Json | None = None, **_: Any) -> None:
+        if logs is None or "train_runtime" in logs:
+            return
+        self._logs.append({name: value for name, value in logs.items() if isinstance(value, int | float)})
+        updates = self._loop.settings.train.updates
+        if state.global_step % updates != 0:
+            return
+        now = time.monotonic()
+        line = {**self._loop.line, "step": state.global_step, "train": _means(self._logs), "time": time.time()}
+        line["seconds"] = round(now - self._began, 3)
+        self._lines.append(line)
+        self._logs, self._began = [], now
+        self._bar.set_postfix(reward=_short(line["reward"]), kl=_short(line["train"].get("kl")))
+        self._bar.update()
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._loop.folder.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}", self._lines)
+        self._lines = []
+
+
+def trainer_config(settings: Settings, folder: RunFolder, *, seed: int) -> GRPOConfig:
+    """TRL's configuration for a run: everything that generation would need is left out."""
+    train = settings.train
+    temperature = float(settings.rollout.get("policy", {}).get("temperature", 1.0))
+    values: Json = {
+        "output_dir": str(folder.checkpoints),
+        "max_steps": train.iterations * train.updates,
+        "gradient_accumulation_steps": train.gradient_accumulation,
+        "learning_rate": train.learning_rate,
+        "lr_scheduler_type": train.lr_schedule,
+        "warmup_steps": train.warmup_steps,
+        "weight_decay": train.weight_decay,
+        "max_grad_norm": train.max_grad_norm,
+        "beta": train.beta,
+        "epsilon": train.clip,
+        "loss_type": train.loss_type,
+        "mask_truncated_completions": train.mask_truncated,
+        "temperature": temperature,
+        "save_strategy": "steps",
+        "save_steps": train.checkpoint_every * train.updates,
+        "save_total_limit": max(2, train.keep_checkpoints),
+        "logging_steps": 1,
+        "disable_tqdm": True,
+        "report_to": [],
+        "ignore_data_skip": True,
+        "seed": seed,
+        "use_cpu": settings.device == "cpu",
+        "bf16": train.bf16,
+        "gradient_checkpointing": False,
+    }
+    return GRPOConfig(**{**values, **train.trainer})
+
+
+def deal(samples: Sequence[Sample], hands: int, *, seed: str) -> list[list[Sample]]:
+    """Shuffles samples and deals them out to ``hands`` optimiser steps. Errors: `ValueError` when there are too few."""
+    if len(samples) < hands:
+        raise ValueError(f"{len(samples)} samples for {hands} optimiser steps: set train.updates lower")
+    shuffled = list(samples)
+    if hands > 1:
+        random.Random(seed).shuffle(shuffled)
+    return [shuffled[hand::hands] for hand in range(hands)]
+
+
+def _means(logs: Sequence[Json]) -> Json:
+    names = {name for log in logs for name in log}
+    return {name: sum(log.get(name, 0.0) for log in logs) / len(logs) for name in sorted(names)}
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
