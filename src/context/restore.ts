@@ -10,7 +10,16 @@ import { countMessages } from "./budget.js";
 import { coverageOf, isWithin, mergeRanges } from "./coverage.js";
 import { pasteBlocks } from "./cut.js";
 import { type ArchivedEdit, type ArchivedMessage, type ContextEdit, finishEdit } from "./edit.js";
-import { answeredCallOf, callsOf, idOf, isSummary, loadMessage, originOf, textOf } from "./messages.js";
+import {
+  answeredCallOf,
+  callsOf,
+  idOf,
+  isSummary,
+  loadMessage,
+  originOf,
+  SUMMARY_KEY,
+  textOf,
+} from "./messages.js";
 import { memoriesLeft } from "./retrieval.js";
 import { markersIn } from "./segments.js";
 
@@ -40,7 +49,7 @@ export function restoreEdit(
 ): ContextEdit {
   const counted = countMessages(messages, withAnchors(messages, facts, archived), counter);
   const drafted: Record<string, MessageFact> = {};
-  const gone = new Set(archived.addedIds);
+  const gone = new Set(messages.filter((message) => isPutInBy(archived, message)).map(idOf));
   const changes = new Map(archived.messages.filter((m) => m.action === "changed").map((m) => [m.id, m]));
   const kept = messages.flatMap((message) => {
     const id = idOf(message);
@@ -63,6 +72,17 @@ export function restoreEdit(
   const after = merge(kept, wanted, placeOf, facts);
   const editId = options.editId ?? `${archived.editId}-restore`;
   return finishEdit({ editId, kind: "restore", before: messages, after, counted, facts: drafted, counter });
+}
+
+/**
+ * Whether the edit put this message in. Its id alone does not tell: a later summary beside parallel calls may have
+ * taken over the id of a message that was back already (`inPlace`), and belongs to the edit that its text names.
+ */
+function isPutInBy({ addedIds, editId, kind }: ArchivedEdit, message: BaseMessage): boolean {
+  if (!addedIds.includes(idOf(message))) return false;
+  if (kind !== "summary" && kind !== "emergency") return true;
+  const info = message.additional_kwargs[SUMMARY_KEY] as { editId?: unknown } | undefined;
+  return info === undefined ? isSummary(message) : info.editId === editId;
 }
 
 /** Facts with the places the archive knows, for messages whose own are lost. */

@@ -7,6 +7,7 @@ import { emergencyPlan } from "../../src/context/emergency.js";
 import { applyFilter, filterUnits } from "../../src/context/filter.js";
 import { atomicUnits, splitRounds } from "../../src/context/rounds.js";
 import { applySummary, planSummary } from "../../src/context/summary.js";
+import { inPlace } from "../../src/tools/parallel-edit.js";
 import type { MessageFacts } from "../../src/types.js";
 import { ai, call, charCounter, ids, plain, system, tool, user } from "./helpers.js";
 
@@ -117,6 +118,29 @@ describe("restoreEdit", () => {
     const back = restoreEdit(grown.slice(3), first.report.archive, {}, counter).messages;
     const at = ids(back).indexOf("a4");
     expect(ids(back).slice(at, at + 3)).toEqual(["a4", "t1", "t2"]);
+  });
+
+  it("leaves a later summary alone that took over the id of a restored message", () => {
+    const first = inPlace(summary("e1"));
+    const [carrier] = first.report.addedIds as [string];
+    expect(carrier).toBe("u1");
+    let state = reduceFacts({}, first.facts);
+    const back = restoreEdit(first.messages, first.report.archive, state, counter);
+    state = reduceFacts(state, back.facts);
+    expect(ids(back.messages)).toEqual(["s", "u1", "a1", "u2", "a2", "t", "u3"]);
+    // Restoring again changes nothing, not even what was done to the message since.
+    const edited = back.messages.map((m) => (m.id === carrier ? user("u1", "shortened") : m));
+    const again = restoreEdit(edited, first.report.archive, state, counter);
+    expect(plain(again.messages)).toEqual(plain(edited));
+
+    const grown = [...back.messages, ai("a3"), user("u4")];
+    const second = inPlace(summary("e2", grown, state));
+    expect(second.report.addedIds).toEqual([carrier]);
+    state = reduceFacts(state, second.facts);
+    const kept = restoreEdit(second.messages, first.report.archive, state, counter);
+    expect(kept.messages.find((m) => m.id === carrier)).toBe(second.messages.find((m) => m.id === carrier));
+    const all = restoreEdit(kept.messages, second.report.archive, reduceFacts(state, kept.facts), counter);
+    expect(plain(all.messages)).toEqual(plain(grown));
   });
 
   it("counts what came back", () => {
