@@ -53,6 +53,8 @@ export interface MemoryOpOutcome {
   readonly editId?: string;
   /** Ids of the messages an STM operation took out or rewrote. */
   readonly messageIds?: readonly string[];
+  /** Set when the edit took out answers of operations that the newest user message had set off: how many. */
+  readonly operationsRemoved?: number;
   /** Model calls the operation itself made (the summariser). */
   readonly auxiliary?: CallUsage;
   /** Wall time in milliseconds. */

@@ -5,7 +5,8 @@
  * come from (`long-term.ts`, `operation-context.ts`).
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
-import { isUserMessage } from "../context/messages.js";
+import type { ContextEdit } from "../context/edit.js";
+import { humanMessage, isUserMessage, textOf } from "../context/messages.js";
 import { ConfigError, InputError } from "../errors.js";
 import { isOutcome, type MemoryValue } from "../types.js";
 
@@ -65,10 +66,45 @@ export function tooMany({ operations }: MemoryLimits, done: number): InputError 
   });
 }
 
-/** Memory operations since the newest user message, by the answers that are still in the context. */
+/**
+ * Memory operations since the newest user message: by the answers in the context, and by what edits say they took out
+ * of it. The answer to an edit names it; the overflow guard has no answer, so its summary does.
+ */
 export function operationsIn(messages: readonly BaseMessage[]): number {
-  const isAnswer = (message: BaseMessage) => ToolMessage.isInstance(message) && isOutcome(message.artifact);
-  return messages.slice(messages.findLastIndex(isUserMessage) + 1).filter(isAnswer).length;
+  const at = messages.findLastIndex(isUserMessage);
+  const user = messages[at]?.id;
+  let count = 0;
+  for (const [i, message] of messages.entries()) {
+    const taken = message.additional_kwargs[OPERATIONS_KEY] as TakenOut | undefined;
+    if (taken && taken.since === user) count += taken.count;
+    if (i > at && ToolMessage.isInstance(message) && isOutcome(message.artifact)) {
+      count += 1 + (message.artifact.operationsRemoved ?? 0);
+    }
+  }
+  return count;
+}
+
+/** On a summary of the overflow guard: operations whose answers it stands for, since which user message. */
+interface TakenOut {
+  since: string | undefined;
+  count: number;
+}
+const OPERATIONS_KEY = "agemem_operations";
+
+/** The guard's edit with the operations it took out noted on its summary. */
+export function noteOperations(edit: ContextEdit, before: readonly BaseMessage[]): ContextEdit {
+  const count = operationsIn(before) - operationsIn(edit.messages);
+  if (count <= 0) return edit;
+  const since = before.findLast(isUserMessage)?.id;
+  const summary = edit.report.addedIds[0];
+  const messages = edit.messages.map((message) => {
+    if (message.id !== summary) return message;
+    return humanMessage(summary as string, textOf(message), {
+      ...message.additional_kwargs,
+      [OPERATIONS_KEY]: { since, count } satisfies TakenOut,
+    });
+  });
+  return { ...edit, messages };
 }
 
 function refusal(message: string, more: { remedy: string; details: Record<string, unknown> }): InputError {

@@ -11,6 +11,7 @@ import type { ContextEdit } from "../context/edit.js";
 import { emergencyPlan } from "../context/emergency.js";
 import { AgeMemError } from "../errors.js";
 import { type MemoryOpOutcome, type MessageFacts, OVERFLOW_CALL_ID } from "../types.js";
+import { noteOperations } from "./limits.js";
 import { contextOf } from "./operation-context.js";
 import { runSummary } from "./short-term.js";
 import type { MemoryToolkit } from "./toolkit.js";
@@ -50,7 +51,8 @@ export async function reduceOverflow(
   });
   if (!plan) return undefined;
   try {
-    const { edit, auxiliary } = await runSummary(kit, plan, context, "emergency");
+    const { edit: summarised, auxiliary } = await runSummary(kit, plan, context, "emergency");
+    const edit = noteOperations(summarised, state.messages);
     const { report } = edit;
     const outcome: MemoryOpOutcome = {
       kind: "agemem.op/1",

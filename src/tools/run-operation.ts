@@ -8,6 +8,7 @@ import { countMessages, type FactsUpdate, reduceFacts } from "../context/budget.
 import type { ContextEdit } from "../context/edit.js";
 import { AgeMemError, InputError } from "../errors.js";
 import { isVersionedStore, type MemoryOp, type MemoryOpOutcome, type MessageFacts } from "../types.js";
+import { operationsIn } from "./limits.js";
 import { addMemory, deleteMemory, updateMemory } from "./long-term.js";
 import { OPERATION_SCHEMAS } from "./schemas.js";
 import { filterContext, retrieveMemory, summariseContext } from "./short-term.js";
@@ -51,6 +52,7 @@ export async function runOperation(
   const facts: FactsUpdate = { ...before.update, ...result?.edit?.facts };
   const edited = result?.edit && { ...context, messages: result.edit.messages };
   const after = edited ? usageOf(kit, edited, reduceFacts(context.facts, facts)) : before;
+  const removed = result?.edit ? operationsIn(context.messages) - operationsIn(result.edit.messages) : 0;
   const outcome: MemoryOpOutcome = {
     kind: "agemem.op/1",
     op,
@@ -69,6 +71,7 @@ export async function runOperation(
           messageIds: [...result.edit.report.removedIds, ...result.edit.report.changedIds],
         }
       : {}),
+    ...(removed > 0 ? { operationsRemoved: removed } : {}),
     ...(result?.auxiliary ? { auxiliary: result.auxiliary } : {}),
     latencyMs: kit.now() - started,
   };

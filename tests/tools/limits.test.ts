@@ -2,12 +2,14 @@
 import { AIMessage, HumanMessage } from "@langchain/core/messages";
 import { type BaseStore, InMemoryStore, MessagesAnnotation, StateGraph } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
+import { createAgent } from "langchain";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
+import { ageMemMiddleware } from "../../src/agent/middleware.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { createMemoryTools } from "../../src/tools/memory-tools.js";
-import { isOutcome } from "../../src/types.js";
+import { isOutcome, type MemoryOpOutcome } from "../../src/types.js";
 import { openStore, ToolBench } from "./bench-kit.js";
 
 const REFUSED = { ok: false, error: { code: "AGEMEM_MEMORY_LIMIT" } };
@@ -118,6 +120,60 @@ describe("limits.operations", () => {
     const messages = [new HumanMessage("Hi."), new AIMessage({ tool_calls: [0, 1, 2, 3].map(call) })];
     const state = await graph.invoke({ messages }, { configurable: { user_id: "ada" } });
     expect(okOf(state.messages)).toEqual([true, true, false, false]);
+  });
+
+  it("counts what edits of the same run took out, through several of them", async () => {
+    const summarizer = new ScriptedChatModel(["They looked.", "They looked again."]);
+    const bench = new ToolBench({ store, summarizer, limits: { operations: 6 } });
+    for (const _ of [1, 2]) await bench.call("RETRIEVE", look);
+    const first = await bench.call("SUMMARY", { span: "all" });
+    expect(first.outcome).toMatchObject({ ok: true, operationsRemoved: 2 });
+    await bench.call("RETRIEVE", look);
+    const second = await bench.call("SUMMARY", { span: "all" });
+    // Two and one look-ups, and the first summary.
+    expect(second.outcome).toMatchObject({ ok: true, operationsRemoved: 4 });
+    expect((await bench.call("RETRIEVE", look)).outcome.ok).toBe(true);
+    expect((await bench.call("RETRIEVE", look)).outcome).toMatchObject(REFUSED);
+    bench.messages.push(new HumanMessage({ id: "u2", content: "And now?" }));
+    expect((await bench.call("RETRIEVE", look)).outcome.ok).toBe(true);
+  });
+
+  it("counts what a filter took out, and not what belongs to an earlier user message", async () => {
+    await store.put(["memories", "ada"], "m1", { content: "cheap sunglasses" });
+    const bench = new ToolBench({ store, theta: 0.3, limits: { operations: 2 } });
+    await bench.call("RETRIEVE", { query: "cheap sunglasses" });
+    bench.messages.push(new HumanMessage({ id: "u2", content: "And now?" }));
+    await bench.call("RETRIEVE", { query: "cheap sunglasses" });
+    const filter = await bench.call("FILTER", { criteria: "cheap sunglasses" });
+    expect(filter.outcome).toMatchObject({ ok: true, operationsRemoved: 1 });
+    expect((await bench.call("RETRIEVE", look)).outcome).toMatchObject(REFUSED);
+  });
+
+  it("counts what the trigger of the middleware summarised", async () => {
+    const look1 = { tool_calls: [{ name: "Retrieve_memory", args: look }] };
+    const model = new ScriptedChatModel([look1, look1, look1, look1, "Done."]);
+    const memory = ageMemMiddleware({
+      store,
+      summarizer: new ScriptedChatModel(["They looked.", "They looked.", "They looked."]),
+      trigger: { messages: 5 },
+      keep: { messages: 2 },
+      limits: { operations: 3 },
+    });
+    const agent = createAgent({ model, middleware: [memory] });
+    const told: string[] = [];
+    for await (const event of await agent.stream(
+      { messages: [new HumanMessage({ id: "u1", content: "Hi." })] },
+      { context: { user_id: "ada" }, streamMode: "custom" },
+    )) {
+      const { op, ok } = event as MemoryOpOutcome;
+      told.push(`${op} ${ok}`);
+    }
+    const summary = "SUMMARY true";
+    expect(told.filter((each) => each !== summary)).toEqual([
+      ...Array(3).fill("RETRIEVE true"),
+      "RETRIEVE false",
+    ]);
+    expect(told).toContain(summary);
   });
 
   it("in the agent counts over steps, also what a summary has taken out of the context", async () => {
