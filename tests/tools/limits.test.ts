@@ -139,13 +139,16 @@ describe("limits.operations", () => {
   });
 
   it("counts what a filter took out, and not what belongs to an earlier user message", async () => {
-    await store.put(["memories", "ada"], "m1", { content: "cheap sunglasses" });
+    const remember = (id: string, content: string) => store.put(["memories", "ada"], id, { content });
+    await remember("m1", "cheap sunglasses");
+    await remember("m2", "yellow parasols");
     const bench = new ToolBench({ store, theta: 0.3, limits: { operations: 2 } });
-    await bench.call("RETRIEVE", { query: "cheap sunglasses" });
+    await bench.call("RETRIEVE", { query: "cheap sunglasses", top_k: 1 });
     bench.messages.push(new HumanMessage({ id: "u2", content: "And now?" }));
-    await bench.call("RETRIEVE", { query: "cheap sunglasses" });
-    const filter = await bench.call("FILTER", { criteria: "cheap sunglasses" });
+    await bench.call("RETRIEVE", { query: "yellow parasols", top_k: 1 });
+    const filter = await bench.call("FILTER", { criteria: "cheap sunglasses; yellow parasols" });
     expect(filter.outcome).toMatchObject({ ok: true, operationsRemoved: 1 });
+    expect(bench.messages.filter((m) => m.text.includes("<retrieved_memories"))).toEqual([]);
     expect((await bench.call("RETRIEVE", look)).outcome).toMatchObject(REFUSED);
   });
 
