@@ -15,6 +15,7 @@ import random
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,17 +131,23 @@ class Loop:
 
     def _samples(self, groups: Sequence[Group]) -> tuple[list[Sample], dict[str, int]]:
         train = self.settings.train
-        options = {"mask_truncated": train.mask_truncated, "max_length": train.max_length}
         samples: list[Sample] = []
         dropped: dict[str, int] = {}
         for group in groups:
-            kept = samples_of(group, drop_zero_variance=True, **options)
+            kept = samples_of(
+                group,
+                min_reward_std=train.min_reward_std,
+                mask_truncated=train.mask_truncated,
+                max_length=train.max_length,
+            )
             samples.extend(kept.samples)
             for reason, count in kept.dropped.items():
                 dropped[reason] = dropped.get(reason, 0) + count
         if not samples:
             # Nothing to learn from; the step still happens, with the pull to the reference alone.
-            samples = [s for g in groups for s in samples_of(g, drop_zero_variance=False, **options).samples]
+            for group in groups:
+                kept = samples_of(group, drop_zero_variance=False, max_length=train.max_length)
+                samples.extend(replace(sample, advantage=0.0) for sample in kept.samples)
         if not samples:
             raise RolloutFailedError(
                 f"No rollout gives a sample to train on ({dropped})", "Does the server send token ids and logprobs?"

@@ -55,6 +55,8 @@ class TrainSettings:
     max_grad_norm: float = 1.0
     weight_decay: float = 0.0
     loss_type: str = "grpo"
+    min_reward_std: float = 0.0
+    """Groups whose rewards deviate no more than this are left out, besides those of equal rewards."""
     mask_truncated: bool = False
     max_length: int = 10240
     """Longest prompt and response together, in tokens; longer samples are dropped and counted."""

@@ -68,7 +68,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder; the system frees it at a kill. Errors: :class:`RunFolderError` when another process does."""
+        """Holds the folder; a kill frees it. Errors: :class:`RunFolderError` when another process holds it."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as lock:
             try:
