@@ -5,10 +5,10 @@
  */
 import { END, START, StateGraph } from "@langchain/langgraph";
 import { answerNode } from "./answer.js";
-import { hasFormatError, openCalls } from "./calls.js";
 import { type AgeMemAgentOptions, AgentContext } from "./options.js";
-import { type AgentParts, createParts } from "./parts.js";
-import { AgentState, type AgentStateValue } from "./state.js";
+import { createParts } from "./parts.js";
+import { afterThink, afterTool } from "./routes.js";
+import { AgentState } from "./state.js";
 import { thinkNode } from "./think.js";
 import { toolNode } from "./tool.js";
 
@@ -56,17 +56,3 @@ export function createAgeMemAgent(options: AgeMemAgentOptions) {
 
 /** The compiled graph {@link createAgeMemAgent} returns. */
 export type AgeMemAgent = ReturnType<typeof createAgeMemAgent>;
-
-type Config = Parameters<AgentParts["limits"]>[0];
-
-/** At the last step an "answer" was asked for: calls that come all the same are not run. */
-function afterThink(parts: AgentParts, state: AgentStateValue, config: Config): "tool" | "answer" {
-  if (hasFormatError(state.messages) || openCalls(state.messages).length === 0) return "answer";
-  const { maxSteps, onMaxSteps } = parts.limits(config);
-  return state.steps >= maxSteps && onMaxSteps === "answer" ? "answer" : "tool";
-}
-
-function afterTool(parts: AgentParts, state: AgentStateValue, config: Config): "tool" | "think" | "answer" {
-  if (openCalls(state.messages).length > 0) return "tool";
-  return state.steps >= parts.limits(config).maxSteps ? "answer" : "think";
-}

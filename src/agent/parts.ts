@@ -1,23 +1,58 @@
 /** What the nodes share: resolved once when the agent is built. */
-import { SystemMessage } from "@langchain/core/messages";
+import { type AIMessage, SystemMessage } from "@langchain/core/messages";
+import type { ToolCall } from "@langchain/core/messages/tool";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
-import type { LangGraphRunnableConfig } from "@langchain/langgraph";
+import type { Command, LangGraphRunnableConfig } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { ConfigError } from "../errors.js";
 import { OfflinePolicy } from "../models/offline-policy.js";
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import { systemPrompt } from "../prompts.js";
-import { createMemoryTools, toolNames } from "../tools/memory-tools.js";
+import {
+  createMemoryOperations,
+  type MemoryOperation,
+  type MemoryToolUpdate,
+  toolNames,
+  toTool,
+} from "../tools/memory-tools.js";
+import type { ToolRunConfig } from "../tools/operation-context.js";
 import { createToolkit, type MemoryToolkit } from "../tools/toolkit.js";
 import type { ToolSchema } from "../types.js";
 import { type MemoryOf, memoryOf } from "./memory-branch.js";
 import type { AgeMemAgentOptions, AgentContextValue } from "./options.js";
-import type { AgentProtocol } from "./protocol.js";
+import type { AgentProtocol, Ask } from "./protocol.js";
 import { nativeProtocol } from "./protocols/native.js";
 import { textProtocol } from "./protocols/text.js";
 import { type Structure, structureOf } from "./structure.js";
 import type { Prices } from "./usage.js";
+
+/** One call of a memory operation. */
+export type RunMemory = (
+  operation: MemoryOperation,
+  call: ToolCall,
+  config: ToolRunConfig,
+) => Promise<MemoryToolUpdate>;
+
+/** How the nodes reach model and memory: through LangChain's runnables, or as a driver of its own does it. */
+export interface Calls {
+  ask: Ask;
+  /** Given the memory tools, in the order of the operations. */
+  runMemory(tools: readonly StructuredToolInterface[]): RunMemory;
+}
+
+const THROUGH_LANGCHAIN: Calls = {
+  ask: async (model, messages, config) => (await model.invoke(messages, config)) as AIMessage,
+  runMemory: (tools) => {
+    const byName = new Map(tools.map((tool) => [tool.name, tool]));
+    return async ({ name }, call, config) => {
+      // LangChain's type has no room for what a graph adds to the config.
+      const runtime = config as LangGraphRunnableConfig;
+      const command = await byName.get(name)?.invoke({ ...call, type: "tool_call" }, runtime);
+      return (command as Command).update as MemoryToolUpdate;
+    };
+  },
+};
 
 export interface AgentParts {
   kit: MemoryToolkit;
@@ -28,7 +63,8 @@ export interface AgentParts {
   systemTokens(text: string): number;
   /** Tokens of the tool schemas that travel beside the messages. */
   sentToolTokens: number;
-  memoryTools: ReadonlyMap<string, StructuredToolInterface>;
+  operations: ReadonlyMap<string, MemoryOperation>;
+  runMemory: RunMemory;
   ownTools: ToolNode;
   overflow: "summarise" | "record";
   /** Names of the memory tools that need a person's approval. */
@@ -42,7 +78,7 @@ export interface AgentParts {
 }
 
 /** Resolves models, tools and prompt. Errors: `AGEMEM_CONFIG_INVALID` for tools of the same name. */
-export function createParts(options: AgeMemAgentOptions): AgentParts {
+export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_LANGCHAIN): AgentParts {
   const { model } = options;
   if (!model) throw new TypeError("The agent needs a chat model: createAgeMemAgent({ model, store })");
   // The rule policy cannot write summaries; every language model can.
@@ -50,15 +86,14 @@ export function createParts(options: AgeMemAgentOptions): AgentParts {
   const settings = { ...options, summarizer };
   const kit = createToolkit(settings);
   const names = toolNames(options.names);
-  const memory = createMemoryTools(settings);
+  const operations = createMemoryOperations(settings);
+  const memory = [...operations.values()].map(toTool);
   const own = options.tools ?? [];
   const tools = [...memory, ...own];
   refuseSameNames(tools);
   const schemas = tools.map(toSchema);
-  const protocol =
-    options.protocol === "text"
-      ? textProtocol({ model, tools, schemas })
-      : nativeProtocol({ model, tools, schemas });
+  const spoken = { model, ask: calls.ask, tools, schemas };
+  const protocol = options.protocol === "text" ? textProtocol(spoken) : nativeProtocol(spoken);
   const prompt = systemPrompt({
     ...(options.instructions === undefined ? {} : { instructions: options.instructions }),
     names,
@@ -70,7 +105,8 @@ export function createParts(options: AgeMemAgentOptions): AgentParts {
     system: [prompt, protocol.systemSuffix].filter(Boolean).join("\n\n"),
     systemTokens: countedOnce((text) => kit.counter.countMessage(new SystemMessage(text))),
     sentToolTokens: protocol.sentTools.length ? kit.counter.countTools(protocol.sentTools) : 0,
-    memoryTools: new Map(memory.map((tool) => [tool.name, tool])),
+    operations,
+    runMemory: calls.runMemory(memory),
     ownTools: new ToolNode([...own]),
     overflow: options.overflow ?? "summarise",
     approve: new Set((options.approve ?? []).map((op) => names[op])),

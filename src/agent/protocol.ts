@@ -3,9 +3,10 @@
  *
  * Owns the contract. `protocols/native.ts` uses the provider's tool calling, `protocols/text.ts` the paper's tags.
  */
+import type { BaseLanguageModelInput } from "@langchain/core/language_models/base";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { AIMessage, BaseMessage } from "@langchain/core/messages";
-import type { RunnableConfig } from "@langchain/core/runnables";
+import type { Runnable, RunnableConfig } from "@langchain/core/runnables";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import type { ToolSchema } from "../types.js";
 
@@ -31,8 +32,15 @@ export interface AgentProtocol {
   read(response: AIMessage): ModelTurn;
 }
 
+/** A chat model, with tools bound to it or not. */
+export type ActingModel = Runnable<BaseLanguageModelInput, BaseMessage>;
+
+/** One call of a model: `invoke`, or what a driver of its own does in its place (`direct-call.ts`). */
+export type Ask = (model: ActingModel, messages: BaseMessage[], config: RunnableConfig) => Promise<AIMessage>;
+
 export interface ProtocolOptions {
   model: BaseChatModel;
+  ask: Ask;
   tools: readonly StructuredToolInterface[];
   schemas: readonly ToolSchema[];
 }

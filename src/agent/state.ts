@@ -12,7 +12,7 @@ import { type AgentUsage, noUsage } from "./usage.js";
 const version = z.object({ branch: z.string(), revision: z.number() }).nullable();
 
 /** Calls that run at the same time each tell what they saw; on one branch the newest counts. */
-function newer(current: StoreVersion | null, update: StoreVersion | null): StoreVersion | null {
+export function newer(current: StoreVersion | null, update: StoreVersion | null): StoreVersion | null {
   if (!current || !update || current.branch !== update.branch) return update ?? current;
   return update.revision >= current.revision ? update : current;
 }
@@ -68,3 +68,21 @@ export const AgentState = new StateSchema({
 
 export type AgentStateValue = typeof AgentState.State;
 export type AgentStateUpdate = typeof AgentState.Update;
+
+/** A state that nothing was written to: the schema's defaults, for runs without a graph. */
+export function initialState(): AgentStateValue {
+  return {
+    messages: [],
+    contextFacts: {},
+    ltmVersion: null,
+    contextOverhead: 0,
+    contextTokens: 0,
+    steps: 0,
+    formatErrors: 0,
+    overflows: 0,
+    status: "running",
+    usage: noUsage(),
+    structuredResponse: null,
+    finalAnswer: null,
+  };
+}

@@ -42,7 +42,6 @@ export function thinkNode(parts: AgentParts) {
     const usage = guarded.outcome ? addOutcome(before, guarded.outcome) : before;
     const traced = modelCallConfig(config, kit.store);
     const turn = await converse(parts, [frame.system, ...guarded.messages], traced, lastStep, usage);
-    fixId(turn.message, config);
     return {
       messages: guarded.edited ? toMessagesUpdate([...guarded.messages, turn.message]) : [turn.message],
       contextFacts: guarded.facts,
@@ -59,10 +58,12 @@ export function thinkNode(parts: AgentParts) {
   };
 }
 
-/** Seeded rollouts must repeat to the id; elsewhere the provider's id stays. */
-function fixId(message: AIMessage, config: LangGraphRunnableConfig): void {
+/** Seeded rollouts must repeat to the id, also to those derived from it; elsewhere the provider's id stays. */
+function fixId(message: AIMessage, config: LangGraphRunnableConfig, repair: boolean): void {
   const runKey = config.configurable?.agemem_run_key;
-  if (runKey) message.id = `a${shortHash(`${runKey}/${config.metadata?.langgraph_step ?? ""}`, 12)}`;
+  if (!runKey) return;
+  const call = `${runKey}/${config.metadata?.langgraph_step ?? ""}${repair ? "/repair" : ""}`;
+  message.id = `a${shortHash(call, 12)}`;
 }
 
 interface Guarded {
@@ -165,5 +166,6 @@ async function ask(
   }
   // Recorded by now; in a checkpoint it would double every message.
   delete response.additional_kwargs.__raw_response;
+  fixId(response, config, repair);
   return { ...parts.protocol.read(response), latencyMs: parts.kit.now() - started };
 }

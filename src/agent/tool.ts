@@ -12,7 +12,6 @@ import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import {
   type BaseStore,
-  type Command,
   isCommand,
   type LangGraphRunnableConfig,
   messagesStateReducer,
@@ -20,6 +19,7 @@ import {
 } from "@langchain/langgraph";
 import { reduceFacts } from "../context/budget.js";
 import { toMessagesUpdate } from "../context/edit.js";
+import { shortHash } from "../lib/hash.js";
 import { isOutcome, type MemoryOpOutcome } from "../types.js";
 import { review } from "./approval.js";
 import { openCalls } from "./calls.js";
@@ -64,7 +64,7 @@ export function toolNode(parts: AgentParts) {
 
 /** Own tools and calls that need approval may stop the run. */
 function mayInterrupt(parts: AgentParts, call: ToolCall): boolean {
-  return !parts.memoryTools.has(call.name) || parts.approve.has(call.name);
+  return !parts.operations.has(call.name) || parts.approve.has(call.name);
 }
 
 /** One call; what it changes, as a graph update. */
@@ -74,17 +74,15 @@ async function runCall(
   working: AgentStateValue,
   config: LangGraphRunnableConfig & { memory: BaseStore },
 ): Promise<Record<string, unknown>> {
-  const memoryTool = parts.memoryTools.get(call.name);
-  if (!memoryTool) {
+  const operation = parts.operations.get(call.name);
+  if (!operation) {
     const output: unknown = await parts.ownTools.invoke({ ...working, lg_tool_call: call }, config);
-    return answered(mergeOutputs(output), call);
+    return withFixedIds(answered(mergeOutputs(output), call), call, config);
   }
   const { call: allowed, ...said } = parts.approve.has(call.name) ? review(call) : { call };
   const operations = operationsOf(working.usage);
   const own = { state: working, toolCallId: call.id ?? "", sequential: true, operations };
-  const runtime = { ...config, ...said, ...own };
-  const command = (await memoryTool.invoke({ ...allowed, type: "tool_call" }, runtime)) as Command;
-  return command.update as Record<string, unknown>;
+  return parts.runMemory(operation, allowed, { ...config, ...said, ...own });
 }
 
 /** ToolNode answers with messages, or with one Command per tool that returned one. */
@@ -100,12 +98,26 @@ function mergeOutputs(output: unknown): Record<string, unknown> & { messages: Ba
 }
 
 /** A tool that answers with a Command alone still leaves a history in which each call has its answer. */
-function answered(update: ReturnType<typeof mergeOutputs>, call: ToolCall): Record<string, unknown> {
+function answered(update: ReturnType<typeof mergeOutputs>, call: ToolCall): ReturnType<typeof mergeOutputs> {
   const isAnswer = (message: BaseMessage) =>
     ToolMessage.isInstance(message) && message.tool_call_id === call.id;
   if (update.messages.some(isAnswer)) return update;
   const answer = new ToolMessage({ name: call.name, content: "Done.", tool_call_id: call.id ?? "" });
   return { ...update, messages: [...update.messages, answer] };
+}
+
+/** Seeded rollouts must repeat to the id: what a call of an unknown tool is told would get a random one. */
+function withFixedIds(
+  update: ReturnType<typeof mergeOutputs>,
+  call: ToolCall,
+  config: LangGraphRunnableConfig,
+): Record<string, unknown> {
+  const runKey = config.configurable?.agemem_run_key;
+  if (!runKey) return update;
+  for (const [i, message] of update.messages.entries()) {
+    message.id ??= `t${shortHash(`${runKey}/${config.metadata?.langgraph_step ?? ""}/${call.id}/${i}`, 12)}`;
+  }
+  return update;
 }
 
 /** An answer comes last: an edit's list of the whole context, with older answers, stands before it. */

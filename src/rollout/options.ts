@@ -58,12 +58,25 @@ export interface RolloutOptions {
   timeoutMs?: number;
   /** Number of the weights behind the policy, for the record. */
   policyVersion?: number;
+  /**
+   * How the agent is driven: as a plain "loop", or as the LangGraph "graph" that is deployed, at several times the
+   * processor time. Records are the same. Default "loop", or "graph" while LangSmith tracing is on, which needs it.
+   */
+  driver?: "loop" | "graph";
   /** Name of the run; part of every id. Default "run". */
   runName?: string;
   signal?: AbortSignal;
 }
 
-type Optional = "engine" | "summarizer" | "embeddings" | "reward" | "advantage" | "policyVersion" | "signal";
+type Optional =
+  | "driver"
+  | "engine"
+  | "summarizer"
+  | "embeddings"
+  | "reward"
+  | "advantage"
+  | "policyVersion"
+  | "signal";
 
 /** Options with defaults filled in. */
 export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &

@@ -4,7 +4,6 @@
  * A failed rollout is data: it becomes a record with status and error and does not stop its siblings. Leaves out
  * advantages, which need the whole group (`group.ts`).
  */
-import { createAgeMemAgent } from "../agent/agent.js";
 import { AgeMemError, messageOf } from "../errors.js";
 import { judgeEpisode } from "../rewards/judge.js";
 import { scoreEpisode } from "../rewards/reward.js";
@@ -17,23 +16,29 @@ import type { MemoryTask, VersionedStore } from "../types.js";
 import { DeadlineError, withSignal } from "./deadline.js";
 import { collectItems } from "./items.js";
 import type { RolloutIdentity, RolloutSettings } from "./options.js";
+import { StageAgents } from "./stage-agents.js";
 import { ROLLOUT_NAMESPACE, runStages, type StagesResult } from "./stages.js";
 
 /** What one rollout leaves: its steps, and its record without advantage. */
 export type RolloutResult = Rollout;
 
-/** Runs, scores and describes one rollout on a fork of its own, which is discarded at the end. */
+/**
+ * Runs, scores and describes one rollout on a fork of its own, which is discarded at the end.
+ *
+ * @param agents those of the run; default: new ones
+ */
 export async function runRollout(
   task: MemoryTask,
   identity: RolloutIdentity,
   settings: RolloutSettings,
+  agents = new StageAgents(settings),
 ): Promise<RolloutResult> {
   const startedAt = Date.now();
   const { counter, engine } = settings;
   const recorder = new TrajectoryRecorder({ counter, ...(engine ? { engine } : {}) });
   const fork = await settings.store.fork(identity.rolloutId);
   try {
-    const outcome = await attempt(task, identity, settings, recorder, fork);
+    const outcome = await attempt(task, identity, settings, recorder, fork, agents);
     const steps = recorder.take(identity.rolloutId);
     const episode = await describeEpisode(task, settings, steps, outcome.stages, fork);
     const scored = outcome.error ? null : await score(settings, steps, episode);
@@ -74,26 +79,12 @@ async function attempt(
   settings: RolloutSettings,
   recorder: TrajectoryRecorder,
   fork: VersionedStore,
+  agents: StageAgents,
 ): Promise<Outcome> {
-  const shared = {
-    store: fork,
-    budget: settings.budget,
-    topK: settings.topK,
-    counter: settings.counter,
-    ...(settings.embeddings ? { embeddings: settings.embeddings } : {}),
-    ...(settings.summarizer ? { summarizer: settings.summarizer } : {}),
-  };
   const act = async (signal: AbortSignal): Promise<Outcome> => {
     try {
-      const agent = createAgeMemAgent({
-        ...shared,
-        model: settings.policy(identity),
-        protocol: settings.protocol,
-        promptVariant: settings.promptVariant,
-        operations: settings.operations,
-        overflow: "record",
-      });
-      const kit = createToolkit(shared);
+      const agent = agents.of(settings.policy(identity), fork);
+      const kit = createToolkit({ store: fork, topK: settings.topK, counter: settings.counter });
       const stages = await runStages({ agent, kit, task, identity, settings, callbacks: [recorder], signal });
       return { status: "ok", error: null, stages };
     } catch (error) {

@@ -25,6 +25,7 @@ import {
 } from "./options.js";
 import { ProgressTracker, type RolloutProgress } from "./progress.js";
 import { type RolloutResult, runRollout } from "./rollout.js";
+import { StageAgents } from "./stage-agents.js";
 import { Sweeper } from "./sweep.js";
 
 /** Where to write and whom to tell. */
@@ -111,6 +112,7 @@ class Run {
   private readonly rollouts: LimitFunction;
   private readonly groups: LimitFunction;
   private readonly sweeper: Sweeper;
+  private readonly agents: StageAgents;
 
   constructor(
     private readonly settings: RolloutSettings,
@@ -120,6 +122,7 @@ class Run {
   ) {
     const { concurrency, k, store } = settings;
     this.sweeper = new Sweeper(store);
+    this.agents = new StageAgents(settings);
     this.rollouts = pLimit(concurrency);
     // Enough open groups to keep all slots busy while the last rollouts of some are slow.
     this.groups = pLimit(2 * Math.ceil(concurrency / k) + 1);
@@ -165,7 +168,7 @@ class Run {
     this.stop.signal.throwIfAborted();
     this.settings.signal?.throwIfAborted();
     try {
-      const result = await runRollout(task, identity, this.settings);
+      const result = await runRollout(task, identity, this.settings, this.agents);
       await this.journal?.keep(identity.groupId, result);
       await this.sweeper.discarded();
       return result;

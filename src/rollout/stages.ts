@@ -1,21 +1,20 @@
 /**
  * The three stages of one trajectory (AgeMem, alg. 3-5).
  *
- * Owns what the policy is shown when, and when a stage ends. The agent is the deployed one, with one model call per
- * turn in stages 1 and 2. Leaves out recording and scoring (`rollout.ts`).
+ * Owns what the policy is shown when, and when a stage ends. The agent does what the deployed one does, with one model
+ * call per turn in stages 1 and 2. Leaves out recording and scoring (`rollout.ts`).
  */
 import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
-import type { AgeMemAgent } from "../agent/agent.js";
 import { retrieveMemory } from "../tools/short-term.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
 import { METADATA, type MemoryTask, type MessageFacts, type Passage, type Stage } from "../types.js";
-import { withSignal } from "./deadline.js";
 import type { RolloutIdentity, RolloutSettings } from "./options.js";
+import type { StageAgent } from "./stage-agents.js";
 
 /** What the stages need. */
 export interface StageRun {
-  agent: AgeMemAgent;
+  agent: StageAgent;
   kit: MemoryToolkit;
   task: MemoryTask;
   identity: RolloutIdentity;
@@ -105,7 +104,6 @@ function invoke(run: StageRun, stage: Stage, turn: number, state: Carried, maxSt
     configurable: { agemem_run_key: `${identity.rolloutId}/s${stage}/t${turn}` },
     callbacks: run.callbacks,
     runName: `agemem.stage${stage}`,
-    recursionLimit: 3 * maxSteps + 10,
     metadata: {
       [METADATA.stage]: stage,
       [METADATA.taskId]: identity.taskId,
@@ -117,5 +115,5 @@ function invoke(run: StageRun, stage: Stage, turn: number, state: Carried, maxSt
         : { [METADATA.policyVersion]: run.settings.policyVersion }),
     },
   };
-  return withSignal(run.signal, (signal) => run.agent.invoke(state, { ...config, signal }));
+  return run.agent.invoke(state, { ...config, signal: run.signal });
 }

@@ -65,9 +65,7 @@ export type MemoryToolUpdate = {
  * const node = new ToolNode(tools, { handleToolErrors: false });
  */
 export function createMemoryTools(options: MemoryToolsOptions): StructuredToolInterface[] {
-  const kit = createToolkit(options);
-  const names = toolNames(options.names);
-  return (options.operations ?? MEMORY_OPS).map((op) => createMemoryTool(kit, op, names));
+  return [...createMemoryOperations(options).values()].map(toTool);
 }
 
 /** Paper names with the given ones put in. */
@@ -82,21 +80,46 @@ export function toolNames(renamed: Partial<Record<MemoryOp, string>> = {}): Tool
   return names;
 }
 
-function createMemoryTool(kit: MemoryToolkit, op: MemoryOp, names: ToolNames): StructuredToolInterface {
+/** One operation under its tool name, as a graph of ours runs it without LangChain's tool interface. */
+export interface MemoryOperation {
+  readonly op: MemoryOp;
+  readonly name: string;
+  /** Runs a call with the arguments the model gave; see {@link createMemoryTools} for what it throws. */
+  run(args: unknown, config: ToolRunConfig): Promise<MemoryToolUpdate>;
+}
+
+/** The operations of {@link createMemoryTools} by tool name, in the same order. */
+export function createMemoryOperations(options: MemoryToolsOptions): ReadonlyMap<string, MemoryOperation> {
+  const kit = createToolkit(options);
+  const names = toolNames(options.names);
+  const operations = (options.operations ?? MEMORY_OPS).map((op) => memoryOperation(kit, op, names));
+  return new Map(operations.map((operation) => [operation.name, operation]));
+}
+
+function memoryOperation(kit: MemoryToolkit, op: MemoryOp, names: ToolNames): MemoryOperation {
   const name = names[op];
   const edits = [names.SUMMARY, names.FILTER];
   const isEdit = (toolName: string) => edits.includes(name) && edits.includes(toolName);
   const isMemory = (toolName: string) => Object.values(names).includes(toolName);
-  return tool(
-    async (args: unknown, runtime: ToolRunnableConfig) => {
-      const config = runtime as unknown as ToolRunConfig;
+  return {
+    op,
+    name,
+    run: async (args, config) => {
       const own = config.memory ? { ...kit, store: config.memory } : kit;
       const context = contextOf(own, config, { isEdit, isMemory });
       const report = await runOperation(own, op, args, context);
-      traceOutcome(runtime, report.outcome);
+      traceOutcome(config, report.outcome);
       config.writer?.({ event: MEMORY_EVENT, ...report.outcome });
-      return new Command({ update: toolUpdate(own, name, report, context) });
+      return toolUpdate(own, name, report, context);
     },
+  };
+}
+
+/** An operation as a tool: LangChain's callbacks around it, its update in a Command. */
+export function toTool({ op, name, run }: MemoryOperation): StructuredToolInterface {
+  return tool(
+    async (args: unknown, runtime: ToolRunnableConfig) =>
+      new Command({ update: await run(args, runtime as unknown as ToolRunConfig) }),
     { name, description: TOOL_DESCRIPTIONS[op], schema: announcedSchema(op), ...traceFields(op) },
   ) as unknown as StructuredToolInterface;
 }

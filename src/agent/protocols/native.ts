@@ -5,7 +5,7 @@ import { withIds } from "../calls.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
 
 /** @throws ConfigError `AGEMEM_CONFIG_INVALID` when the model cannot bind tools. */
-export function nativeProtocol({ model, tools, schemas }: ProtocolOptions): AgentProtocol {
+export function nativeProtocol({ model, ask, tools, schemas }: ProtocolOptions): AgentProtocol {
   if (!model.bindTools) {
     throw new ConfigError("AGEMEM_CONFIG_INVALID", `${model._llmType()} has no native tool calling`, {
       remedy: 'Use protocol: "text".',
@@ -17,8 +17,7 @@ export function nativeProtocol({ model, tools, schemas }: ProtocolOptions): Agen
     name: "native",
     systemSuffix: undefined,
     sentTools: schemas,
-    call: async (messages, config, { lastStep }) =>
-      (await (lastStep ? answering : acting).invoke(messages, config)) as AIMessage,
+    call: (messages, config, { lastStep }) => ask(lastStep ? answering : acting, messages, config),
     read,
   };
 }

@@ -10,12 +10,12 @@ import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
 import { parseTextResponse } from "../text-parser.js";
 
 /** Tags in the system prompt and in the messages; nothing is bound to the model. */
-export function textProtocol({ model, schemas }: ProtocolOptions): AgentProtocol {
+export function textProtocol({ model, ask, schemas }: ProtocolOptions): AgentProtocol {
   return {
     name: "text",
     systemSuffix: textProtocolPrompt(schemas),
     sentTools: [],
-    call: async (messages, config) => (await model.invoke(renderAsText(messages), config)) as AIMessage,
+    call: (messages, config) => ask(model, renderAsText(messages), config),
     read,
   };
 }

@@ -1,0 +1,105 @@
+/**
+ * A chat model called below `invoke`: what LangChain does around `_generate`, without its callback machinery.
+ *
+ * Owns which models can be called so, and that the response and what handlers are told come out as with `invoke`
+ * (`tests/agent/loop.test.ts` compares them). Any other model is invoked as always.
+ */
+import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
+import type { CallbackManager } from "@langchain/core/callbacks/manager";
+import { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import type { AIMessage, BaseMessage } from "@langchain/core/messages";
+import type { LLMResult } from "@langchain/core/outputs";
+import { RunnableBinding, type RunnableConfig } from "@langchain/core/runnables";
+import { BaseChatOpenAI } from "@langchain/openai";
+import { runModelCall } from "./direct-run.js";
+import type { ActingModel, Ask } from "./protocol.js";
+
+type Fields = Record<string, unknown>;
+
+/** A model and the options bound to it. */
+interface Bound {
+  model: BaseChatModel;
+  options: Fields;
+}
+
+/** Calls the model directly where that is the same; the config's callbacks must be a run's own manager. */
+export const askDirectly: Ask = async (model, messages, config) => {
+  const bound = unbound(model);
+  if (!bound) return (await model.invoke(messages, config)) as AIMessage;
+  const parent = config.callbacks as CallbackManager;
+  return generate(bound, messages, config, parent.handlers, parent.getParentRunId());
+};
+
+const seen = new WeakMap<ActingModel, Bound | null>();
+
+function unbound(model: ActingModel): Bound | null {
+  const known = seen.get(model);
+  if (known !== undefined) return known;
+  const bound = unwrap(model);
+  seen.set(model, bound);
+  return bound;
+}
+
+/** Bound to a model, these change the run and not the request. */
+const RUN_OPTIONS = [
+  "callbacks",
+  "tags",
+  "metadata",
+  "runName",
+  "runId",
+  "configurable",
+  "signal",
+  "timeout",
+] as const;
+
+/** Null for a model whose `invoke` does more than LangChain's own. */
+function unwrap(model: ActingModel): Bound | null {
+  // `withConfig` keeps options of the call and of the run in one object.
+  const bound = model instanceof RunnableBinding ? { ...model.config, ...model.kwargs } : {};
+  const inner: unknown = model instanceof RunnableBinding ? model.bound : model;
+  if (RUN_OPTIONS.some((key) => key in bound)) return null;
+  if (model instanceof RunnableBinding && model.configFactories?.length) return null;
+  if (!(inner instanceof BaseChatModel) || hasSurroundings(inner)) return null;
+  if (inner instanceof BaseChatOpenAI) {
+    if (inner.invoke !== BaseChatOpenAI.prototype.invoke) return null;
+    // Where OpenAI's models keep what was bound to them; their `invoke` merges it in.
+    const { defaultOptions } = inner as unknown as { defaultOptions?: Fields };
+    return { model: inner, options: { ...defaultOptions, ...bound } };
+  }
+  return inner.invoke === BaseChatModel.prototype.invoke ? { model: inner, options: bound } : null;
+}
+
+/** Handlers or a cache of the model's own, or messages in another form. */
+function hasSurroundings({ callbacks, cache, verbose, outputVersion }: BaseChatModel): boolean {
+  return Boolean(callbacks || cache || verbose) || outputVersion === "v1";
+}
+
+async function generate(
+  { model, options: bound }: Bound,
+  messages: BaseMessage[],
+  { signal, metadata, tags = [], runName = model.getName() }: RunnableConfig,
+  handlers: BaseCallbackHandler[],
+  parentId: string | undefined,
+): Promise<AIMessage> {
+  const options = { ...bound, ...(signal ? { signal } : {}) } as BaseChatModel["ParsedCallOptions"];
+  const described = { ...metadata, ...model.getLsParams(options), ...model.metadata };
+  const extra = { options, invocation_params: model.invocationParams(options), batch_size: 1 };
+  const tagged = model.tags?.length ? [...tags, ...model.tags] : tags;
+  const run = { parentId, name: runName, tags: tagged, metadata: described, extra };
+  const result = await runModelCall(handlers, run, messages, async (runId): Promise<LLMResult> => {
+    const { generations, llmOutput } = await model._generate(messages, options);
+    for (const { message, generationInfo } of generations) {
+      // As LangChain does it: where nobody listens there is no run to be named after.
+      if (message.id === undefined && handlers.length > 0) message._updateId(`run-${runId}`);
+      message.response_metadata = { ...generationInfo, ...message.response_metadata };
+    }
+    const [only, ...more] = generations;
+    if (only && more.length === 0) {
+      only.message.response_metadata = { ...llmOutput, ...only.message.response_metadata };
+    }
+    return { generations: [generations], ...(llmOutput ? { llmOutput } : {}) };
+  });
+  const first = result.generations[0]?.[0] as { message: AIMessage } | undefined;
+  if (!first) throw new Error("Received empty response from chat model call.");
+  return first.message;
+}

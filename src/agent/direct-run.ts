@@ -1,0 +1,105 @@
+/**
+ * Runs outside of LangChain's runnables that tell the same story to the same callback handlers.
+ *
+ * LangChain's callback managers, run trees and schema checks cost several times what a step of ours does; training
+ * makes millions of steps. Owns the events: start, end and error of the run, its nodes, model calls and memory
+ * operations, in the order and with the arguments that a graph gives them. Tokens are not streamed to the handlers.
+ */
+import { randomUUID } from "node:crypto";
+import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
+import { CallbackManager } from "@langchain/core/callbacks/manager";
+import type { Serialized } from "@langchain/core/load/serializable";
+import type { BaseMessage } from "@langchain/core/messages";
+import type { ToolCall } from "@langchain/core/messages/tool";
+import type { LLMResult } from "@langchain/core/outputs";
+import { Command } from "@langchain/langgraph";
+import type { MemoryOperation, MemoryToolUpdate } from "../tools/memory-tools.js";
+import type { ToolRunConfig } from "../tools/operation-context.js";
+
+type Fields = Record<string, unknown>;
+
+/** What handlers are told of the thing that runs: they use the run's name. */
+const UNSERIALIZED: Serialized = { lc: 1, type: "not_implemented", id: [] };
+
+/** A callback manager whose children are the children of one run, and the handlers it passes on. */
+export function managerOf(runId: string, handlers: BaseCallbackHandler[]): CallbackManager {
+  return new CallbackManager(runId, { handlers, inheritableHandlers: handlers });
+}
+
+/** Runs a chain (the graph, or a node of it): `work` gets the manager for what runs inside of it. */
+export async function runChain<T extends object>(
+  handlers: BaseCallbackHandler[],
+  run: { parentId?: string; name: string; tags?: string[]; metadata: Fields; input: object },
+  work: (runId: string) => Promise<T>,
+): Promise<T> {
+  const runId = randomUUID();
+  // In the order of the arguments at run time; those declared in LangChain 1.2 are wrong.
+  const given = [UNSERIALIZED, run.input, runId, run.parentId, run.tags, run.metadata, undefined, run.name];
+  await each(handlers, (handler) =>
+    (handler.handleChainStart as ((...args: unknown[]) => unknown) | undefined)?.apply(handler, given),
+  );
+  const output = await orTold(
+    () => work(runId),
+    (error) => each(handlers, (handler) => handler.handleChainError?.(error, runId, run.parentId)),
+  );
+  await each(handlers, (handler) => handler.handleChainEnd?.(output as Fields, runId, run.parentId));
+  return output;
+}
+
+/** Runs one call of a chat model. */
+export async function runModelCall(
+  handlers: BaseCallbackHandler[],
+  run: { parentId: string | undefined; name: string; tags: string[]; metadata: Fields; extra: Fields },
+  messages: BaseMessage[],
+  generate: (runId: string) => Promise<LLMResult>,
+): Promise<LLMResult> {
+  const runId = randomUUID();
+  const { parentId, name, tags, metadata, extra } = run;
+  const given = [runId, parentId, extra, tags, metadata, name] as const;
+  await each(handlers, (handler) => handler.handleChatModelStart?.(UNSERIALIZED, [messages], ...given));
+  const result = await orTold(
+    () => generate(runId),
+    (error) => each(handlers, (handler) => handler.handleLLMError?.(error, runId, parentId)),
+  );
+  await each(handlers, (handler) => handler.handleLLMEnd?.(result, runId, parentId));
+  return result;
+}
+
+/** Runs one memory operation; what it calls itself (the summariser) is its child. */
+export async function runMemoryOperation(
+  operation: MemoryOperation,
+  call: ToolCall,
+  config: ToolRunConfig,
+): Promise<MemoryToolUpdate> {
+  const parent = config.callbacks as CallbackManager;
+  const { handlers } = parent;
+  const [runId, parentId] = [randomUUID(), parent.getParentRunId()];
+  const input = JSON.stringify(call.args);
+  const { tags, metadata } = config;
+  const given = [UNSERIALIZED, input, runId, parentId, tags, metadata, operation.name, call.id] as const;
+  await each(handlers, (handler) => handler.handleToolStart?.(...given));
+  const callbacks = managerOf(runId, handlers);
+  const update = await orTold(
+    () => operation.run(call.args, { ...config, toolCall: call, callbacks }),
+    (error) => each(handlers, (handler) => handler.handleToolError?.(error, runId, parentId)),
+  );
+  await each(handlers, (handler) => handler.handleToolEnd?.(new Command({ update }), runId, parentId));
+  return update;
+}
+
+/** One handler after the other: a recorder's order is that of the events. */
+async function each(
+  handlers: readonly BaseCallbackHandler[],
+  tell: (handler: BaseCallbackHandler) => unknown,
+): Promise<void> {
+  for (const handler of handlers) await tell(handler);
+}
+
+async function orTold<T>(work: () => Promise<T>, failed: (error: unknown) => Promise<void>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await failed(error);
+    throw error;
+  }
+}

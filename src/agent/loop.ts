@@ -1,0 +1,124 @@
+/**
+ * The agent without a graph: the same nodes and reducers in a plain loop.
+ *
+ * For runs that need no checkpoints, no interrupts and no tracing, which is what rollouts are: the scheduler's part of
+ * a step is gone. State, messages and what callback handlers are told are those of `createAgeMemAgent`
+ * (`tests/agent/loop.test.ts` runs both over the same episodes). Leaves out own tools and approvals.
+ */
+import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
+import { type BaseStore, messagesStateReducer } from "@langchain/langgraph";
+import { reduceFacts } from "../context/budget.js";
+import type { MessageFacts, StoreVersion } from "../types.js";
+import { answerNode } from "./answer.js";
+import { askDirectly } from "./direct-call.js";
+import { managerOf, runChain, runMemoryOperation } from "./direct-run.js";
+import type { AgeMemAgentOptions, AgentContextValue } from "./options.js";
+import { createParts } from "./parts.js";
+import { afterThink, afterTool } from "./routes.js";
+import { type AgentStateUpdate, type AgentStateValue, initialState, newer } from "./state.js";
+import { thinkNode } from "./think.js";
+import { toolNode } from "./tool.js";
+
+/** Options of {@link createAgentLoop}: those of the graph without what needs one. */
+export type AgentLoopOptions = Omit<
+  AgeMemAgentOptions,
+  "tools" | "approve" | "checkpointer" | "memoryConsistency" | "responseFormat"
+>;
+
+/** What one invocation is given beside the state. */
+export interface LoopRun {
+  context?: AgentContextValue & Record<string, unknown>;
+  configurable?: Record<string, unknown>;
+  metadata?: Record<string, unknown>;
+  tags?: string[];
+  runName?: string;
+  /** Told of the run, its nodes, model calls and memory operations; each is awaited and may throw. */
+  callbacks?: BaseCallbackHandler[];
+  /** Its reason is thrown as soon as it aborts. */
+  signal?: AbortSignal;
+  /** M of this invocation; default the loop's own. */
+  store?: BaseStore;
+}
+
+/** An agent that is invoked like the graph. */
+export interface AgentLoop {
+  invoke(input: AgentStateUpdate, run?: LoopRun): Promise<AgentStateValue>;
+}
+
+/**
+ * Builds the loop. Model and tools are set up once; M may change with each invocation.
+ *
+ * Errors: as `createAgeMemAgent`.
+ *
+ * @example
+ * const agent = createAgentLoop({ model, store });
+ * const { finalAnswer } = await agent.invoke({ messages: [new HumanMessage("Hi")] }, { context: { user_id: "ada" } });
+ */
+export function createAgentLoop(options: AgentLoopOptions): AgentLoop {
+  const parts = createParts(options, { ask: askDirectly, runMemory: () => runMemoryOperation });
+  const name = options.name ?? "agemem";
+  return {
+    invoke: (input, run = {}) => {
+      const own = { ...parts, memory: () => run.store ?? parts.kit.store };
+      return untilAborted(run.signal, () => drive(own, name, input, run));
+    },
+  };
+}
+
+type Parts = ReturnType<typeof createParts>;
+
+function drive(parts: Parts, name: string, input: AgentStateUpdate, run: LoopRun): Promise<AgentStateValue> {
+  const { callbacks: handlers = [], metadata = {}, tags = [], signal } = run;
+  const nodes = { think: thinkNode(parts), tool: toolNode(parts), answer: answerNode(parts) };
+  const root = { name: run.runName ?? name, tags, metadata, input };
+  return runChain(handlers, root, async (rootId) => {
+    let state = apply(initialState(), input);
+    let next: keyof typeof nodes | "end" = "think";
+    for (let step = 1; next !== "end"; step++) {
+      signal?.throwIfAborted();
+      const node: keyof typeof nodes = next;
+      const placed = { ...metadata, langgraph_step: step, langgraph_node: node };
+      const chain = { parentId: rootId, name: node, tags, metadata: placed, input: state };
+      const update = await runChain(handlers, chain, (runId) =>
+        nodes[node](state, { ...run, tags, metadata: placed, callbacks: managerOf(runId, handlers) }),
+      );
+      state = apply(state, update);
+      next =
+        node === "think"
+          ? afterThink(parts, state, run)
+          : node === "tool"
+            ? afterTool(parts, state, run)
+            : "end";
+    }
+    return state;
+  });
+}
+
+/** An update as the graph's channels take it. */
+function apply(state: AgentStateValue, update: AgentStateUpdate): AgentStateValue {
+  const { messages, contextFacts, ltmVersion, ...values } = update;
+  return {
+    ...state,
+    ...(values as Partial<AgentStateValue>),
+    ...(messages === undefined ? {} : { messages: messagesStateReducer(state.messages, messages as never) }),
+    ...(contextFacts === undefined
+      ? {}
+      : { contextFacts: reduceFacts(state.contextFacts, contextFacts as MessageFacts) }),
+    ...(ltmVersion === undefined
+      ? {}
+      : { ltmVersion: newer(state.ltmVersion, ltmVersion as StoreVersion | null) }),
+  };
+}
+
+/** As a graph does: the caller does not wait for a model that ignores the signal. */
+function untilAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  if (!signal) return work();
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    work()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", stop));
+  });
+}

@@ -1,0 +1,73 @@
+/**
+ * What acts in the stages: the agent as a plain loop, or as the deployed graph.
+ *
+ * Owns which of the two, and that a model which many rollouts share is set up once. Both do the same
+ * (`tests/agent/loop.test.ts`); the graph is there for tracers, which need LangChain's run trees.
+ */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { createAgeMemAgent } from "../agent/agent.js";
+import { type AgentLoop, createAgentLoop, type LoopRun } from "../agent/loop.js";
+import type { AgentStateUpdate, AgentStateValue } from "../agent/state.js";
+import type { VersionedStore } from "../types.js";
+import { withSignal } from "./deadline.js";
+import type { RolloutSettings } from "./options.js";
+
+/** One invocation of the agent. */
+export interface StageAgent {
+  invoke(input: AgentStateUpdate, run: LoopRun): Promise<AgentStateValue>;
+}
+
+/** The agents of one run. */
+export class StageAgents {
+  private readonly loops = new WeakMap<BaseChatModel, AgentLoop>();
+
+  constructor(private readonly settings: RolloutSettings) {}
+
+  /** The agent of one rollout, which acts through `model` and writes to `store`. */
+  of(model: BaseChatModel, store: VersionedStore): StageAgent {
+    return (this.settings.driver ?? defaultDriver()) === "loop"
+      ? this.loop(model, store)
+      : this.graph(model, store);
+  }
+
+  private loop(model: BaseChatModel, store: VersionedStore): StageAgent {
+    const loop =
+      this.loops.get(model) ?? createAgentLoop({ ...this.shared(model), store: this.settings.store });
+    this.loops.set(model, loop);
+    return { invoke: (input, run) => loop.invoke(input, { ...run, store }) };
+  }
+
+  private graph(model: BaseChatModel, store: VersionedStore): StageAgent {
+    const graph = createAgeMemAgent({ ...this.shared(model), store });
+    return {
+      invoke: (input, { signal, ...run }) => {
+        const recursionLimit = 3 * (run.context?.max_steps ?? this.settings.maxTurns) + 10;
+        return withSignal(signal, (own) => graph.invoke(input, { ...run, recursionLimit, signal: own }));
+      },
+    };
+  }
+
+  private shared(model: BaseChatModel) {
+    const { budget, topK, counter, protocol, promptVariant, operations, embeddings, summarizer } =
+      this.settings;
+    return {
+      model,
+      budget,
+      topK,
+      counter,
+      protocol,
+      promptVariant,
+      operations,
+      overflow: "record" as const,
+      ...(embeddings ? { embeddings } : {}),
+      ...(summarizer ? { summarizer } : {}),
+    };
+  }
+}
+
+/** As LangChain decides whether to trace. */
+const TRACING = ["LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING", "LANGCHAIN_TRACING"];
+
+function defaultDriver(): "loop" | "graph" {
+  return TRACING.some((name) => process.env[name] === "true") ? "graph" : "loop";
+}
