@@ -30,6 +30,7 @@ def stepwise_grpo_loss(
     clip: float | tuple[float, float] | None = None,
     normalise: Literal["token", "trajectory"] = "token",
     trajectory_ids: Sequence[str] | None = None,
+    correct_kl: bool = False,
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss -J of a batch of steps, and what it was made of.
 
@@ -41,6 +42,8 @@ def stepwise_grpo_loss(
     - `clip`: epsilon, or (low, high). Default None: no clipping, as eq. 6 is written.
     - `normalise`: "token" (default) divides by all trained tokens, so that long trajectories weigh more; "trajectory"
       takes the mean within each trajectory first, then over trajectories. It needs `trajectory_ids`, one per row.
+    - `correct_kl`: multiplies KL_t by rho, since the tokens came from the old policy and not from the one in training
+      (default False, eq. 6 as written; TRL's `use_bias_correction_kl`, which is on there unless switched off).
 
     A batch without trained tokens has loss 0 and gradient 0. The metrics: "ratio_mean", "ratio_max_deviation" (largest
     |rho - 1|), "clip_fraction", "kl" (mean per token), "tokens".
@@ -62,6 +65,8 @@ def stepwise_grpo_loss(
             raise ValueError("beta is not 0: give the log-probabilities of the reference")
         drift = torch.where(trained, ref_logps - logps, 0.0)
         kl = drift.exp() - drift - 1
+        if correct_kl:
+            kl = kl * ratio
     weights = token_weights(trained, normalise, trajectory_ids, dtype=logps.dtype)
     loss = -((gain - beta * kl) * weights).sum()
     with torch.no_grad():
