@@ -52,6 +52,7 @@ export type { VacuumOptions, VacuumResult } from "./store/vacuum.js";
 export type { VerifyResult } from "./store/verify.js";
 export type { MemoryLimits } from "./tools/limits.js";
 export { createMemoryTools, type MemoryToolsOptions } from "./tools/memory-tools.js";
+export { hashNamespaces } from "./tools/tracing.js";
 export {
   type ItemRevision,
   isVersionedStore,

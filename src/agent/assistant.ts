@@ -7,6 +7,7 @@ import { z } from "zod";
 import { ConfigError } from "../errors.js";
 import { resolveChatModel } from "../models/chat-model.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
+import type { MemoryLimits } from "../tools/limits.js";
 import { MEMORY_OPS } from "../types.js";
 import type { AgeMemAgentOptions } from "./options.js";
 
@@ -23,6 +24,15 @@ const assistantSettings = z.object({
   namespace: z.array(z.string().min(1)).min(1).optional(),
   /** Operations that a person must approve, such as ["DELETE"]. */
   approve: z.array(z.enum(MEMORY_OPS)).optional(),
+  /** What a model may store and do; see `MemoryLimits`. */
+  limits: z
+    .strictObject({
+      characters: z.number().int().min(1),
+      memories: z.number().int().min(1),
+      operations: z.number().int().min(1),
+    })
+    .partial()
+    .optional(),
   memory_consistency: z.enum(["latest", "checkpoint"]).optional(),
 });
 
@@ -61,7 +71,13 @@ export function assistantOptions(
     ...(settings.prompt_variant ? { promptVariant: settings.prompt_variant } : {}),
     ...(namespace ? { namespace } : {}),
     ...(approve ? { approve } : {}),
+    ...(settings.limits ? { limits: givenLimits(settings.limits) } : {}),
     ...(settings.memory_consistency ? { memoryConsistency: settings.memory_consistency } : {}),
     budget,
   };
+}
+
+/** Without the keys that are undefined, which would hide the defaults. */
+function givenLimits(limits: NonNullable<AssistantSettings["limits"]>): Partial<MemoryLimits> {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
 }

@@ -6,7 +6,7 @@
  */
 import type { BaseStore } from "@langchain/langgraph";
 import { sha256 } from "../lib/hash.js";
-import { isVersionedStore, METADATA, type MemoryOp, type MemoryOpOutcome } from "../types.js";
+import { isOutcome, isVersionedStore, METADATA, type MemoryOp, type MemoryOpOutcome } from "../types.js";
 
 /** Tag of every memory operation's run. */
 export const MEMORY_TAG = "agemem:memory";
@@ -19,6 +19,38 @@ export function traceFields(op: MemoryOp): { tags: string[]; metadata: Record<st
 /** Twelve hex digits that tell namespaces apart without naming them. */
 export function namespaceHash(namespace: readonly string[]): string {
   return sha256(JSON.stringify(namespace)).slice(0, 12);
+}
+
+/**
+ * A run's inputs or outputs with the namespace of every operation hashed: for the `hideInputs` and `hideOutputs` of
+ * LangSmith's client. Contents stay readable. Returns a copy, as it would be sent: messages in LangChain's JSON form.
+ *
+ * @example
+ * const client = new Client({ hideInputs: hashNamespaces, hideOutputs: hashNamespaces });
+ * await agent.invoke(input, { ...run, callbacks: [new LangChainTracer({ client })] });
+ */
+export function hashNamespaces<T extends Record<string, unknown>>(payload: T): T {
+  return withoutNamespaces(payload, new Set()) as T;
+}
+
+function withoutNamespaces(value: unknown, above: ReadonlySet<object>): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (above.has(value)) return "[circular]";
+  const path = new Set(above).add(value);
+  if (Array.isArray(value)) return value.map((each) => withoutNamespaces(each, path));
+  const { toJSON } = value as { toJSON?: () => unknown };
+  if (typeof toJSON === "function") return withoutNamespaces(toJSON.call(value), path);
+  const fields = Object.entries(value).map(([key, each]) => [key, withoutNamespaces(each, path)]);
+  return {
+    ...Object.fromEntries(fields),
+    ...(isOutcome(value) ? { namespace: hashed(value.namespace) } : {}),
+  };
+}
+
+/** The client may ask twice about one payload: a hash stays as it is. */
+function hashed(namespace: readonly string[]): readonly string[] {
+  const done = namespace.length === 1 && /^sha256:[0-9a-f]{12}$/.test(namespace[0] as string);
+  return done ? namespace : [`sha256:${namespaceHash(namespace)}`];
 }
 
 /**

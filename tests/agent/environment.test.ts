@@ -164,12 +164,30 @@ describe("assistant settings", () => {
     await store.close();
   });
 
-  it.each([{ max_tokens: "many" }, { approve: ["EVERYTHING"] }, { namespace: [] }, { protocol: "xml" }])(
-    "refuse %j",
-    (wrong) => {
-      expect(() => readAssistantSettings(wrong)).toThrow(
-        expect.objectContaining({ code: "AGEMEM_CONFIG_INVALID" }),
-      );
-    },
-  );
+  it("limit what the model may do, each on its own", async () => {
+    const settings = readAssistantSettings({ limits: { operations: 1 } });
+    const store = await openStore();
+    const look = calls(["Retrieve_memory", { query: "x" }], ["Retrieve_memory", { query: "y" }]);
+    const model = new ScriptedChatModel([look, "Done."]);
+    const agent = createAgeMemAgent(assistantOptions({ model, store }, settings));
+    const { messages } = await agent.invoke(says("Hi."), { context: { user_id: "ada" } });
+    expect(outcomesOf(messages).map((outcome) => outcome.error?.code)).toEqual([
+      undefined,
+      "AGEMEM_MEMORY_LIMIT",
+    ]);
+    await store.close();
+  });
+
+  it.each([
+    { limits: { memories: 0 } },
+    { limits: { calls: 3 } },
+    { max_tokens: "many" },
+    { approve: ["EVERYTHING"] },
+    { namespace: [] },
+    { protocol: "xml" },
+  ])("refuse %j", (wrong) => {
+    expect(() => readAssistantSettings(wrong)).toThrow(
+      expect.objectContaining({ code: "AGEMEM_CONFIG_INVALID" }),
+    );
+  });
 });

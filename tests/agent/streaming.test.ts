@@ -1,5 +1,6 @@
-import { HumanMessage } from "@langchain/core/messages";
+import { AIMessageChunk, BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { MEMORY_EVENT } from "../../src/types.js";
@@ -48,6 +49,30 @@ describe("streaming", () => {
     }
     expect(tokens.join("")).toBe("Fine.");
     expect(summarizer.calls).toHaveLength(1);
+  });
+
+  it("does not stream the structured answer, which the state gives", async () => {
+    const structured = new AIMessageChunk({
+      content: "SECRET draft",
+      tool_calls: [{ name: "extract", args: { city: "Oslo" }, id: "s1" }],
+    });
+    const { agent } = scripted(["You live in Oslo.", structured], {
+      store,
+      responseFormat: z.object({ city: z.string() }),
+    });
+    const shown: unknown[] = [];
+    let values: Record<string, unknown> = {};
+    for await (const [mode, chunk] of await agent.stream(says("Where do I live?"), {
+      ...ada(),
+      streamMode: ["messages", "updates", "values"],
+    })) {
+      if (mode === "values") values = chunk;
+      else shown.push(mode === "messages" ? (chunk as unknown[])[0] : chunk);
+    }
+    expect(JSON.stringify(shown)).not.toContain("SECRET");
+    expect(JSON.stringify(values)).not.toContain("SECRET");
+    expect(values.structuredResponse).toEqual({ city: "Oslo" });
+    expect(JSON.stringify(shown.filter((each) => each instanceof BaseMessage))).not.toContain("extract");
   });
 
   it("tells of each memory operation as it happens, refused ones included", async () => {

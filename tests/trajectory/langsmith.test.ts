@@ -8,7 +8,7 @@ import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { LexicalEmbeddings } from "../../src/models/lexical-embeddings.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
-import { namespaceHash } from "../../src/tools/tracing.js";
+import { hashNamespaces, namespaceHash } from "../../src/tools/tracing.js";
 import { sendRewardFeedback } from "../../src/trajectory/langsmith-feedback.js";
 import { TrajectoryRecorder } from "../../src/trajectory/recorder.js";
 import type { StepRecord } from "../../src/trajectory/schema.js";
@@ -205,6 +205,41 @@ it("with inputs and outputs hidden, the trace still tells what was done, and not
     expect(server.wire().includes(text), text).toBe(false);
   }
   await server.close();
+});
+
+it("with namespaces hashed, contents stay readable and the user's name is nowhere", async () => {
+  const server = await startLangSmith();
+  const client = new Client({
+    apiUrl: server.url,
+    apiKey: KEYS.LANGSMITH_API_KEY,
+    hideInputs: hashNamespaces,
+    hideOutputs: hashNamespaces,
+  });
+  await runAgent([new LangChainTracer({ client })]);
+  await awaitAllCallbacks();
+  await client.awaitPendingTraceBatches();
+  const has = (text: string) => server.wire().includes(text);
+  expect([has("Lives in Oslo."), has(`"namespace":["sha256:${NAMESPACE}"]`), has(USER)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  await server.close();
+});
+
+it("hashes namespaces in copies, through messages and circles", () => {
+  const outcome = { kind: "agemem.op/1", op: "ADD", namespace: ["memories", USER] };
+  const circle: Record<string, unknown> = { outcome, list: [outcome], plain: { namespace: ["kept"] } };
+  circle.self = circle;
+  const hashed = hashNamespaces(circle);
+  expect(hashed).toEqual({
+    outcome: { ...outcome, namespace: [`sha256:${NAMESPACE}`] },
+    list: [{ ...outcome, namespace: [`sha256:${NAMESPACE}`] }],
+    plain: { namespace: ["kept"] },
+    self: "[circular]",
+  });
+  expect(hashNamespaces(hashed)).toEqual(hashed);
+  expect(outcome.namespace).toEqual(["memories", USER]);
 });
 
 it("puts the overflow guard's summariser below the think node it came before", async () => {
