@@ -20,7 +20,7 @@ export {
   type SweepOptions,
   sweepThreadBranches,
 } from "./agent/thread-memory.js";
-export type { AgentUsage, ModelPrice, OperationUsage } from "./agent/usage.js";
+export type { AgentUsage, OperationUsage } from "./agent/usage.js";
 // Short-term memory
 export { ContextArchive } from "./context/archive.js";
 export type { ContextBudget } from "./context/budget.js";
@@ -35,6 +35,7 @@ export {
   ModelError,
   StoreError,
 } from "./errors.js";
+export { costOf, type ModelTokens, type Price, type Prices } from "./lib/usage.js";
 // Models
 export { type ChatModelOptions, resolveChatModel } from "./models/chat-model.js";
 export { resolveEmbeddings } from "./models/embeddings.js";

@@ -5,8 +5,9 @@
  */
 import { END, START, StateGraph } from "@langchain/langgraph";
 import { answerNode } from "./answer.js";
+import { droppingUnused } from "./memory-branch.js";
 import { type AgeMemAgentOptions, AgentContext } from "./options.js";
-import { createParts } from "./parts.js";
+import { type AgentParts, createParts } from "./parts.js";
 import { afterThink, afterTool } from "./routes.js";
 import { AgentState } from "./state.js";
 import { thinkNode } from "./think.js";
@@ -31,8 +32,8 @@ import { toolNode } from "./tool.js";
 export function createAgeMemAgent(options: AgeMemAgentOptions) {
   const parts = createParts(options);
   const graph = new StateGraph({ state: AgentState, context: AgentContext })
-    .addNode("think", thinkNode(parts))
-    .addNode("tool", toolNode(parts))
+    .addNode("think", withOwnMemory(parts, thinkNode))
+    .addNode("tool", withOwnMemory(parts, toolNode))
     .addNode("answer", answerNode(parts))
     .addEdge(START, "think")
     .addConditionalEdges("think", (state, config) => afterThink(parts, state, config), ["tool", "answer"])
@@ -52,6 +53,12 @@ export function createAgeMemAgent(options: AgeMemAgentOptions) {
       // `maxSteps` ends a run; the graph's own limit only stays out of the way of responses with many calls.
       .withConfig({ recursionLimit: 50 * (options.maxSteps ?? 10) })
   );
+}
+
+/** A node whose branch of M, if it begins one, goes with it when it fails. */
+function withOwnMemory(parts: AgentParts, make: typeof thinkNode | typeof toolNode): ReturnType<typeof make> {
+  return (state, config) =>
+    droppingUnused(parts.memory, (memory) => make({ ...parts, memory })(state, config));
 }
 
 /** The compiled graph {@link createAgeMemAgent} returns. */

@@ -29,7 +29,8 @@ export function answerNode(parts: AgentParts) {
     if (!parts.structure) return answered;
     const started = parts.kit.now();
     const { value, raw } = await parts.structure(state.messages, modelCallConfig(config, parts.kit.store));
-    const usage = addModelCall(state.usage, raw, parts.kit.now() - started, "auxiliary");
+    const caller = { role: "auxiliary", model: parts.models.policy } as const;
+    const usage = addModelCall(state.usage, raw, parts.kit.now() - started, caller);
     return { ...answered, structuredResponse: value, usage: withCost(usage, parts.prices) };
   };
 }

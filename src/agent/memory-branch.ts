@@ -9,7 +9,7 @@ import { randomUUID } from "node:crypto";
 import type { BaseStore, LangGraphRunnableConfig } from "@langchain/langgraph";
 import { ConfigError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
-import { isVersionedStore, type StoreVersion } from "../types.js";
+import { isVersionedStore, type StoreVersion, type VersionedStore } from "../types.js";
 
 /** "latest": one M for all threads, always the newest. "checkpoint": a branch per thread that follows its checkpoints. */
 export type MemoryConsistency = "latest" | "checkpoint";
@@ -51,4 +51,28 @@ export function memoryOf(store: BaseStore, consistency: MemoryConsistency): Memo
     }
     return store.fork(`${prefix}${randomUUID().slice(0, 8)}`, { from });
   };
+}
+
+/**
+ * Runs a node's work with an M that is watched: a branch begun for work that fails is dropped, because its update, the
+ * only one that would name the branch, is never written. What a killed process leaves is for `sweepThreadBranches`.
+ */
+export async function droppingUnused<T>(
+  memory: MemoryOf,
+  work: (watched: MemoryOf) => Promise<T>,
+): Promise<T> {
+  const begun: VersionedStore[] = [];
+  const watched: MemoryOf = async (seen, config) => {
+    const store = await memory(seen, config);
+    const isOwn = isVersionedStore(store) && isThreadBranch(store.version().branch);
+    if (isOwn && store.version().branch !== seen?.branch) begun.push(store);
+    return store;
+  };
+  try {
+    return await work(watched);
+  } catch (error) {
+    // The failure itself is what the caller must see, also where the disk fails at this too.
+    await Promise.allSettled(begun.map((store) => store.discard()));
+    throw error;
+  }
 }

@@ -3,11 +3,11 @@ import type { BaseChatModel } from "@langchain/core/language_models/chat_models"
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import type { BaseCheckpointSaver } from "@langchain/langgraph";
 import { z } from "zod";
+import type { Prices } from "../lib/usage.js";
 import type { PromptVariant } from "../prompts.js";
 import type { MemoryToolsOptions } from "../tools/memory-tools.js";
 import type { MemoryOp } from "../types.js";
 import type { MemoryConsistency } from "./memory-branch.js";
-import type { Prices } from "./usage.js";
 
 /** Options of `createAgeMemAgent`, on top of those of the memory tools. */
 export interface AgeMemAgentOptions extends MemoryToolsOptions {
@@ -46,7 +46,10 @@ export interface AgeMemAgentOptions extends MemoryToolsOptions {
    * Not with protocol "text".
    */
   responseFormat?: z.ZodType<Record<string, unknown>> | Record<string, unknown>;
-  /** Prices for the `cost` in `usage`; without them it is null. */
+  /**
+   * Prices per million tokens by the name of the model, as `agemem trace --prices` takes them, for the `cost` in `usage`:
+   * `{ "gpt-4o-mini": { input: 0.15, output: 0.6 } }`. Without them it is null.
+   */
   prices?: Prices;
   /** Keeps threads; needed for conversations over several invocations. */
   checkpointer?: BaseCheckpointSaver;

@@ -6,6 +6,8 @@ import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import type { Command, LangGraphRunnableConfig } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { ConfigError } from "../errors.js";
+import type { Prices } from "../lib/usage.js";
+import { modelNameOf } from "../models/model-name.js";
 import { OfflinePolicy } from "../models/offline-policy.js";
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import { systemPrompt } from "../prompts.js";
@@ -25,7 +27,6 @@ import type { AgentProtocol, Ask } from "./protocol.js";
 import { nativeProtocol } from "./protocols/native.js";
 import { textProtocol } from "./protocols/text.js";
 import { type Structure, structureOf } from "./structure.js";
-import type { Prices } from "./usage.js";
 
 /** One call of a memory operation. */
 export type RunMemory = (
@@ -72,6 +73,8 @@ export interface AgentParts {
   /** The M of one node run. */
   memory: MemoryOf;
   prices: Prices | undefined;
+  /** Names of the acting model and of the summariser, for `usage`. */
+  models: { policy: string; auxiliary: string };
   /** Fills the structured answer; undefined when none is asked for. */
   structure: Structure | undefined;
   limits(config: LangGraphRunnableConfig): { maxSteps: number; onMaxSteps: "answer" | "stop" };
@@ -112,6 +115,7 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
     approve: new Set((options.approve ?? []).map((op) => names[op])),
     memory: memoryOf(kit.store, options.memoryConsistency ?? "latest"),
     prices: options.prices,
+    models: { policy: modelNameOf(model), auxiliary: modelNameOf(summarizer) },
     structure: structureOf(options),
     limits: (config) => limitsOf(options, config),
   };

@@ -39,7 +39,7 @@ export function thinkNode(parts: AgentParts) {
     const guarded = await guard(parts, kit, state, config);
     const frame = frameOf(parts, guarded.tokens, lastStep);
     const before = steps === 1 ? noUsage() : state.usage;
-    const usage = guarded.outcome ? addOutcome(before, guarded.outcome) : before;
+    const usage = guarded.outcome ? addOutcome(before, guarded.outcome, parts.models.auxiliary) : before;
     const traced = modelCallConfig(config, kit.store);
     const turn = await converse(parts, [frame.system, ...guarded.messages], traced, lastStep, usage);
     return {
@@ -122,7 +122,8 @@ async function converse(
 ): Promise<ModelTurn & { formatErrors: number; usage: AgentUsage }> {
   const visible = repairChatHistory(messages).messages;
   const first = await ask(parts, visible, config, lastStep, false);
-  const usage = addModelCall(before, first.message, first.latencyMs);
+  const caller = { role: "policy", model: parts.models.policy } as const;
+  const usage = addModelCall(before, first.message, first.latencyMs, caller);
   if (first.formatError === undefined) return { ...first, formatErrors: 0, usage };
   const again = [...visible, first.message, new HumanMessage(repairPrompt(first.formatError))];
   const second = await ask(parts, repairChatHistory(again).messages, config, lastStep, true);
@@ -132,7 +133,7 @@ async function converse(
       [FORMAT_ERROR_KEY]: second.formatError,
     };
   }
-  const both = addModelCall(usage, second.message, second.latencyMs);
+  const both = addModelCall(usage, second.message, second.latencyMs, caller);
   return { ...second, formatErrors: second.formatError === undefined ? 1 : 2, usage: both };
 }
 

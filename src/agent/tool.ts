@@ -49,7 +49,7 @@ export function toolNode(parts: AgentParts) {
       written.push(...(messages as BaseMessage[]));
       const outcome = outcomeOf((messages as BaseMessage[]).at(-1));
       if (!outcome) continue;
-      usage = withCost(addOutcome(usage, outcome), parts.prices);
+      usage = withCost(addOutcome(usage, outcome, parts.models.auxiliary), parts.prices);
       working = { ...working, usage };
     }
     const replaced = written.some((message) => message.id === REMOVE_ALL_MESSAGES);

@@ -1,12 +1,7 @@
 /** What an invocation cost: calls, tokens, time and, where prices are known, money. Pure. */
 import type { AIMessage } from "@langchain/core/messages";
+import { costOf, type ModelTokens, type Prices } from "../lib/usage.js";
 import type { CallUsage, MemoryOp, MemoryOpOutcome } from "../types.js";
-
-/** Price of a model in money per million tokens; the currency is yours. */
-export interface ModelPrice {
-  input: number;
-  output: number;
-}
 
 /** What one operation cost over an invocation. */
 export interface OperationUsage {
@@ -25,21 +20,24 @@ export interface AgentUsage {
   /** Calls of the summariser, and the one for a structured answer. */
   auxiliary: CallUsage;
   operations: Partial<Record<MemoryOp, OperationUsage>>;
-  /** Of all model calls; null when no prices were given. */
+  /** All calls by the name of the model, as in the usage of a recording (`agemem trace`). */
+  models: Readonly<Record<string, ModelTokens>>;
+  /** Of all model calls, by the table of prices; null without a table, or when it lacks a model that used tokens. */
   cost: number | null;
 }
 
-/** Prices of the acting model and of the summariser, which is the acting model unless given. */
-export interface Prices {
-  policy: ModelPrice;
-  auxiliary?: ModelPrice;
+/** Who made a call. */
+export interface Caller {
+  role: "policy" | "auxiliary";
+  /** Name of the model. */
+  model: string;
 }
 
 const NO_CALLS: CallUsage = { calls: 0, promptTokens: 0, completionTokens: 0, latencyMs: 0 };
 
 /** At the start of an invocation. */
 export function noUsage(): AgentUsage {
-  return { policy: NO_CALLS, auxiliary: NO_CALLS, operations: {}, cost: null };
+  return { policy: NO_CALLS, auxiliary: NO_CALLS, operations: {}, models: {}, cost: null };
 }
 
 /** With one more model call. Tokens are 0 where the server reported none. */
@@ -47,15 +45,15 @@ export function addModelCall(
   usage: AgentUsage,
   response: AIMessage,
   latencyMs: number,
-  role: "policy" | "auxiliary" = "policy",
+  { role, model }: Caller,
 ): AgentUsage {
   const { input_tokens = 0, output_tokens = 0 } = response.usage_metadata ?? {};
   const call = { calls: 1, promptTokens: input_tokens, completionTokens: output_tokens, latencyMs };
-  return { ...usage, [role]: plus(usage[role], call) };
+  return { ...usage, [role]: plus(usage[role], call), models: charged(usage.models, model, call) };
 }
 
-/** With one more memory operation. */
-export function addOutcome(usage: AgentUsage, outcome: MemoryOpOutcome): AgentUsage {
+/** With one more memory operation. `summarizer` names the model of its own calls. */
+export function addOutcome(usage: AgentUsage, outcome: MemoryOpOutcome, summarizer: string): AgentUsage {
   const { calls, refused, latencyMs, tokensSaved } = usage.operations[outcome.op] ?? {
     calls: 0,
     refused: 0,
@@ -68,10 +66,13 @@ export function addOutcome(usage: AgentUsage, outcome: MemoryOpOutcome): AgentUs
     latencyMs: latencyMs + outcome.latencyMs,
     tokensSaved: tokensSaved + Math.max(0, outcome.tokensBefore - outcome.tokensAfter),
   };
+  const counted = { ...usage, operations: { ...usage.operations, [outcome.op]: operation } };
+  const { auxiliary } = outcome;
+  if (!auxiliary) return counted;
   return {
-    ...usage,
-    auxiliary: outcome.auxiliary ? plus(usage.auxiliary, outcome.auxiliary) : usage.auxiliary,
-    operations: { ...usage.operations, [outcome.op]: operation },
+    ...counted,
+    auxiliary: plus(usage.auxiliary, auxiliary),
+    models: charged(usage.models, summarizer, auxiliary),
   };
 }
 
@@ -82,13 +83,17 @@ export function operationsOf(usage: AgentUsage): number {
 
 /** With the money filled in. */
 export function withCost(usage: AgentUsage, prices: Prices | undefined): AgentUsage {
-  if (!prices) return usage;
-  const cost = price(usage.policy, prices.policy) + price(usage.auxiliary, prices.auxiliary ?? prices.policy);
-  return { ...usage, cost };
+  return prices ? { ...usage, cost: costOf(usage, prices) } : usage;
 }
 
-function price({ promptTokens, completionTokens }: CallUsage, { input, output }: ModelPrice): number {
-  return (promptTokens * input + completionTokens * output) / 1e6;
+function charged(models: AgentUsage["models"], name: string, call: CallUsage): AgentUsage["models"] {
+  const { calls, promptTokens, completionTokens } = models[name] ?? NO_CALLS;
+  const sum = {
+    calls: calls + call.calls,
+    promptTokens: promptTokens + call.promptTokens,
+    completionTokens: completionTokens + call.completionTokens,
+  };
+  return { ...models, [name]: sum };
 }
 
 function plus(a: CallUsage, b: CallUsage): CallUsage {

@@ -116,12 +116,12 @@ export function totalUsage(usage: UsageByOperation): OperationUsage {
 }
 
 /**
- * The price of a row or a total; null when the table lacks a model that used tokens.
+ * The price of a row, a total or an agent's `usage`; null when the table lacks a model that used tokens.
  *
  * @example
  * costOf(totalUsage(result.usage), { "gpt-4o-mini": { input: 0.15, output: 0.6 } });
  */
-export function costOf(usage: OperationUsage, prices: Prices): number | null {
+export function costOf(usage: Pick<OperationUsage, "models">, prices: Prices): number | null {
   let cost = 0;
   for (const [model, tokens] of Object.entries(usage.models)) {
     const price = prices[model];

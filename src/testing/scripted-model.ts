@@ -66,7 +66,11 @@ export class ScriptedChatModel extends BaseChatModel<ScriptedCallOptions> {
   private readonly record: ScriptedCall[] = [];
   private callIds = 0;
 
-  constructor(steps: readonly ScriptedStep[]) {
+  /** @param model name under which callbacks and `usage` know the model; default "scripted" */
+  constructor(
+    steps: readonly ScriptedStep[],
+    readonly model = "scripted",
+  ) {
     super({});
     this.steps = [...steps];
   }
@@ -88,7 +92,7 @@ export class ScriptedChatModel extends BaseChatModel<ScriptedCallOptions> {
 
   /** What callbacks see of a call, in the form ChatOpenAI uses. */
   override invocationParams(options?: this["ParsedCallOptions"]): Record<string, unknown> {
-    return { model: "scripted", tools: (options?.tools ?? []).map((each) => convertToOpenAITool(each)) };
+    return { model: this.model, tools: (options?.tools ?? []).map((each) => convertToOpenAITool(each)) };
   }
 
   override bindTools(

@@ -131,6 +131,17 @@ describe('memoryConsistency "checkpoint"', () => {
     }
   });
 
+  it("leaves no branch behind when a model fails at the first step of a thread, however often it is tried", async () => {
+    const down = new Error("down");
+    const agent = make([down, down, add("Ada lives in Oslo."), "Noted."]);
+    await expect(agent.invoke(says("1"), ada("t"))).rejects.toThrow();
+    await expect(agent.invoke(null, ada("t"))).rejects.toThrow();
+    expect((await store.branches()).map(({ name }) => name)).toEqual(["main"]);
+    const result = await agent.invoke(null, ada("t"));
+    expect(await memoriesOf(result)).toEqual(["Ada is 36.", "Ada lives in Oslo."]);
+    expect(await store.branches()).toHaveLength(2);
+  });
+
   it("needs a store with versions", () => {
     const options = { model: new ScriptedChatModel([]), store: new InMemoryStore() };
     expect(() => createAgeMemAgent({ ...options, memoryConsistency: "checkpoint" })).toThrow(

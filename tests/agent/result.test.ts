@@ -3,8 +3,12 @@ import { AIMessage, AIMessageChunk, HumanMessage } from "@langchain/core/message
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
+import { costOf, totalUsage } from "../../src/lib/usage.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
+import { TrajectoryRecorder } from "../../src/trajectory/recorder.js";
+import { usageOfSteps } from "../../src/trajectory/usage.js";
+import { METADATA } from "../../src/types.js";
 import { ada, calls, openStore, says, scripted } from "./helpers.js";
 
 let store: FaissStore;
@@ -80,12 +84,14 @@ describe("usage", () => {
   });
 
   it("counts calls, tokens, operations and money of the invocation", async () => {
-    const summarizer = new ScriptedChatModel([reply("They talked.", 500, 50)]);
-    const prices = { policy: { input: 2, output: 10 }, auxiliary: { input: 1, output: 1 } };
+    const summarizer = new ScriptedChatModel([reply("They talked.", 500, 50)], "notes");
+    const prices = { scripted: { input: 2, output: 10 }, notes: { input: 1, output: 1 } };
     const { agent } = scripted([acts, reply("Done.", 1200, 20)], { store, summarizer, prices });
     const talk = "I would like to tell you at length about my many visits to the harbour of Oslo. ".repeat(5);
     const messages = [new HumanMessage(talk), new AIMessage("Hm."), new HumanMessage("Now.")];
-    const { usage } = await agent.invoke({ messages }, ada());
+    const recorder = new TrajectoryRecorder();
+    const run = { ...ada(), callbacks: [recorder], metadata: { [METADATA.rolloutId]: "r1" } };
+    const { usage } = await agent.invoke({ messages }, run);
     expect(usage.policy).toMatchObject({ calls: 2, promptTokens: 2200, completionTokens: 120 });
     expect(usage.auxiliary).toMatchObject({ calls: 1, promptTokens: 500, completionTokens: 50 });
     expect(usage.operations).toMatchObject({
@@ -94,7 +100,25 @@ describe("usage", () => {
       SUMMARY: { calls: 1, refused: 0 },
     });
     expect(usage.operations.SUMMARY?.tokensSaved).toBeGreaterThan(20);
+    expect(usage.models).toEqual({
+      scripted: { calls: 2, promptTokens: 2200, completionTokens: 120 },
+      notes: { calls: 1, promptTokens: 500, completionTokens: 50 },
+    });
     expect(usage.cost).toBeCloseTo((2200 * 2 + 120 * 10 + 500 + 50) / 1e6, 12);
+    // The table and the names are those of a recording, so both come to the same sum.
+    expect(usage.cost).toBe(costOf(totalUsage(usageOfSteps(recorder.take("r1"))), prices));
+    expect(costOf(usage, { scripted: prices.scripted })).toBeNull();
+  });
+
+  it("charges a structured answer to the acting model, whoever summarises", async () => {
+    const { agent } = scripted([reply("Oslo.", 100, 10), structured({ city: "Oslo" })], {
+      store,
+      summarizer: new ScriptedChatModel([], "notes"),
+      responseFormat: city,
+      prices: { scripted: { input: 2, output: 10 }, notes: { input: 1, output: 1 } },
+    });
+    const { usage } = await agent.invoke(says("Where do I live?"), ada());
+    expect(usage.cost).toBeCloseTo((120 * 2 + 15 * 10) / 1e6, 12);
   });
 
   it("begins anew with each invocation and costs null without prices; a repaired response counts twice", async () => {
