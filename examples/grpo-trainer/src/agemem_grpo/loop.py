@@ -21,7 +21,8 @@ from typing import Any
 
 import torch
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from transformers.utils import logging as transformers_logging
 from trl import GRPOConfig
 
 from .batch import Sample, samples_of
@@ -66,6 +67,7 @@ class Loop:
         done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
         if done >= train.iterations * train.updates and self.folder.model.exists():
             return
+        transformers_logging.disable_progress_bar()  # one per saved file, within our own
         torch.manual_seed(self.seed)
         torch.set_num_threads(self.settings.threads)
         with tqdm(total=train.iterations, initial=done // train.updates, unit="it", desc=self.folder.root.name) as bar:
@@ -93,14 +95,17 @@ class Loop:
             from peft import LoraConfig
 
             lora = LoraConfig(**settings.train.lora)
-        return StepwiseGRPOTrainer(
+        trainer = StepwiseGRPOTrainer(
             model=model,
             args=trainer_config(settings, self.folder, seed=self.seed),
             feed=self.feed,
+            normalise=settings.train.normalise,  # type: ignore[arg-type]
             processing_class=tokenizer,
             peft_config=lora,
             callbacks=[_Recorder(self, bar)],
         )
+        trainer.remove_callback(PrinterCallback)  # the bar says it, and metrics.jsonl keeps it
+        return trainer
 
     def _iteration(self, iteration: int) -> list[list[Sample]]:
         began = time.monotonic()
@@ -256,7 +261,6 @@ def trainer_config(settings: Settings, folder: RunFolder, *, seed: int) -> GRPOC
         "beta": train.beta,
         "epsilon": train.clip,
         "loss_type": train.loss_type,
-        "mask_truncated_completions": train.mask_truncated,
         "temperature": temperature,
         "save_strategy": "steps",
         "save_steps": train.checkpoint_every * train.updates,

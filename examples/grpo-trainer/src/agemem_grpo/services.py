@@ -45,7 +45,7 @@ class Services:
         self._service_port = free_port() if service.url is None else 0
         self.policy_url = server.url or f"http://127.0.0.1:{self._server_port}/v1"
         service_url = service.url or f"http://127.0.0.1:{self._service_port}"
-        self._weights = Path(settings.model)
+        self._weights, self._version = Path(settings.model), 0
         policy = {"model": MODEL_NAME, "base_url": self.policy_url}
         self.rollouts = RolloutService(service_url, merged(settings.rollout, {"policy": policy}))
 
@@ -76,7 +76,7 @@ class Services:
 
         Errors: :class:`WeightsError` when it refuses them or does not answer for ``patience_s`` seconds.
         """
-        self._weights = folder
+        self._weights, self._version = folder, version
         url = self.policy_url.removesuffix("/v1") + "/update_weights"
         deadline = time.monotonic() + patience_s
         while True:
@@ -101,8 +101,9 @@ class Services:
 
         def command() -> Sequence[str]:
             own = [sys.executable, "-m", "agemem_grpo.server", "--model", str(self._weights.resolve())]
+            own += ["--version", str(self._version)]
             own += ["--host", "127.0.0.1", "--port", str(port), "--device", server.device]
-            return [*own, "--threads", str(server.threads), "--name", MODEL_NAME, *server.arguments]
+            return [*own, "--threads", str(server.threads), "--model-name", MODEL_NAME, *server.arguments]
 
         env = {"OMP_NUM_THREADS": str(server.threads)}
         return ChildSpec("policy-server", command, f"http://127.0.0.1:{port}/health", env=env)

@@ -54,7 +54,10 @@ class TrainSettings:
     """Half-width of PPO's clip range around 1."""
     max_grad_norm: float = 1.0
     weight_decay: float = 0.0
-    loss_type: str = "grpo"
+    loss_type: str = "dapo"
+    """TRL's name of the normalisation; ``dapo`` is the mean over the trained tokens of a step."""
+    normalise: str = "token"
+    """``trajectory`` lets every trajectory weigh the same, however many tokens it has."""
     min_reward_std: float = 0.0
     """Groups whose rewards deviate no more than this are left out, besides those of equal rewards."""
     mask_truncated: bool = False
