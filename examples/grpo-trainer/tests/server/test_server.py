@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from agemem_grpo.server import PolicyServer, ServerOptions
 from agemem_grpo.server.errors import WeightsError
@@ -222,6 +224,23 @@ def test_new_weights_answer_under_their_version(own: PolicyServer, tmp_path: Pat
     assert weights_behind(own) == (5, 1)
     (model,) = httpx.get(f"{own.url}/models").json()["data"]
     assert (model["id"], model["policy_version"], model["root"]) == ("policy", 5, str(tmp_path / "new"))
+
+
+def test_serves_a_lora_adapter_merged_into_its_base(own: PolicyServer, folder: Path, tmp_path: Path) -> None:
+    base = AutoModelForCausalLM.from_pretrained(folder)
+    adapted = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj", "v_proj"]))
+    torch.manual_seed(0)
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    adapted.save_pretrained(tmp_path / "adapter")
+    assert update(own, tmp_path / "adapter", 2).status_code == 200
+    with httpx.Client(base_url=own.url) as client:
+        answer = chat(client)
+    prompts, ids = [answer["prompt_token_ids"]], [answer["choices"][0]["token_ids"]]
+    given = [entry["logprob"] for entry in answer["choices"][0]["logprobs"]["content"]]
+    assert given == pytest.approx(plain_logps(adapted.eval(), prompts, ids)[0], abs=1e-4)
+    assert given != pytest.approx(plain_logps(tiny_model(), prompts, ids)[0], abs=1e-2)
 
 
 def test_all_requests_are_answered_while_weights_change(own: PolicyServer, tmp_path: Path) -> None:

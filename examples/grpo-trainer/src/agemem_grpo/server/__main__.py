@@ -12,6 +12,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from transformers.utils import logging
+
 from agemem_grpo.server.errors import WeightsError
 from agemem_grpo.server.policy_server import PolicyServer, ServerOptions
 
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 2 when the folder cannot be served or the address not be bound."""
     given = vars(parser().parse_args(arguments))
     model, version = given.pop("model"), given.pop("version")
+    # A bar per loading of weights would fill the log of a training run.
+    logging.disable_progress_bar()
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
