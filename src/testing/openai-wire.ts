@@ -24,6 +24,8 @@ export interface WireReply {
   usage?: { prompt_tokens: number; completion_tokens: number };
   /** The generated tokens; default: the words of content and tool calls. */
   tokens?: WireToken[];
+  /** Token ids of the prompt, as a chat template and a tokenizer make them; default: those of its words. */
+  promptTokenIds?: readonly number[];
   /** Drops the connection after so many stream chunks. */
   cutAfter?: number;
 }
@@ -58,6 +60,7 @@ interface Prepared {
   readonly message: Record<string, unknown>;
   readonly toolCalls: Record<string, unknown>[];
   readonly tokens: readonly WireToken[];
+  readonly promptIds: readonly number[];
   readonly finish: string;
   readonly usage: Record<string, number>;
 }
@@ -73,7 +76,8 @@ function prepare(reply: WireReply, request: WireRequest): Prepared {
   }));
   const generated = [reply.reasoning, reply.content, ...toolCalls.map((c) => JSON.stringify(c.function))];
   const tokens = reply.tokens ?? wireTokens(generated.filter(Boolean).join(" "));
-  const prompt = reply.usage?.prompt_tokens ?? promptTokenIds(request).length;
+  const promptIds = reply.promptTokenIds ?? promptTokenIds(request);
+  const prompt = reply.usage?.prompt_tokens ?? promptIds.length;
   const completion = reply.usage?.completion_tokens ?? tokens.length;
   return {
     message: {
@@ -84,6 +88,7 @@ function prepare(reply: WireReply, request: WireRequest): Prepared {
     },
     toolCalls,
     tokens,
+    promptIds,
     finish: reply.finish_reason ?? (toolCalls.length > 0 ? "tool_calls" : "stop"),
     usage: { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
   };
@@ -91,14 +96,14 @@ function prepare(reply: WireReply, request: WireRequest): Prepared {
 
 /** The body of an answer that is not streamed. */
 export function completionBody(reply: WireReply, request: WireRequest, id: string): Record<string, unknown> {
-  const { message, tokens, finish, usage } = prepare(reply, request);
+  const { message, tokens, promptIds, finish, usage } = prepare(reply, request);
   return {
     ...head(request, id, "chat.completion"),
     choices: [
       { index: 0, message, finish_reason: finish, ...extras(request, tokens), ...logprobs(request, tokens) },
     ],
     usage,
-    ...(request.return_token_ids && { prompt_token_ids: promptTokenIds(request) }),
+    ...(request.return_token_ids && { prompt_token_ids: promptIds }),
   };
 }
 
@@ -108,34 +113,33 @@ export function completionChunks(
   request: WireRequest,
   id: string,
 ): Record<string, unknown>[] {
-  const { message, toolCalls, tokens, finish, usage } = prepare(reply, request);
+  const { message, toolCalls, tokens, promptIds, finish, usage } = prepare(reply, request);
   const common = head(request, id, "chat.completion.chunk");
-  const chunk = (delta: Record<string, unknown>, part: readonly WireToken[] = []) => ({
-    ...common,
-    choices: [{ index: 0, delta, finish_reason: null, ...extras(request, part), ...logprobs(request, part) }],
-  });
-  const first = chunk({ role: "assistant", content: "" });
-  const out: Record<string, unknown>[] = [
-    request.return_token_ids ? { ...first, prompt_token_ids: promptTokenIds(request) } : first,
-  ];
-  if (reply.reasoning !== undefined) out.push(chunk({ reasoning_content: reply.reasoning }));
-  const words = wireTokens(String(message.content ?? ""));
-  const perWord = toolCalls.length === 0 && tokens.length === words.length;
-  words.forEach((word, i) => {
-    out.push(chunk({ content: word.text }, perWord ? tokens.slice(i, i + 1) : []));
-  });
+  const deltas: Record<string, unknown>[] = [];
+  if (reply.reasoning !== undefined) deltas.push({ reasoning_content: reply.reasoning });
+  for (const word of wireTokens(String(message.content ?? ""))) deltas.push({ content: word.text });
   toolCalls.forEach((call, index) => {
     const { name, arguments: text } = call.function as { name: string; arguments: string };
-    out.push(chunk({ tool_calls: [{ index, ...call, function: { name, arguments: "" } }] }));
+    deltas.push({ tool_calls: [{ index, ...call, function: { name, arguments: "" } }] });
     for (const part of text.match(/[\s\S]{1,12}/g) ?? []) {
-      out.push(chunk({ tool_calls: [{ index, function: { arguments: part } }] }));
+      deltas.push({ tool_calls: [{ index, function: { arguments: part } }] });
     }
   });
-  // Tokens that fall on no single chunk all come with the last one, as the protocol allows.
-  const last = chunk({}, perWord ? [] : tokens);
-  out.push({ ...last, choices: last.choices.map((choice) => ({ ...choice, finish_reason: finish })) });
-  if (request.stream_options?.include_usage) out.push({ ...common, choices: [], usage });
-  return out;
+  deltas.push({});
+  const chunk = (delta: Record<string, unknown>, part: readonly WireToken[], end: string | null) => ({
+    ...common,
+    choices: [{ index: 0, delta, finish_reason: end, ...extras(request, part), ...logprobs(request, part) }],
+  });
+  const first = chunk({ role: "assistant", content: "" }, [], null);
+  const rest = deltas.map((delta, i) => {
+    const end = i === deltas.length - 1;
+    return chunk(delta, tokens.slice(i, end ? undefined : i + 1), end ? finish : null);
+  });
+  return [
+    request.return_token_ids ? { ...first, prompt_token_ids: promptIds } : first,
+    ...rest,
+    ...(request.stream_options?.include_usage ? [{ ...common, choices: [], usage }] : []),
+  ];
 }
 
 /** An error body in OpenAI's form. */

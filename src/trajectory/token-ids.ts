@@ -20,7 +20,7 @@ export interface ServerTokens {
 export interface TokenSources {
   /** The raw response body, as LangChain keeps it in `additional_kwargs.__raw_response`. */
   raw?: unknown;
-  /** OpenAI-form log-probabilities from `response_metadata.logprobs`; complete also when streamed. */
+  /** OpenAI-form log-probabilities, from `response_metadata.logprobs` or the generation's info. */
   logprobs?: unknown;
   /** The server's own counts, to check against. */
   promptTokens?: number | null;
@@ -39,8 +39,7 @@ export function extractTokens(sources: TokenSources): ServerTokens {
   const choice = record(list(body.choices)?.[0]);
   const extension = record(body.sglext);
   const meta = list(record(choice.meta_info).output_token_logprobs);
-  const content =
-    list(record(sources.logprobs).content) ?? list(record(choice.logprobs).content) ?? undefined;
+  const content = longer(list(record(sources.logprobs).content), list(record(choice.logprobs).content));
 
   const promptTokenIds =
     ids(body.prompt_token_ids) ?? ids(choice.prompt_token_ids) ?? ids(first(extension.prompt_token_ids));
@@ -74,6 +73,14 @@ function reconcile(found: Omit<ServerTokens, "mismatch">, counts: TokenSources):
     return { ...found, mismatch: `${prompt} prompt token ids and ${promptTokens} prompt tokens in usage` };
   }
   return { ...found, mismatch: null };
+}
+
+/**
+ * Streamed, either copy may lack chunks: LangChain keeps the last one's only where a callback handler set off the
+ * streaming, and a body may not have been merged. One is then a part of the other.
+ */
+function longer(a: unknown[] | undefined, b: unknown[] | undefined): unknown[] | undefined {
+  return (b?.length ?? 0) > (a?.length ?? 0) ? b : a;
 }
 
 /** SGLang's extension holds one list per choice, or the list itself. */

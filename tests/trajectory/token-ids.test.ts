@@ -94,19 +94,21 @@ describe("extractTokens", () => {
     expect(extractTokens({ raw }).logprobs).toEqual([-1, -2]);
   });
 
-  it("prefers the streamed log-probabilities, which are whole, to those of the merged body", () => {
-    const raw = {
-      prompt_token_ids: [1],
-      choices: [{ token_ids: [2, 3], logprobs: { content: content([["b", -2]]) } }],
-    };
-    const logprobs = {
-      content: content([
-        ["a", -1],
-        ["b", -2],
-      ]),
-    };
-    expect(extractTokens({ raw, logprobs }).logprobs).toEqual([-1, -2]);
-  });
+  it.each(["the body", "LangChain's copy"])(
+    "takes the whole log-probabilities where %s lacks chunks",
+    (part) => {
+      const whole = {
+        content: content([
+          ["a", -1],
+          ["b", -2],
+        ]),
+      };
+      const cut = { content: content([["b", -2]]) };
+      const [inBody, logprobs] = part === "the body" ? [cut, whole] : [whole, cut];
+      const raw = { prompt_token_ids: [1], choices: [{ token_ids: [2, 3], logprobs: inBody }] };
+      expect(extractTokens({ raw, logprobs }).logprobs).toEqual([-1, -2]);
+    },
+  );
 
   it("makes nothing up", () => {
     const none = {
