@@ -28,11 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A stopped study or container must end its servers: SIGTERM then runs the same clean-up as Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _parser().parse_args(arguments)
+    from .prepare import PrepareError
     from .run import StudyError
 
     try:
         options.command(options)
-    except (*EXPECTED, StudyError) as error:
+    except (*EXPECTED, PrepareError, StudyError) as error:
         print(f"agemem-grpo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -110,7 +111,7 @@ def overrides_of(pairs: Sequence[str]) -> dict[str, Any]:
 def _train(options: argparse.Namespace) -> None:
     from .run import train
 
-    settings = read_settings(options.config, overrides_of(options.set))
+    settings = read_settings(options.config, overrides_of(options.set), out=options.out)
     train(settings, options.out, variant=options.variant, seed=options.seed, evaluations=not options.no_evaluation)
 
 
@@ -122,9 +123,9 @@ def _study(options: argparse.Namespace) -> None:
     for variant in variants:
         if variant not in VARIANTS:
             raise SettingsError(f"There is no variant {variant!r}: {', '.join(VARIANTS)}")
-    read_settings(options.config, overrides_of(options.set))  # a mistake shows here and not in nine logs
+    settings = read_settings(options.config, overrides_of(options.set), out=options.out)
     command = train_command(options.config, options.set)
-    study(command, options.out, variants=variants, seeds=range(options.seeds), jobs=options.jobs)
+    study(settings, command, options.out, variants=variants, seeds=range(options.seeds), jobs=options.jobs)
     print(write_report(options.out, options.out))
 
 
@@ -133,7 +134,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from .services import Services
 
     overrides = overrides_of(options.set) | {"model": options.model}
-    settings = read_settings(options.config, overrides)
+    settings = read_settings(options.config, overrides, out=options.out)
     folder = RunFolder(options.out)
     with folder.locked(), Services(settings, folder) as services:
         services.load_weights(Path(settings.model), 0)

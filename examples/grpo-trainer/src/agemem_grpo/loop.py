@@ -215,7 +215,7 @@ class Loop:
         temporary.replace(folder)
 
 
-class _Recorder(TrainerCallback):
+class _Recorder(TrainerCallback):  # type: ignore[misc]
     """Turns the trainer's logs and checkpoints into lines of metrics: one per iteration, written when sealed."""
 
     def __init__(self, loop: Loop, bar: Any) -> None:

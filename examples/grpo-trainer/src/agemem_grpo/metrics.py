@@ -11,7 +11,7 @@ import random
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ OPERATIONS = ("ADD", "UPDATE", "DELETE", "RETRIEVE", "SUMMARY", "FILTER")
 STAGES = (1, 2, 3)
 
 
-def all_returns(parts: dict[str, float | None] | Any) -> float | None:
+def all_returns(parts: Mapping[str, float | None]) -> float | None:
     """R(tau) with every weight 1/3, from the parts of a record, whatever reward the run itself used.
 
     It makes runs with different rewards comparable. None when a part was not scored.
@@ -31,8 +31,8 @@ def all_returns(parts: dict[str, float | None] | Any) -> float | None:
     >>> round(all_returns({"task": 1.0, "context": 0.5, "memory": 0.0, "penalty": 0.0}), 3)
     0.5
     """
-    terms = [parts.get(name) for name in ("task", "context", "memory", "penalty")]
-    if any(term is None for term in terms):
+    terms = [value for name in ("task", "context", "memory", "penalty") if (value := parts.get(name)) is not None]
+    if len(terms) < 4:
         return None
     task, context, memory, penalty = terms
     return (task + context + memory) / 3 + penalty

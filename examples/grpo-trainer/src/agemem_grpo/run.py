@@ -12,9 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
+from tqdm import tqdm
+
+from .prepare import prepare
 from .settings import VARIANTS, Settings, SettingsError
 from .state import RunFolder
 
@@ -41,6 +44,7 @@ def train(settings: Settings, out: Path, *, variant: str, seed: int, evaluations
     from .loop import Loop
     from .services import Services
 
+    prepare(settings)
     folder = run_folder(out, variant, seed)
     with folder.locked():
         folder.claim(dataclasses.asdict(settings), settings.fingerprint())
@@ -57,13 +61,16 @@ def train(settings: Settings, out: Path, *, variant: str, seed: int, evaluations
                 evaluate(settings, services, after, version=settings.train.iterations, seed=seed)
 
 
-def study(command: Sequence[str], out: Path, *, variants: Sequence[str], seeds: Sequence[int], jobs: int) -> None:
+def study(
+    settings: Settings, command: Sequence[str], out: Path, *, variants: Sequence[str], seeds: Sequence[int], jobs: int
+) -> None:
     """Makes the runs of all variants and seeds, ``jobs`` at a time, each in a process of its own.
 
     ``command`` is the beginning of the command line of one run, ``--variant``, ``--seed`` and ``--out`` are added.
     Runs that are finished end at once. Errors: :class:`StudyError` after all others have ended.
     """
     out.mkdir(parents=True, exist_ok=True)
+    prepare(settings)
     # Seed by seed: an interrupted study then has whole comparisons.
     runs = [(variant, seed) for seed in seeds for variant in variants]
     processes: list[subprocess.Popen[bytes]] = []
@@ -77,12 +84,18 @@ def study(command: Sequence[str], out: Path, *, variants: Sequence[str], seeds: 
             process = subprocess.Popen([*command, *arguments], stdout=file, stderr=subprocess.STDOUT)
             processes.append(process)
             status = process.wait()
-        print(f"{variant} seed {seed}: exit {status} after {time.monotonic() - began:.0f} s", flush=True)
+        bar.write(f"{variant} seed {seed}: exit {status} after {time.monotonic() - began:.0f} s")
         return f"{variant} seed {seed} ended with {status}: see {log}" if status else None
 
     pool = ThreadPoolExecutor(max_workers=jobs)
+    folders = [run_folder(out, *run) for run in runs]
+    bar = tqdm(total=len(runs) * settings.train.iterations, unit="it", desc=out.name)
     try:
-        problems = [problem for problem in pool.map(one, runs) if problem]
+        futures = [pool.submit(one, run) for run in runs]
+        while wait(futures, timeout=1.0).not_done:
+            bar.n = sum(len(folder.read_metrics()) for folder in folders)
+            bar.refresh()
+        problems = [problem for future in futures if (problem := future.result())]
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
@@ -91,6 +104,7 @@ def study(command: Sequence[str], out: Path, *, variants: Sequence[str], seeds: 
         raise
     finally:
         pool.shutdown()
+        bar.close()
     if problems:
         raise StudyError("; ".join(problems))
 

@@ -141,7 +141,7 @@ class RolloutService:
 
     def _join(self, thread: str, run: str) -> Json | None:
         """The final state; None when the service does not know the run (any more)."""
-        values = self._call("GET", f"/threads/{thread}/runs/{run}/join", missing_ok=True)
+        values: Json | None = self._call("GET", f"/threads/{thread}/runs/{run}/join", missing_ok=True)
         if values is None:
             return None
         error = values.get("__error__")

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import httpx
 
+from .project import find_project
 from .service import RolloutService, merged
-from .settings import Settings, SettingsError
+from .settings import Settings
 from .state import RunFolder, write_atomically
 from .supervise import ChildSpec, Supervisor, free_port
 
@@ -117,8 +118,6 @@ class Services:
         write_atomically(home / "langgraph.json", json.dumps(config, indent=2) + "\n")
         write_atomically(home / ".gitignore", ".langgraph_api\n")
         program = project / "node_modules/@langchain/langgraph-cli/dist/cli/cli.mjs"
-        if not program.exists():
-            raise SettingsError(f"{program} does not exist: run `npm ci` in {project}")
         port = str(self._service_port)
         # --no-reload: files of the run change all the time.
         flags = ["--no-browser", "--no-reload", "--host", "127.0.0.1", "--port", port]
@@ -132,16 +131,3 @@ class Services:
         }
         health = f"http://127.0.0.1:{port}/ok"
         return ChildSpec("rollout-service", lambda: command, health, cwd=project, env=env)
-
-
-def find_project(project: str | None) -> Path:
-    """The checkout of agemem: as given, or the nearest folder upwards with `graphs/rollout.ts`.
-
-    Errors: `SettingsError`.
-    """
-    starts = [Path(project)] if project else [Path.cwd(), Path(__file__)]
-    for start in starts:
-        for folder in (start.resolve(), *start.resolve().parents):
-            if (folder / "graphs" / "rollout.ts").exists():
-                return folder
-    raise SettingsError("No checkout of agemem here: set service.project, or service.url of a running service")

@@ -115,6 +115,27 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareSettings:
+    """Table ``[prepare]``: tasks and a warm-started policy that are made first, in the folder of the study."""
+
+    train: str
+    """Source of the training tasks, as `agemem tasks` takes it."""
+    heldout: str
+    warm: str
+    """Source of the tasks whose rollouts by the rules are imitated."""
+    rollout: Mapping[str, Any] = field(default_factory=dict)
+    """Options of `agemem rollout` for them: ``k``, ``prompt``, ``temperature``, ..."""
+    export: Mapping[str, Any] = field(default_factory=dict)
+    """Options of `agemem export --to chat`."""
+    warm_start: Mapping[str, Any] = field(default_factory=dict)
+    """Options of `agemem-grpo warm-start`: ``steps``, ``hidden``, ..."""
+
+    def facts(self) -> Json:
+        """All fields as JSON values."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole settings file."""
 
@@ -128,6 +149,7 @@ class Settings:
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     service: ServiceSettings = field(default_factory=ServiceSettings)
+    prepare: PrepareSettings | None = None
     threads: int = 1
     """Threads of the trainer."""
     device: str = "cpu"
@@ -139,6 +161,9 @@ class Settings:
         for place in ("server", "service", "threads"):
             del facts[place]
         del facts["evaluate"]
+        if self.prepare is not None:
+            for made in ("model", "train_tasks", "heldout_tasks"):
+                del facts[made]
         for name in ("iterations", "checkpoint_every", "keep_checkpoints"):
             del facts["train"][name]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -147,8 +172,10 @@ class Settings:
 T = TypeVar("T")
 
 
-def read_settings(path: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
+def read_settings(path: Path, overrides: Mapping[str, Any] | None = None, *, out: Path | None = None) -> Settings:
     """Reads a TOML file; ``overrides`` are dotted names, such as ``{"train.iterations": 5}``.
+
+    With a table ``[prepare]`` model and task files are those made in ``out / "prepared"``.
 
     Errors: :class:`SettingsError` for a file that is missing, not TOML, or has unknown or wrong fields.
     """
@@ -160,6 +187,9 @@ def read_settings(path: Path, overrides: Mapping[str, Any] | None = None) -> Set
         raise SettingsError(f"{path} is not TOML: {error}") from error
     for name, value in (overrides or {}).items():
         _set(raw, name.split("."), value)
+    if "prepare" in raw and out is not None:
+        made = {"model": "policy", "train_tasks": "train.jsonl", "heldout_tasks": "heldout.jsonl"}
+        raw = {**{name: str(out / "prepared" / file) for name, file in made.items()}, **raw}
     return settings_of(raw)
 
 
@@ -170,6 +200,7 @@ def settings_of(raw: Mapping[str, Any]) -> Settings:
         "evaluate": EvaluateSettings,
         "server": ServerSettings,
         "service": ServiceSettings,
+        "prepare": PrepareSettings,
     }
     fields = dict(raw)
     for name, kind in tables.items():
