@@ -41,6 +41,8 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     cut by length into `gradient_accumulation_steps` pieces, each padded to its own longest sequence. The size of a
     piece follows from that; `per_device_train_batch_size` and `num_generations` only have to satisfy TRL.
 
+    With several processes the feed is asked in the main one, and each trains on its share.
+
     Settings of `GRPOConfig` that matter:
 
     - `max_steps`: must be given; the data set behind the trainer is a placeholder.
@@ -116,18 +118,21 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         """Takes samples from the feed and lays them out as the pieces that TRL's loss reads. `inputs` is blank."""
         samples = self._take()
         windows = self.args.steps_per_generation // self.args.gradient_accumulation_steps
-        order = torch.randperm(len(samples)).tolist() if windows > 1 else range(len(samples))
+        share = self._share(samples, windows)
+        order = torch.randperm(len(share)).tolist() if windows > 1 else range(len(share))
         pieces: list[Inputs] = []
-        padded = 0
         for window in range(windows):
-            batches = self._pieces([samples[i] for i in order[window::windows]])
-            padded += sum(batch.prompt_ids.numel() + batch.completion_ids.numel() for batch in batches)
+            batches = self._pieces([share[i] for i in order[window::windows]] or [_blank(share[0])])
             pieces.extend(self._inputs(batches, windows))
-        self._log_feed(samples, padded)
+        self._note("feed/samples", len(samples))
+        self._note("feed/tokens", sum(sum(one.completion_mask) for one in samples))
+        self._note("feed/advantage_abs", sum(abs(one.advantage) for one in samples) / len(samples))
+        masks = [mask for piece in pieces for mask in (piece["prompt_mask"], piece["completion_mask"])]
+        self._note("feed/padding", 1 - sum(float(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks))
         return pieces
 
     def _take(self) -> list[Sample]:
-        """This process's share of what the feed has next."""
+        """What the feed has next, the same in all processes."""
         began = time.perf_counter()
         box: list[Any] = [None]
         if self.accelerator.is_main_process:
@@ -142,17 +147,23 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         if box[0] is None:
             raise EmptyFeedError(f"The feed had no samples {self._max_empty} times at step {self.state.global_step}.")
         self._note("feed/seconds", time.perf_counter() - began)
-        share: list[Sample] = box[0][self.accelerator.process_index :: self.accelerator.num_processes]
-        return share or [_blank(box[0][0])]
+        return list(box[0])
+
+    def _share(self, samples: list[Sample], windows: int) -> list[Sample]:
+        """This process's share. All are of one size, because TRL gathers a figure per row of each piece."""
+        world = self.accelerator.num_processes
+        parts = world * windows * self.args.gradient_accumulation_steps
+        if self.loss_type not in TOKEN_MEAN_LOSSES and len(samples) % parts:
+            raise ValueError(
+                f"loss_type {self.loss_type!r} takes means of pieces, and {len(samples)} samples make no {parts} equal "
+                'ones: use loss_type="dapo", gradient_accumulation_steps=1, or a feed that returns a multiple'
+            )
+        blanks = [_blank(samples[0])] * (-len(samples) % world)
+        return [*samples, *blanks][self.accelerator.process_index :: world]
 
     def _pieces(self, samples: list[Sample]) -> list[Batch]:
         """One optimiser step cut into accumulation pieces of about equal numbers, like lengths together."""
         count = self.args.gradient_accumulation_steps
-        if self.loss_type not in TOKEN_MEAN_LOSSES and len(samples) % count:
-            raise ValueError(
-                f"loss_type {self.loss_type!r} takes means of pieces, and {len(samples)} samples make no {count} equal "
-                'ones: use loss_type="dapo", gradient_accumulation_steps=1, or a feed that returns a multiple'
-            )
         ordered = sorted(samples, key=lambda one: len(one.prompt_ids) + len(one.completion_ids))
         cuts = [len(ordered) * i // count for i in range(count + 1)]
         parts = [ordered[a:b] or [_blank(samples[0])] for a, b in pairwise(cuts)]
@@ -217,13 +228,6 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             self._note("ratio/max_deviation", max(deviations))
             self._ratios.clear()
         return loss
-
-    def _log_feed(self, samples: Sequence[Sample], padded: int) -> None:
-        real = sum(len(one.prompt_ids) + len(one.completion_ids) for one in samples)
-        self._note("feed/samples", len(samples))
-        self._note("feed/tokens", sum(sum(one.completion_mask) for one in samples))
-        self._note("feed/padding", 1 - real / padded)
-        self._note("feed/advantage_abs", sum(abs(one.advantage) for one in samples) / len(samples))
 
     def _note(self, name: str, value: float) -> None:
         self._metrics["train"][name].append(float(value))
