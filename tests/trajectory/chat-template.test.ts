@@ -8,6 +8,8 @@ import { InMemoryStore } from "@langchain/langgraph";
 import { ChatOpenAI } from "@langchain/openai";
 import { expect, it } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
+import { createAgentLoop } from "../../src/agent/loop.js";
+import { policyEndpoint } from "../../src/rollout/endpoint.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { openAiMessage } from "../../src/trajectory/exporters/openai-messages.js";
 import { EXPORTERS } from "../../src/trajectory/exporters/registry.js";
@@ -41,23 +43,18 @@ function script(protocol: Protocol): string[] {
   return [...calls.map(call), "<think>I know.</think><answer>In Tromsø, Zoë.</answer>"];
 }
 
-async function record(protocol: Protocol, streaming: boolean) {
+/** The graph on a model that users bring, or the loop on the model that rollouts bring. */
+type Driver = "graph" | "streamed graph" | "loop";
+
+async function record(protocol: Protocol, driver: Driver) {
   const server = await startTemplatedServer(script(protocol), protocol === "native");
   const recorder = new TrajectoryRecorder();
-  const agent = createAgeMemAgent({
-    model: new ChatOpenAI({
-      model: "policy",
-      apiKey: "none",
-      configuration: { baseURL: server.url },
-      maxRetries: 0,
-      logprobs: true,
-      __includeRawResponse: true,
-      modelKwargs: { return_token_ids: true },
-    }),
+  const { url: baseURL } = server;
+  const options = {
     store: new InMemoryStore(),
     protocol,
     summarizer: new ScriptedChatModel(["Zoë told where she lives."]),
-  });
+  };
   const messages = [
     new HumanMessage(noise),
     new AIMessage("No, thank you."),
@@ -66,9 +63,15 @@ async function record(protocol: Protocol, streaming: boolean) {
   const metadata = { [METADATA.rolloutId]: "r1", [METADATA.policyVersion]: 4 };
   const run = { callbacks: [recorder], context: { user_id: "zoe" }, metadata };
   try {
-    if (streaming) {
-      for await (const _ of await agent.stream({ messages }, { ...run, streamMode: ["messages"] }));
-    } else await agent.invoke({ messages }, run);
+    if (driver === "loop") {
+      const identity = { taskId: "t", groupId: "g", rolloutId: "r1", index: 0, seed: "0" };
+      const model = policyEndpoint({ model: "policy", baseURL, apiKey: "none" }).policy(identity);
+      await createAgentLoop({ ...options, model }).invoke({ messages }, run);
+    } else {
+      const agent = createAgeMemAgent({ ...options, model: chatOpenAI(baseURL) });
+      if (driver === "graph") await agent.invoke({ messages }, run);
+      else for await (const _ of await agent.stream({ messages }, { ...run, streamMode: ["messages"] }));
+    }
   } finally {
     await server.close();
   }
@@ -76,14 +79,25 @@ async function record(protocol: Protocol, streaming: boolean) {
   return { sampled: server.sampled, streamed, all: recorder.take("r1") };
 }
 
-it.each([
-  { protocol: "native", streaming: false },
-  { protocol: "native", streaming: true },
-  { protocol: "text", streaming: false },
-  { protocol: "text", streaming: true },
-] as const)("$protocol protocol, streaming $streaming", async ({ protocol, streaming }) => {
-  const { sampled, streamed, all } = await record(protocol, streaming);
-  expect(streamed).toEqual(new Array(4).fill(streaming));
+function chatOpenAI(baseURL: string): ChatOpenAI {
+  return new ChatOpenAI({
+    model: "policy",
+    apiKey: "none",
+    configuration: { baseURL },
+    maxRetries: 0,
+    logprobs: true,
+    __includeRawResponse: true,
+    modelKwargs: { return_token_ids: true },
+  });
+}
+
+it.each(
+  (["native", "text"] as const).flatMap((protocol) =>
+    (["graph", "streamed graph", "loop"] as const).map((driver) => ({ protocol, driver })),
+  ),
+)("$protocol protocol, $driver", async ({ protocol, driver }) => {
+  const { sampled, streamed, all } = await record(protocol, driver);
+  expect(streamed).toEqual(new Array(4).fill(driver === "streamed graph"));
   for (const step of all) stepSchema.parse(step);
   const steps = all.filter((step) => step.call_role === "policy");
   expect(steps.flatMap((s) => s.memory_ops.map((o) => [o.op, o.ok]))).toEqual([
