@@ -10,7 +10,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -20,20 +19,14 @@ from starlette.routing import Route
 
 from agemem_grpo.server.engine import Completion, Job
 from agemem_grpo.server.errors import ApiError, WeightsError
-from agemem_grpo.server.protocol import Answer, ChatRequest, chunks, read_request, response
+from agemem_grpo.server.hangup import unless_gone
+from agemem_grpo.server.protocol import Answer, ChatRequest, chunks, read_request, read_update, response
 from agemem_grpo.server.sampling import Sampling
 from agemem_grpo.server.texts import cut_at_stop
 from agemem_grpo.server.tool_parser import Parsed, parse_tool_calls
 
 if TYPE_CHECKING:
     from agemem_grpo.server.policy_server import PolicyServer
-
-
-class _Update(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    path: str = Field(min_length=1)
-    version: int = Field(ge=0)
 
 
 def create_app(server: PolicyServer) -> Starlette:
@@ -46,7 +39,7 @@ def create_app(server: PolicyServer) -> Starlette:
             Route("/health", routes.health),
             Route("/update_weights", routes.update_weights, methods=["POST"]),
         ],
-        exception_handlers={ApiError: _refuse, HTTPException: _no_route},
+        exception_handlers={ApiError: refuse, HTTPException: no_route},
     )
 
 
@@ -62,7 +55,7 @@ class _Routes:
             message = f"The model {asked.model!r} does not exist; this server has {name!r}"
             raise ApiError(404, message, code="model_not_found", param="model")
         job = self._job(asked)
-        completion = await _unless_gone(request, job, self.server)
+        completion = await unless_gone(request, asyncio.wrap_future(self.server.engine.submit(job)))
         if completion is None:
             # Nobody reads it; 499 is what proxies log for a client that hung up.
             return Response(status_code=499)
@@ -119,12 +112,7 @@ class _Routes:
         return JSONResponse({"status": "ok", "policy_version": server.version, **server.engine.figures()})
 
     async def update_weights(self, request: Request) -> Response:
-        try:
-            update = _Update.model_validate_json(await request.body())
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ApiError(400, f"{where}: {first['msg']}", code="invalid_request", param=where) from error
+        update = read_update(await request.body())
         try:
             await run_in_threadpool(self.server.update_weights, update.path, update.version)
         except WeightsError as error:
@@ -133,31 +121,16 @@ class _Routes:
         return JSONResponse({"status": "ok", "policy_version": self.server.version})
 
 
-async def _unless_gone(request: Request, job: Job, server: PolicyServer) -> Completion | None:
-    """The completion; None when the client hung up first, and the row is dropped."""
-    done: asyncio.Future[Completion] = asyncio.wrap_future(server.engine.submit(job))
-    gone: asyncio.Future[None] = asyncio.ensure_future(_disconnected(request))
-    try:
-        await asyncio.wait((done, gone), return_when=asyncio.FIRST_COMPLETED)
-        return done.result() if done.done() else None
-    finally:
-        gone.cancel()
-        done.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
+async def refuse(_: Request, error: Exception) -> Response:
+    """The answer for an ApiError."""
     if not isinstance(error, ApiError):
         raise error
     return JSONResponse(error.body(), status_code=error.status, headers=error.headers())
 
 
-async def _no_route(request: Request, error: Exception) -> Response:
+async def no_route(request: Request, error: Exception) -> Response:
+    """The answer for an unknown address or method."""
     if not isinstance(error, HTTPException):
         raise error
     message = f"{request.method} {request.url.path}: {error.detail}"
-    return await _refuse(request, ApiError(error.status_code, message, code="not_found"))
+    return await refuse(request, ApiError(error.status_code, message, code="not_found"))

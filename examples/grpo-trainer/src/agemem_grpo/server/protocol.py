@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,6 +20,7 @@ from agemem_grpo.server.errors import ApiError
 from agemem_grpo.server.tool_parser import Parsed
 
 Json = dict[str, Any]
+_Body = TypeVar("_Body", bound=BaseModel)
 
 
 class _Lenient(BaseModel):
@@ -116,10 +117,28 @@ class ChatRequest(BaseModel):
         return bool(self.tools) and self.tool_choice != "none"
 
 
+class WeightsUpdate(BaseModel):
+    """The body of POST /update_weights: a folder of the server's machine, and the number its weights get."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    path: Annotated[str, Field(min_length=1)]
+    version: Annotated[int, Field(ge=0)]
+
+
 def read_request(body: bytes) -> ChatRequest:
     """Raises ApiError 400 that names the first field at fault."""
+    return _read(ChatRequest, body)
+
+
+def read_update(body: bytes) -> WeightsUpdate:
+    """Raises ApiError 400 that names the first field at fault."""
+    return _read(WeightsUpdate, body)
+
+
+def _read(kind: type[_Body], body: bytes) -> _Body:
     try:
-        return ChatRequest.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         param = ".".join(str(part) for part in first["loc"]) or None
