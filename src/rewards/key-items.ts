@@ -15,14 +15,27 @@ const QUESTION_WORDS = new Set(
  * @example
  * keyItems("Who directed the film shot in Leland, North Carolina in 1986?"); // ["Leland", "North Carolina", "1986"]
  */
-export function keyItems(question: string): string[] {
-  const found = [...quoted(question), ...tagged(question), ...capitalised(question)]
+export function keyItems(question: string): readonly string[] {
+  const known = found.get(question);
+  if (known) return known;
+  if (found.size >= KEPT) found.clear();
+  const items = Object.freeze(itemsOf(question));
+  found.set(question, items);
+  return items;
+}
+
+/** The rollouts of a group ask the same question, and tagging it costs as much as the rest of a reward. */
+const KEPT = 500;
+const found = new Map<string, readonly string[]>();
+
+function itemsOf(question: string): string[] {
+  const named = [...quoted(question), ...tagged(question), ...capitalised(question)]
     .flatMap((item) => item.split(/[,;()]+/))
     .map(trimItem)
     .filter(
       (item) => item.length > 1 && /[\p{Lu}\p{N}]/u.test(item) && !QUESTION_WORDS.has(item.toLowerCase()),
     );
-  const unique = [...new Map(found.map((item) => [item.toLowerCase(), item])).values()];
+  const unique = [...new Map(named.map((item) => [item.toLowerCase(), item])).values()];
   const longest = unique.filter((item) => !unique.some((other) => other !== item && within(item, other)));
   const at = (item: string): number => question.indexOf(item);
   return longest.filter((item) => at(item) >= 0).sort((a, b) => at(a) - at(b));

@@ -5,9 +5,11 @@
  * (`patient-fetch.ts`).
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import { ChatOpenAI, type ChatOpenAIFields } from "@langchain/openai";
+import type { ChatOpenAI, ChatOpenAIFields } from "@langchain/openai";
 import { sha256 } from "../lib/hash.js";
 import { type ChatModelOptions, resolveChatModel } from "../models/chat-model.js";
+import { directChatModel } from "../models/direct-completions.js";
+import { keepAliveFetch } from "./keep-alive-fetch.js";
 import type { RolloutIdentity } from "./options.js";
 import { type PatienceOptions, type PatienceStats, PatientFetch } from "./patient-fetch.js";
 
@@ -48,7 +50,7 @@ export function policyEndpoint(options: PolicyEndpointOptions = {}): PolicyEndpo
     ...(options.baseURL === undefined ? {} : { OPENAI_BASE_URL: options.baseURL }),
     ...(options.apiKey === undefined ? {} : { OPENAI_API_KEY: options.apiKey }),
   };
-  const patient = new PatientFetch(options.patience);
+  const patient = new PatientFetch({ fetch: keepAliveFetch(), ...options.patience });
   const build = (seed?: number): ChatOpenAI => {
     const model = resolveChatModel(options.model, env, {
       temperature: 1,
@@ -67,18 +69,10 @@ export function policyEndpoint(options: PolicyEndpointOptions = {}): PolicyEndpo
   };
 }
 
-/** The same model over another `fetch`, which then does all retrying and timing. */
+/** The same model over another `fetch`, which then does all retrying; the rollout's own limit ends a call. */
 function withFetch(model: ChatOpenAI, fetch: typeof globalThis.fetch): ChatOpenAI {
-  const fields = model.lc_kwargs as ChatOpenAIFields;
-  return new ChatOpenAI({
-    ...fields,
-    configuration: { ...fields.configuration, fetch },
-    // The stored fields lack this one; see `recordTokens`.
-    __includeRawResponse: true,
-    maxRetries: 0,
-    // The rollout's own limit ends a call; the client's would count the waiting.
-    timeout: 86_400_000,
-  });
+  // The stored fields lack the last one; see `recordTokens`.
+  return directChatModel({ ...(model.lc_kwargs as ChatOpenAIFields), __includeRawResponse: true }, fetch);
 }
 
 /** 31 bits, which every server takes. */

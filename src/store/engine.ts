@@ -88,6 +88,8 @@ export class Engine {
   /** Takes over what other connections committed since the last look. Cheap when there is nothing. */
   poll(): void {
     this.assertOpen();
+    // A store in memory has one connection; after the first look there is nothing that another could have written.
+    if (this.db.directory === null && this.#dataVersion !== -1) return;
     const dataVersion = this.db.db.pragma("data_version", { simple: true }) as number;
     if (dataVersion === this.#dataVersion) return;
     this.#dataVersion = dataVersion;

@@ -81,21 +81,23 @@ export function samplingOf(extra: Fields = {}): SamplingRecord {
 export function toolsOf(extra: Fields = {}): Fields[] {
   const sent = fields(extra.invocation_params).tools ?? fields(extra.options).tools;
   if (!Array.isArray(sent)) return [];
-  return sent.map((tool) => {
-    if (fields(tool).type === "function" || !("schema" in fields(tool)))
-      return JSON.parse(JSON.stringify(tool));
-    return converted(tool);
-  });
+  return sent.map(asSent);
 }
 
-/** Bound tools are converted once: turning a zod schema into JSON Schema costs more than the rest of a step. */
-const conversions = new WeakMap<object, Fields>();
+/**
+ * Tools are bound once and sent with every call, so they are copied and converted once: turning a zod schema into JSON
+ * Schema costs more than the rest of a step, and so does a copy of six tools.
+ */
+const copies = new WeakMap<object, Fields>();
 
-function converted(tool: Parameters<typeof convertToOpenAITool>[0]): Fields {
-  const known = conversions.get(tool);
+function asSent(tool: Fields): Fields {
+  const known = copies.get(tool);
   if (known) return known;
-  const sent = convertToOpenAITool(tool) as unknown as Fields;
-  conversions.set(tool, sent);
+  const inForm = tool.type === "function" || !("schema" in tool);
+  const sent: Fields = inForm
+    ? JSON.parse(JSON.stringify(tool))
+    : convertToOpenAITool(tool as Parameters<typeof convertToOpenAITool>[0]);
+  copies.set(tool, sent);
   return sent;
 }
 

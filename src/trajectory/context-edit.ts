@@ -75,5 +75,6 @@ function key(message: Comparable): string {
 }
 
 function sameTools(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+  const equal = a === b || (a.length === b.length && a.every((tool, i) => tool === b[i]));
+  return equal || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -152,7 +152,7 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
       sampling: samplingOf(extra),
       tools,
       messages: prompt.map((message) => this.records.of(message)),
-      counted: counter ? countPrompt(counter, prompt, tools) : null,
+      count: () => (counter ? countPrompt(counter, prompt, tools) : null),
       at: this.now(),
     });
   }

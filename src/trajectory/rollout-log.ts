@@ -30,8 +30,8 @@ export interface CallStart {
   sampling: SamplingRecord;
   tools: Record<string, unknown>[];
   messages: MessageRecord[];
-  /** The counter's figure for messages and tools; null without a counter. */
-  counted: number | null;
+  /** The counter's figure for messages and tools, made where the server reports none; null without a counter. */
+  count: () => number | null;
   /** Unix time in milliseconds. */
   at: number;
 }
@@ -46,6 +46,7 @@ export interface CallResult {
 
 interface Draft {
   step: StepRecord;
+  count: CallStart["count"];
   startedAt: number;
   done: boolean;
   /** Id of the response in the graph's state. */
@@ -112,14 +113,14 @@ export class RolloutLog {
       tool_runs: [],
       revision_before: facts.revision,
       revision_after: facts.revision,
-      context_tokens: call.counted,
+      context_tokens: null,
       usage: null,
       error: null,
       langgraph: facts.langgraph,
       ts: new Date(call.at).toISOString(),
       latency_ms: 0,
     };
-    const draft: Draft = { step, startedAt: call.at, done: false, messageId: undefined };
+    const draft: Draft = { step, count: call.count, startedAt: call.at, done: false, messageId: undefined };
     this.drafts.push(draft);
     this.byRun.set(call.runId, draft);
     if (policy) this.lastPolicy = draft;
@@ -156,7 +157,7 @@ export class RolloutLog {
     step.stop_reason = typeof stop === "string" || Number.isInteger(stop) ? (stop as string | number) : null;
     step.truncated = step.finish_reason === "length";
     step.usage = usage;
-    step.context_tokens = usage?.prompt_tokens || step.context_tokens;
+    step.context_tokens = usage?.prompt_tokens || draft.count();
     step.drop_reason = dropReason(step, tokens.mismatch);
     step.trainable = step.drop_reason === null;
     this.noteFormatError(message);
@@ -165,7 +166,9 @@ export class RolloutLog {
   /** Completes a step whose call failed. */
   fail(runId: string, error: { code: string | null; message: string }, at: number): void {
     const draft = this.close(runId, at);
-    if (draft) draft.step.error = error;
+    if (!draft) return;
+    draft.step.context_tokens = draft.count();
+    draft.step.error = error;
   }
 
   /** Joins a memory operation to the step that asked for it. Running a tool again (a retry) replaces its outcome. */

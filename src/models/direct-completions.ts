@@ -1,0 +1,80 @@
+/**
+ * OpenAI's chat completions sent by a plain `fetch` instead of OpenAI's client.
+ *
+ * The client's own request building, retries and streams cost as much processor time as the rest of a call. Messages,
+ * parameters and answers are converted by `@langchain/openai`, headers are the client's, and failures are told by it:
+ * only the way of one JSON body is another (`tests/models/direct-completions.test.ts` compares both). Leaves out
+ * streaming, which goes through the client.
+ */
+import { ChatOpenAI, ChatOpenAICompletions, type ChatOpenAIFields } from "@langchain/openai";
+
+type Completions = ChatOpenAICompletions["completionWithRetry"];
+type Request = Parameters<Completions>[0];
+type Options = Parameters<Completions>[1];
+
+/** What all requests of a model have in common. */
+interface Envelope {
+  url: string;
+  headers: Record<string, string>;
+}
+
+/**
+ * A `ChatOpenAI` that sends its requests by `fetch`: no retries of its own, no time limit but the signal's.
+ *
+ * @example
+ * const model = directChatModel({ model: "qwen", apiKey, configuration: { baseURL } }, patient.fetch);
+ */
+export function directChatModel(fields: ChatOpenAIFields, send: typeof fetch): ChatOpenAI {
+  const own = { ...fields, maxRetries: 0, timeout: 86_400_000, useResponsesApi: false };
+  return new ChatOpenAI({ ...own, completions: new DirectCompletions(own, send) });
+}
+
+class DirectCompletions extends ChatOpenAICompletions {
+  private envelope: Promise<Envelope> | undefined;
+
+  constructor(
+    private readonly own: ChatOpenAIFields,
+    private readonly send: typeof fetch,
+  ) {
+    super(own);
+  }
+
+  override completionWithRetry = ((request: Request, options?: Options) =>
+    request.stream
+      ? this.throughClient(this.send, request, options)
+      : this.post(request, options)) as Completions;
+
+  private async post(request: Request, options: Options): Promise<unknown> {
+    this.envelope ??= this.describe();
+    const { url, headers } = await this.envelope;
+    const signal = options?.signal ?? null;
+    const body = JSON.stringify(request);
+    const response = await this.send(url, { method: "POST", headers, body, signal });
+    if (response.ok) return JSON.parse(await response.text());
+    // The client reads the answer again and throws what it always throws.
+    return this.throughClient(async () => response, request, options);
+  }
+
+  /** Address and headers as the client would send them. */
+  private async describe(): Promise<Envelope> {
+    this._getClientOptions({});
+    const { req, url } = await this.client.buildRequest({
+      method: "post",
+      path: "/chat/completions",
+      body: {},
+    });
+    const headers: Record<string, string> = {};
+    req.headers.forEach((value, name) => {
+      headers[name] = value;
+    });
+    return { url, headers };
+  }
+
+  private throughClient(send: typeof fetch, request: Request, options: Options) {
+    const configuration = { ...this.own.configuration, fetch: send };
+    return new ChatOpenAICompletions({ ...this.own, configuration }).completionWithRetry(
+      request as never,
+      options,
+    );
+  }
+}
