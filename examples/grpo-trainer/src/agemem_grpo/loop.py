@@ -191,13 +191,13 @@ class Loop:
         self.folder.prune(version)
 
     def _save_model(self, folder: Path) -> None:
-        """Saves model and tokenizer; the folder is there whole or not at all. Adapters are merged for the server."""
+        """Saves model and tokenizer; the folder is there whole or not at all. Adapters are merged if need be."""
         trainer = self._trainer
         assert trainer is not None
         temporary = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(temporary, ignore_errors=True)
         model = trainer.accelerator.unwrap_model(trainer.model)
-        if self.settings.train.lora is not None:
+        if self.settings.train.lora is not None and not self.settings.server.adapters:
             model.merge_adapter()
             try:
                 state = {

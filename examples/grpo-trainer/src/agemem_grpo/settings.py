@@ -101,6 +101,8 @@ class ServerSettings:
     device: str = "cpu"
     arguments: tuple[str, ...] = ()
     """Further arguments of ``python -m agemem_grpo.server``."""
+    adapters: bool = False
+    """Hand LoRA adapters over as they are, which `server/vllm_gateway.py` needs; otherwise they are merged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,8 @@ def settings_of(raw: Mapping[str, Any]) -> Settings:
     for name in ("iterations", "tasks_per_iteration", "updates", "gradient_accumulation", "checkpoint_every"):
         if getattr(train, name) < 1:
             raise SettingsError(f"train.{name} is {getattr(train, name)}: it must be 1 or more")
+    if settings.server.adapters and train.lora is None:
+        raise SettingsError("server.adapters hands adapters over: set train.lora, or leave it out")
     if train.beta < 0 or train.learning_rate <= 0:
         raise SettingsError("train.beta must be 0 or more, train.learning_rate above 0")
     return settings

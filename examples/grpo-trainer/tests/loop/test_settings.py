@@ -36,6 +36,7 @@ def test_defaults_are_the_papers() -> None:
         (with_train(iterations=1.5), "expected a whole number"),
         (with_train(bf16=1), "train.bf16"),
         ({**RAW, "train": 3}, "train must be a table"),
+        ({**RAW, "server": {"adapters": True}}, "set train.lora"),
     ],
 )
 def test_mistakes_are_named(raw: dict[str, Any], message: str) -> None:

@@ -101,7 +101,7 @@ class Gateway:
         return JSONResponse({"object": "list", "data": [{**model, "policy_version": self.version}]})
 
     async def health(self, _: Request) -> Response:
-        await self._send("GET", "/health")
+        await self._call("GET", "/health")
         return JSONResponse({"status": "ok", "policy_version": self.version, "active": self._under_way})
 
     @asynccontextmanager
