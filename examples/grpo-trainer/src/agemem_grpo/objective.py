@@ -69,16 +69,7 @@ def stepwise_grpo_loss(
             kl = kl * ratio
     weights = token_weights(trained, normalise, trajectory_ids, dtype=logps.dtype)
     loss = -((gain - beta * kl) * weights).sum()
-    with torch.no_grad():
-        tokens = int(trained.sum())
-        metrics = {
-            "ratio_mean": float(ratio[trained].mean()) if tokens else 1.0,
-            "ratio_max_deviation": float((ratio - 1).abs().max()),
-            "clip_fraction": float((clipped & trained).sum() / max(tokens, 1)),
-            "kl": float(kl.sum() / max(tokens, 1)),
-            "tokens": float(tokens),
-        }
-    return loss, metrics
+    return loss, _metrics(ratio.detach(), kl.detach(), clipped, trained)
 
 
 def token_weights(
@@ -131,3 +122,14 @@ def _surrogate(
     low, high = clip if isinstance(clip, tuple) else (clip, clip)
     bounded = ratio.clamp(1 - low, 1 + high) * advantage
     return torch.minimum(gain, bounded), bounded < gain
+
+
+def _metrics(ratio: torch.Tensor, kl: torch.Tensor, clipped: torch.Tensor, trained: torch.Tensor) -> dict[str, float]:
+    tokens = int(trained.sum())
+    return {
+        "ratio_mean": float(ratio[trained].mean()) if tokens else 1.0,
+        "ratio_max_deviation": float((ratio - 1).abs().max()),
+        "clip_fraction": float((clipped & trained).sum() / max(tokens, 1)),
+        "kl": float(kl.sum() / max(tokens, 1)),
+        "tokens": float(tokens),
+    }
