@@ -1,0 +1,81 @@
+/**
+ * A Python environment for `examples/grpo-trainer`, made once and kept in its folder. Node built-ins only.
+ *
+ * Owns finding Python 3.10 or newer, the virtual environment, and which build of torch is installed. Environment:
+ * `AGEMEM_PYTHON` names a Python, or one that has the packages already; `AGEMEM_TORCH_INDEX` another index for torch.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { lastLine, run } from "./native.mjs";
+
+const CANDIDATES = ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
+const CPU_INDEX = "https://download.pytorch.org/whl/cpu";
+
+/** The first Python of this machine that is 3.10 or newer, `AGEMEM_PYTHON` before all; undefined when there is none. */
+export async function findPython(env = process.env) {
+  for (const command of env.AGEMEM_PYTHON ? [env.AGEMEM_PYTHON] : CANDIDATES) {
+    const { ok } = await run(command, ["-c", "import sys; sys.exit(sys.version_info < (3, 10))"]);
+    if (ok) return command;
+  }
+  return undefined;
+}
+
+/** What the environment is made of: another one is made when it changes. */
+function wantedStamp(project, device) {
+  const manifest = readFileSync(join(project, "pyproject.toml"), "utf8");
+  const dependencies = manifest.slice(
+    manifest.indexOf("dependencies"),
+    manifest.indexOf("[project.scripts]"),
+  );
+  return createHash("sha256").update(`${device}\n${dependencies}`).digest("hex");
+}
+
+/** Steps of the installation as arguments of pip. On the processor torch comes without CUDA, a tenth of the size. */
+export function installSteps(project, device, env = process.env, platform = process.platform) {
+  const index = env.AGEMEM_TORCH_INDEX ?? (device === "cpu" && platform === "linux" ? CPU_INDEX : undefined);
+  const torch = index === undefined ? [] : [["--extra-index-url", index, "torch"]];
+  return [["setuptools>=77", "wheel"], ...torch, ["--no-build-isolation", "-e", `${project}[dev]`]];
+}
+
+/**
+ * The environment's Python, made and filled when needed; `say` gets a line per step.
+ * Throws an Error whose message says what failed. `seconds` limits each step of the installation (default 1,200).
+ */
+export async function ensurePythonEnv({ project, device = "cpu", say, env = process.env, seconds = 1200 }) {
+  if (env.AGEMEM_PYTHON && (await hasPackage(env.AGEMEM_PYTHON, project))) return env.AGEMEM_PYTHON;
+  const python = await findPython(env);
+  if (!python) throw new Error("Python 3.10 or newer is needed (looked for python3 and python3.10 to 3.13)");
+  const home = join(project, ".venv");
+  const own = join(home, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
+  const stampPath = join(home, "agemem-stamp");
+  const stamp = wantedStamp(project, device);
+  if (existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp) return own;
+  say(`making a Python environment in ${home}`);
+  rmSync(home, { recursive: true, force: true });
+  await must(python, ["-m", "venv", home], "Debian: apt install python3-venv", 120);
+  for (const step of installSteps(project, device, env)) {
+    const began = Date.now();
+    await must(own, ["-m", "pip", "install", "--quiet", ...step], "is a package index reachable?", seconds, {
+      PIP_DISABLE_PIP_VERSION_CHECK: "1",
+      PIP_RETRIES: env.PIP_RETRIES ?? "1",
+    });
+    say(`installed ${step.at(-1)} (${Math.round((Date.now() - began) / 1000)} s)`);
+  }
+  writeFileSync(stampPath, stamp);
+  return own;
+}
+
+async function must(command, args, hint, seconds, env = {}) {
+  const { ok, output, timedOut } = await run(command, args, { seconds, env });
+  if (ok) return;
+  const why = timedOut ? `did not end in ${seconds} s` : lastLine(output);
+  throw new Error(`${command} ${args.join(" ")}: ${why} (${hint})`);
+}
+
+/** True when the Python can import this very package and its trainer library. */
+async function hasPackage(python, project) {
+  const program = "import agemem_grpo, trl, pathlib; print(pathlib.Path(agemem_grpo.__file__).resolve())";
+  const { ok, output } = await run(python, ["-c", program]);
+  return ok && output.trim().split("\n").at(-1).startsWith(project);
+}
