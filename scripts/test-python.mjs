@@ -6,7 +6,7 @@
  * leaves them out.
  */
 import { spawn } from "node:child_process";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensurePythonEnv } from "./python-env.mjs";
 
