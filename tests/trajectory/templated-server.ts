@@ -99,21 +99,31 @@ function parse(text: string): WireReply {
   };
 }
 
+/** What the model writes: texts in order, or one made from the request, cut at the length limit or not. */
+type Says = readonly string[] | ((request: WireRequest) => string | { cut: string });
+
 /** Starts it. `hermes` parses tool calls; without it the text is the content, as for the text protocol. */
-export async function startTemplatedServer(says: readonly string[], hermes: boolean) {
+export async function startTemplatedServer(says: Says, hermes: boolean) {
   const sampled: Sampled[] = [];
   const server = await startOpenAIServer((request: WireRequest): WireReply => {
-    const text = says[sampled.length];
-    if (text === undefined) throw new Error(`The script has ${says.length} responses`);
-    const tokens = sample(`${text}<|im_end|>`, sampled.length);
+    const said = typeof says === "function" ? says(request) : says[sampled.length];
+    if (said === undefined) throw new Error(`The script has ${says.length} responses`);
+    const text = typeof said === "string" ? said : said.cut;
+    const ending = typeof said === "string" ? "<|im_end|>" : "";
+    const tokens = sample(text + ending, sampled.length);
     const prompt = promptIds((request.messages ?? []) as Record<string, unknown>[], request.tools);
     sampled.push({
       promptIds: prompt,
       ids: tokens.map(({ id }) => id),
       logprobs: tokens.map(({ logprob }) => logprob),
-      text: `${text}<|im_end|>`,
+      text: text + ending,
     });
-    return { ...(hermes ? parse(text) : { content: text }), tokens, promptTokenIds: prompt };
+    return {
+      ...(hermes ? parse(text) : { content: text }),
+      ...(ending ? {} : { finish_reason: "length" }),
+      tokens,
+      promptTokenIds: prompt,
+    };
   });
   return { ...server, sampled };
 }
