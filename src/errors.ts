@@ -43,6 +43,7 @@ export const ERROR_CODES = {
   AGEMEM_SUMMARY_FAILED: "The summariser failed; the context is unchanged.",
   AGEMEM_CONFIG_INVALID: "A setting or environment variable is missing or has an invalid value.",
   AGEMEM_PACKAGE_MISSING: "An optional package that this feature needs is not installed.",
+  AGEMEM_WORKER_FAILED: "Processes that ran a rollout died, twice with the same one.",
   AGEMEM_TRAJECTORY_INVALID: "A trajectory record violates the schema.",
   AGEMEM_TRAJECTORY_VERSION: "A trajectory file has a schema version this release does not read.",
 } as const satisfies Record<`AGEMEM_${string}`, string>;

@@ -27,12 +27,15 @@ import { ProgressTracker, type RolloutProgress } from "./progress.js";
 import { type RolloutResult, runRollout } from "./rollout.js";
 import { StageAgents } from "./stage-agents.js";
 import { Sweeper } from "./sweep.js";
+import type { WorkerPool } from "./worker-pool.js";
 
 /** Where to write and whom to tell. */
 export interface RunHooks {
   /** Recording to append to. A run with the same settings goes on where the file ends. Default: none. */
   out?: string;
   onProgress?: (progress: RolloutProgress) => void;
+  /** Processes that run the rollouts, opened with the same options; default: this one. */
+  workers?: Pick<WorkerPool, "run">;
   /** Gets each whole group. While it is busy with some groups, no further ones are begun. */
   onGroup?: (group: GroupResult) => void | Promise<void>;
 }
@@ -168,12 +171,24 @@ class Run {
     this.stop.signal.throwIfAborted();
     this.settings.signal?.throwIfAborted();
     try {
-      const result = await runRollout(task, identity, this.settings, this.agents);
+      const result = await this.rollout(task, identity);
       await this.journal?.keep(identity.groupId, result);
-      await this.sweeper.discarded();
+      if (!this.hooks.workers) await this.sweeper.discarded();
       return result;
     } catch (error) {
       this.stop.abort(error);
+      throw error;
+    }
+  }
+
+  private async rollout(task: MemoryTask, identity: RolloutIdentity): Promise<RolloutResult> {
+    const { workers } = this.hooks;
+    if (!workers) return runRollout(task, identity, this.settings, this.agents);
+    try {
+      return await workers.run(task, identity);
+    } catch (error) {
+      // A worker sends a copy of the reason.
+      this.settings.signal?.throwIfAborted();
       throw error;
     }
   }
