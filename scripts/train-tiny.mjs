@@ -19,7 +19,7 @@ const HELP = `npm run train:tiny -- [options]
   --short              a run of a few minutes that shows every part working; too short to show learning
   --seeds N            seeds 0 to N-1 (default 1)
   --variants A,B       of all-returns, shuffled, answer-only (default all-returns)
-  --jobs N             runs at a time (default: one per two cores' worth of work, at most 2)
+  --jobs N             runs at a time (default: 2, or 1 on a single core)
   --device cpu|cuda    where the policy is trained and served (default cpu)
   --out DIR            folder of the runs and the report (default runs/tiny, or runs/tiny-short)
   --set NAME=VALUE     another value for a setting of configs/tiny.toml, may be repeated
@@ -47,10 +47,18 @@ function options() {
   return values;
 }
 
+/** Threads of a trainer, when that many runs share the machine. */
+function threadsFor({ seeds, variants, jobs }) {
+  const together = Math.max(1, Math.min(Number(jobs), Number(seeds) * variants.split(",").length));
+  return Math.max(1, Math.min(4, Math.floor(availableParallelism() / together)));
+}
+
 /** The command line of the study. */
-export function studyArguments({ short, seeds, variants, jobs, device, out, set }) {
+function studyArguments({ short, seeds, variants, jobs, device, out, set }) {
   const folder = resolve(root, out ?? (short ? "runs/tiny-short" : "runs/tiny"));
-  const settings = [...(short ? SHORT : []), `device=${device}`, `server.device=${device}`, ...set];
+  const threads = threadsFor({ seeds, variants, jobs });
+  const where = [`device=${device}`, `server.device=${device}`, `threads=${threads}`];
+  const settings = [...(short ? SHORT : []), ...where, ...set];
   return [
     ...["-m", "agemem_grpo.cli", "study", join(project, "configs", "tiny.toml"), "--out", folder],
     ...["--seeds", seeds, "--variants", variants, "--jobs", jobs],

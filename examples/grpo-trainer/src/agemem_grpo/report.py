@@ -85,13 +85,13 @@ def _summary(main: Sequence[Run], figures: Json) -> str:
     seconds = list(figures["seconds"].values())
     return "\n".join(
         [
-            f"- {len(figures['seconds'])} runs of {steps} optimiser steps; seeds {_list(figures['seeds'])}.",
-            f"- Before and after: {evaluation['tasks']} held-out tasks, {evaluation['k']} rollouts each, the same "
+            f"- Runs: {', '.join(figures['seconds'])}; optimiser steps: {steps}.",
+            f"- Before and after: {evaluation['tasks']} held-out tasks, rollouts of each: {evaluation['k']}, the same "
             "sampling seeds.",
             "- Rewards here are those of all returns (AgeMem, appendix A.2, weights 1/3), judged by rules, whatever a "
             "run was trained with.",
             f"- {facts['processor']}, {facts['cores']} cores; Python {facts['python']}, torch {facts['torch']}, "
-            f"TRL {facts['trl']}. Training took {min(seconds):.0f} to {max(seconds):.0f} s per run.",
+            f"TRL {facts['trl']}. Training took {_span(seconds)} s per run.",
         ]
     )
 
@@ -168,5 +168,6 @@ def _memory(figures: Json) -> str:
     return "\n".join(lines)
 
 
-def _list(values: Sequence[int]) -> str:
-    return ", ".join(str(value) for value in values)
+def _span(seconds: Sequence[float]) -> str:
+    low, high = (f"{value:.0f}" for value in (min(seconds), max(seconds)))
+    return low if low == high else f"{low} to {high}"

@@ -7,6 +7,7 @@ evaluation (`evaluate.py`) and the report (`report.py`).
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
@@ -73,6 +74,7 @@ def study(
     prepare(settings)
     # Seed by seed: an interrupted study then has whole comparisons.
     runs = [(variant, seed) for seed in seeds for variant in variants]
+    die_with_us = [sys.executable, "-m", "agemem_grpo.launch", str(os.getpid())]
     processes: list[subprocess.Popen[bytes]] = []
 
     def one(run: tuple[str, int]) -> str | None:
@@ -81,7 +83,8 @@ def study(
         began = time.monotonic()
         with log.open("ab") as file:
             arguments = ["--variant", variant, "--seed", str(seed), "--out", str(out)]
-            process = subprocess.Popen([*command, *arguments], stdout=file, stderr=subprocess.STDOUT)
+            # Runs of a killed study end with it: given again, it would find their folders in use.
+            process = subprocess.Popen([*die_with_us, *command, *arguments], stdout=file, stderr=subprocess.STDOUT)
             processes.append(process)
             status = process.wait()
         bar.write(f"{variant} seed {seed}: exit {status} after {time.monotonic() - began:.0f} s")
