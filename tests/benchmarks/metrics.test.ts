@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { Tallies, Tally } from "../../src/benchmarks/metrics/figures.js";
 import { rewardPlot, tokenPlot } from "../../src/benchmarks/metrics/plots.js";
 import { recordingStats } from "../../src/benchmarks/metrics/recording-stats.js";
+import { statsReport } from "../../src/cli/stats-report.js";
 import { runRollouts } from "../../src/rollout/runner.js";
+import type { ScriptedResponder } from "../../src/testing/scripted-model.js";
 import type { Rollout } from "../../src/trajectory/file.js";
 import { diligent, memoryStore, optionsFor, personTask, respondingModel } from "../rollout/setup.js";
 
@@ -64,6 +66,41 @@ describe("the figures of a recording", () => {
     expect(stats.groups).toMatchObject({ groups: 2, zeroVariance: 2, unscored: 0 });
     expect(stats.promptTokensByStage).toMatchObject({ 1: { n: 7 }, 2: { n: 9 }, 3: { n: 6 } });
     expect(stats.promptTokensByStep).toHaveLength(7);
+  });
+
+  it("show one rollout that fails, one whose time is up and one out of format, beside a sibling with a fair group", async () => {
+    const store = await memoryStore();
+    const responses: ScriptedResponder[] = [
+      () => "<think>-</think><answer>Porto</answer>",
+      () => new Promise(() => undefined),
+      () => "<tool_call>{{{</think>",
+      () => {
+        throw new Error("down");
+      },
+    ];
+    const [group] = await runRollouts([personTask()], {
+      ...optionsFor(store),
+      protocol: "text",
+      k: 4,
+      timeoutMs: 3000,
+      policy: ({ index }) => respondingModel(responses[index] as ScriptedResponder),
+    });
+    await store.close();
+    const stats = await recordingStats(group!.rollouts);
+    expect(group!.advantages).toMatchObject({ n: 2, zeroVariance: false });
+    expect(group!.rollouts.map(({ trajectory }) => trajectory.advantage === null)).toEqual([
+      false,
+      true,
+      false,
+      true,
+    ]);
+    const chaos = group!.rollouts[2]!.steps.filter((step) => step.format_error !== null).length;
+    expect(chaos).toBeGreaterThan(0);
+    const lines = statsReport(stats).split("\n");
+    expect(lines).toContain("rollouts    4: 2 ok, 1 timeout, 1 error");
+    expect(lines).toContain("  1 x It took longer than 3000 ms.");
+    expect(lines).toContain("  1 x AGEMEM_MODEL_FAILED");
+    expect(lines.find((line) => line.startsWith("steps"))).toContain(`; ${chaos} out of format, 0 truncated`);
   });
 
   it("are drawn as SVG with one mark per group and step", async () => {
