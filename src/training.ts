@@ -54,6 +54,7 @@ export { type RunHooks, type RunSummary, runRollouts, streamRollouts } from "./r
 // Exports to trainers
 export { type Exporter, exportRollouts } from "./trajectory/exporter.js";
 export { EXPORTERS, exporterByName } from "./trajectory/exporters/registry.js";
+export { ROW_SCHEMAS, rowsJsonSchema } from "./trajectory/exporters/row-schemas.js";
 // Records
 export {
   type FileReport,

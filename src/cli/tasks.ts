@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { loadTasks, TASK_SOURCES } from "../benchmarks/tasks/source.js";
 import { InputError } from "../errors.js";
 import { JsonlWriter } from "../lib/jsonl.js";
-import type { MemoryTask } from "../types.js";
+import { toTaskRow } from "../rollout/task-row.js";
 import { count, positive } from "./arguments.js";
 
 interface TasksArguments {
@@ -40,14 +40,9 @@ async function writeTasks(source: string, { out, seed, limit, pad }: TasksArgume
   });
   const writer = await JsonlWriter.open(out);
   try {
-    await writer.append(tasks.map(toRow));
+    await writer.append(tasks.map(toTaskRow));
   } finally {
     await writer.close();
   }
   console.log(`${out}: ${tasks.length} tasks`);
-}
-
-/** Names as in the request of the rollout service. */
-function toRow({ goldFacts, ...task }: MemoryTask): Record<string, unknown> {
-  return { ...task, gold_facts: goldFacts };
 }

@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { exportRollouts } from "../../src/trajectory/exporter.js";
-import { EXPORTERS, exporterByName } from "../../src/trajectory/exporters/registry.js";
+import { EXPORTERS, type ExporterName, exporterByName } from "../../src/trajectory/exporters/registry.js";
+import { ROW_SCHEMAS, rowsJsonSchema } from "../../src/trajectory/exporters/row-schemas.js";
 import type { Rollout } from "../../src/trajectory/file.js";
 import type { StepRecord } from "../../src/trajectory/schema.js";
 import { step, textStep, trajectory } from "./records.js";
@@ -227,5 +229,37 @@ describe("exportRollouts", () => {
       expect.objectContaining({ code: "AGEMEM_INPUT_ARGUMENT" }),
     );
     for (const [name, exporter] of Object.entries(EXPORTERS)) expect(exporter.name).toBe(name);
+  });
+});
+
+describe("the schemas of rows", () => {
+  const rowsOf = (name: ExporterName) => EXPORTERS[name].export(rollout([...good, judge])).rows;
+  it.each(Object.keys(EXPORTERS) as ExporterName[])("hold for what is exported to %s", (name) => {
+    const rows = rowsOf(name);
+    expect(rows.length).toBeGreaterThan(0);
+    for (const row of rows) expect(ROW_SCHEMAS[name].parse(JSON.parse(JSON.stringify(row)))).toEqual(row);
+  });
+
+  it.each<[ExporterName, (row: never) => void]>([
+    ["trl", (row: { old_log_probs: number[] }) => row.old_log_probs.pop()],
+    ["trl", (row: { completion_mask: number[] }) => row.completion_mask.fill(2)],
+    ["trl", (row: { model_version?: number }) => delete row.model_version],
+    ["trl", (row: { extra: number }) => Object.assign(row, { extra: 1 })],
+    ["trinity", (row: { logprobs: number[] }) => row.logprobs.push(-1)],
+    ["trinity", (row: { prompt_length: number }) => Object.assign(row, { prompt_length: 0 })],
+    ["trinity", (row: { eid: object }) => Object.assign(row.eid, { suffix: "" })],
+    ["verl", (row: { outputs: { response_mask: number[] }[] }) => row.outputs[0]?.response_mask.pop()],
+    ["verl", (row: { outputs: object[] }) => row.outputs.splice(0)],
+    ["chat", (row: { messages: object[] }) => row.messages.splice(1)],
+  ] as never)("do not hold for a broken row of %s: %s", (name, spoil) => {
+    const row = structuredClone(rowsOf(name)[0]);
+    expect(ROW_SCHEMAS[name].safeParse(row).success).toBe(true);
+    spoil(row as never);
+    expect(ROW_SCHEMAS[name].safeParse(row).success).toBe(false);
+  });
+
+  it("are published as JSON Schema, and the published file is current", () => {
+    const published = readFileSync(new URL("../../schemas/agemem.rows-1.json", import.meta.url), "utf8");
+    expect(JSON.parse(published)).toEqual(JSON.parse(JSON.stringify(rowsJsonSchema())));
   });
 });
