@@ -32,7 +32,7 @@ export function keepAliveFetch(sockets = Number.POSITIVE_INFINITY): typeof fetch
     if (!plain || (body !== undefined && typeof body !== "string")) return fetch(input, init);
     const own = { ...init, body, agent: agents[url.protocol as keyof typeof agents] };
     const answer = await again(() => exchange(url, own));
-    return REDIRECTS.has(answer.status) ? fetch(input, init) : toResponse(answer);
+    return REDIRECTS.has(answer.status) ? fetch(input, init) : new WholeResponse(url.href, answer);
   };
 }
 
@@ -105,13 +105,70 @@ function plainHeaders(given: RequestInit["headers"]): Record<string, string> {
   return headers;
 }
 
-function toResponse({ status, statusText, headers, body }: Answer): Response {
-  const list = Object.entries(headers).flatMap(([name, value]): [string, string][] =>
-    [value ?? []].flat().map((each) => [name, each]),
-  );
-  return new Response(EMPTY.has(status) ? null : new Uint8Array(body), {
-    status,
-    statusText,
-    headers: list,
-  });
+/**
+ * A response whose body is there. Status and text, which is all that a JSON call needs, are read without the streams
+ * of the standard class; everything else is the standard class's, made when asked for.
+ */
+class WholeResponse implements Response {
+  readonly redirected = false;
+  readonly type = "default" as const;
+  private made: Response | undefined;
+
+  constructor(
+    readonly url: string,
+    private readonly answer: Answer,
+  ) {}
+
+  get status(): number {
+    return this.answer.status;
+  }
+  get statusText(): string {
+    return this.answer.statusText;
+  }
+  get ok(): boolean {
+    return this.status >= 200 && this.status < 300;
+  }
+  get headers(): Headers {
+    return this.standard.headers;
+  }
+  get body(): Response["body"] {
+    return this.standard.body;
+  }
+  get bodyUsed(): boolean {
+    return this.standard.bodyUsed;
+  }
+  /** A text can be read more than once, which the standard does not allow and nobody relies on. */
+  async text(): Promise<string> {
+    return this.answer.body.toString("utf8");
+  }
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
+  }
+  clone(): Response {
+    return this.standard.clone();
+  }
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return this.standard.arrayBuffer();
+  }
+  bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.standard.bytes();
+  }
+  blob(): ReturnType<Response["blob"]> {
+    return this.standard.blob();
+  }
+  formData(): ReturnType<Response["formData"]> {
+    return this.standard.formData();
+  }
+
+  private get standard(): Response {
+    const { status, statusText, body } = this.answer;
+    this.made ??= new Response(EMPTY.has(status) ? null : new Uint8Array(body), {
+      status,
+      statusText,
+      headers: Object.entries(this.answer.headers).flatMap(([name, value]) =>
+        [value ?? []].flat().map((each): [string, string] => [name, each]),
+      ),
+    });
+    return this.made;
+  }
 }

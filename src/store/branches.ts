@@ -46,6 +46,13 @@ export class Branches {
     this.#rows = new Map(this.db.rows<BranchRow>("SELECT * FROM branches").map((row) => [row.id, row]));
   }
 
+  /** Reads one row again, after this connection wrote it: forks are many, and each begins and ends. */
+  refresh(id: number): void {
+    const row = this.db.row<BranchRow>("SELECT * FROM branches WHERE id = ?", id);
+    if (row) this.#rows.set(id, row);
+    else this.#rows.delete(id);
+  }
+
   all(): BranchRow[] {
     return [...this.#rows.values()];
   }

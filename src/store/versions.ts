@@ -40,7 +40,7 @@ export async function createFork(
       return { result: Number(lastInsertRowid), rows: [] };
     },
   );
-  engine.branches.reload();
+  engine.branches.refresh(id);
   return id;
 }
 
@@ -55,7 +55,7 @@ export async function discardBranch(engine: Engine, id: number): Promise<void> {
       return { result: undefined, rows: [] };
     },
   );
-  engine.branches.reload();
+  engine.branches.refresh(id);
 }
 
 /** An open branch. */

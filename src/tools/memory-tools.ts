@@ -11,6 +11,7 @@ import { Command } from "@langchain/langgraph";
 import { z } from "zod";
 import type { FactsUpdate } from "../context/budget.js";
 import { toMessagesUpdate } from "../context/edit.js";
+import { fingerprint } from "../context/fingerprint.js";
 import { ConfigError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
 import { TOOL_DESCRIPTIONS, type ToolNames } from "../prompts.js";
@@ -151,6 +152,8 @@ function toolUpdate(
   });
   const fact: MessageFact = {
     tokens: kit.counter.countMessage(message),
+    // With it the next step need not count the message again.
+    check: fingerprint(message, kit.counter.name),
     origin: report.outcome.op === "RETRIEVE" && report.outcome.ok ? "memory" : "tool",
     ...(Object.keys(report.shown).length ? { memories: report.shown } : {}),
   };
