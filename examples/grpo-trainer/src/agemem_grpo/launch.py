@@ -2,7 +2,7 @@
 
 Owns the one thing a killed parent cannot do: a trainer that is killed with SIGKILL runs no clean-up, and its servers
 would go on. On Linux the kernel sends SIGTERM to this process instead. Elsewhere the command simply runs, and
-`supervise.py` ends what it finds of an earlier run.
+`child.py` ends what it finds of an earlier run.
 
 A process of its own, because setting this between fork and exec of a threaded Python process is not safe.
 """

@@ -6,13 +6,13 @@ are TRL's own. Owns the order of things within an iteration and what happens to 
 - Rollouts that had come back are on disk and are trained on; those under way are asked for again.
 - An iteration is finished once its checkpoint is sealed (`state.py`). Finished iterations are not repeated.
 
-Leaves out the objective (`trl_trainer.py`), processes (`services.py`) and evaluation (`evaluate.py`).
+Leaves out the objective (`trl_trainer.py`), lines of metrics (`recorder.py`), processes (`services.py`) and evaluation
+(`evaluate.py`).
 """
 
 from __future__ import annotations
 
 import random
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,19 +21,21 @@ from typing import Any
 
 import torch
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 from transformers.utils import logging as transformers_logging
 from trl import GRPOConfig
 
 from .batch import Sample, samples_of
 from .feed import Group, read_feed
 from .metrics import shuffle_advantages, summarise
+from .recorder import Recorder
 from .service import RolloutFailedError, require_rolled_out
 from .services import Services
 from .settings import VARIANTS, Settings
 from .state import RunFolder
 from .tasks import Task, read_tasks, tasks_of_iteration
 from .trl_trainer import StepwiseGRPOTrainer
+from .weights import save_model
 
 Json = dict[str, Any]
 
@@ -95,6 +97,7 @@ class Loop:
             from peft import LoraConfig
 
             lora = LoraConfig(**settings.train.lora)
+        recorder = Recorder(self.folder, lambda: self.line, updates=settings.train.updates, bar=bar)
         trainer = StepwiseGRPOTrainer(
             model=model,
             args=trainer_config(settings, self.folder, seed=self.seed),
@@ -102,7 +105,7 @@ class Loop:
             normalise=settings.train.normalise,  # type: ignore[arg-type]
             processing_class=tokenizer,
             peft_config=lora,
-            callbacks=[_Recorder(self, bar)],
+            callbacks=[recorder],
         )
         trainer.remove_callback(PrinterCallback)  # the bar says it, and metrics.jsonl keeps it
         return trainer
@@ -191,58 +194,12 @@ class Loop:
         self.folder.prune(version)
 
     def _save_model(self, folder: Path) -> None:
-        """Saves model and tokenizer; the folder is there whole or not at all. Adapters are merged if need be."""
         trainer = self._trainer
-        assert trainer is not None
-        temporary = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(temporary, ignore_errors=True)
+        if trainer is None:
+            raise RuntimeError("there is no trainer before train()")
         model = trainer.accelerator.unwrap_model(trainer.model)
-        if self.settings.train.lora is not None and not self.settings.server.adapters:
-            model.merge_adapter()
-            try:
-                state = {
-                    name.removeprefix("base_model.model.").replace(".base_layer", ""): tensor
-                    for name, tensor in model.state_dict().items()
-                    if "lora_" not in name
-                }
-                model.get_base_model().save_pretrained(temporary, state_dict=state)
-            finally:
-                model.unmerge_adapter()
-        else:
-            model.save_pretrained(temporary)
-        trainer.processing_class.save_pretrained(temporary)
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.replace(folder)
-
-
-class _Recorder(TrainerCallback):  # type: ignore[misc]
-    """Turns the trainer's logs and checkpoints into lines of metrics: one per iteration, written when sealed."""
-
-    def __init__(self, loop: Loop, bar: Any) -> None:
-        self._loop = loop
-        self._bar = bar
-        self._logs: list[Json] = []
-        self._lines: list[Json] = []
-        self._began = time.monotonic()
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Json | None = None, **_: Any) -> None:
-        if logs is None or "train_runtime" in logs:
-            return
-        self._logs.append({name: value for name, value in logs.items() if isinstance(value, int | float)})
-        updates = self._loop.settings.train.updates
-        if state.global_step % updates != 0:
-            return
-        now = time.monotonic()
-        line = {**self._loop.line, "step": state.global_step, "train": _means(self._logs), "time": time.time()}
-        line["seconds"] = round(now - self._began, 3)
-        self._lines.append(line)
-        self._logs, self._began = [], now
-        self._bar.set_postfix(reward=_short(line["reward"]), kl=_short(line["train"].get("kl")))
-        self._bar.update()
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._loop.folder.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}", self._lines)
-        self._lines = []
+        merge = self.settings.train.lora is not None and not self.settings.server.adapters
+        save_model(model, trainer.processing_class, folder, merge=merge)
 
 
 def trainer_config(settings: Settings, folder: RunFolder, *, seed: int) -> GRPOConfig:
@@ -285,12 +242,3 @@ def deal(samples: Sequence[Sample], hands: int, *, seed: str) -> list[list[Sampl
     if hands > 1:
         random.Random(seed).shuffle(shuffled)
     return [shuffled[hand::hands] for hand in range(hands)]
-
-
-def _means(logs: Sequence[Json]) -> Json:
-    names = {name for log in logs for name in log}
-    return {name: sum(log.get(name, 0.0) for log in logs) / len(logs) for name in sorted(names)}
-
-
-def _short(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
