@@ -15,8 +15,8 @@ export interface MemoryLimits {
   /** Characters of one memory: content, kind, and metadata as JSON; default 8,000. */
   characters: number;
   /**
-   * Memories in the run's namespace, with those of namespaces below it; default 10,000. ADDs that run at the same time
-   * see the same number and may pass it by a few.
+   * Memories in the run's namespace, with those of namespaces below it; default 10,000. ADDs of several processes at
+   * the same time may pass it by a few.
    */
   memories: number;
   /** Memory operations that one user message may set off, refused ones included; default 100. */

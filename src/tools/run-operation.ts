@@ -8,6 +8,7 @@ import { countMessages, type FactsUpdate, reduceFacts } from "../context/budget.
 import type { ContextEdit } from "../context/edit.js";
 import { AgeMemError, InputError } from "../errors.js";
 import { isVersionedStore, type MemoryOp, type MemoryOpOutcome, type MessageFacts } from "../types.js";
+import { inTurn } from "./in-turn.js";
 import { operationsIn } from "./limits.js";
 import { addMemory, deleteMemory, updateMemory } from "./long-term.js";
 import { OPERATION_SCHEMAS } from "./schemas.js";
@@ -100,13 +101,14 @@ async function dispatch(
   context: OperationContext,
 ): Promise<OperationResult> {
   if (context.refusal) throw context.refusal;
+  const write = (work: () => Promise<OperationResult>) => inTurn(kit.store, context.namespace, work);
   switch (op) {
     case "ADD":
-      return addMemory(kit, parse("ADD", args), context);
+      return write(() => addMemory(kit, parse("ADD", args), context));
     case "UPDATE":
-      return updateMemory(kit, parse("UPDATE", args), context);
+      return write(() => updateMemory(kit, parse("UPDATE", args), context));
     case "DELETE":
-      return deleteMemory(kit, parse("DELETE", args), context);
+      return write(() => deleteMemory(kit, parse("DELETE", args), context));
     case "RETRIEVE":
       return retrieveMemory(kit, parse("RETRIEVE", args), context);
     case "SUMMARY":

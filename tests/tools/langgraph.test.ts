@@ -1,5 +1,5 @@
 /** The tools in graphs of others: LangGraph's ToolNode and langchain's createAgent, one call and several at once. */
-import { type AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
+import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { tool } from "@langchain/core/tools";
 import { END, MemorySaver, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
@@ -88,6 +88,25 @@ describe.each([
     ]);
     expect(second.some((m) => m.text.includes("Ada lives in Oslo."))).toBe(true);
     expect(await store.search(["memories"], {})).toEqual([]);
+  });
+
+  it("writes of one response see each other: an equal memory is refused, and no UPDATE is lost", async () => {
+    const same = { content: "Ada lives in Oslo." };
+    const [one, two] = outcomes(
+      await ask([calls(["Add_memory", same], ["Add_memory", same]), "Noted."], [new HumanMessage("Hi")]),
+    );
+    expect([one?.ok, two?.ok, two?.error?.code]).toEqual([true, false, "AGEMEM_MEMORY_DUPLICATE"]);
+    const memory_id = one?.memoryIds[0] as string;
+    const update = (metadata: Record<string, string>): [string, Record<string, unknown>] => [
+      "Update_memory",
+      { memory_id, content: same.content, metadata },
+    ];
+    await ask(
+      [calls(update({ city: "Oslo" }), update({ since: "2019" })), "Noted."],
+      [new HumanMessage("Hi again")],
+    );
+    const [item] = await store.search(["memories"], {});
+    expect(item?.value.metadata).toEqual({ city: "Oslo", since: "2019" });
   });
 
   it("answers the model's mistakes, wrong argument types included", async () => {
@@ -193,3 +212,32 @@ async function restored(messages: BaseMessage[], outcome: MemoryOpOutcome): Prom
   expect(findChatHistoryProblems(back.messages)).toEqual([]);
   expect(back.messages.slice(0, 5).map((m) => m.text)).toEqual(HISTORY().map((m) => m.text));
 }
+
+it("parallel branches of a graph write once each, however often a failing one is taken up again", async () => {
+  const tools = createMemoryTools({ store });
+  const add = (content: string, id: string) =>
+    new AIMessage({ content: "", tool_calls: [{ name: "Add_memory", args: { content }, id }] });
+  let failures = 2;
+  const toolNode = new ToolNode(tools, { handleToolErrors: false });
+  const node = (content: string, id: string, flaky: boolean) => async (_: unknown, config: object) => {
+    const answers = await toolNode.invoke({ messages: [add(content, id)] }, config);
+    // After the write and before the checkpoint, as a crash would.
+    if (flaky && failures-- > 0) throw new Error("down");
+    return { messages: [answers].flat().flatMap((each) => each.update?.messages ?? []) };
+  };
+  const graph = new StateGraph(MessagesAnnotation)
+    .addNode("left", node("Ada lives in Oslo.", "c1", false))
+    .addNode("right", node("Ada plays chess.", "c1", true))
+    .addEdge(START, "left")
+    .addEdge(START, "right")
+    .compile({ checkpointer: new MemorySaver() });
+  await expect(graph.invoke({ messages: [new HumanMessage("Hi")] }, run)).rejects.toThrow("down");
+  await expect(graph.invoke(null, run)).rejects.toThrow("down");
+  const { messages } = await graph.invoke(null, run);
+  expect(outcomes(messages).map((o) => [o.op, o.ok])).toEqual([
+    ["ADD", true],
+    ["ADD", true],
+  ]);
+  const stored = await store.search(["memories"], {});
+  expect(stored.map((item) => item.value.content).sort()).toEqual(["Ada lives in Oslo.", "Ada plays chess."]);
+});
