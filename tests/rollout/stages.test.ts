@@ -1,6 +1,7 @@
 /** What the policy is shown in which stage, and how a stage ends (AgeMem, alg. 3-5). */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadHotpotQa } from "../../src/benchmarks/datasets/hotpotqa.js";
+import { generateTasks } from "../../src/benchmarks/tasks/synthetic.js";
 import { OfflinePolicy } from "../../src/models/offline-policy.js";
 import type { RolloutOptions } from "../../src/rollout/options.js";
 import { runRollouts, streamRollouts } from "../../src/rollout/runner.js";
@@ -121,27 +122,36 @@ describe("nothing of stage 1 reaches stage 2 or 3 but through retrieval", () => 
     }
   });
 
-  it.skipIf(!HOTPOTQA)(
-    "over 100 HotpotQA rows; gold titles are never distractors",
-    async () => {
-      const tasks = await loadHotpotQa(HOTPOTQA!);
-      expect(tasks).toHaveLength(100);
-      const found: string[] = [];
-      const seen = await streamRollouts(
-        tasks,
-        { ...optionsFor(store, eager), k: 1, maxTurns: 3 },
-        {
-          onGroup: ({ taskId, rollouts }) => {
-            const task = tasks.find((each) => each.id === taskId)!;
-            const gold = new Set(task.context.map((passage) => passage.title));
-            expect(task.distractors.filter((passage) => gold.has(passage.title))).toEqual([]);
-            for (const rollout of rollouts) found.push(...leaks(task, rollout));
-          },
+  /** Also: gold titles are never distractors. */
+  async function checkHundred(tasks: MemoryTask[]): Promise<void> {
+    expect(tasks).toHaveLength(100);
+    const found: string[] = [];
+    const sentences: number[] = [];
+    const seen = await streamRollouts(
+      tasks,
+      { ...optionsFor(store, eager), k: 1, maxTurns: 3 },
+      {
+        onGroup: ({ taskId, rollouts }) => {
+          const task = tasks.find((each) => each.id === taskId)!;
+          const gold = new Set(task.context.map((passage) => passage.title));
+          expect(task.distractors.filter((passage) => gold.has(passage.title))).toEqual([]);
+          sentences.push(ownSentences(task).length);
+          for (const rollout of rollouts) found.push(...leaks(task, rollout));
         },
-      );
-      expect(seen).toMatchObject({ done: 100, failed: 0 });
-      expect(found).toEqual([]);
-    },
+      },
+    );
+    expect(seen).toMatchObject({ done: 100, failed: 0 });
+    expect(sentences.filter((count) => count > 0).length).toBeGreaterThan(90);
+    expect(found).toEqual([]);
+  }
+
+  it("over 100 generated tasks", async () => {
+    await checkHundred(generateTasks({ count: 100, seed: 3, difficulty: 0.7 }));
+  }, 120_000);
+
+  it.skipIf(!HOTPOTQA)(
+    "over 100 HotpotQA rows",
+    async () => checkHundred(await loadHotpotQa(HOTPOTQA!)),
     120_000,
   );
 });
