@@ -71,10 +71,11 @@ const say = (line) => console.log(`train:tiny: ${line}`);
 function start(command, args, env) {
   return new Promise((done, failed) => {
     const child = spawn(command, args, { cwd: root, env, stdio: "inherit" });
-    // Ctrl-C reaches the child by itself, which is waited for; a plain kill must be handed on.
-    const forward = () => child.kill("SIGTERM");
-    process.on("SIGTERM", forward);
+    // What native.mjs does at a signal is for its own children, and would end this process before the study has ended
+    // its servers. Ctrl-C reaches the study by itself; a plain kill is handed on.
+    for (const signal of ["SIGINT", "SIGTERM"]) process.removeAllListeners(signal);
     process.on("SIGINT", () => say("stopping"));
+    process.on("SIGTERM", () => child.kill("SIGTERM"));
     child.once("error", failed);
     child.once("exit", (code, signal) => done(code ?? (signal ? 1 : 0)));
   });
