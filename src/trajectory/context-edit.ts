@@ -61,20 +61,29 @@ function sharesTalk(previous: EarlierPrompt, current: PromptState): boolean {
 /** Equal for the model: the id in the graph's state does not count, and "no text" has several spellings. */
 function same(a: Comparable, b: Comparable | undefined): boolean {
   if (b === undefined || a === b) return b !== undefined;
-  // System prompts are long, and differ in their last line at most.
-  if (typeof a.content === "string" && typeof b.content === "string" && a.content !== b.content) return false;
-  return key(a) === key(b);
+  return a.role === b.role && sameContent(a, b) && sameCalls(a, b) && answerTo(a) === answerTo(b);
+}
+
+function sameContent({ content: a }: Comparable, { content: b }: Comparable): boolean {
+  const [one, other] = [a ?? "", b ?? ""];
+  if (typeof one === "string" || typeof other === "string") return one === other;
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function sameCalls({ tool_calls: a = [] }: Comparable, { tool_calls: b = [] }: Comparable): boolean {
+  const equal = (i: number) =>
+    a[i]?.id === b[i]?.id && a[i]?.name === b[i]?.name && a[i]?.arguments === b[i]?.arguments;
+  return a.length === b.length && a.every((_, i) => equal(i));
+}
+
+function answerTo(message: Comparable): string | null {
+  return ("tool_call_id" in message ? message.tool_call_id : undefined) ?? null;
 }
 
 function key(message: Comparable): string {
   const { role, content, tool_calls: calls = [] } = message;
-  const answers = "tool_call_id" in message ? message.tool_call_id : undefined;
-  return JSON.stringify([
-    role,
-    content ?? "",
-    calls.map((c) => [c.id, c.name, c.arguments]),
-    answers ?? null,
-  ]);
+  const named = calls.map((call) => [call.id, call.name, call.arguments]);
+  return JSON.stringify([role, content ?? "", named, answerTo(message)]);
 }
 
 function sameTools(a: readonly unknown[], b: readonly unknown[]): boolean {
