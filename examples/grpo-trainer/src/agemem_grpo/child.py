@@ -19,11 +19,13 @@ from pathlib import Path
 
 import httpx
 
+from .errors import GrpoError
+
 STEADY_S = 60.0
 """A child that was up this long, in seconds, starts a new count of crashes."""
 
 
-class SuperviseError(RuntimeError):
+class SuperviseError(GrpoError):
     """A child process did not start or does not stay up. The message says where its log is."""
 
 

@@ -13,14 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .errors import GrpoError
 from .feed import FeedError
-from .service import ServiceError
 from .settings import VARIANTS, SettingsError, read_settings
-from .state import RunFolder, RunFolderError
-from .supervise import SuperviseError
-from .tasks import TasksError
-
-EXPECTED = (SettingsError, TasksError, RunFolderError, ServiceError, SuperviseError, FeedError)
+from .state import RunFolder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,12 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A stopped study or container must end its servers: SIGTERM then runs the same clean-up as Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _parser().parse_args(arguments)
-    from .prepare import PrepareError
-    from .run import StudyError
-
     try:
         options.command(options)
-    except (*EXPECTED, PrepareError, StudyError) as error:
+    except (GrpoError, FeedError) as error:
         print(f"agemem-grpo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

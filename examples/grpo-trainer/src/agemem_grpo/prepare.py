@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .errors import GrpoError
 from .project import find_project
 from .settings import PrepareSettings, Settings
 from .state import write_atomically
@@ -22,7 +23,7 @@ from .state import write_atomically
 Json = dict[str, Any]
 
 
-class PrepareError(RuntimeError):
+class PrepareError(GrpoError):
     """A command failed. The message has its last lines."""
 
 

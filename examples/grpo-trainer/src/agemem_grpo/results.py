@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .errors import GrpoError
 from .metrics import OPERATIONS
 from .settings import VARIANTS
 from .state import RunFolder
@@ -22,7 +23,7 @@ Json = dict[str, Any]
 MAIN, CONTROL, ABLATION = "all-returns", "shuffled", "answer-only"
 
 
-class ResultsError(RuntimeError):
+class ResultsError(GrpoError):
     """A folder without finished runs, or runs that cannot be compared."""
 
 

@@ -18,12 +18,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from .errors import GrpoError
 from .prepare import prepare
 from .settings import VARIANTS, Settings, SettingsError
 from .state import RunFolder
 
 
-class StudyError(RuntimeError):
+class StudyError(GrpoError):
     """A run of a study failed; its log says why."""
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from .errors import GrpoError
 from .feed import Group, read_feed
 
 Json = dict[str, Any]
@@ -24,7 +25,7 @@ Json = dict[str, Any]
 _NAMES = uuid.UUID("6a7c1f0e-3f52-5d0b-9a46-1f7f0a5f2d11")
 
 
-class ServiceError(RuntimeError):
+class ServiceError(GrpoError):
     """Base of what can go wrong with the rollout service. ``remedy`` says what to do."""
 
     def __init__(self, message: str, remedy: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from .errors import GrpoError
 from .project import find_project
 from .service import RolloutService, merged
 from .settings import Settings
@@ -25,7 +26,7 @@ MODEL_NAME = "policy"
 """Name of the served model in requests."""
 
 
-class WeightsError(RuntimeError):
+class WeightsError(GrpoError):
     """The policy server could not load weights."""
 
 

@@ -19,6 +19,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+from .errors import GrpoError
+
 Json = dict[str, Any]
 Advantages = Literal["feed", "shuffled"]
 Reward = Literal["all-returns", "answer-only"]
@@ -31,7 +33,7 @@ VARIANTS: Mapping[str, tuple[Reward, Advantages]] = {
 """What a study compares: the reward, and where the advantages come from."""
 
 
-class SettingsError(ValueError):
+class SettingsError(GrpoError, ValueError):
     """A settings file that cannot be used. The message names the field and what it should be."""
 
 

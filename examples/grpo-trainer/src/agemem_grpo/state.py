@@ -19,12 +19,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .errors import GrpoError
+
 Json = dict[str, Any]
 
 MARKER = "agemem.json"
 
 
-class RunFolderError(RuntimeError):
+class RunFolderError(GrpoError):
     """A run folder that cannot be used: in use, or of other settings."""
 
 

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .errors import GrpoError
+
 Task = dict[str, Any]
 
 
-class TasksError(ValueError):
+class TasksError(GrpoError, ValueError):
     """A task file that cannot be used."""
 
 
