@@ -42,5 +42,5 @@ const ask = (content: string) =>
 console.log((await ask("How many days off do I have? I want them in August.")).finalAnswer);
 const { finalAnswer, usage } = await ask("When did I want my holidays?");
 console.log(finalAnswer);
-console.log(`${usage.policy.calls} model calls, retrieved ${usage.operations.RETRIEVE?.calls} time`);
+console.log(`${usage.policy.calls} model calls, retrieved ${usage.operations.RETRIEVE?.operations} time`);
 await store.close();

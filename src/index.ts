@@ -20,7 +20,7 @@ export {
   type SweepOptions,
   sweepThreadBranches,
 } from "./agent/thread-memory.js";
-export type { AgentUsage, OperationUsage } from "./agent/usage.js";
+export type { AgentUsage } from "./agent/usage.js";
 // Short-term memory
 export { ContextArchive } from "./context/archive.js";
 export type { ContextBudget } from "./context/budget.js";
@@ -35,7 +35,17 @@ export {
   ModelError,
   StoreError,
 } from "./errors.js";
-export { costOf, type ModelTokens, type Price, type Prices } from "./lib/usage.js";
+// Costs
+export {
+  costOf,
+  type ModelTokens,
+  type OperationUsage,
+  type Price,
+  type Prices,
+  totalUsage,
+  type UsageByOperation,
+  type UsageKey,
+} from "./lib/usage.js";
 // Models
 export { type ChatModelOptions, resolveChatModel } from "./models/chat-model.js";
 export { resolveEmbeddings } from "./models/embeddings.js";

@@ -6,7 +6,7 @@ import { modelCallConfig } from "../tools/tracing.js";
 import { hasFormatError, newestResponse, openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
 import type { AgentStateUpdate, AgentStateValue } from "./state.js";
-import { addModelCall, withCost } from "./usage.js";
+import { addModelCall, type Caller, withCost } from "./usage.js";
 
 /** Builds the node. */
 export function answerNode(parts: AgentParts) {
@@ -29,7 +29,7 @@ export function answerNode(parts: AgentParts) {
     if (!parts.structure) return answered;
     const started = parts.kit.now();
     const { value, raw } = await parts.structure(state.messages, modelCallConfig(config, parts.kit.store));
-    const caller = { role: "auxiliary", model: parts.models.policy } as const;
+    const caller: Caller = { role: "auxiliary", model: parts.models.policy, keys: ["AUX"] };
     const usage = addModelCall(state.usage, raw, parts.kit.now() - started, caller);
     return { ...answered, structuredResponse: value, usage: withCost(usage, parts.prices) };
   };

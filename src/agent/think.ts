@@ -27,7 +27,7 @@ import {
 import type { AgentParts } from "./parts.js";
 import type { ModelTurn } from "./protocol.js";
 import type { AgentStateUpdate, AgentStateValue } from "./state.js";
-import { type AgentUsage, addModelCall, addOutcome, noUsage, withCost } from "./usage.js";
+import { type AgentUsage, addModelCall, addOutcome, type Caller, noUsage, withCost } from "./usage.js";
 
 /** Builds the node. */
 export function thinkNode(parts: AgentParts) {
@@ -122,8 +122,7 @@ async function converse(
 ): Promise<ModelTurn & { formatErrors: number; usage: AgentUsage }> {
   const visible = repairChatHistory(messages).messages;
   const first = await ask(parts, visible, config, lastStep, false);
-  const caller = { role: "policy", model: parts.models.policy } as const;
-  const usage = addModelCall(before, first.message, first.latencyMs, caller);
+  const usage = addModelCall(before, first.message, first.latencyMs, callerOf(parts, first));
   if (first.formatError === undefined) return { ...first, formatErrors: 0, usage };
   const again = [...visible, first.message, new HumanMessage(repairPrompt(first.formatError))];
   const second = await ask(parts, repairChatHistory(again).messages, config, lastStep, true);
@@ -133,8 +132,15 @@ async function converse(
       [FORMAT_ERROR_KEY]: second.formatError,
     };
   }
-  const both = addModelCall(usage, second.message, second.latencyMs, caller);
+  const both = addModelCall(usage, second.message, second.latencyMs, callerOf(parts, second));
   return { ...second, formatErrors: second.formatError === undefined ? 1 : 2, usage: both };
+}
+
+/** A call is charged to what its response asks for; to the answer where it asks for nothing that can be read. */
+function callerOf({ models, operations }: AgentParts, { message, formatError }: ModelTurn): Caller {
+  const calls = formatError === undefined ? (message.tool_calls ?? []) : [];
+  const keys = calls.map((call) => operations.get(call.name)?.op ?? "TOOLS");
+  return { role: "policy", model: models.policy, keys: keys.length > 0 ? keys : ["ANSWER"] };
 }
 
 async function ask(

@@ -1,17 +1,19 @@
-/** What an invocation cost: calls, tokens, time and, where prices are known, money. Pure. */
+/**
+ * What an invocation cost: calls, tokens, time and, where prices are known, money. Pure.
+ *
+ * Owns the state's `usage`. What a call is charged to, and what it costs, is that of a recording (`lib/usage.ts`).
+ */
 import type { AIMessage } from "@langchain/core/messages";
-import { costOf, type ModelTokens, type Prices } from "../lib/usage.js";
-import type { CallUsage, MemoryOp, MemoryOpOutcome } from "../types.js";
-
-/** What one operation cost over an invocation. */
-export interface OperationUsage {
-  calls: number;
-  refused: number;
-  /** Wall time in milliseconds, its model calls included. */
-  latencyMs: number;
-  /** Tokens that left the context. */
-  tokensSaved: number;
-}
+import {
+  chargeCall,
+  chargeOperation,
+  costOf,
+  type Prices,
+  totalUsage,
+  type UsageByOperation,
+  type UsageKey,
+} from "../lib/usage.js";
+import { type CallUsage, MEMORY_OPS, type MemoryOpOutcome, OVERFLOW_CALL_ID } from "../types.js";
 
 /** The state's `usage`: of the last invocation. */
 export interface AgentUsage {
@@ -19,25 +21,25 @@ export interface AgentUsage {
   policy: CallUsage;
   /** Calls of the summariser, and the one for a structured answer. */
   auxiliary: CallUsage;
-  operations: Partial<Record<MemoryOp, OperationUsage>>;
-  /** All calls by the name of the model, as in the usage of a recording (`agemem trace`). */
-  models: Readonly<Record<string, ModelTokens>>;
+  /** The same calls by what they were for, with the operations that ran; the rows of `agemem trace`. */
+  operations: UsageByOperation;
   /** Of all model calls, by the table of prices; null without a table, or when it lacks a model that used tokens. */
   cost: number | null;
 }
 
-/** Who made a call. */
+/** Who made a call, and what for: the operations a response asks for share it. */
 export interface Caller {
   role: "policy" | "auxiliary";
   /** Name of the model. */
   model: string;
+  keys: readonly UsageKey[];
 }
 
 const NO_CALLS: CallUsage = { calls: 0, promptTokens: 0, completionTokens: 0, latencyMs: 0 };
 
 /** At the start of an invocation. */
 export function noUsage(): AgentUsage {
-  return { policy: NO_CALLS, auxiliary: NO_CALLS, operations: {}, models: {}, cost: null };
+  return { policy: NO_CALLS, auxiliary: NO_CALLS, operations: {}, cost: null };
 }
 
 /** With one more model call. Tokens are 0 where the server reported none. */
@@ -45,55 +47,39 @@ export function addModelCall(
   usage: AgentUsage,
   response: AIMessage,
   latencyMs: number,
-  { role, model }: Caller,
+  { role, model, keys }: Caller,
 ): AgentUsage {
   const { input_tokens = 0, output_tokens = 0 } = response.usage_metadata ?? {};
   const call = { calls: 1, promptTokens: input_tokens, completionTokens: output_tokens, latencyMs };
-  return { ...usage, [role]: plus(usage[role], call), models: charged(usage.models, model, call) };
+  return {
+    ...usage,
+    [role]: plus(usage[role], call),
+    operations: chargeCall(usage.operations, keys, { ...call, model }),
+  };
 }
 
 /** With one more memory operation. `summarizer` names the model of its own calls. */
 export function addOutcome(usage: AgentUsage, outcome: MemoryOpOutcome, summarizer: string): AgentUsage {
-  const { calls, refused, latencyMs, tokensSaved } = usage.operations[outcome.op] ?? {
-    calls: 0,
-    refused: 0,
-    latencyMs: 0,
-    tokensSaved: 0,
-  };
-  const operation: OperationUsage = {
-    calls: calls + 1,
-    refused: refused + (outcome.ok ? 0 : 1),
-    latencyMs: latencyMs + outcome.latencyMs,
-    tokensSaved: tokensSaved + Math.max(0, outcome.tokensBefore - outcome.tokensAfter),
-  };
-  const counted = { ...usage, operations: { ...usage.operations, [outcome.op]: operation } };
   const { auxiliary } = outcome;
-  if (!auxiliary) return counted;
+  const key: UsageKey = outcome.toolCallId === OVERFLOW_CALL_ID ? "GUARD" : outcome.op;
+  const own = { key, auxiliaryMs: auxiliary?.latencyMs ?? 0 };
+  const operations = chargeOperation(usage.operations, outcome, own);
+  if (!auxiliary) return { ...usage, operations };
   return {
-    ...counted,
+    ...usage,
     auxiliary: plus(usage.auxiliary, auxiliary),
-    models: charged(usage.models, summarizer, auxiliary),
+    operations: chargeCall(operations, [key], { ...auxiliary, model: summarizer }),
   };
 }
 
-/** Memory operations of the invocation so far, refused ones included. */
+/** Memory operations of the invocation so far, refused ones included; not the guard's. */
 export function operationsOf(usage: AgentUsage): number {
-  return Object.values(usage.operations).reduce((sum, { calls }) => sum + calls, 0);
+  return MEMORY_OPS.reduce((sum, op) => sum + (usage.operations[op]?.operations ?? 0), 0);
 }
 
 /** With the money filled in. */
 export function withCost(usage: AgentUsage, prices: Prices | undefined): AgentUsage {
-  return prices ? { ...usage, cost: costOf(usage, prices) } : usage;
-}
-
-function charged(models: AgentUsage["models"], name: string, call: CallUsage): AgentUsage["models"] {
-  const { calls, promptTokens, completionTokens } = models[name] ?? NO_CALLS;
-  const sum = {
-    calls: calls + call.calls,
-    promptTokens: promptTokens + call.promptTokens,
-    completionTokens: completionTokens + call.completionTokens,
-  };
-  return { ...models, [name]: sum };
+  return prices ? { ...usage, cost: costOf(totalUsage(usage.operations), prices) } : usage;
 }
 
 function plus(a: CallUsage, b: CallUsage): CallUsage {

@@ -32,9 +32,11 @@ export interface OperationUsage extends CallUsage {
 }
 export type UsageByOperation = Readonly<Partial<Record<UsageKey, OperationUsage>>>;
 
-/** One model call. */
+/** One model call, or several of one model taken together. */
 export interface ModelCall {
   model: string;
+  /** Default 1. */
+  calls?: number;
   promptTokens: number;
   completionTokens: number;
   latencyMs: number;
@@ -73,7 +75,7 @@ export function chargeCall(
 ): UsageByOperation {
   const share = 1 / Math.max(1, keys.length);
   const tokens = {
-    calls: share,
+    calls: (call.calls ?? 1) * share,
     promptTokens: call.promptTokens * share,
     completionTokens: call.completionTokens * share,
   };
@@ -116,12 +118,12 @@ export function totalUsage(usage: UsageByOperation): OperationUsage {
 }
 
 /**
- * The price of a row, a total or an agent's `usage`; null when the table lacks a model that used tokens.
+ * The price of a row or a total; null when the table lacks a model that used tokens.
  *
  * @example
- * costOf(totalUsage(result.usage), { "gpt-4o-mini": { input: 0.15, output: 0.6 } });
+ * costOf(totalUsage(result.usage.operations), { "gpt-4o-mini": { input: 0.15, output: 0.6 } });
  */
-export function costOf(usage: Pick<OperationUsage, "models">, prices: Prices): number | null {
+export function costOf(usage: OperationUsage, prices: Prices): number | null {
   let cost = 0;
   for (const [model, tokens] of Object.entries(usage.models)) {
     const price = prices[model];

@@ -37,7 +37,7 @@ describe("the loop leaves the state of the graph", () => {
   it("after memory operations and an answer", async () => {
     const state = await bothStates([add("Lives in Tartu."), "In Tartu."], {}, question);
     expect(state).toMatchObject({ status: "answered", finalAnswer: "In Tartu.", steps: 2 });
-    expect(state.usage.operations.ADD).toMatchObject({ calls: 1 });
+    expect(state.usage.operations.ADD).toMatchObject({ operations: 1 });
   });
 
   it.each(["answer", "stop"] as const)("when the steps run out, %s", async (onMaxSteps) => {

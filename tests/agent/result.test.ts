@@ -3,7 +3,7 @@ import { AIMessage, AIMessageChunk, HumanMessage } from "@langchain/core/message
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
-import { costOf, totalUsage } from "../../src/lib/usage.js";
+import { costOf, totalUsage, type UsageByOperation } from "../../src/lib/usage.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { TrajectoryRecorder } from "../../src/trajectory/recorder.js";
@@ -95,19 +95,22 @@ describe("usage", () => {
     expect(usage.policy).toMatchObject({ calls: 2, promptTokens: 2200, completionTokens: 120 });
     expect(usage.auxiliary).toMatchObject({ calls: 1, promptTokens: 500, completionTokens: 50 });
     expect(usage.operations).toMatchObject({
-      ADD: { calls: 1, refused: 0, tokensSaved: 0 },
-      DELETE: { calls: 1, refused: 1 },
-      SUMMARY: { calls: 1, refused: 0 },
+      ADD: { operations: 1, refused: 0, tokensSaved: 0, promptTokens: 1000 / 3 },
+      DELETE: { operations: 1, refused: 1 },
+      SUMMARY: { operations: 1, refused: 0, promptTokens: 1000 / 3 + 500 },
+      ANSWER: { calls: 1, promptTokens: 1200, completionTokens: 20 },
     });
     expect(usage.operations.SUMMARY?.tokensSaved).toBeGreaterThan(20);
-    expect(usage.models).toEqual({
-      scripted: { calls: 2, promptTokens: 2200, completionTokens: 120 },
+    expect(totalUsage(usage.operations).models).toEqual({
+      scripted: { calls: 2, promptTokens: 2200, completionTokens: expect.closeTo(120, 9) },
       notes: { calls: 1, promptTokens: 500, completionTokens: 50 },
     });
     expect(usage.cost).toBeCloseTo((2200 * 2 + 120 * 10 + 500 + 50) / 1e6, 12);
-    // The table and the names are those of a recording, so both come to the same sum.
-    expect(usage.cost).toBe(costOf(totalUsage(usageOfSteps(recorder.take("r1"))), prices));
-    expect(costOf(usage, { scripted: prices.scripted })).toBeNull();
+    // The rows are those of a recording, apart from the times: the agent's clock and the recorder's differ.
+    const recorded = usageOfSteps(recorder.take("r1"));
+    expect(timeless(usage.operations)).toEqual(timeless(recorded));
+    expect(usage.cost).toBe(costOf(totalUsage(recorded), prices));
+    expect(costOf(totalUsage(usage.operations), { scripted: prices.scripted })).toBeNull();
   });
 
   it("charges a structured answer to the acting model, whoever summarises", async () => {
@@ -132,3 +135,7 @@ describe("usage", () => {
     expect(second.usage).toMatchObject({ policy: { calls: 2, promptTokens: 30, completionTokens: 3 } });
   });
 });
+
+function timeless(usage: UsageByOperation): unknown {
+  return Object.fromEntries(Object.entries(usage).map(([key, row]) => [key, { ...row, latencyMs: 0 }]));
+}
