@@ -51,6 +51,8 @@ export { type PatienceOptions, PatientFetch } from "./rollout/patient-fetch.js";
 export type { RolloutProgress } from "./rollout/progress.js";
 export { type RescoreOptions, type RescoreReport, rescoreFile } from "./rollout/rescore.js";
 export { type RunHooks, type RunSummary, runRollouts, streamRollouts } from "./rollout/runner.js";
+export type { OpenRollouts, WorkerSetup } from "./rollout/worker-messages.js";
+export { type WorkerOptions, WorkerPool } from "./rollout/worker-pool.js";
 // Exports to trainers
 export { type Exporter, exportRollouts } from "./trajectory/exporter.js";
 export { EXPORTERS, exporterByName } from "./trajectory/exporters/registry.js";

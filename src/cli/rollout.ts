@@ -1,47 +1,16 @@
 /** `agemem rollout TASKS --out FILE`: three-stage rollouts of many tasks, recorded, scored, resumable. */
 import { Command } from "commander";
-import { openEnvironment } from "../agent/environment.js";
 import { loadTasks, TASK_SOURCES } from "../benchmarks/tasks/source.js";
-import { ADVANTAGE_PRESETS, type AdvantagePreset } from "../grpo.js";
-import { chatModelSpec } from "../models/chat-model.js";
-import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js";
-import { OfflineSummarizer } from "../models/offline-summarizer.js";
-import { PROMPT_VARIANTS, type PromptVariant } from "../prompts.js";
-import { REWARD_PRESETS, type RewardPreset } from "../rewards/reward.js";
-import { policyEndpoint } from "../rollout/endpoint.js";
-import { budgetOf, type RolloutOptions } from "../rollout/options.js";
+import { ConfigError } from "../errors.js";
+import { ADVANTAGE_PRESETS } from "../grpo.js";
+import { PROMPT_VARIANTS } from "../prompts.js";
+import { REWARD_PRESETS } from "../rewards/reward.js";
 import { streamRollouts } from "../rollout/runner.js";
-import { MEMORY_OPS, type MemoryOp } from "../types.js";
+import { WorkerPool } from "../rollout/worker-pool.js";
+import { MEMORY_OPS } from "../types.js";
 import { choice, count, names, number, positive } from "./arguments.js";
-import { openJudge } from "./judge.js";
 import { createProgress } from "./progress.js";
-
-interface RolloutArguments {
-  out: string;
-  limit?: number;
-  k: number;
-  seed: string;
-  concurrency: number;
-  maxTurns: number;
-  timeout: number;
-  pad?: number;
-  model?: string;
-  temperature: number;
-  sendSeed?: boolean;
-  maxTokens?: number;
-  protocol: "native" | "text";
-  prompt: PromptVariant;
-  operations?: MemoryOp[];
-  tMax?: number;
-  topK?: number;
-  summarizer: "policy" | "offline";
-  policyVersion?: number;
-  judge: string;
-  judgeCache?: string;
-  reward: RewardPreset;
-  advantage: AdvantagePreset;
-  runName: string;
-}
+import { openRollouts, type RolloutArguments } from "./rollout-setup.js";
 
 /** The command, for the program of `main.ts`. */
 export function rolloutCommand(): Command {
@@ -53,6 +22,7 @@ export function rolloutCommand(): Command {
     .option("--k <n>", "rollouts per task", positive, 8)
     .option("--seed <seed>", "seed of everything random", "0")
     .option("--concurrency <n>", "rollouts at once", positive, 4)
+    .option("--processes <n>", "processes that run the rollouts", positive, 1)
     .option("--max-turns <n>", "turns per stage (N_max)", positive, 10)
     .option("--timeout <seconds>", "time limit of one rollout", number, 600)
     .option("--pad <n>", "distractors per task, filled up with neighbours from other tasks", count)
@@ -79,86 +49,61 @@ export function rolloutCommand(): Command {
 
 async function runRollout(source: string, options: RolloutArguments): Promise<void> {
   const { out, seed, k, limit, pad } = options;
+  refuseSharedCache(options);
   const tasks = await loadTasks(source, {
     seed,
     ...(limit === undefined ? {} : { limit }),
     ...(pad === undefined ? {} : { padTo: pad }),
     onNotice: (notice) => console.error(notice),
   });
-  const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
-  const environment = await openEnvironment({ env, storePath: ":memory:" });
-  const { judge, close } = await openJudge(options.judge, options.judgeCache);
-  const served = policyOf(options, env);
-  console.error(`${tasks.length} tasks x K = ${k}; policy ${served.name}; judge ${judge.name}`);
+  const opened = await openRollouts(options);
+  const { name, options: settings } = opened;
+  console.error(`${tasks.length} tasks x K = ${k}; policy ${name}; judge ${settings.judge.name}`);
   const progress = createProgress("rollouts", tasks.length * k);
   const controller = new AbortController();
+  const { signal } = controller;
   const interrupt = (): void => controller.abort();
   process.once("SIGINT", interrupt);
+  let workers: WorkerPool | undefined;
   try {
+    workers = await startWorkers(options, signal);
     const summary = await streamRollouts(
       tasks,
+      { ...settings, signal },
       {
-        ...settingsOf(options),
-        policy: served.policy,
-        store: environment.store,
-        counter: environment.counter,
-        judge,
-        signal: controller.signal,
-        ...(environment.agent.embeddings ? { embeddings: environment.agent.embeddings } : {}),
+        out,
+        ...(workers ? { workers } : {}),
+        onProgress: ({ done, meanReward, failed }) => progress.update(done, { meanReward, failed }),
       },
-      { out, onProgress: ({ done, meanReward, failed }) => progress.update(done, { meanReward, failed }) },
     );
     progress.stop();
     const { done, failed, meanReward } = summary;
     console.log(`${out}: ${done} rollouts, ${failed} failed, mean reward ${meanReward?.toFixed(3) ?? "-"}`);
   } catch (error) {
-    if (!controller.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
     progress.stop();
     console.error(`Interrupted. The same command goes on from ${out}.`);
     process.exitCode = 130;
   } finally {
     process.off("SIGINT", interrupt);
     progress.stop();
-    await close();
-    await environment.store.close();
+    await workers?.close();
+    await opened.close();
   }
 }
 
-function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
-  return {
-    k: options.k,
-    seed: options.seed,
-    concurrency: options.concurrency,
-    maxTurns: options.maxTurns,
-    timeoutMs: options.timeout * 1000,
-    protocol: options.protocol,
-    promptVariant: options.prompt,
-    ...(options.operations === undefined ? {} : { operations: options.operations }),
-    ...(options.tMax === undefined ? {} : { budget: budgetOf(options.tMax) }),
-    ...(options.topK === undefined ? {} : { topK: options.topK }),
-    ...(options.summarizer === "offline" ? { summarizer: new OfflineSummarizer() } : {}),
-    runName: options.runName,
-    reward: { preset: options.reward },
-    advantage: options.advantage,
-    ...(options.policyVersion === undefined ? {} : { policyVersion: options.policyVersion }),
-  };
+async function startWorkers(options: RolloutArguments, signal: AbortSignal): Promise<WorkerPool | undefined> {
+  const { processes } = options;
+  if (processes === 1) return undefined;
+  const setup = import.meta.resolve(`./rollout-setup${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`);
+  return WorkerPool.open({ processes, setup, data: options, signal });
 }
 
-/** The rules with a seed per rollout, or the endpoint of the environment. */
-function policyOf(
-  options: RolloutArguments,
-  env: NodeJS.ProcessEnv,
-): { policy: RolloutOptions["policy"]; name: string } {
-  const { temperature, maxTokens } = options;
-  const spec = chatModelSpec(undefined, env);
-  if (spec === "offline") {
-    return { policy: ({ seed }) => new OfflinePolicy({ seed, temperature }), name: OFFLINE_POLICY_NAME };
-  }
-  const { policy, modelName } = policyEndpoint({
-    model: spec,
-    sampling: { temperature, ...(maxTokens === undefined ? {} : { maxTokens }) },
-    sendSeed: options.sendSeed ?? false,
-    patience: { concurrency: options.concurrency },
+/** Two processes would cut each other's lines. */
+function refuseSharedCache({ processes, judgeCache }: RolloutArguments): void {
+  if (processes === 1 || judgeCache === undefined) return;
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", "--judge-cache is one process's", {
+    remedy:
+      "Leave --processes out, or judge the recording later: agemem score FILE --judge MODEL --judge-cache FILE.",
   });
-  return { policy, name: modelName };
 }

@@ -32,7 +32,9 @@ export function keepAliveFetch(sockets = Number.POSITIVE_INFINITY): typeof fetch
     if (!plain || (body !== undefined && typeof body !== "string")) return fetch(input, init);
     const own = { ...init, body, agent: agents[url.protocol as keyof typeof agents] };
     const answer = await again(() => exchange(url, own));
-    return REDIRECTS.has(answer.status) ? fetch(input, init) : new WholeResponse(url.href, answer);
+    return REDIRECTS.has(answer.status)
+      ? fetch(input, init)
+      : (new WholeResponse(url.href, answer) as unknown as Response);
   };
 }
 
@@ -109,7 +111,7 @@ function plainHeaders(given: RequestInit["headers"]): Record<string, string> {
  * A response whose body is there. Status and text, which is all that a JSON call needs, are read without the streams
  * of the standard class; everything else is the standard class's, made when asked for.
  */
-class WholeResponse implements Response {
+class WholeResponse implements Omit<Response, "bytes"> {
   readonly redirected = false;
   readonly type = "default" as const;
   private made: Response | undefined;
@@ -149,9 +151,6 @@ class WholeResponse implements Response {
   }
   arrayBuffer(): Promise<ArrayBuffer> {
     return this.standard.arrayBuffer();
-  }
-  bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.standard.bytes();
   }
   blob(): ReturnType<Response["blob"]> {
     return this.standard.blob();

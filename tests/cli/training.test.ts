@@ -51,6 +51,20 @@ describe("with the rules", () => {
     expect(lines("chat.jsonl")[0]).toHaveProperty("messages");
   }, 60_000);
 
+  it("roll out the same in two processes, which do not share a judge's cache", async () => {
+    const args = ["rollout", "synthetic:2:0", "--k", "2", "--processes", "2"];
+    const rolled = await run([...args, "--out", at("shared.jsonl")]);
+    expect(rolled).toMatchObject({ code: 0, stdout: expect.stringContaining("4 rollouts, 0 failed") });
+    const rewards = (name: string) =>
+      lines(name)
+        .filter(({ kind }) => kind === "trajectory")
+        .map(({ rollout_id, reward, advantage }) => `${rollout_id} ${reward} ${advantage}`)
+        .sort();
+    expect(rewards("shared.jsonl")).toEqual(rewards("run.jsonl"));
+    const refused = await run([...args, "--judge-cache", at("cache.jsonl"), "--out", at("y.jsonl")]);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("--judge-cache") });
+  }, 60_000);
+
   it("write tasks that a run reads, with a policy that has two tools and a small context", async () => {
     const written = await run(["tasks", "synthetic:2:0:changes=1,distractors=1", "--out", at("tasks.jsonl")]);
     expect(written.stdout).toContain("2 tasks");

@@ -1,0 +1,115 @@
+/**
+ * From the options of `agemem rollout` to those of its rollouts, in whichever process they run.
+ *
+ * Owns what the command's words mean. Leaves out tasks, files and processes (`rollout.ts`).
+ */
+import { openEnvironment } from "../agent/environment.js";
+import type { AdvantagePreset } from "../grpo.js";
+import { chatModelSpec } from "../models/chat-model.js";
+import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js";
+import { OfflineSummarizer } from "../models/offline-summarizer.js";
+import type { PromptVariant } from "../prompts.js";
+import type { RewardPreset } from "../rewards/reward.js";
+import { policyEndpoint } from "../rollout/endpoint.js";
+import { budgetOf, type RolloutOptions } from "../rollout/options.js";
+import type { MemoryOp } from "../types.js";
+import { openJudge } from "./judge.js";
+
+/** The command's options: plain data, sent to other processes as they are. */
+export interface RolloutArguments {
+  out: string;
+  limit?: number;
+  k: number;
+  seed: string;
+  concurrency: number;
+  processes: number;
+  maxTurns: number;
+  timeout: number;
+  pad?: number;
+  model?: string;
+  temperature: number;
+  sendSeed?: boolean;
+  maxTokens?: number;
+  protocol: "native" | "text";
+  prompt: PromptVariant;
+  operations?: MemoryOp[];
+  tMax?: number;
+  topK?: number;
+  summarizer: "policy" | "offline";
+  policyVersion?: number;
+  judge: string;
+  judgeCache?: string;
+  reward: RewardPreset;
+  advantage: AdvantagePreset;
+  runName: string;
+}
+
+/** Options of a run and what to close after it. */
+export interface OpenRun {
+  options: RolloutOptions;
+  /** The policy, for people. */
+  name: string;
+  close: () => Promise<void>;
+}
+
+/**
+ * Opens an empty store, the judge and the policy that the command names, the endpoint from the environment.
+ *
+ * @param data {@link RolloutArguments}
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID`; InputError `AGEMEM_INPUT_FILE` for a judge's cache
+ */
+export async function openRollouts(data: unknown): Promise<OpenRun> {
+  const given = data as RolloutArguments;
+  const env = { ...process.env, ...(given.model === undefined ? {} : { AGEMEM_MODEL: given.model }) };
+  const { store, counter, agent } = await openEnvironment({ env, storePath: ":memory:" });
+  const { judge, close } = await openJudge(given.judge, given.judgeCache);
+  const { policy, name } = policyOf(given, env);
+  const embeddings = agent.embeddings ? { embeddings: agent.embeddings } : {};
+  return {
+    options: { ...settingsOf(given), policy, store, counter, judge, ...embeddings },
+    name,
+    close: async () => {
+      await close();
+      await store.close();
+    },
+  };
+}
+
+function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
+  return {
+    k: options.k,
+    seed: options.seed,
+    concurrency: options.concurrency,
+    maxTurns: options.maxTurns,
+    timeoutMs: options.timeout * 1000,
+    protocol: options.protocol,
+    promptVariant: options.prompt,
+    ...(options.operations === undefined ? {} : { operations: options.operations }),
+    ...(options.tMax === undefined ? {} : { budget: budgetOf(options.tMax) }),
+    ...(options.topK === undefined ? {} : { topK: options.topK }),
+    ...(options.summarizer === "offline" ? { summarizer: new OfflineSummarizer() } : {}),
+    runName: options.runName,
+    reward: { preset: options.reward },
+    advantage: options.advantage,
+    ...(options.policyVersion === undefined ? {} : { policyVersion: options.policyVersion }),
+  };
+}
+
+/** The rules with a seed per rollout, or the endpoint of the environment. */
+function policyOf(
+  options: RolloutArguments,
+  env: NodeJS.ProcessEnv,
+): { policy: RolloutOptions["policy"]; name: string } {
+  const { temperature, maxTokens } = options;
+  const spec = chatModelSpec(undefined, env);
+  if (spec === "offline") {
+    return { policy: ({ seed }) => new OfflinePolicy({ seed, temperature }), name: OFFLINE_POLICY_NAME };
+  }
+  const { policy, modelName } = policyEndpoint({
+    model: spec,
+    sampling: { temperature, ...(maxTokens === undefined ? {} : { maxTokens }) },
+    sendSeed: options.sendSeed ?? false,
+    patience: { concurrency: Math.ceil(options.concurrency / options.processes) },
+  });
+  return { policy, name: modelName };
+}
