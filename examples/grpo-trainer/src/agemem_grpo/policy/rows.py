@@ -1,0 +1,94 @@
+"""Chat rows (`agemem export --to chat`) as what imitation learns from.
+
+Owns what is left of a recorded step: the calls with their required arguments and without the thought before them, or
+the final answer. Leaves out tokens (`imitation.py`).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+NEEDED = {
+    "Add_memory": ("content",),
+    "Update_memory": ("memory_id", "content"),
+    "Delete_memory": ("memory_id", "confirmation"),
+    "Retrieve_memory": ("query",),
+    "Summary_context": ("span",),
+    "Filter_context": ("criteria",),
+}
+
+
+class RowsError(ValueError):
+    """A file of chat rows that cannot be used; the message says where and why."""
+
+
+def read_rows(path: Path) -> Iterator[Json]:
+    """Rows of a file, each with ``messages`` that end with the assistant's. Errors: :class:`RowsError`."""
+    with path.open(encoding="utf8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise RowsError(f"{path}:{number}: not JSON: {error}") from error
+            messages = row.get("messages") if isinstance(row, dict) else None
+            if not messages or messages[-1].get("role") != "assistant":
+                raise RowsError(f"{path}:{number}: no messages that end with the assistant's")
+            yield row
+
+
+def shortened(row: Mapping[str, Any]) -> Json:
+    """The row with every assistant turn cut to what a tiny model is to say: bare calls, or a bare answer."""
+    messages = copy.deepcopy(list(row["messages"]))
+    for message in messages:
+        if message["role"] == "assistant":
+            _shorten(message)
+    return {**row, "messages": messages}
+
+
+def _shorten(message: Json) -> None:
+    calls = message.get("tool_calls")
+    if not calls:
+        message["content"] = _spoken(message.get("content") or "")
+        return
+    message["content"] = ""
+    for call in calls:
+        function = call["function"]
+        given = json.loads(function["arguments"])
+        kept = {name: given[name] for name in NEEDED.get(function["name"], given) if name in given}
+        function["arguments"] = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+def _spoken(text: str) -> str:
+    """An answer without the rules' mark; what they say to a distractor becomes one word."""
+    if not text.startswith("[offline rules]"):
+        return text
+    return "Unknown" if "do not know" in text else "Noted"
+
+
+def with_taught_answers(
+    rows: Iterable[Json], answers: Mapping[str, str], *, share: float, seed: int = 0
+) -> Iterator[Json]:
+    """Puts the expected answer in place of the recorded one in a ``share`` of the final steps (0 to 1).
+
+    The offline rules answer few of the synthetic questions right, and GRPO can only strengthen what a policy sometimes
+    does. Only answers that stand in the prompt are put in: the model is to learn reading, not guessing.
+    ``answers`` maps task id to expected answer.
+    """
+    chance = random.Random(f"answers/{seed}")
+    for row in rows:
+        answer = answers.get(str(row["metadata"]["task_id"]))
+        final = row["metadata"]["stage"] == 3 and not row["messages"][-1].get("tool_calls")
+        if final and answer and chance.random() < share and _shown(answer, row["messages"][:-1]):
+            row = {**row, "messages": [*row["messages"][:-1], {"role": "assistant", "content": answer}]}
+        yield row
+
+
+def _shown(answer: str, messages: Sequence[Mapping[str, Any]]) -> bool:
+    return any(answer in str(message.get("content")) for message in messages)

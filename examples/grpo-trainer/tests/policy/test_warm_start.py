@@ -1,0 +1,124 @@
+"""Imitation: what is learned from a recorded step, and that a short run makes a policy whose calls can be read."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from agemem_grpo.policy.imitation import IGNORED, to_examples
+from agemem_grpo.policy.model import build_model
+from agemem_grpo.policy.rows import RowsError, read_rows, shortened, with_taught_answers
+from agemem_grpo.policy.tokenizer import CALL_HEADS, train_tokenizer
+from agemem_grpo.policy.warm_start import main, warm_start
+from agemem_grpo.server.tool_parser import parse_tool_calls
+
+TOOLS = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in CALL_HEADS]
+NAMES = ["Ada", "Bo", "Cleo", "Dan", "Eve", "Finn"]
+PLACES = ["Porto", "Ghent", "Graz", "Cork", "Tartu"]
+
+
+def recorded(fact: str, question: str, said: str, task: str = "t1") -> list[dict]:
+    """A fact that is stored with a thought and needless arguments, then a question that is answered."""
+    arguments = {"content": fact, "memory_type": "fact", "metadata": {"title": "x"}}
+    call = {"id": "c", "type": "function", "function": {"name": "Add_memory", "arguments": json.dumps(arguments)}}
+    start = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": fact}]
+    acted = {"role": "assistant", "content": "[offline rules] I store it.", "tool_calls": [call]}
+    then = [
+        {"role": "tool", "content": "Stored as memory m0000000a.", "tool_call_id": "c"},
+        {"role": "user", "content": question},
+    ]
+    answered = {"role": "assistant", "content": said}
+    return [
+        {"messages": [*start, acted], "tools": TOOLS, "metadata": {"task_id": task, "stage": 1}},
+        {"messages": [*start, acted, *then, answered], "tools": TOOLS, "metadata": {"task_id": task, "stage": 3}},
+    ]
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Path:
+    chance = random.Random(1)
+    path = tmp_path / "rows.jsonl"
+    with path.open("w") as file:
+        for _ in range(300):
+            name, place = chance.choice(NAMES), chance.choice(PLACES)
+            for row in recorded(f"{name} lives in {place}.", f"Where does {name} live?", place):
+                file.write(json.dumps(row) + "\n")
+    return path
+
+
+def test_thoughts_and_needless_arguments_are_left_out() -> None:
+    stored, answered = (shortened(row) for row in recorded("Ada left.", "Where?", "[offline rules] I do not know."))
+    call = stored["messages"][-1]["tool_calls"][0]["function"]
+    assert json.loads(call["arguments"]) == {"content": "Ada left."}
+    assert stored["messages"][-1]["content"] == ""
+    assert answered["messages"][-1]["content"] == "Unknown"
+
+
+def test_the_loss_falls_on_what_the_assistant_said_and_joined_rows_say_it_once() -> None:
+    rows = [shortened(row) for row in recorded("Ada lives in Graz.", "Where does Ada live?", "Graz")]
+    tokenizer = train_tokenizer(str(m["content"]) for row in rows for m in row["messages"])
+    (example,) = to_examples(rows, tokenizer)
+    assert len(example.ids) == len(example.labels)
+    spoken = [label for label in example.labels if label != IGNORED]
+    assert all(a == b for a, b in zip(example.ids, example.labels, strict=True) if b != IGNORED)
+    assert tokenizer.decode(spoken) == (
+        '<tool_call>\n{"name":"Add_memory","arguments":{"content":"Ada lives in Graz."}}\n</tool_call><|im_end|>'
+        "Graz<|im_end|>"
+    )
+    assert to_examples(rows, tokenizer, max_length=5) == []
+
+
+def test_expected_answers_are_taught_only_where_they_can_be_read() -> None:
+    readable = recorded("Ada lives in Graz.", "Where does Ada live?", "Ada", task="t1")
+    hidden = recorded("Ada lives here.", "Where does Ada live?", "Ada", task="t2")
+    answers = {"t1": "Graz", "t2": "Cork"}
+    taught = list(with_taught_answers([*readable, *hidden], answers, share=1))
+    assert [row["messages"][-1]["content"] for row in taught[1::2]] == ["Graz", "Ada"]
+    assert taught[0] == readable[0]
+    assert list(with_taught_answers(readable, answers, share=0)) == readable
+
+
+def test_a_file_that_is_no_chat_rows_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"messages": [{"role": "user", "content": "hi"}]}\n')
+    with pytest.raises(RowsError, match=r"x.jsonl:1: no messages"):
+        list(read_rows(path))
+
+
+def test_a_short_run_makes_a_policy_whose_calls_can_be_read(chat: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    figures = warm_start(chat, tmp_path / "policy", steps=120, hidden=64, layers=2, learning_rate=4e-3, seed=3)
+    assert figures["loss"] < 0.35 * figures["first_loss"]
+
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "policy")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "policy")
+    calls = 0
+    for name in NAMES:
+        (row, _) = recorded(f"{name} lives in Graz.", "", "")
+        prompt = tokenizer.apply_chat_template(
+            row["messages"][:2], tools=TOOLS, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        ids = model.generate(**prompt, do_sample=False, max_new_tokens=40)[0, prompt["input_ids"].shape[1] :]
+        parsed = parse_tool_calls(tokenizer.decode(ids, skip_special_tokens=True))
+        calls += len(parsed.tool_calls) == 1 and parsed.tool_calls[0].name == "Add_memory"
+    assert calls >= 5
+
+
+def test_the_command_refuses_a_folder_that_holds_files(chat: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError, match="name a new folder"):
+        main(["--chat", str(chat), "--out", str(tmp_path)])
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    tokenizer = train_tokenizer(["Ada lives in Graz."])
+    first, again = (build_model(tokenizer, hidden=32, layers=1, seed=5).state_dict() for _ in range(2))
+    other = build_model(tokenizer, hidden=32, layers=1, seed=6).state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["model.embed_tokens.weight"], other["model.embed_tokens.weight"])
+    with pytest.raises(ValueError, match="do not divide"):
+        build_model(tokenizer, hidden=30)
