@@ -1,4 +1,5 @@
 import { MemorySaver } from "@langchain/langgraph";
+import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   branchesInCheckpoints,
@@ -7,6 +8,7 @@ import {
 } from "../../src/agent/thread-memory.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import type { ScriptedStep } from "../../src/testing/scripted-model.js";
+import { startPostgres } from "../tools/postgres.js";
 import { ada, calls, contents, openStore, says, scripted } from "./helpers.js";
 
 let store: FaissStore;
@@ -104,4 +106,24 @@ describe("branchesInCheckpoints", () => {
     expect((await list()).sort()).toEqual([one.ltmVersion?.branch, two.ltmVersion?.branch].sort());
     expect(await list("t3")).toEqual([]);
   });
+
+  it("reads the checkpoints of PostgreSQL, of all threads", async () => {
+    const server = await startPostgres();
+    const saver = PostgresSaver.fromConnString(server.url);
+    try {
+      await saver.setup();
+      const options = { store, memoryConsistency: "checkpoint" as const, checkpointer: saver };
+      const { agent } = scripted([add("One."), "Noted.", add("Two."), "Noted."], options);
+      await agent.invoke(says("1"), ada("t1"));
+      await agent.invoke(says("2"), ada("t2"));
+      const orphan = `${(await names())[0]?.slice(0, -8)}00000000`;
+      await store.fork(orphan);
+      const needed = { referenced: branchesInCheckpoints(saver), olderThanMs: -1 };
+      expect(await sweepThreadBranches(store, needed)).toEqual([orphan]);
+      expect(await names()).toHaveLength(2);
+    } finally {
+      await saver.end();
+      await server.close();
+    }
+  }, 60_000);
 });
