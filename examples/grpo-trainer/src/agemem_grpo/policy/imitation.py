@@ -64,7 +64,7 @@ def imitate(
     *,
     steps: int = 300,
     batch_tokens: int = 2000,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 3e-3,
     seed: int = 0,
 ) -> Iterator[float]:
     """Trains the model in place; yields the mean loss per spoken token of each step.
@@ -82,7 +82,7 @@ def imitate(
     model.train()
     for _ in range(steps):
         loss = _loss(model, next(batches))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()

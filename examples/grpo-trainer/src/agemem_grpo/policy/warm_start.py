@@ -28,10 +28,10 @@ def warm_start(
     *,
     tasks: Path | None = None,
     answer_share: float = 0.5,
-    steps: int = 600,
+    steps: int = 700,
     hidden: int = 128,
     layers: int = 4,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 3e-3,
     seed: int = 0,
     progress: bool = False,
 ) -> Mapping[str, Any]:
@@ -82,10 +82,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument("--tasks", type=Path, help="tasks of the rows, for the expected answers")
     parser.add_argument("--answer-share", type=float, default=0.5, help="final steps that get the expected answer")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     given = vars(parser.parse_args(argv))
