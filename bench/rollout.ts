@@ -23,7 +23,7 @@ import { createOfflineJudge } from "../src/rewards/judges/offline.js";
 import { policyEndpoint } from "../src/rollout/endpoint.js";
 import { type GroupResult, groupIdentities } from "../src/rollout/group.js";
 import { type RolloutOptions, rolloutSettings } from "../src/rollout/options.js";
-import { streamRollouts } from "../src/rollout/runner.js";
+import { type RunHooks, streamRollouts } from "../src/rollout/runner.js";
 import { StageAgents } from "../src/rollout/stage-agents.js";
 import { runStages } from "../src/rollout/stages.js";
 import { WorkerPool } from "../src/rollout/worker-pool.js";
@@ -81,18 +81,28 @@ const tasksOf = (count: number) => generateTasks({ count, seed: "bench", difficu
 
 /**
  * Calls per second of whole rollouts against what the endpoint allows, with one process and with one per core; the best
- * of three rounds each, taken in turn, since other programs of the machine only ever take time.
+ * of four rounds each, taken in turn and after warming up, since other programs of the machine only ever take time.
  */
 async function throughput(baseURL: string, tasks: number): Promise<Record<string, number>> {
   const bodies = await bodiesOf(baseURL);
+  const data: BenchSetup = { baseURL, concurrency: SLOTS, requests: SLOTS };
+  const { options, close } = await openRollouts(data);
+  const setup = new URL("./rollout-setup.ts", import.meta.url);
+  const each = { ...data, requests: Math.ceil(SLOTS / PROCESSES) };
+  const workers = await WorkerPool.open({ processes: PROCESSES, setup, data: each });
   const best = { client: 0, alone: 0, shared: 0, cpuMs: Number.POSITIVE_INFINITY };
-  for (let round = 0; round < 3; round++) {
-    best.client = Math.max(best.client, await bareClient(baseURL, bodies));
-    const alone = await rolloutRate(baseURL, tasks, 1);
+  for (let round = -1; round < 4; round++) {
+    const client = await bareClient(baseURL, bodies);
+    const alone = await rolloutRate(options, tasks, `${round}`, {});
+    const shared = await rolloutRate(options, tasks, `${round}`, { workers });
+    if (round < 0) continue;
+    best.client = Math.max(best.client, client);
     best.alone = Math.max(best.alone, alone.rate);
     best.cpuMs = Math.min(best.cpuMs, alone.cpuMs);
-    best.shared = Math.max(best.shared, (await rolloutRate(baseURL, tasks, PROCESSES)).rate);
+    best.shared = Math.max(best.shared, shared.rate);
   }
+  await workers.close();
+  await close?.();
   const slots = SLOTS / DELAY_S;
   const ideal = Math.min(slots, best.client);
   return {
@@ -121,23 +131,17 @@ async function bodiesOf(baseURL: string): Promise<string[]> {
   return bodies;
 }
 
-/** Steps are calls: the server refuses none. The same number of rollouts is under way however many processes. */
-async function rolloutRate(baseURL: string, tasks: number, processes: number) {
-  const data: BenchSetup = { baseURL, concurrency: SLOTS, requests: Math.ceil(SLOTS / processes) };
-  const { options, close } = await openRollouts(data);
-  const setup = new URL("./rollout-setup.ts", import.meta.url);
-  const workers = processes > 1 ? await WorkerPool.open({ processes, setup, data }) : undefined;
-  const shared = workers ? { workers } : {};
-  await streamRollouts(tasksOf(8), { ...options, seed: "warm" }, shared);
+/** Steps are calls: the server refuses none. As many rollouts are under way with workers as without. */
+async function rolloutRate(options: RolloutOptions, tasks: number, seed: string, hooks: RunHooks) {
   let calls = 0;
   const onGroup = ({ rollouts }: GroupResult) => {
     for (const { steps } of rollouts) calls += steps.length;
   };
   const before = process.cpuUsage();
-  const seconds = await timed(() => streamRollouts(tasksOf(tasks), options, { ...shared, onGroup }));
+  const seconds = await timed(() =>
+    streamRollouts(tasksOf(tasks), { ...options, seed }, { ...hooks, onGroup }),
+  );
   const { user, system } = process.cpuUsage(before);
-  await workers?.close();
-  await close?.();
   return { rate: calls / seconds, cpuMs: (user + system) / 1000 / calls };
 }
 
