@@ -20,6 +20,8 @@ type Fields = Record<string, unknown>;
 interface Bound {
   model: BaseChatModel;
   options: Fields;
+  /** What handlers are told of every call: it follows from model and options alone. */
+  described?: { metadata: Fields; sent: Fields };
 }
 
 /** Calls the model directly where that is the same; the config's callbacks must be a run's own manager. */
@@ -74,18 +76,34 @@ function hasSurroundings({ callbacks, cache, verbose, outputVersion }: BaseChatM
   return Boolean(callbacks || cache || verbose) || outputVersion === "v1";
 }
 
+type CallOptions = BaseChatModel["ParsedCallOptions"];
+
+function describe({ model, options }: Bound): NonNullable<Bound["described"]> {
+  const given = options as CallOptions;
+  return {
+    metadata: { ...model.getLsParams(given), ...model.metadata },
+    sent: model.invocationParams(given) as Fields,
+  };
+}
+
 async function generate(
-  { model, options: bound }: Bound,
+  bound: Bound,
   messages: BaseMessage[],
-  { signal, metadata, tags = [], runName = model.getName() }: RunnableConfig,
+  { signal, metadata, tags = [], runName = bound.model.getName() }: RunnableConfig,
   handlers: BaseCallbackHandler[],
   parentId: string | undefined,
 ): Promise<AIMessage> {
-  const options = { ...bound, ...(signal ? { signal } : {}) } as BaseChatModel["ParsedCallOptions"];
-  const described = { ...metadata, ...model.getLsParams(options), ...model.metadata };
-  const extra = { options, invocation_params: model.invocationParams(options), batch_size: 1 };
-  const tagged = model.tags?.length ? [...tags, ...model.tags] : tags;
-  const run = { parentId, name: runName, tags: tagged, metadata: described, extra };
+  const { model } = bound;
+  const options = { ...bound.options, ...(signal ? { signal } : {}) } as CallOptions;
+  bound.described ??= describe(bound);
+  const extra = { options, invocation_params: bound.described.sent, batch_size: 1 };
+  const run = {
+    parentId,
+    name: runName,
+    tags: model.tags?.length ? [...tags, ...model.tags] : tags,
+    metadata: { ...metadata, ...bound.described.metadata },
+    extra,
+  };
   const result = await runModelCall(handlers, run, messages, async (runId): Promise<LLMResult> => {
     const { generations, llmOutput } = await model._generate(messages, options);
     for (const { message, generationInfo } of generations) {

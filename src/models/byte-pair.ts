@@ -15,6 +15,9 @@ export interface RankFile {
 /** Pieces kept with their count; a piece is a word with its leading space, so the hit rate is high. */
 const CACHE_PIECES = 20_000;
 const CACHED_PIECE_LENGTH = 40;
+/** Whole texts kept with their count: the rollouts of a group are told the same passages. */
+const CACHE_TEXTS = 1000;
+const CACHED_TEXT_LENGTHS = { from: 30, to: 4000 };
 
 /** One encoding. Building it takes some 0.2 s and 30 MB: make one per encoding and process. */
 export class BytePairEncoding {
@@ -23,6 +26,7 @@ export class BytePairEncoding {
   private readonly ranks: Map<string, number>;
   private readonly longest: number;
   private readonly cache = new Map<string, number>();
+  private readonly texts = new Map<string, number>();
 
   constructor(file: RankFile) {
     this.pattern = new RegExp(file.pat_str, "ug");
@@ -34,6 +38,17 @@ export class BytePairEncoding {
 
   /** Tokens of `text`, special-token texts counted as the ordinary text they are. */
   count(text: string): number {
+    const { from, to } = CACHED_TEXT_LENGTHS;
+    if (text.length < from || text.length > to) return this.countPieces(text);
+    const known = this.texts.get(text);
+    if (known !== undefined) return known;
+    const total = this.countPieces(text);
+    if (this.texts.size >= CACHE_TEXTS) this.texts.clear();
+    this.texts.set(text, total);
+    return total;
+  }
+
+  private countPieces(text: string): number {
     let total = 0;
     for (const match of text.matchAll(this.pattern)) total += this.countPiece(match[0]);
     return total;
