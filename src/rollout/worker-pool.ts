@@ -29,8 +29,6 @@ export interface WorkerOptions {
   signal?: AbortSignal;
 }
 
-/** A generation of objects per step fits into half of this; the default of 16 MB is collected all the time. */
-const YOUNG_GENERATION_MB = 64;
 /** A rollout that two processes died with is likely what killed them. */
 const ATTEMPTS = 2;
 
@@ -115,10 +113,7 @@ export class WorkerPool {
       import.meta.resolve(`./worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`),
     );
     const child = fork(file, {
-      execArgv: [
-        ...(this.options.execArgv ?? process.execArgv),
-        `--max-semi-space-size=${YOUNG_GENERATION_MB}`,
-      ],
+      execArgv: [...(this.options.execArgv ?? process.execArgv)],
       // Structured clones keep what steps share: the messages of a rollout are sent once.
       serialization: "advanced",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
