@@ -1,4 +1,7 @@
-"""Imitation of recorded steps: next-token loss on what the assistant said, and on nothing else.
+"""Imitation of recorded steps: next-token loss on what the assistant said.
+
+A narrow model learns late to copy names and ids from the few that are spoken. So the loss also falls, with less weight,
+on those words of the prompt that repeat earlier ones: they are what copying can tell, and every conversation has many.
 
 Owns tokens, batches and the training loop. Leaves out where rows come from (`rows.py`) and the files (`warm_start.py`).
 """
@@ -15,6 +18,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 IGNORED = -100
+REPEATS_WEIGHT = 0.5
 
 
 @dataclass(slots=True)
@@ -23,6 +27,15 @@ class Example:
 
     ids: list[int]
     labels: list[int]
+
+    def repeats(self) -> list[int]:
+        """Labels of the prompt's tokens that follow the same token as once before in the conversation."""
+        seen: set[tuple[int, int]] = set()
+        found = [IGNORED]
+        for before, token, spoken in zip(self.ids, self.ids[1:], self.labels[1:], strict=False):
+            found.append(token if spoken == IGNORED and (before, token) in seen else IGNORED)
+            seen.add((before, token))
+        return found
 
 
 def to_examples(
@@ -81,13 +94,14 @@ def imitate(
     batches = _batches(examples, batch_tokens, seed)
     model.train()
     for _ in range(steps):
-        loss = _loss(model, next(batches))
+        said, repeated = _losses(model, next(batches))
+        loss = said + REPEATS_WEIGHT * repeated
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         optimiser.zero_grad(set_to_none=True)
-        yield loss.item()
+        yield said.item()
     model.eval()
 
 
@@ -112,13 +126,22 @@ def _batches(examples: Sequence[Example], batch_tokens: int, seed: int) -> Itera
         yield from batches
 
 
-def _loss(model: PreTrainedModel, batch: Sequence[Example]) -> torch.Tensor:
-    width = max(len(example.ids) for example in batch)
+def _losses(model: PreTrainedModel, batch: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean losses of spoken tokens and of repeated ones."""
     # Padded on the right, where causal attention makes a mask needless; padding carries no label.
-    ids = torch.tensor([example.ids + [0] * (width - len(example.ids)) for example in batch])
-    labels = torch.tensor([example.labels + [IGNORED] * (width - len(example.labels)) for example in batch])[:, 1:]
+    ids = _padded([example.ids for example in batch], 0)
     hidden = model.base_model(input_ids=ids).last_hidden_state[:, :-1]
-    spoken = labels != IGNORED
-    # Most tokens are prompt: logits only where the assistant speaks.
-    logits = model.get_output_embeddings()(hidden[spoken])
-    return torch.nn.functional.cross_entropy(logits.float(), labels[spoken])
+    spoken = _padded([example.labels for example in batch], IGNORED)[:, 1:]
+    repeated = _padded([example.repeats() for example in batch], IGNORED)[:, 1:]
+    # Logits only where they count: most of a prompt can neither be told nor has to be.
+    head = model.get_output_embeddings()
+    losses = []
+    for labels in (spoken, repeated):
+        counted = labels != IGNORED
+        losses.append(torch.nn.functional.cross_entropy(head(hidden[counted]).float(), labels[counted]))
+    return losses[0], losses[1]
+
+
+def _padded(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
+    width = max(len(row) for row in rows)
+    return torch.tensor([list(row) + [fill] * (width - len(row)) for row in rows])

@@ -27,7 +27,7 @@ def warm_start(
     out: Path,
     *,
     tasks: Path | None = None,
-    answer_share: float = 0.5,
+    answer_share: float = 0.8,
     steps: int = 700,
     hidden: int = 128,
     layers: int = 4,
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--chat", type=Path, required=True, help="rows of `agemem export --to chat`")
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument("--tasks", type=Path, help="tasks of the rows, for the expected answers")
-    parser.add_argument("--answer-share", type=float, default=0.5, help="final steps that get the expected answer")
+    parser.add_argument("--answer-share", type=float, default=0.8, help="final steps that get the expected answer")
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
