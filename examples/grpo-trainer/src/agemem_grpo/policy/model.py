@@ -18,6 +18,7 @@ def build_model(
     heads: int = 4,
     window: int = 2048,
     init: float = 0.05,
+    rope_theta: float = 10_000.0,
     seed: int = 0,
 ) -> Qwen2ForCausalLM:
     """A model with random weights (float32, input and output embeddings shared).
@@ -43,6 +44,7 @@ def build_model(
         max_position_embeddings=window,
         tie_word_embeddings=True,
         initializer_range=init,
+        rope_parameters={"rope_type": "default", "rope_theta": rope_theta},
         attention_dropout=0.0,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=end,
