@@ -112,6 +112,14 @@ def test_the_template_keeps_ids_and_contents_of_memories_and_names_of_tools(toke
     assert text.endswith(f"{START}assistant\n")
 
 
+@pytest.mark.parametrize("content", ["chinchilla", " chinchilla", [{"type": "text", "text": "chinchilla "}]])
+def test_an_answer_is_the_token_it_was_in_the_text(tokenizer, content: object) -> None:
+    messages = [{"role": "user", "content": "Mateo took in a chinchilla."}, {"role": "assistant", "content": content}]
+    ids = tokenizer.encode(render(tokenizer, messages, False))
+    word = tokenizer.encode(" chinchilla")
+    assert sum(ids[i : i + len(word)] == word for i in range(len(ids))) == 2
+
+
 def test_calls_are_in_hermes_form_however_the_arguments_come(tokenizer) -> None:
     arguments = {"memory_id": "m1", "content": "naïve"}
     expected = f"{CALL_START}\n" + json.dumps(

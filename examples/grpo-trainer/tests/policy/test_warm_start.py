@@ -68,7 +68,7 @@ def test_the_loss_falls_on_what_the_assistant_said_and_joined_rows_say_it_once()
     assert all(a == b for a, b in zip(example.ids, example.labels, strict=True) if b != IGNORED)
     assert tokenizer.decode(spoken) == (
         '<tool_call>\n{"name":"Add_memory","arguments":{"content":"Ada lives in Graz."}}\n</tool_call><|im_end|>'
-        "Graz<|im_end|>"
+        " Graz<|im_end|>"
     )
     assert to_examples(rows, tokenizer, max_length=5) == []
 
