@@ -16,7 +16,9 @@ import type { NamespaceDocs } from "./keyword.js";
 import { loadRows } from "./loader.js";
 import { Namespaces } from "./namespaces.js";
 import type { StoreLimits } from "./operations.js";
+import type { FoundRow } from "./reader.js";
 import { loadSidecar, saveSidecar } from "./sidecar.js";
+import { Tally } from "./tally.js";
 import { VectorTable } from "./vector-table.js";
 import type { WrittenRow } from "./writer.js";
 
@@ -54,6 +56,10 @@ export class Engine {
   readonly touched: number[] = [];
   /** What each branch that has a parent wrote, by item: the first revision. */
   readonly overrides = new Map<number, Map<number, number>>();
+  /** Rows that searches found, by id. */
+  readonly foundRows = new Map<number, FoundRow>();
+  /** What was written, counted. */
+  readonly tally = new Tally();
   /** Last revision per branch. */
   /** Documents per view and namespace, for keyword search. */
   readonly docCache = new StampedCache<NamespaceDocs>(({ docs }) => docs.size, 500_000);
@@ -101,7 +107,9 @@ export class Engine {
       this.#epoch = epoch;
     }
     this.checkEmbedding();
-    if (this.lastVersion === 0 && this.table === null && !this.converting) loadSidecar(this);
+    if (this.lastVersion === 0 && this.table === null && !this.converting && loadSidecar(this)) {
+      this.tally.lose();
+    }
     loadRows(this);
   }
 
@@ -113,6 +121,8 @@ export class Engine {
     this.lastVersion = 0;
     this.savedVersion = 0;
     this.overrides.clear();
+    this.tally.clear();
+    this.foundRows.clear();
     this.#tips.clear();
     this.indexes.clear();
     this.docCache.clear();
@@ -132,6 +142,7 @@ export class Engine {
   /** Takes rows into memory: written by this connection, or read by `loadRows`. */
   apply(row: WrittenRow): void {
     this.applyFacts(row);
+    this.tally.note({ ...row, vectors: row.vectors.length });
     if (row.prev !== null) this.table?.endVersion(row.prev, row.rev);
     const first = row.vectors[0];
     if (!first || row.op === 0 || !this.embedder || this.converting) return;

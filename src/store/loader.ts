@@ -13,6 +13,7 @@ export function loadRows(engine: Engine): void {
     from,
   );
   if (!engine.embedder || engine.converting) {
+    engine.tally.lose();
     for (const row of rows) engine.applyFacts(row);
     return;
   }

@@ -40,6 +40,9 @@ export interface HistoryEntry {
 const COLUMNS = "v.*, i.key AS key";
 
 const ROWS_AT_ONCE = 12;
+/** Rows kept in memory between searches, and the longest value among them. */
+const KEPT_ROWS = 4000;
+const KEPT_CHARS = 4000;
 const BY_IDS = `SELECT v.id, v.ns, v.op, v.born, v.created_at, v.updated_at, v.expires_at, v.ttl, v.value, i.key
   FROM versions v JOIN items i ON i.id = v.item WHERE v.id IN (${"?, ".repeat(ROWS_AT_ONCE - 1)}?)`;
 
@@ -83,16 +86,36 @@ export function rowById(engine: Engine, version: number): VersionRow | undefined
   return row && isLive(row, engine.now()) ? row : undefined;
 }
 
+/** A row as a search result needs it. */
+export type FoundRow = Omit<VersionRow, "item" | "branch" | "rev" | "end_rev" | "prev" | "fields">;
+
 /** The live ones of some version rows, by id; in one statement, since ten single ones cost as much as a search. */
-export function rowsByIds(engine: Engine, versions: readonly number[]): Map<number, VersionRow> {
+export function rowsByIds(engine: Engine, versions: readonly number[]): Map<number, FoundRow> {
   const now = engine.now();
-  const rows = new Map<number, VersionRow>();
-  for (let from = 0; from < versions.length; from += ROWS_AT_ONCE) {
-    const ids: (number | null)[] = versions.slice(from, from + ROWS_AT_ONCE);
+  const rows = new Map<number, FoundRow>();
+  const missing: (number | null)[] = [];
+  for (const id of versions) {
+    const known = engine.foundRows.get(id);
+    if (known) rows.set(id, known);
+    else missing.push(id);
+  }
+  for (let from = 0; from < missing.length; from += ROWS_AT_ONCE) {
+    const ids = missing.slice(from, from + ROWS_AT_ONCE);
     while (ids.length < ROWS_AT_ONCE) ids.push(null);
-    for (const row of engine.db.rows<VersionRow>(BY_IDS, ...ids)) if (isLive(row, now)) rows.set(row.id, row);
+    for (const row of engine.db.rows<FoundRow>(BY_IDS, ...ids)) {
+      if (isLive(row, now)) rows.set(row.id, row);
+      keep(engine, row);
+    }
   }
   return rows;
+}
+
+/** What a search needs of a row never changes, unless it expires; a vacuum clears what is kept. */
+function keep({ foundRows }: Engine, row: FoundRow): void {
+  if (row.op === 0 || row.ttl !== null || row.expires_at !== null) return;
+  if ((row.value?.length ?? 0) > KEPT_CHARS) return;
+  if (foundRows.size >= KEPT_ROWS) foundRows.clear();
+  foundRows.set(row.id, row);
 }
 
 export function isLive(row: { op: number; expires_at: number | null }, now: number): boolean {
@@ -170,7 +193,7 @@ export function historyOf(engine: Engine, view: View, item: number): HistoryEntr
 }
 
 /** The item a row holds: a fresh copy each time. */
-export function toItem(engine: Engine, row: VersionRow): Item {
+export function toItem(engine: Engine, row: FoundRow): Item {
   if (row.ttl !== null && engine.options.refreshTtlOnRead) engine.touched.push(row.id);
   return {
     namespace: [...engine.namespaces.get(row.ns).labels],

@@ -7,7 +7,7 @@ import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
 import type { Filter } from "./filter.js";
 import type { NamespaceRow } from "./namespaces.js";
-import { rowById, rowsByIds, rowsOf, toItem, type VersionRow } from "./reader.js";
+import { type FoundRow, rowById, rowsByIds, rowsOf, toItem, type VersionRow } from "./reader.js";
 import type { SearchItem } from "./search-options.js";
 import { normalise } from "./vector-math.js";
 
@@ -22,7 +22,7 @@ export interface SearchRequest {
 
 /** A version row with its score, best first; unranked rows have none. */
 export interface RankedRow {
-  row: VersionRow;
+  row: FoundRow;
   score?: number;
 }
 
@@ -30,7 +30,7 @@ export interface RankedRow {
 export function listItems(engine: Engine, request: SearchRequest): SearchItem[] {
   const out: SearchItem[] = [];
   let skip = request.offset;
-  if (request.limit === 0) return out;
+  if (request.limit === 0 || engine.tally.most(request.view) <= request.offset) return out;
   for (const ns of engine.namespaces.under(request.prefix)) {
     for (const row of rowsOf(engine, request.view, ns.id)) {
       if (!passes(row, request.filter) || skip-- > 0) continue;
@@ -51,7 +51,7 @@ export function rankByVector(
   const { table } = engine;
   if (!table || wanted === 0) return [];
   const scope = engine.namespaces.under(request.prefix);
-  const unit = normalise(query);
+  const unit = unitOf(query);
   const visible = table.visibility(request.view, engine.overrides);
   if (!request.filter) {
     const out = take(engine, engine.indexes.search(request.prefix, scope, unit, wanted, visible));
@@ -68,6 +68,17 @@ export function rankByVector(
   }
   if (probe.length < Math.max(wanted * 4, 64)) return out;
   return rankExhaustively(engine, request, scope, unit, wanted, visible);
+}
+
+/** Queries come from the embedder's cache, so the same one comes again as the same array. */
+const units = new WeakMap<Float32Array, Float32Array>();
+
+function unitOf(query: Float32Array): Float32Array {
+  const known = units.get(query);
+  if (known) return known;
+  const unit = normalise(query);
+  units.set(query, unit);
+  return unit;
 }
 
 function take(engine: Engine, hits: readonly { slot: number; score: number }[]): RankedRow[] {
@@ -111,6 +122,7 @@ export function appendUnranked(
   wanted: number,
 ): void {
   const { table, embedder } = engine;
+  if (embedder && table && engine.tally.allHaveVectors) return;
   const known = new Set(ranked.map(({ row }) => row.id));
   const hasVector = (version: number): boolean => {
     if (!table || !embedder) return false;
@@ -127,6 +139,6 @@ export function appendUnranked(
 }
 
 /** Whether a row's value passes the filter. */
-export function passes(row: VersionRow, filter: Filter | null): boolean {
+export function passes(row: FoundRow, filter: Filter | null): boolean {
   return !filter || filter(JSON.parse(row.value ?? "{}") as Record<string, unknown>);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { analyze, analyzeQuery } from "../../src/store/analyze.js";
-import { codeOf, keysOf, openStore } from "./helpers.js";
+import { codeOf, keysOf, openStore, temporaryDirectory } from "./helpers.js";
 
 const NS = ["n"];
 
@@ -109,5 +109,43 @@ describe("promotion with conflicts", () => {
       expect(await codeOf(() => fork.get(NS, "a"))).toBe("AGEMEM_STORE_BRANCH");
       expect(keysOf((await store.branches()).map(({ name }) => ({ key: name })))).toEqual(["main"]);
     }
+  });
+});
+
+describe("what is kept between searches", () => {
+  it("does not hide items without a vector, whenever they were written", async () => {
+    const directory = temporaryDirectory();
+    const store = await openStore(directory);
+    await store.put(NS, "a", { text: "walnut" });
+    expect(keysOf(await store.search(NS, { query: "walnut" }))).toEqual(["a"]);
+    await store.put(NS, "b", { text: "orbit" }, false);
+    expect(keysOf(await store.search(NS, { query: "walnut" }))).toEqual(["a", "b"]);
+    expect(keysOf(await store.search(NS, { limit: 1, offset: 1 }))).toEqual(["b"]);
+    const fork = await store.fork("f");
+    await fork.put(NS, "c", { text: "tree" }, false);
+    expect(keysOf(await fork.search(NS, { limit: 1, offset: 2 }))).toEqual(["c"]);
+    await store.vacuum();
+    await store.close();
+    const again = await openStore(directory);
+    expect(keysOf(await again.search(NS, { query: "walnut" }))).toEqual(["a", "b"]);
+    expect(keysOf(await again.search(NS, { limit: 1, offset: 1 }))).toEqual(["b"]);
+  });
+
+  it("is the newest state of an item, and ends with its time to live", async () => {
+    let now = 1_000_000;
+    const store = await openStore(":memory:", { now: () => now });
+    const found = async () =>
+      (await store.search(NS, { query: "walnut" })).map(({ key, value }) => [key, value.text]);
+    await store.put(NS, "a", { text: "walnut" });
+    await store.put(NS, "b", { text: "walnuts" }, undefined, { ttl: 1 });
+    expect(await found()).toEqual([
+      ["a", "walnut"],
+      ["b", "walnuts"],
+    ]);
+    await store.put(NS, "a", { text: "walnut tree" });
+    now += 61_000;
+    expect(await found()).toEqual([["a", "walnut tree"]]);
+    await store.delete(NS, "a");
+    expect(await found()).toEqual([]);
   });
 });
