@@ -18,9 +18,10 @@ export VLLM_ALLOW_RUNTIME_LORA_UPDATING=True VLLM_SERVER_DEV_MODE=1
 vllm serve "$model" --host 127.0.0.1 --port "$vllm_port" --dtype bfloat16 \
   --max-model-len 12288 --enable-lora --max-lora-rank 64 --max-loras 1 \
   --enable-auto-tool-choice --tool-call-parser hermes --logprobs-mode processed_logprobs "$@" &
+vllm=$!
 
 until curl --silent --fail "http://127.0.0.1:$vllm_port/health" >/dev/null; do
-  kill -0 %1 # ends the script when vLLM has ended
+  kill -0 "$vllm" # ends the script when vLLM has ended
   sleep 2
 done
 python -m agemem_grpo.server.vllm_gateway --upstream "http://127.0.0.1:$vllm_port" --port "$gateway_port" &
