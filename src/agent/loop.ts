@@ -6,7 +6,8 @@
  * (`tests/agent/loop.test.ts` runs both over the same episodes). Leaves out own tools and approvals.
  */
 import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
-import { type BaseStore, messagesStateReducer } from "@langchain/langgraph";
+import type { BaseMessage } from "@langchain/core/messages";
+import type { BaseStore } from "@langchain/langgraph";
 import { reduceFacts } from "../context/budget.js";
 import type { MessageFacts, StoreVersion } from "../types.js";
 import { answerNode } from "./answer.js";
@@ -15,7 +16,7 @@ import { managerOf, runChain, runMemoryOperation } from "./direct-run.js";
 import type { AgeMemAgentOptions, AgentContextValue } from "./options.js";
 import { createParts } from "./parts.js";
 import { afterThink, afterTool } from "./routes.js";
-import { type AgentStateUpdate, type AgentStateValue, initialState, newer } from "./state.js";
+import { type AgentStateUpdate, type AgentStateValue, initialState, newer, reduceMessages } from "./state.js";
 import { thinkNode } from "./think.js";
 import { toolNode } from "./tool.js";
 
@@ -100,7 +101,9 @@ function apply(state: AgentStateValue, update: AgentStateUpdate): AgentStateValu
   return {
     ...state,
     ...(values as Partial<AgentStateValue>),
-    ...(messages === undefined ? {} : { messages: messagesStateReducer(state.messages, messages as never) }),
+    ...(messages === undefined
+      ? {}
+      : { messages: reduceMessages(state.messages, messages as BaseMessage[]) }),
     ...(contextFacts === undefined
       ? {}
       : { contextFacts: reduceFacts(state.contextFacts, contextFacts as MessageFacts) }),

@@ -3,7 +3,8 @@
  *
  * Every reducer is idempotent, because middleware and replays apply updates more than once.
  */
-import { MessagesValue, ReducedValue, StateSchema } from "@langchain/langgraph";
+import { BaseMessage, RemoveMessage } from "@langchain/core/messages";
+import { MessagesValue, messagesStateReducer, ReducedValue, StateSchema } from "@langchain/langgraph";
 import { z } from "zod";
 import { reduceFacts } from "../context/budget.js";
 import type { MessageFact, MessageFacts, StoreVersion } from "../types.js";
@@ -15,6 +16,22 @@ const version = z.object({ branch: z.string(), revision: z.number() }).nullable(
 export function newer(current: StoreVersion | null, update: StoreVersion | null): StoreVersion | null {
   if (!current || !update || current.branch !== update.branch) return update ?? current;
   return update.revision >= current.revision ? update : current;
+}
+
+/**
+ * What `messagesStateReducer` does, for a state that it made. Messages that only come after the others, which is nearly
+ * always so, are put there without a pass over all of them.
+ */
+export function reduceMessages(current: BaseMessage[], update: BaseMessage[]): BaseMessage[] {
+  const ids = new Set<string | undefined>();
+  for (const message of update) {
+    const plain = BaseMessage.isInstance(message) && !RemoveMessage.isInstance(message) && message.id != null;
+    if (!plain || ids.has(message.id)) return messagesStateReducer(current, update);
+    ids.add(message.id);
+  }
+  return current.some(({ id }) => ids.has(id))
+    ? messagesStateReducer(current, update)
+    : [...current, ...update];
 }
 
 const fact = z.custom<MessageFact>((value) => typeof value === "object" && value !== null);

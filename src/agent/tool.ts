@@ -14,7 +14,6 @@ import {
   type BaseStore,
   isCommand,
   type LangGraphRunnableConfig,
-  messagesStateReducer,
   REMOVE_ALL_MESSAGES,
 } from "@langchain/langgraph";
 import { reduceFacts } from "../context/budget.js";
@@ -24,7 +23,7 @@ import { isOutcome, type MemoryOpOutcome } from "../types.js";
 import { review } from "./approval.js";
 import { openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
-import type { AgentStateUpdate, AgentStateValue } from "./state.js";
+import { type AgentStateUpdate, type AgentStateValue, reduceMessages } from "./state.js";
 import { addOutcome, operationsOf, withCost } from "./usage.js";
 
 /** Builds the node. */
@@ -42,7 +41,7 @@ export function toolNode(parts: AgentParts) {
       working = {
         ...working,
         ...others,
-        messages: messagesStateReducer(working.messages, messages as BaseMessage[]),
+        messages: reduceMessages(working.messages, messages as BaseMessage[]),
         contextFacts: reduceFacts(working.contextFacts, contextFacts as AgentStateValue["contextFacts"]),
       } as AgentStateValue;
       rest = { ...rest, ...others };

@@ -48,7 +48,7 @@ class DirectCompletions extends ChatOpenAICompletions {
     this.envelope ??= this.describe();
     const { url, headers } = await this.envelope;
     const signal = options?.signal ?? null;
-    const body = JSON.stringify(request);
+    const body = bodyOf(request);
     const response = await this.send(url, { method: "POST", headers, body, signal });
     if (response.ok) return JSON.parse(await response.text());
     // The client reads the answer again and throws what it always throws.
@@ -77,4 +77,24 @@ class DirectCompletions extends ChatOpenAICompletions {
       options,
     );
   }
+}
+
+/** Tools are bound once and sent with every call; their text is most of a short request. */
+const written = new WeakMap<object, string>();
+
+/** The request as JSON, with what was written before written once. */
+function bodyOf(request: Request): string {
+  const { tools } = request;
+  if (!tools?.length) return JSON.stringify(request);
+  const fields = Object.entries(request).flatMap(([key, value]) => {
+    const text = key === "tools" ? `[${tools.map(toolText).join(",")}]` : JSON.stringify(value);
+    return text === undefined ? [] : `${JSON.stringify(key)}:${text}`;
+  });
+  return `{${fields.join(",")}}`;
+}
+
+function toolText(tool: object): string {
+  const known = written.get(tool) ?? JSON.stringify(tool);
+  written.set(tool, known);
+  return known;
 }

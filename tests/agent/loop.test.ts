@@ -1,11 +1,12 @@
 /** The agent as a plain loop: the state that the graph leaves, and what handlers are told of models called directly. */
 import { BaseCallbackHandler } from "@langchain/core/callbacks/base";
-import { AIMessage, type BaseMessage, HumanMessage } from "@langchain/core/messages";
-import { InMemoryStore } from "@langchain/langgraph";
+import { AIMessage, type BaseMessage, HumanMessage, RemoveMessage } from "@langchain/core/messages";
+import { InMemoryStore, messagesStateReducer, REMOVE_ALL_MESSAGES } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { createAgentLoop, type LoopRun } from "../../src/agent/loop.js";
 import type { AgeMemAgentOptions } from "../../src/agent/options.js";
+import { reduceMessages } from "../../src/agent/state.js";
 import { OfflineSummarizer } from "../../src/models/offline-summarizer.js";
 import { ScriptedChatModel, type ScriptedStep } from "../../src/testing/scripted-model.js";
 
@@ -132,5 +133,31 @@ describe("a model called directly", () => {
       "model error gone",
     ]);
     expect(await told(true, steps())).toEqual(directly);
+  });
+});
+
+describe("messages of an update join the state as LangGraph puts them there", () => {
+  const a = new HumanMessage({ id: "a", content: "1" });
+  const b = new AIMessage({ id: "b", content: "2" });
+  const updates: [string, BaseMessage[]][] = [
+    ["none", []],
+    ["new ones", [new HumanMessage({ id: "c", content: "3" }), new AIMessage({ id: "d", content: "4" })]],
+    ["one known by its id", [new HumanMessage({ id: "a", content: "5" })]],
+    [
+      "two of one id",
+      [new HumanMessage({ id: "c", content: "6" }), new AIMessage({ id: "c", content: "7" })],
+    ],
+    ["a removal", [new RemoveMessage({ id: "a" }), new AIMessage({ id: "c", content: "8" })]],
+    ["a new list", [new RemoveMessage({ id: REMOVE_ALL_MESSAGES }), b]],
+    ["one in another form", [{ role: "user", id: "c", content: "9" } as unknown as BaseMessage]],
+  ];
+
+  it.each(updates)("%s", (_, update) => {
+    expect(reduceMessages([a, b], update)).toEqual(messagesStateReducer([a, b], update));
+  });
+
+  it("one without an id, which gets one", () => {
+    const ids = reduceMessages([a], [new AIMessage("10")]).map(({ id }) => id);
+    expect(ids).toEqual(["a", expect.stringMatching(/^[0-9a-f-]{36}$/)]);
   });
 });
