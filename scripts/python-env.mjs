@@ -66,6 +66,20 @@ export async function ensurePythonEnv({ project, device = "cpu", say, env = proc
   return own;
 }
 
+/**
+ * The environment's Python for a test command, or undefined with the exit status set and the reason said: 1, or 0 when the
+ * tests are `optional`. `AGEMEM_PYTHON_SECONDS` limits a step of the installation (default 300: torch alone is 200 MB).
+ */
+export async function pythonForTests({ project, say, optional, env = process.env }) {
+  try {
+    return await ensurePythonEnv({ project, say, env, seconds: Number(env.AGEMEM_PYTHON_SECONDS ?? 300) });
+  } catch (error) {
+    say(`${optional ? "skipped" : "failed"}: ${error.message}`);
+    process.exitCode = optional ? 0 : 1;
+    return undefined;
+  }
+}
+
 async function must(command, args, hint, seconds, env = {}) {
   const { ok, output, timedOut } = await run(command, args, { seconds, env });
   if (ok) return;

@@ -8,14 +8,11 @@
 import { spawn } from "node:child_process";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ensurePythonEnv } from "./python-env.mjs";
+import { pythonForTests } from "./python-env.mjs";
 
 const project = resolve(dirname(fileURLToPath(import.meta.url)), "..", "examples", "grpo-trainer");
 const optional = process.argv.includes("--optional");
 const rest = process.argv.slice(2).filter((argument) => argument !== "--optional");
-
-/** Seconds a step of the installation may take: torch alone is 200 MB. */
-const LIMIT = Number(process.env.AGEMEM_PYTHON_SECONDS ?? 300);
 
 function pytest(python) {
   return new Promise((done, failed) => {
@@ -31,11 +28,5 @@ function pytest(python) {
 }
 
 const say = (line) => console.log(`test:python: ${line}`);
-let python;
-try {
-  python = await ensurePythonEnv({ project, say, seconds: LIMIT });
-} catch (error) {
-  say(`${optional ? "skipped" : "failed"}: ${error.message}`);
-  process.exitCode = optional ? 0 : 1;
-}
+const python = await pythonForTests({ project, say, optional });
 if (python) process.exitCode = await pytest(python);

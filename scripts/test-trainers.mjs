@@ -10,14 +10,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ensurePythonEnv } from "./python-env.mjs";
+import { pythonForTests } from "./python-env.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const project = join(root, "examples", "grpo-trainer");
 const FORMATS = ["trl", "chat", "trinity", "verl"];
 const optional = process.argv.includes("--optional");
-/** Seconds a step of the installation may take: torch alone is 200 MB. */
-const LIMIT = Number(process.env.AGEMEM_PYTHON_SECONDS ?? 300);
 const say = (line) => console.log(`test:trainers: ${line}`);
 
 function run(command, args, env = {}) {
@@ -47,13 +45,7 @@ function readBack(python, folder) {
   });
 }
 
-let python;
-try {
-  python = await ensurePythonEnv({ project, say, seconds: LIMIT });
-} catch (error) {
-  say(`${optional ? "skipped" : "failed"}: ${error.message}`);
-  process.exitCode = optional ? 0 : 1;
-}
+const python = await pythonForTests({ project, say, optional });
 if (python) {
   const folder = mkdtempSync(join(tmpdir(), "agemem-trainers-"));
   try {
