@@ -41,7 +41,8 @@ export function thinkNode(parts: AgentParts) {
     const before = steps === 1 ? noUsage() : state.usage;
     const usage = guarded.outcome ? addOutcome(before, guarded.outcome, parts.models.auxiliary) : before;
     const traced = modelCallConfig(config, kit.store);
-    const turn = await converse(parts, [frame.system, ...guarded.messages], traced, lastStep, usage);
+    const system = new SystemMessage(frame.text);
+    const turn = await converse(parts, [system, ...guarded.messages], traced, lastStep, usage);
     return {
       messages: guarded.edited ? toMessagesUpdate([...guarded.messages, turn.message]) : [turn.message],
       contextFacts: guarded.facts,
@@ -102,6 +103,7 @@ async function guard(
   return { messages, facts, tokens: outcome.tokensAfter, edited: true, overflowed: true, outcome };
 }
 
+/** The system prompt of a step and what it costs with the tools. */
 function frameOf(parts: AgentParts, tokens: number, lastStep: boolean) {
   const lines = [
     parts.system,
@@ -109,7 +111,7 @@ function frameOf(parts: AgentParts, tokens: number, lastStep: boolean) {
     budgetLine(tokens, parts.kit.budget.maxTokens),
   ];
   const text = lines.filter(Boolean).join("\n\n");
-  return { system: new SystemMessage(text), tokens: parts.systemTokens(text) + parts.sentToolTokens };
+  return { text, tokens: parts.systemTokens(text) + parts.sentToolTokens };
 }
 
 /** Asks; when the response breaks the protocol asks once more, outside of the context. */
