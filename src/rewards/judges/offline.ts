@@ -64,12 +64,21 @@ function qualityScore(goldFacts: readonly string[], items: readonly string[]): n
   return harmonicMean(coverage, precision);
 }
 
+/** Texts kept with their stems: the rollouts of a group are judged by the same facts, and store much the same. */
+const KNOWN_TEXTS = 1000;
+const known = new Map<string, ReadonlySet<string>>();
+
 /** Stems of the words that carry content. */
-export function contentStems(text: string): Set<string> {
-  return new Set(words(text).flatMap((word) => (STOP_WORDS.has(word) ? [] : stemmer(word))));
+export function contentStems(text: string): ReadonlySet<string> {
+  const seen = known.get(text);
+  if (seen) return seen;
+  const stems = new Set(words(text).flatMap((word) => (STOP_WORDS.has(word) ? [] : stemmer(word))));
+  if (known.size >= KNOWN_TEXTS) known.clear();
+  known.set(text, stems);
+  return stems;
 }
 
-function shared(a: Set<string>, b: Set<string>): number {
+function shared(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   let n = 0;
   for (const stem of a) if (b.has(stem)) n++;
   return n;
