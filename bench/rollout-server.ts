@@ -9,13 +9,16 @@ import type { AddressInfo } from "node:net";
 import { completionBody, type WireReply, type WireRequest } from "../src/testing/openai-wire.js";
 
 const DELAY_MS = 50;
+/** Prompts have an id for about every four characters; which ones does not matter here. */
+const IDS = Array.from({ length: 20_000 }, (_, i) => 1000 + (i % 50_000));
 
 /** Stores what it is told, answers a question. */
-function replyTo({ messages = [] }: WireRequest): WireReply {
+function replyTo({ messages = [] }: WireRequest, characters: number): WireReply {
+  const promptTokenIds = IDS.slice(0, characters / 4);
   const last = messages.findLast((message) => message.role === "user");
   const told = String(last?.content ?? "").split("\n\n")[0] ?? "";
-  if (told.endsWith("?")) return { content: "Porto" };
-  return { tool_calls: [{ name: "Add_memory", args: { content: told } }] };
+  if (told.endsWith("?")) return { content: "Porto", promptTokenIds };
+  return { tool_calls: [{ name: "Add_memory", args: { content: told } }], promptTokenIds };
 }
 
 let calls = 0;
@@ -23,8 +26,10 @@ const server = createServer((incoming, response) => {
   const parts: Buffer[] = [];
   incoming.on("data", (part: Buffer) => parts.push(part));
   incoming.on("end", () => {
-    const request: WireRequest = JSON.parse(Buffer.concat(parts).toString());
-    const body = JSON.stringify(completionBody(replyTo(request), request, `chatcmpl-${++calls}`));
+    const text = Buffer.concat(parts).toString();
+    const request: WireRequest = JSON.parse(text);
+    const reply = replyTo(request, text.length);
+    const body = JSON.stringify(completionBody(reply, request, `chatcmpl-${++calls}`));
     setTimeout(() => {
       response.writeHead(200, {
         "content-type": "application/json",
