@@ -51,7 +51,7 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   const scale = values.quick ? 0.1 : 1;
   const server = await startServer();
   const parts: Record<string, () => Promise<Record<string, unknown>>> = {
-    throughput: () => throughput(server.url, Math.ceil(192 * scale)),
+    throughput: () => throughput(server.url, Math.ceil(128 * scale)),
     recorder: () => recorderCost(server.url, Math.ceil(256 * scale)),
     memory: () => memory(Math.ceil(2000 * scale)),
     offline: () => offlineRun(values.hotpotqa, Math.ceil(100 * scale)),
