@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import torch
 from server.tiny_chat import save_policy
+from tiny_policy import ON_A_PROCESSOR
 from trl import GRPOConfig
 
 from agemem_grpo.batch import Sample
@@ -66,13 +67,7 @@ def test_the_ratio_of_a_first_update_is_one_under_each_version(tmp_path: Path) -
             gradient_accumulation_steps=2,
             learning_rate=5e-3,
             lr_scheduler_type="constant",
-            beta=0.1,
-            use_cpu=True,
-            bf16=False,
-            gradient_checkpointing=False,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
+            **ON_A_PROCESSOR,
             logging_steps=1,
         )
         trainer = StepwiseGRPOTrainer(str(folder), args, feed)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_policy import drawn_samples, save_policy, tiny_model
+from tiny_policy import ON_A_PROCESSOR, drawn_samples, save_policy, tiny_model
 from trl import GRPOConfig
 
 from agemem_grpo.trl_trainer import StepwiseGRPOTrainer
@@ -26,13 +26,7 @@ def train(policy: str, out: Path) -> torch.Tensor:
         num_generations=2,
         gradient_accumulation_steps=3,
         learning_rate=1e-2,
-        beta=0.1,
-        use_cpu=True,
-        bf16=False,
-        gradient_checkpointing=False,
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
+        **ON_A_PROCESSOR,
     )
     trainer = StepwiseGRPOTrainer(policy, args, lambda _: samples, normalise="trajectory")
     trainer.train()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -13,6 +14,16 @@ from agemem_grpo.batch import Sample, collate
 from agemem_grpo.objective import token_logps
 
 VOCABULARY = 40
+ON_A_PROCESSOR: dict[str, Any] = {
+    "beta": 0.1,
+    "use_cpu": True,
+    "bf16": False,
+    "gradient_checkpointing": False,
+    "save_strategy": "no",
+    "report_to": [],
+    "disable_tqdm": True,
+}
+"""Arguments of GRPOConfig for a run that leaves nothing behind."""
 PAD, END = 0, 1
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -29,18 +29,34 @@ if TYPE_CHECKING:
     from agemem_grpo.server.policy_server import PolicyServer
 
 
-def create_app(server: PolicyServer) -> Starlette:
-    """The ASGI application over a server's parts."""
-    routes = _Routes(server)
+class Calls(Protocol):
+    """What a policy server answers; every error is an :class:`ApiError`."""
+
+    async def chat(self, request: Request) -> Response: ...
+
+    async def models(self, request: Request, /) -> Response: ...
+
+    async def health(self, request: Request, /) -> Response: ...
+
+    async def update_weights(self, request: Request) -> Response: ...
+
+
+def application(calls: Calls) -> Starlette:
+    """The ASGI application of a policy server: its addresses, and errors in OpenAI's form."""
     return Starlette(
         routes=[
-            Route("/v1/chat/completions", routes.chat, methods=["POST"]),
-            Route("/v1/models", routes.models),
-            Route("/health", routes.health),
-            Route("/update_weights", routes.update_weights, methods=["POST"]),
+            Route("/v1/chat/completions", calls.chat, methods=["POST"]),
+            Route("/v1/models", calls.models),
+            Route("/health", calls.health),
+            Route("/update_weights", calls.update_weights, methods=["POST"]),
         ],
         exception_handlers={ApiError: refuse, HTTPException: no_route},
     )
+
+
+def create_app(server: PolicyServer) -> Starlette:
+    """The ASGI application over a server's parts."""
+    return application(_Routes(server))
 
 
 class _Routes:

@@ -22,12 +22,10 @@ from typing import Any
 import httpx
 import uvicorn
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from agemem_grpo.server.app import no_route, refuse
+from agemem_grpo.server.app import application
 from agemem_grpo.server.errors import ApiError
 from agemem_grpo.server.hangup import unless_gone
 from agemem_grpo.server.loading import ADAPTER
@@ -147,15 +145,7 @@ class Gateway:
 
 def create_gateway(gateway: Gateway) -> Starlette:
     """The ASGI application over a gateway."""
-    return Starlette(
-        routes=[
-            Route("/v1/chat/completions", gateway.chat, methods=["POST"]),
-            Route("/v1/models", gateway.models),
-            Route("/health", gateway.health),
-            Route("/update_weights", gateway.update_weights, methods=["POST"]),
-        ],
-        exception_handlers={ApiError: refuse, HTTPException: no_route},
-    )
+    return application(gateway)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
