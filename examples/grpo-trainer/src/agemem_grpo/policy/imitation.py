@@ -23,10 +23,14 @@ REPEATS_WEIGHT = 0.5
 
 @dataclass(slots=True)
 class Example:
-    """One conversation: its tokens, and for each the token itself where the assistant speaks, else ``IGNORED``."""
+    """One conversation: its tokens, and for each the token itself where the assistant speaks, else ``IGNORED``.
+
+    ``weights`` say how much each spoken token counts.
+    """
 
     ids: list[int]
     labels: list[int]
+    weights: list[float]
 
     def repeats(self) -> list[int]:
         """Labels of the prompt's tokens that follow the same token as once before in the conversation."""
@@ -43,7 +47,7 @@ def to_examples(
 ) -> list[Example]:
     """Tokens of each row; a row that goes on where the last one ended is joined to it, which saves reading twice.
 
-    Rows longer than ``max_length`` are left out. Errors: ``ValueError`` when the template does not keep the prompt as
+    Rows longer than ``max_length`` are left out; a row's ``weight`` (1 if it has none) is that of what it ends with. Errors: ``ValueError`` when the template does not keep the prompt as
     the beginning of the whole, because the loss would then fall on the wrong tokens.
     """
     examples: list[Example] = []
@@ -57,8 +61,9 @@ def to_examples(
             continue
         last = examples[-1] if examples else None
         if last is None or prompt[: len(last.ids)] != last.ids:
-            last = Example([], [])
+            last = Example([], [], [])
             examples.append(last)
+        last.weights += [float(row.get("weight", 1.0))] * (len(whole) - len(last.ids))
         last.labels += [IGNORED] * (len(prompt) - len(last.ids)) + whole[len(prompt) :]
         last.ids = whole
     return examples
@@ -127,21 +132,23 @@ def _batches(examples: Sequence[Example], batch_tokens: int, seed: int) -> Itera
 
 
 def _losses(model: PreTrainedModel, batch: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean losses of spoken tokens and of repeated ones."""
+    """Mean losses of spoken tokens, by weight, and of repeated ones."""
     # Padded on the right, where causal attention makes a mask needless; padding carries no label.
     ids = _padded([example.ids for example in batch], 0)
     hidden = model.base_model(input_ids=ids).last_hidden_state[:, :-1]
     spoken = _padded([example.labels for example in batch], IGNORED)[:, 1:]
     repeated = _padded([example.repeats() for example in batch], IGNORED)[:, 1:]
     # Logits only where they count: most of a prompt can neither be told nor has to be.
+    weights = _padded([example.weights for example in batch], 0.0)[:, 1:]
     head = model.get_output_embeddings()
     losses = []
-    for labels in (spoken, repeated):
+    for labels, weight in ((spoken, weights), (repeated, torch.ones_like(weights))):
         counted = labels != IGNORED
-        losses.append(torch.nn.functional.cross_entropy(head(hidden[counted]).float(), labels[counted]))
+        each = torch.nn.functional.cross_entropy(head(hidden[counted]).float(), labels[counted], reduction="none")
+        losses.append((each * weight[counted]).sum() / weight[counted].sum())
     return losses[0], losses[1]
 
 
-def _padded(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
+def _padded(rows: Sequence[Sequence[float]], fill: float) -> torch.Tensor:
     width = max(len(row) for row in rows)
     return torch.tensor([list(row) + [fill] * (width - len(row)) for row in rows])

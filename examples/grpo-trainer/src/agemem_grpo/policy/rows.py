@@ -73,20 +73,20 @@ def _spoken(text: str) -> str:
 
 
 def with_taught_answers(
-    rows: Iterable[Json], answers: Mapping[str, str], *, share: float, seed: int = 0
+    rows: Iterable[Json], answers: Mapping[str, str], *, share: float, weight: float = 1.0, seed: int = 0
 ) -> Iterator[Json]:
     """Puts the expected answer in place of the recorded one in a ``share`` of the final steps (0 to 1).
 
     The offline rules answer few of the synthetic questions right, and GRPO can only strengthen what a policy sometimes
     does. Only answers that stand in the prompt are put in: the model is to learn reading, not guessing.
-    ``answers`` maps task id to expected answer.
+    ``answers`` maps task id to expected answer; ``weight`` is what a taught answer counts against any other turn.
     """
     chance = random.Random(f"answers/{seed}")
     for row in rows:
         answer = answers.get(str(row["metadata"]["task_id"]))
         final = row["metadata"]["stage"] == 3 and not row["messages"][-1].get("tool_calls")
         if final and answer and chance.random() < share and _shown(answer, row["messages"][:-1]):
-            row = {**row, "messages": [*row["messages"][:-1], {"role": "assistant", "content": answer}]}
+            row = {**row, "messages": [*row["messages"][:-1], {"role": "assistant", "content": answer}], "weight": weight}
         yield row
 
 

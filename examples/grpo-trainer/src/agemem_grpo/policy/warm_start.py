@@ -28,6 +28,7 @@ def warm_start(
     *,
     tasks: Path | None = None,
     answer_share: float = 0.8,
+    answer_weight: float = 5.0,
     steps: int = 700,
     hidden: int = 128,
     layers: int = 4,
@@ -38,7 +39,8 @@ def warm_start(
     """Trains on the rows of ``chat`` and writes the folder ``out``; returns what was done as figures.
 
     With ``tasks`` (JSON Lines of ``agemem tasks``) the expected answer takes the place of the recorded one in
-    ``answer_share`` of the final steps. Fewer ``steps`` leave a weaker policy and more for GRPO to do.
+    ``answer_share`` of the final steps and counts ``answer_weight`` times: an answer is a word or two, and what is hard
+    to say about it is which. Fewer ``steps`` leave a weaker policy and more for GRPO to do.
     Errors: :class:`~agemem_grpo.policy.rows.RowsError`; ``FileExistsError`` when ``out`` holds files already.
 
     >>> warm_start(Path("rows.jsonl"), Path("policy"), steps=300)["loss"]  # doctest: +SKIP
@@ -49,7 +51,8 @@ def warm_start(
     rows = [shortened(row) for row in read_rows(chat)]
     tokenizer = train_tokenizer(str(message.get("content") or "") for row in rows for message in row["messages"])
     answers = {} if tasks is None else _answers(tasks)
-    examples = to_examples(with_taught_answers(rows, answers, share=answer_share, seed=seed), tokenizer)
+    taught = with_taught_answers(rows, answers, share=answer_share, weight=answer_weight, seed=seed)
+    examples = to_examples(taught, tokenizer)
     model = build_model(tokenizer, hidden=hidden, layers=layers, seed=seed)
     steps_done = imitate(model, examples, steps=steps, learning_rate=learning_rate, seed=seed)
     losses = list(tqdm(steps_done, total=steps, desc="imitation", disable=not progress))
@@ -82,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument("--tasks", type=Path, help="tasks of the rows, for the expected answers")
     parser.add_argument("--answer-share", type=float, default=0.8, help="final steps that get the expected answer")
+    parser.add_argument("--answer-weight", type=float, default=5.0, help="what such an answer counts")
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
