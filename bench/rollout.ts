@@ -20,7 +20,7 @@ import { loadTasks } from "../src/benchmarks/tasks/source.js";
 import { generateTasks } from "../src/benchmarks/tasks/synthetic.js";
 import { OfflinePolicy } from "../src/models/offline-policy.js";
 import { createOfflineJudge } from "../src/rewards/judges/offline.js";
-import { policyEndpoint } from "../src/rollout/endpoint.js";
+import { policyEndpoint, rolloutsFor } from "../src/rollout/endpoint.js";
 import { type GroupResult, groupIdentities } from "../src/rollout/group.js";
 import { type RolloutOptions, rolloutSettings } from "../src/rollout/options.js";
 import { type RunHooks, streamRollouts } from "../src/rollout/runner.js";
@@ -85,7 +85,7 @@ const tasksOf = (count: number) => generateTasks({ count, seed: "bench", difficu
  */
 async function throughput(baseURL: string, tasks: number): Promise<Record<string, number>> {
   const bodies = await bodiesOf(baseURL);
-  const data: BenchSetup = { baseURL, concurrency: SLOTS, requests: SLOTS };
+  const data: BenchSetup = { baseURL, concurrency: rolloutsFor(SLOTS), requests: SLOTS };
   const { options, close } = await openRollouts(data);
   const setup = new URL("./rollout-setup.ts", import.meta.url);
   const each = { ...data, requests: Math.ceil(SLOTS / PROCESSES) };

@@ -10,7 +10,7 @@ import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js"
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import type { PromptVariant } from "../prompts.js";
 import type { RewardPreset } from "../rewards/reward.js";
-import { policyEndpoint } from "../rollout/endpoint.js";
+import { policyEndpoint, rolloutsFor } from "../rollout/endpoint.js";
 import { budgetOf, type RolloutOptions } from "../rollout/options.js";
 import type { MemoryOp } from "../types.js";
 import { openJudge } from "./judge.js";
@@ -79,7 +79,7 @@ function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
   return {
     k: options.k,
     seed: options.seed,
-    concurrency: options.concurrency,
+    concurrency: rolloutsFor(options.concurrency),
     maxTurns: options.maxTurns,
     timeoutMs: options.timeout * 1000,
     protocol: options.protocol,

@@ -21,7 +21,7 @@ export function rolloutCommand(): Command {
     .option("--limit <n>", "at most so many tasks", positive)
     .option("--k <n>", "rollouts per task", positive, 8)
     .option("--seed <seed>", "seed of everything random", "0")
-    .option("--concurrency <n>", "rollouts at once", positive, 4)
+    .option("--concurrency <n>", "requests to the policy at once", positive, 4)
     .option("--processes <n>", "processes that run the rollouts", positive, 1)
     .option("--max-turns <n>", "turns per stage (N_max)", positive, 10)
     .option("--timeout <seconds>", "time limit of one rollout", number, 600)

@@ -69,6 +69,14 @@ export function policyEndpoint(options: PolicyEndpointOptions = {}): PolicyEndpo
   };
 }
 
+/**
+ * How many rollouts to keep under way so that an endpoint is never short of requests: half as many again as it takes
+ * at once. While some of them store, count and judge, others wait for a slot, and no slot waits for them.
+ */
+export function rolloutsFor(requests: number): number {
+  return Math.floor(1.5 * requests);
+}
+
 /** The same model over another `fetch`, which then does all retrying; the rollout's own limit ends a call. */
 function withFetch(model: ChatOpenAI, fetch: typeof globalThis.fetch): ChatOpenAI {
   // The stored fields lack the last one; see `recordTokens`.

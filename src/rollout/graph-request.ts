@@ -6,7 +6,7 @@ import { PROMPT_VARIANTS } from "../prompts.js";
 import { REWARD_PRESETS } from "../rewards/reward.js";
 import { EXPORTERS } from "../trajectory/exporters/registry.js";
 import { MEMORY_OPS, type MemoryTask } from "../types.js";
-import type { PolicyEndpointOptions } from "./endpoint.js";
+import { type PolicyEndpointOptions, rolloutsFor } from "./endpoint.js";
 import { budgetOf, type RolloutOptions } from "./options.js";
 import { taskRow, toTask } from "./task-row.js";
 
@@ -35,6 +35,7 @@ export const rolloutRequest = z.strictObject({
   policy_version: z.int().min(0).optional(),
   k: whole.optional(),
   max_turns: whole.optional(),
+  /** Requests to the policy at once. */
   concurrency: whole.optional(),
   timeout_s: z.number().positive().optional(),
   protocol: z.enum(["native", "text"]).optional(),
@@ -111,7 +112,7 @@ export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
     advantage,
     policyVersion,
     maxTurns: request.max_turns,
-    concurrency: request.concurrency,
+    concurrency: request.concurrency === undefined ? undefined : rolloutsFor(request.concurrency),
     timeoutMs: request.timeout_s === undefined ? undefined : request.timeout_s * 1000,
     runName: request.run_name ?? `v${policyVersion ?? 0}`,
   });

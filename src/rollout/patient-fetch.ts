@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import pLimit, { type LimitFunction } from "p-limit";
+import { ownTurn } from "../lib/turn.js";
 
 /** How long and how often to try. */
 export interface PatienceOptions {
@@ -88,7 +89,11 @@ export class PatientFetch {
       const { again, pauseMs } = outcome;
       const patient =
         pauseMs === undefined ? tries < this.options.retries : paused + pauseMs <= this.options.maxPauseMs;
-      if (!again || !patient) return settle(outcome);
+      if (!again || !patient) {
+        // The slot is free by now: whoever waits for it sends before the caller begins to work on the answer.
+        await ownTurn();
+        return settle(outcome);
+      }
       await outcome.response?.body?.cancel();
       this.stats.retries++;
       // A pause asked for holds back all requests: see `attempt`.
