@@ -216,6 +216,7 @@ def trainer_config(settings: Settings, folder: RunFolder, *, seed: int) -> GRPOC
         "weight_decay": train.weight_decay,
         "max_grad_norm": train.max_grad_norm,
         "beta": train.beta,
+        "use_bias_correction_kl": False,  # eq. 6 has the plain KL estimate
         "epsilon": train.clip,
         "loss_type": train.loss_type,
         "temperature": temperature,
