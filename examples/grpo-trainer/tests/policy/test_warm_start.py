@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from agemem_grpo.policy.imitation import IGNORED, to_examples
+from agemem_grpo.policy.imitation import IGNORED, imitate, to_examples
 from agemem_grpo.policy.model import build_model
 from agemem_grpo.policy.rows import RowsError, read_rows, shortened, with_taught_answers
 from agemem_grpo.policy.tokenizer import CALL_HEADS, train_tokenizer
@@ -73,11 +73,31 @@ def test_the_loss_falls_on_what_the_assistant_said_and_joined_rows_say_it_once()
     assert to_examples(rows, tokenizer, max_length=5) == []
 
 
+def test_a_row_weighs_what_it_ends_with() -> None:
+    first, last = (shortened(row) for row in recorded("Ada lives in Graz.", "Where does Ada live?", "Graz"))
+    tokenizer = train_tokenizer(str(m["content"]) for m in last["messages"])
+    plain, answered = (to_examples([first, {**last, "weight": weight}], tokenizer) for weight in (1.0, 5.0))
+    spoken = [weight for weight, label in zip(answered[0].weights, answered[0].labels, strict=True) if label != IGNORED]
+    answer = len(tokenizer.encode(" Graz<|im_end|>"))
+    assert spoken == [1.0] * (len(spoken) - answer) + [5.0] * answer
+
+    model = build_model(tokenizer, hidden=32, layers=1, seed=0)
+    call, both, weighed = (
+        next(imitate(model, rows, steps=1, learning_rate=1e-9))
+        for rows in (to_examples([first], tokenizer), plain, answered)
+    )
+    # The means of n tokens of the call and m of the answer, each token of the answer counted w times.
+    n, m = len(spoken) - answer, answer
+    of_answer = (both * (n + m) - call * n) / m
+    assert weighed == pytest.approx((call * n + 5 * of_answer * m) / (n + 5 * m), rel=1e-3)
+
+
 def test_expected_answers_are_taught_only_where_they_can_be_read() -> None:
     readable = recorded("Ada lives in Graz.", "Where does Ada live?", "Ada", task="t1")
     hidden = recorded("Ada lives here.", "Where does Ada live?", "Ada", task="t2")
     answers = {"t1": "Graz", "t2": "Cork"}
-    taught = list(with_taught_answers([*readable, *hidden], answers, share=1))
+    taught = list(with_taught_answers([*readable, *hidden], answers, share=1, weight=5))
+    assert [row.get("weight") for row in taught] == [None, 5, None, None]
     assert [row["messages"][-1]["content"] for row in taught[1::2]] == ["Graz", "Ada"]
     assert taught[0] == readable[0]
     assert list(with_taught_answers(readable, answers, share=0)) == readable

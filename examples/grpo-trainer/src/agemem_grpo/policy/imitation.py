@@ -47,8 +47,9 @@ def to_examples(
 ) -> list[Example]:
     """Tokens of each row; a row that goes on where the last one ended is joined to it, which saves reading twice.
 
-    Rows longer than ``max_length`` are left out; a row's ``weight`` (1 if it has none) is that of what it ends with. Errors: ``ValueError`` when the template does not keep the prompt as
-    the beginning of the whole, because the loss would then fall on the wrong tokens.
+    Rows longer than ``max_length`` are left out; a row's ``weight`` (1 if it has none) is that of what it ends with.
+    Errors: ``ValueError`` when the template does not keep the prompt as the beginning of the whole, because the loss
+    would then fall on the wrong tokens.
     """
     examples: list[Example] = []
     for row in rows:

@@ -86,7 +86,8 @@ def with_taught_answers(
         answer = answers.get(str(row["metadata"]["task_id"]))
         final = row["metadata"]["stage"] == 3 and not row["messages"][-1].get("tool_calls")
         if final and answer and chance.random() < share and _shown(answer, row["messages"][:-1]):
-            row = {**row, "messages": [*row["messages"][:-1], {"role": "assistant", "content": answer}], "weight": weight}
+            said = {"role": "assistant", "content": answer}
+            row = {**row, "messages": [*row["messages"][:-1], said], "weight": weight}
         yield row
 
 
