@@ -41,7 +41,12 @@ export {
 } from "./rewards/reward.js";
 export { type AgentLightningRollout, agentLightning } from "./rollout/adapters/agent-lightning.js";
 export { type TrinityReport, trinityProxy } from "./rollout/adapters/trinity.js";
-export { type PolicyEndpoint, type PolicyEndpointOptions, policyEndpoint } from "./rollout/endpoint.js";
+export {
+  type PolicyEndpoint,
+  type PolicyEndpointOptions,
+  policyEndpoint,
+  rolloutsFor,
+} from "./rollout/endpoint.js";
 // Three-stage rollouts in groups of K
 export { createRolloutGraph, type RolloutGraphOptions, type RolloutGroupOutput } from "./rollout/graph.js";
 export { type RolloutRequest, rolloutRequest } from "./rollout/graph-request.js";

@@ -52,7 +52,7 @@ export interface RolloutOptions {
   advantage?: AdvantageOptions | AdvantagePreset;
   /** Root of all seeds; default 0. */
   seed?: number | string;
-  /** Rollouts under way at once; default 4. */
+  /** Rollouts under way at once; default 4. For a served policy see `rolloutsFor`. */
   concurrency?: number;
   /** Wall-time limit of one rollout in milliseconds; default 10 minutes. */
   timeoutMs?: number;

@@ -1,7 +1,7 @@
 /** A served policy under overload: retries, pauses, back-pressure, and what a trainer gets in the end. */
 import { afterEach, describe, expect, it } from "vitest";
 import { createOfflineJudge } from "../../src/rewards/judges/offline.js";
-import { type PolicyEndpointOptions, policyEndpoint } from "../../src/rollout/endpoint.js";
+import { type PolicyEndpointOptions, policyEndpoint, rolloutsFor } from "../../src/rollout/endpoint.js";
 import type { RolloutOptions } from "../../src/rollout/options.js";
 import { PatientFetch } from "../../src/rollout/patient-fetch.js";
 import { streamRollouts } from "../../src/rollout/runner.js";
@@ -188,6 +188,20 @@ describe("rollouts over an endpoint", () => {
     const server = await serve(() => ({ status: 429, retryAfterSeconds: 60 }));
     const { rollouts } = await run(server, {}, { timeoutMs: 500 });
     expect(rollouts.map(({ trajectory }) => trajectory.status)).toEqual(["timeout", "timeout"]);
+  });
+
+  it("wait for the endpoint's slots when more are under way than it takes", async () => {
+    let under = 0;
+    let most = 0;
+    const send: typeof fetch = async (...given) => {
+      most = Math.max(most, ++under);
+      return await fetch(...given).finally(() => under--);
+    };
+    const patience = { ...quick, concurrency: 2, fetch: send };
+    const server = await serve(() => "Porto");
+    const { rollouts } = await run(server, { patience }, { k: 6, concurrency: rolloutsFor(4) });
+    expect(rollouts.map(({ trajectory }) => trajectory.status)).toEqual(Array(6).fill("ok"));
+    expect(most).toBe(2);
   });
 
   it("send a seed of their own when told to", async () => {
