@@ -86,6 +86,8 @@ def _summary(main: Sequence[Run], figures: Json) -> str:
     return "\n".join(
         [
             f"- Runs: {', '.join(figures['seconds'])}; optimiser steps: {steps}.",
+            f"- Command, with the settings at the end: `agemem-grpo study SETTINGS --seeds {len(figures['seeds'])} "
+            f"--variants {','.join(figures['answer_f1'])}`.",
             f"- Before and after: {evaluation['tasks']} held-out tasks, rollouts of each: {evaluation['k']}, the same "
             "sampling seeds.",
             "- Rewards here are those of all returns (AgeMem, appendix A.2, weights 1/3), judged by rules, whatever a "

@@ -155,7 +155,7 @@ def report_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> Json:
 
 def settings_of(run: Run) -> Json:
     """What of the settings decides the result: without the places of files and servers."""
-    return {name: run.settings[name] for name in ("rollout", "train", "evaluate")}
+    return {name: run.settings[name] for name in ("prepare", "rollout", "train", "evaluate") if run.settings.get(name)}
 
 
 def _by_variant(runs: Sequence[Run]) -> list[list[Run]]:

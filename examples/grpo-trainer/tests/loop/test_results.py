@@ -52,6 +52,7 @@ def write_run(
     lines = [{**line, "iteration": i, "step": i + 1, "prompt_tokens": 90.0, "response_tokens": 12.0} for i in range(3)]
     folder.metrics.write_text("".join(json.dumps(each) + "\n" for each in lines))
     settings = {"model": "/private/model", "rollout": {"k": 8}, "train": {"beta": 0.1}, "evaluate": {"tasks": 2}}
+    settings["prepare"] = {"train": "synthetic:8:0"}
     (folder.root / "settings.json").write_text(json.dumps({"settings": settings, "fingerprint": "x"}))
 
 
@@ -99,6 +100,8 @@ def test_the_report_has_control_and_ablation_and_no_places(study: Path, tmp_path
     assert figures["ablation"]["gain_mean"] == pytest.approx(0.05)
     assert figures["ablation"]["gain_ci_low"] is None
     assert "| all-returns | 0.200 | 0.320 | +0.120 [+0.070, +0.170] |" in text
+    assert "study SETTINGS --seeds 3 --variants all-returns,answer-only,shuffled`" in text
+    assert figures["settings"]["prepare"] == {"train": "synthetic:8:0"}
     assert "/private" not in text + raw
 
 
