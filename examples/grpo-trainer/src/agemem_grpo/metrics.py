@@ -22,20 +22,29 @@ Json = dict[str, Any]
 OPERATIONS = ("ADD", "UPDATE", "DELETE", "RETRIEVE", "SUMMARY", "FILTER")
 STAGES = (1, 2, 3)
 
+CONTEXT_PARTS = ("context.compression", "context.preventive", "context.preservation")
+MEMORY_PARTS = ("memory.storage", "memory.maintenance", "memory.relevance")
+PENALTIES = ("penalty.rounds", "penalty.tokens")
+
 
 def all_returns(parts: Mapping[str, float | None]) -> float | None:
     """R(tau) with every weight 1/3, from the parts of a record, whatever reward the run itself used.
 
-    It makes runs with different rewards comparable. None when a part was not scored.
+    It makes runs with different rewards comparable. The sums ``context``, ``memory`` and ``penalty`` of a record carry
+    its own weights, so they are made anew from what they are sums of. None when a part was not scored.
 
-    >>> round(all_returns({"task": 1.0, "context": 0.5, "memory": 0.0, "penalty": 0.0}), 3)
-    0.5
+    >>> parts = {"task": 1.0, "penalty.rounds": -0.5, "penalty.tokens": 0.0}
+    >>> parts |= {f"context.{name}": 0.5 for name in ("compression", "preventive", "preservation")}
+    >>> parts |= {f"memory.{name}": 0.0 for name in ("storage", "maintenance", "relevance")}
+    >>> round(all_returns(parts), 3)
+    0.0
     """
-    terms = [value for name in ("task", "context", "memory", "penalty") if (value := parts.get(name)) is not None]
-    if len(terms) < 4:
+    values = {name: parts.get(name) for name in ("task", *CONTEXT_PARTS, *MEMORY_PARTS, *PENALTIES)}
+    known = {name: value for name, value in values.items() if value is not None}
+    if len(known) < len(values):
         return None
-    task, context, memory, penalty = terms
-    return (task + context + memory) / 3 + penalty
+    context, memory = (math.fsum(known[name] for name in names) / 3 for names in (CONTEXT_PARTS, MEMORY_PARTS))
+    return (known["task"] + context + memory) / 3 + math.fsum(known[name] for name in PENALTIES)
 
 
 def mean(values: Iterable[float]) -> float | None:

@@ -8,7 +8,15 @@ import pytest
 
 from agemem_grpo.evaluate import measure
 from agemem_grpo.feed import Group, Step, Trajectory
-from agemem_grpo.metrics import all_returns, normalise_answer, shuffle_advantages, summarise
+from agemem_grpo.metrics import (
+    CONTEXT_PARTS,
+    MEMORY_PARTS,
+    PENALTIES,
+    all_returns,
+    normalise_answer,
+    shuffle_advantages,
+    summarise,
+)
 
 
 def step(stage: int, *operations: str, prompt: int = 4, response: int = 2) -> Step:
@@ -30,8 +38,13 @@ def step(stage: int, *operations: str, prompt: int = 4, response: int = 2) -> St
     )
 
 
+def parts_of_one_value(value: float) -> dict[str, float | None]:
+    leaves = dict.fromkeys((*CONTEXT_PARTS, *MEMORY_PARTS), value)
+    return {"task": value, **leaves, **dict.fromkeys(PENALTIES, 0.0)}
+
+
 def trajectory(name: str, reward: float | None, *steps: Step, answer: str | None = None) -> Trajectory:
-    parts = {"task": reward, "context": reward, "memory": reward, "penalty": 0.0} if reward is not None else {}
+    parts = parts_of_one_value(reward) if reward is not None else {}
     return Trajectory(
         rollout_id=name,
         group_id="g",
@@ -62,8 +75,16 @@ GROUP = Group(
 
 
 def test_all_returns_weighs_thirds_and_adds_the_penalty() -> None:
-    assert all_returns({"task": 1.0, "context": 0.5, "memory": 0.0, "penalty": -1.0}) == pytest.approx(-0.5)
-    assert all_returns({"task": 1.0, "context": None, "memory": 0.0, "penalty": 0.0}) is None
+    parts: dict[str, float | None] = {
+        "task": 1.0,
+        **dict(zip(CONTEXT_PARTS, (0.9, 0.6, 0.0), strict=True)),  # 0.5
+        **dict(zip(MEMORY_PARTS, (0.3, 0.0, 0.0), strict=True)),  # 0.1
+        **dict(zip(PENALTIES, (-0.5, -0.2), strict=True)),
+    }
+    assert all_returns(parts) == pytest.approx(1.6 / 3 - 0.7)
+    # The sums of a record carry the weights of the run that made it.
+    assert all_returns({**parts, "context": 0.0, "memory": 0.0, "penalty": 0.0}) == all_returns(parts)
+    assert all_returns({**parts, "memory.relevance": None}) is None
 
 
 def test_figures_count_scored_rollouts_only() -> None:
