@@ -59,7 +59,7 @@ def text_of(runs: Sequence[Run], figures: Json) -> str:
     """The report in Markdown."""
     main = of_variant(runs, MAIN) or list(runs)
     parts = [
-        "# A policy that learned to manage its memory",
+        "# Training a policy to manage its memory",
         _summary(main, figures),
         "## Reward on held-out tasks",
         _gains(figures),
