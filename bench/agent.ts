@@ -1,7 +1,7 @@
 /**
  * What the agent costs beside its model: per step against langchain's `createAgent`, with growing history, and for the
  * context edits. The model answers at once, so all time measured is the framework's. Variants are timed in turns, so
- * that a busy machine slows all of them alike; every figure is the lower quartile. `--rounds 15` sets how many.
+ * that a busy machine slows all of them alike; every figure is the lower quartile. `--rounds 60` sets how many.
  */
 import { parseArgs } from "node:util";
 import { BaseChatModel } from "@langchain/core/language_models/chat_models";
@@ -93,7 +93,7 @@ function factsOf(messages: BaseMessage[]): MessageFacts {
 
 /** Runs the benchmark and returns what its last line prints. Times in milliseconds. */
 export async function run(args: string[]): Promise<Record<string, number>> {
-  const options = { rounds: { type: "string", default: "15" }, json: { type: "boolean" } } as const;
+  const options = { rounds: { type: "string", default: "60" }, json: { type: "boolean" } } as const;
   const { values } = parseArgs({ args, options });
   const rounds = Number(values.rounds);
   const short = await stepTimes(Object.keys(variants), 10, rounds);
