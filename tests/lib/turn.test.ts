@@ -3,8 +3,8 @@ import { ownTurn } from "../../src/lib/turn.js";
 
 it("gives each its turn in order, and lets what is ready in between", async () => {
   const order: string[] = [];
-  setTimeout(() => order.push("timer"), 1);
   const first = ownTurn().then(() => {
+    setTimeout(() => order.push("timer"), 1);
     const until = performance.now() + 20;
     while (performance.now() < until);
     order.push("first");
