@@ -6,6 +6,7 @@ import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import type { Command, LangGraphRunnableConfig } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { ConfigError } from "../errors.js";
+import { BoundedMap } from "../lib/bounded-map.js";
 import type { Prices } from "../lib/usage.js";
 import { modelNameOf } from "../models/model-name.js";
 import { OfflinePolicy } from "../models/offline-policy.js";
@@ -123,10 +124,9 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
 
 /** The prompt changes with the budget line and the last step only. */
 function countedOnce(count: (text: string) => number): (text: string) => number {
-  const known = new Map<string, number>();
+  const known = new BoundedMap<string, number>(50);
   return (text) => {
     const tokens = known.get(text) ?? count(text);
-    if (known.size >= 50) known.clear();
     known.set(text, tokens);
     return tokens;
   };

@@ -5,6 +5,7 @@
  * time and more (100,000 equal letters take minutes) and refuses text such as "<|endoftext|>"; here every text is
  * ordinary text, as it is when it arrives in a message. Counts agree with it otherwise (tests/models).
  */
+import { BoundedMap } from "../lib/bounded-map.js";
 
 /** A rank file of `js-tiktoken/ranks/*`. */
 export interface RankFile {
@@ -25,8 +26,8 @@ export class BytePairEncoding {
   /** Rank by token bytes, each byte one character (latin1), because strings hash faster than byte arrays. */
   private readonly ranks: Map<string, number>;
   private readonly longest: number;
-  private readonly cache = new Map<string, number>();
-  private readonly texts = new Map<string, number>();
+  private readonly cache = new BoundedMap<string, number>(CACHE_PIECES);
+  private readonly texts = new BoundedMap<string, number>(CACHE_TEXTS);
 
   constructor(file: RankFile) {
     this.pattern = new RegExp(file.pat_str, "ug");
@@ -43,7 +44,6 @@ export class BytePairEncoding {
     const known = this.texts.get(text);
     if (known !== undefined) return known;
     const total = this.countPieces(text);
-    if (this.texts.size >= CACHE_TEXTS) this.texts.clear();
     this.texts.set(text, total);
     return total;
   }
@@ -59,10 +59,7 @@ export class BytePairEncoding {
     if (known !== undefined) return known;
     const bytes = Buffer.from(piece, "utf8").toString("latin1");
     const count = this.ranks.has(bytes) ? 1 : this.countMerged(bytes);
-    if (piece.length <= CACHED_PIECE_LENGTH) {
-      if (this.cache.size >= CACHE_PIECES) this.cache.clear();
-      this.cache.set(piece, count);
-    }
+    if (piece.length <= CACHED_PIECE_LENGTH) this.cache.set(piece, count);
     return count;
   }
 

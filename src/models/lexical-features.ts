@@ -6,6 +6,7 @@
  */
 import { stemmer } from "stemmer";
 import { eng } from "stopword";
+import { BoundedMap } from "../lib/bounded-map.js";
 import { words } from "../lib/text.js";
 import { baseForm } from "./word-forms.js";
 
@@ -57,7 +58,7 @@ interface Word {
 
 /** Turns texts into features; keep one, it remembers words it has seen. */
 export class LexicalFeatures {
-  private readonly cache = new Map<string, Word>();
+  private readonly cache = new BoundedMap<string, Word>(CACHE_WORDS);
 
   /** Features of a text; never empty: a text without any letter, digit or symbol has one fixed feature. */
   of(text: string): Feature[] {
@@ -70,9 +71,7 @@ export class LexicalFeatures {
     const known = this.cache.get(token);
     if (known) return known;
     const made = makeWord(token);
-    if (token.length > LONGEST_WORD) return made;
-    if (this.cache.size >= CACHE_WORDS) this.cache.clear();
-    this.cache.set(token, made);
+    if (token.length <= LONGEST_WORD) this.cache.set(token, made);
     return made;
   }
 }

@@ -1,5 +1,6 @@
 /** K_q: what a query names, so that a check can tell whether the context still holds it. Pure. */
 import nlp from "compromise";
+import { BoundedMap } from "../lib/bounded-map.js";
 
 /** Words that begin questions with a capital and name nothing. */
 const QUESTION_WORDS = new Set(
@@ -18,15 +19,13 @@ const QUESTION_WORDS = new Set(
 export function keyItems(question: string): readonly string[] {
   const known = found.get(question);
   if (known) return known;
-  if (found.size >= KEPT) found.clear();
   const items = Object.freeze(itemsOf(question));
   found.set(question, items);
   return items;
 }
 
 /** The rollouts of a group ask the same question, and tagging it costs as much as the rest of a reward. */
-const KEPT = 500;
-const found = new Map<string, readonly string[]>();
+const found = new BoundedMap<string, readonly string[]>(500);
 
 function itemsOf(question: string): string[] {
   const named = [...quoted(question), ...tagged(question), ...capitalised(question)]

@@ -73,6 +73,8 @@ export function policyEndpoint(options: PolicyEndpointOptions = {}): PolicyEndpo
  * How many rollouts to keep under way so that an endpoint is never short of requests: half as many again as it takes
  * at once. While some of them store, count and judge, others wait for a slot, and no slot waits for them.
  *
+ * @param requests requests under way at once, from all processes together
+ * @returns rollouts under way at once, for `RolloutOptions.concurrency`
  * @example
  * const { policy } = policyEndpoint({ patience: { concurrency: 64 } });
  * await streamRollouts(tasks, { policy, store, judge, concurrency: rolloutsFor(64) });

@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreError } from "../errors.js";
+import { BoundedMap } from "../lib/bounded-map.js";
 import { Branches, type View } from "./branches.js";
 import { type Connection, isBusy, toStoreError } from "./database.js";
 import { StampedCache } from "./doc-cache.js";
@@ -57,10 +58,9 @@ export class Engine {
   /** What each branch that has a parent wrote, by item: the first revision. */
   readonly overrides = new Map<number, Map<number, number>>();
   /** Rows that searches found, by id. */
-  readonly foundRows = new Map<number, FoundRow>();
+  readonly foundRows = new BoundedMap<number, FoundRow>(4000);
   /** What was written, counted. */
   readonly tally = new Tally();
-  /** Last revision per branch. */
   /** Documents per view and namespace, for keyword search. */
   readonly docCache = new StampedCache<NamespaceDocs>(({ docs }) => docs.size, 500_000);
   /** Last version row per namespace. */

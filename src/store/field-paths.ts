@@ -3,6 +3,7 @@
  *
  * Syntax, as LangGraph's: `$` (the whole value as JSON), `a.b`, `a[*].c`, `a[0]`, `a[-1]`, `*`, `{a,b.c}`.
  */
+import { BoundedMap } from "../lib/bounded-map.js";
 
 /** One text of a value with the path it came from. */
 export interface FieldText {
@@ -16,7 +17,7 @@ type Step =
   | { kind: "each"; arraysOnly: boolean }
   | { kind: "any"; paths: Step[][] };
 
-const cache = new Map<string, Step[]>();
+const cache = new BoundedMap<string, Step[]>(1000);
 
 /**
  * The texts at several paths, in order, empty ones left out.
@@ -47,7 +48,6 @@ function textsAtPath(value: Record<string, unknown>, path: string): string[] {
   let steps = cache.get(path);
   if (!steps) {
     steps = parsePath(path);
-    if (cache.size > 1000) cache.clear();
     cache.set(path, steps);
   }
   return follow(value, steps, 0).map(toText);

@@ -40,8 +40,7 @@ export interface HistoryEntry {
 const COLUMNS = "v.*, i.key AS key";
 
 const ROWS_AT_ONCE = 12;
-/** Rows kept in memory between searches, and the longest value among them. */
-const KEPT_ROWS = 4000;
+/** Longest value of a row that is kept between searches. */
 const KEPT_CHARS = 4000;
 const BY_IDS = `SELECT v.id, v.ns, v.op, v.born, v.created_at, v.updated_at, v.expires_at, v.ttl, v.value, i.key
   FROM versions v JOIN items i ON i.id = v.item WHERE v.id IN (${"?, ".repeat(ROWS_AT_ONCE - 1)}?)`;
@@ -114,7 +113,6 @@ export function rowsByIds(engine: Engine, versions: readonly number[]): Map<numb
 function keep({ foundRows }: Engine, row: FoundRow): void {
   if (row.op === 0 || row.ttl !== null || row.expires_at !== null) return;
   if ((row.value?.length ?? 0) > KEPT_CHARS) return;
-  if (foundRows.size >= KEPT_ROWS) foundRows.clear();
   foundRows.set(row.id, row);
 }
 

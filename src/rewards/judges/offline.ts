@@ -5,6 +5,7 @@
  */
 import { stemmer } from "stemmer";
 import { eng } from "stopword";
+import { BoundedMap } from "../../lib/bounded-map.js";
 import { words } from "../../lib/text.js";
 import { answerF1 } from "../answer-match.js";
 import type { Judge } from "../judge.js";
@@ -65,15 +66,13 @@ function qualityScore(goldFacts: readonly string[], items: readonly string[]): n
 }
 
 /** Texts kept with their stems: the rollouts of a group are judged by the same facts, and store much the same. */
-const KNOWN_TEXTS = 1000;
-const known = new Map<string, ReadonlySet<string>>();
+const known = new BoundedMap<string, ReadonlySet<string>>(1000);
 
 /** Stems of the words that carry content. */
 export function contentStems(text: string): ReadonlySet<string> {
   const seen = known.get(text);
   if (seen) return seen;
   const stems = new Set(words(text).flatMap((word) => (STOP_WORDS.has(word) ? [] : stemmer(word))));
-  if (known.size >= KNOWN_TEXTS) known.clear();
   known.set(text, stems);
   return stems;
 }
