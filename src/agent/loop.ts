@@ -73,7 +73,7 @@ function drive(parts: Parts, name: string, input: AgentStateUpdate, run: LoopRun
   const nodes = { think: thinkNode(parts), tool: toolNode(parts), answer: answerNode(parts) };
   const root = { name: run.runName ?? name, tags, metadata, input };
   return runChain(handlers, root, async (rootId) => {
-    let state = apply(initialState(), input);
+    let state = applyUpdate(initialState(), input);
     let next: keyof typeof nodes | "end" = "think";
     for (let step = 1; next !== "end"; step++) {
       signal?.throwIfAborted();
@@ -83,7 +83,7 @@ function drive(parts: Parts, name: string, input: AgentStateUpdate, run: LoopRun
       const update = await runChain(handlers, chain, (runId) =>
         nodes[node](state, { ...run, tags, metadata: placed, callbacks: managerOf(runId, handlers) }),
       );
-      state = apply(state, update);
+      state = applyUpdate(state, update);
       next =
         node === "think"
           ? afterThink(parts, state, run)
@@ -96,7 +96,7 @@ function drive(parts: Parts, name: string, input: AgentStateUpdate, run: LoopRun
 }
 
 /** An update as the graph's channels take it. */
-function apply(state: AgentStateValue, update: AgentStateUpdate): AgentStateValue {
+export function applyUpdate(state: AgentStateValue, update: AgentStateUpdate): AgentStateValue {
   const { messages, contextFacts, ltmVersion, ...values } = update;
   return {
     ...state,

@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { AgeMemError, ConfigError, InputError } from "../errors.js";
 import { demoCommand } from "./demo/command.js";
+import { evaluateCommand } from "./evaluate/command.js";
 import { exportCommand } from "./export.js";
 import { memoryCommand } from "./memory/command.js";
 import { rolloutCommand } from "./rollout.js";
@@ -31,6 +32,7 @@ async function main(argv: string[]): Promise<void> {
     .addCommand(rolloutCommand())
     .addCommand(scoreCommand())
     .addCommand(statsCommand())
+    .addCommand(evaluateCommand())
     .addCommand(exportCommand())
     .addCommand(traceCommand())
     .addCommand(validateCommand());

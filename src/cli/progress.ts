@@ -3,7 +3,8 @@ import { Presets, SingleBar } from "cli-progress";
 
 /** What a long command reports to. */
 export interface Progress {
-  update(done: number, figures: { meanReward: number | null; failed: number }): void;
+  /** @param figures of rollouts; other work has none */
+  update(done: number, figures?: { meanReward: number | null; failed: number }): void;
   /** Safe to call twice. */
   stop(): void;
 }
@@ -13,7 +14,7 @@ export function createProgress(unit: string, total: number): Progress {
   const startedAt = Date.now();
   const bar = new SingleBar(
     {
-      format: `{bar} {value}/{total} ${unit} | {rate}/s | {left} left | mean reward {reward} | failed {failed}`,
+      format: `{bar} {value}/{total} ${unit} | {rate}/s | {left} left{figures}`,
       stream: process.stderr,
       // Without a terminal a line now and then, so that a log shows life.
       noTTYOutput: true,
@@ -22,17 +23,18 @@ export function createProgress(unit: string, total: number): Progress {
     },
     Presets.shades_classic,
   );
-  const blank = { rate: "-", left: "-", reward: "-", failed: 0 };
+  const blank = { rate: "-", left: "-", figures: "" };
   bar.start(total, 0, blank);
   let running = true;
   return {
-    update(done, { meanReward, failed }) {
+    update(done, figures) {
       const rate = done / Math.max(0.001, (Date.now() - startedAt) / 1000);
       bar.update(done, {
         rate: rate.toFixed(1),
         left: `${Math.ceil((total - done) / rate)} s`,
-        reward: meanReward === null ? "-" : meanReward.toFixed(3),
-        failed,
+        figures: figures
+          ? ` | mean reward ${figures.meanReward?.toFixed(3) ?? "-"} | failed ${figures.failed}`
+          : "",
       });
     },
     stop() {

@@ -1,0 +1,133 @@
+/**
+ * Runs a model over many situations and keeps each verdict as a line of JSON, so that a run that was cut off goes on.
+ *
+ * Owns the file's form and what is skipped on resuming. Leaves out the figures (`report.ts`).
+ */
+import { existsSync } from "node:fs";
+import type { BaseStore } from "@langchain/langgraph";
+import pLimit from "p-limit";
+import { z } from "zod";
+import { InputError } from "../../errors.js";
+import { JsonlWriter, readJsonl } from "../../lib/jsonl.js";
+import { type Decided, decide, type Subject } from "./decide.js";
+import { grade, rightMoveOf } from "./grade.js";
+import { SITUATION_KINDS, type Situation, type SituationKind } from "./situation.js";
+
+const kinds = Object.keys(SITUATION_KINDS) as [SituationKind, ...SituationKind[]];
+
+/** One line of the file: a situation, who decided, what was decided, what it cost. */
+export const operationResult = z.object({
+  schema: z.literal("agemem.operations/1"),
+  /** Name of model, protocol and prompt: lines of several subjects may share a file. */
+  subject: z.string(),
+  situation: z.string(),
+  kind: z.enum(kinds),
+  split: z.enum(["dev", "test"]),
+  /** The first of the right moves, and the one made. */
+  wanted: z.string(),
+  move: z.string(),
+  valid: z.boolean(),
+  right_operation: z.boolean(),
+  right_arguments: z.boolean(),
+  /** What the model wrote first. */
+  response: z.string(),
+  format_error: z.string().nullable(),
+  model_calls: z.number().int(),
+  prompt_tokens: z.number().int().nullable(),
+  response_tokens: z.number().int().nullable(),
+  latency_ms: z.number(),
+});
+export type OperationResult = z.infer<typeof operationResult>;
+
+/** Options of {@link runSituations}. */
+export interface SituationRun {
+  /** Name of the subject in the results. */
+  name: string;
+  /** Where memories of the situations are kept meanwhile. */
+  store: BaseStore;
+  /** Results are appended here; those of this subject that are there already are not made again. */
+  out?: string;
+  /** Situations at once; default 1. */
+  concurrency?: number;
+  signal?: AbortSignal;
+  onResult?: (result: OperationResult) => void;
+}
+
+/**
+ * Every situation's result, in the order of the situations.
+ *
+ * @throws InputError `AGEMEM_INPUT_FORMAT` when `out` holds something else; ModelError when the model cannot be asked
+ * (what was decided before is in the file)
+ * @example
+ * const results = await runSituations(makeSituations({ split: "test" }), { model }, { name: "rules", store });
+ */
+export async function runSituations(
+  situations: readonly Situation[],
+  subject: Subject,
+  run: SituationRun,
+): Promise<OperationResult[]> {
+  const { name, out, store, signal, onResult } = run;
+  const before = out && existsSync(out) ? await readResults(out) : [];
+  const known = new Map(
+    before.filter((result) => result.subject === name).map((result) => [result.situation, result]),
+  );
+  const writer = out ? await JsonlWriter.open(out) : undefined;
+  const limit = pLimit(run.concurrency ?? 1);
+  try {
+    return await Promise.all(
+      situations.map((situation) =>
+        limit(async () => {
+          const done = known.get(situation.id);
+          if (done) return done;
+          signal?.throwIfAborted();
+          const result = toResult(name, situation, await decide(situation, subject, store));
+          await writer?.append([result]);
+          onResult?.(result);
+          return result;
+        }),
+      ),
+    );
+  } finally {
+    // After a failure nothing new is begun, and what is under way must not write to a closed file.
+    limit.clearQueue();
+    await writer?.close();
+  }
+}
+
+/** Reads a file of results. Errors: `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT` with the line. */
+export async function readResults(path: string): Promise<OperationResult[]> {
+  const results: OperationResult[] = [];
+  for await (const { line, value } of readJsonl(path)) {
+    const parsed = operationResult.safeParse(value);
+    if (!parsed.success) {
+      throw new InputError("AGEMEM_INPUT_FORMAT", `${path}:${line} is no result of the operations test`, {
+        remedy: "Give a file that agemem evaluate operations wrote, or another name.",
+        details: { path, line },
+      });
+    }
+    results.push(parsed.data);
+  }
+  return results;
+}
+
+function toResult(subject: string, situation: Situation, decided: Decided): OperationResult {
+  const verdict = grade(situation, decided);
+  return {
+    schema: "agemem.operations/1",
+    subject,
+    situation: situation.id,
+    kind: situation.kind,
+    split: situation.split,
+    wanted: rightMoveOf(situation),
+    move: verdict.move,
+    valid: verdict.valid,
+    right_operation: verdict.rightOperation,
+    right_arguments: verdict.rightArguments,
+    response: decided.first,
+    format_error: decided.formatError ?? null,
+    model_calls: decided.modelCalls,
+    prompt_tokens: decided.promptTokens,
+    response_tokens: decided.responseTokens,
+    latency_ms: decided.latencyMs,
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * A situation in which an agent has to choose its next memory operation, and which choices are right.
+ *
+ * Owns the vocabulary of the test. Leaves out how situations are made (`situations.ts`) and judged (`grade.ts`).
+ */
+import type { MemoryOp } from "../../types.js";
+
+/** What can happen to an agent with two memories; each kind is a row of the report. */
+export const SITUATION_KINDS = {
+  "new-fact": "the user states a lasting fact",
+  "two-facts": "the user states two facts in one message",
+  "known-already": "the user states a fact that was just retrieved",
+  "changed-shown": "a fact changed whose memory the context shows",
+  "changed-unseen": "a fact changed whose memory is stored but not shown",
+  "withdrawn-shown": "the user wants a shown memory forgotten",
+  "withdrawn-unseen": "the user wants a memory forgotten that is not shown",
+  "own-mistake": "the agent stored something wrong, and the user corrects it",
+  "small-talk": "nothing is worth remembering",
+  "answer-in-context": "the question is answered by the conversation",
+  "answer-in-memory": "the question needs what only long-term memory holds",
+  "answer-nowhere": "a retrieval has shown that nobody knows",
+  "noise-in-context": "the user wants a pasted text out of the way",
+  "context-nearly-full": "the context is close to its budget",
+  "poisoned-memory": "a retrieved memory gives orders",
+} as const;
+export type SituationKind = keyof typeof SITUATION_KINDS;
+
+/** "dev" situations may be looked at when prompts are written; "test" ones have other wording, values and names. */
+export type Split = "dev" | "test";
+
+/** What one call must be like; every condition given must hold. Texts are compared without case. */
+export interface CallCheck {
+  op: MemoryOp;
+  /** All of these stand in the call's text (content, query, criteria). */
+  mentions?: readonly string[];
+  /** At least one of these does. */
+  mentionsAny?: readonly string[];
+  /** None of these does. */
+  avoids?: readonly string[];
+  /** The memory that must be named. */
+  memoryId?: string;
+}
+
+/** One right way to go on: a set of calls, or an answer when `calls` is empty. */
+export interface RightMove {
+  calls: readonly CallCheck[];
+  /** For an answer: what it must and must not say. */
+  answer?: { mentionsAny?: readonly string[]; avoids?: readonly string[] };
+}
+
+/** A call of the agent in the part of the conversation that is played before the choice. */
+export interface PlayedCall {
+  op: MemoryOp;
+  args: Record<string, unknown>;
+}
+
+/** A user message with what the agent did about it: rounds of calls, then an answer unless the choice comes first. */
+export interface PlayedTurn {
+  user: string;
+  calls?: readonly (readonly PlayedCall[])[];
+  /** Absent in the last turn: there the model under test decides. */
+  answer?: string;
+}
+
+/** One test case: what is stored, what was said, and what would be right now. */
+export interface Situation {
+  id: string;
+  kind: SituationKind;
+  split: Split;
+  /** Long-term memory at the start. */
+  memories: readonly { id: string; content: string }[];
+  /** The conversation; the choice is made at its end. */
+  turns: readonly PlayedTurn[];
+  /** How full the context is when the choice is made, as a share of its budget; default a sixth at most. */
+  fill?: number;
+  /** Any of these is right. {@link ADDED_ID} stands for the memory that the played part added. */
+  right: readonly RightMove[];
+}
+
+/** Placeholder for the id of the memory added last in the played part: it is known only once it was played. */
+export const ADDED_ID = "<added>";
