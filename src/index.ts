@@ -56,6 +56,7 @@ export { tokenCounter } from "./models/tokens.js";
 // Long-term memory
 export type { StoreIndexOptions } from "./store/embedder.js";
 export { FaissStore, type FaissStoreOptions, FaissStoreView } from "./store/faiss-store.js";
+export type { StoreWarning } from "./store/index-kind.js";
 export type { PromoteConflict, PromoteOptions, PromoteResult } from "./store/promote.js";
 export type { MemorySearchOptions, SearchItem, SearchMode } from "./store/search-options.js";
 export type { StoreStats } from "./store/stats.js";

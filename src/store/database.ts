@@ -7,9 +7,10 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { AgeMemError, messageOf, StoreError } from "../errors.js";
 import { ensureDirectory } from "../lib/directory.js";
+import { loadSqlite } from "./addons.js";
 import { prepareSchema } from "./schema.js";
 
 /** `"full"`: an acknowledged write survives power loss. `"normal"`: it survives a crash of the process, but a power loss may take back the last ones. */
@@ -76,14 +77,15 @@ export class Connection {
  * Opens or creates the database under a directory, or in memory for `":memory:"`.
  *
  * @throws StoreError `AGEMEM_STORE_PATH` (a file, not writable), `AGEMEM_STORE_CORRUPT` (not a database),
- * `AGEMEM_STORE_FORMAT` (written by a newer release)
+ * `AGEMEM_STORE_FORMAT` (written by a newer release); ConfigError `AGEMEM_PACKAGE_MISSING` (no better-sqlite3)
  */
-export function openDatabase(path: string, durability: Durability = "full"): Connection {
+export async function openDatabase(path: string, durability: Durability = "full"): Promise<Connection> {
+  const Sqlite = await loadSqlite();
   const directory = path === ":memory:" ? null : resolve(path);
   if (directory) makeDirectory(directory);
   let db: Database.Database;
   try {
-    db = new Database(directory ? join(directory, DATABASE_FILE) : ":memory:", { timeout: 2000 });
+    db = new Sqlite(directory ? join(directory, DATABASE_FILE) : ":memory:", { timeout: 2000 });
   } catch (cause) {
     throw pathError(path, cause);
   }

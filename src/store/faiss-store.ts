@@ -13,6 +13,7 @@ import { branchError } from "./branches.js";
 import { type Durability, openDatabase } from "./database.js";
 import type { StoreIndexOptions } from "./embedder.js";
 import { Engine } from "./engine.js";
+import { type StoreWarning, warnOfFallback } from "./index-kind.js";
 import { DEFAULT_LIMITS, type PutOp, type StoreLimits } from "./operations.js";
 import { type PromoteOptions, type PromoteResult, promoteBranch } from "./promote.js";
 import { type ReembedOptions, reembedStore } from "./reembed.js";
@@ -61,6 +62,11 @@ export interface FaissStoreOptions {
   };
   /** Writes after which the vector sidecar is saved in the background (also on close). Default 10,000. */
   checkpointEvery?: number;
+  /**
+   * Gets what an operator should know, such as that FAISS does not load (`AGEMEM_INDEX_FALLBACK`). Default: a Node.js
+   * warning, once per process.
+   */
+  onWarning?: (warning: StoreWarning) => void;
   /** Clock in milliseconds since the epoch; for tests. */
   now?: () => number;
 }
@@ -94,7 +100,8 @@ export class FaissStore extends StoreHandle implements VersionedStore {
    * Opens or creates a store.
    *
    * @param path directory, or `":memory:"`
-   * @throws StoreError `AGEMEM_STORE_PATH`, `AGEMEM_STORE_CORRUPT`, `AGEMEM_STORE_FORMAT`, `AGEMEM_STORE_EMBEDDING`
+   * @throws StoreError `AGEMEM_STORE_PATH`, `AGEMEM_STORE_CORRUPT`, `AGEMEM_STORE_FORMAT`, `AGEMEM_STORE_EMBEDDING`;
+   * ConfigError `AGEMEM_PACKAGE_MISSING` without a better-sqlite3 that runs, or without the FAISS that is insisted on
    */
   static async open(path: string, options: FaissStoreOptions = {}): Promise<FaissStore> {
     const engine = await FaissStore.#start(path, options, false);
@@ -134,7 +141,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   }
 
   static async #start(path: string, options: FaissStoreOptions, converting: boolean): Promise<Engine> {
-    const db = openDatabase(path, options.durability);
+    const db = await openDatabase(path, options.durability);
     try {
       const engine = new Engine(db, {
         index: options.index,
@@ -145,6 +152,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
         defaultTtl: options.ttl?.defaultTtl ?? null,
         refreshTtlOnRead: options.ttl?.refreshOnRead ?? false,
       });
+      if (options.index) warnOfFallback(engine.indexes.chosen(), options.onWarning);
       engine.converting = converting;
       engine.poll();
       return engine;

@@ -4,12 +4,12 @@
  * A scope is a namespace prefix. Its index is built at the first search that needs it and then kept up to date;
  * small scopes are scanned. Owns which implementation a scope gets.
  */
-import { ConfigError } from "../errors.js";
 import type { Engine } from "./engine.js";
+import { type ChosenIndex, chooseIndex } from "./index-kind.js";
 import type { NamespaceRow } from "./namespaces.js";
 import { namespacePath } from "./operations.js";
 import type { Hit, IndexKind, VectorIndex } from "./vector-index.js";
-import { FaissIndex, faissFailure, loadFaiss } from "./vector-indexes/faiss.js";
+import { FaissIndex, loadFaiss } from "./vector-indexes/faiss.js";
 import { FlatIndex, scan } from "./vector-indexes/flat.js";
 import { PartitionedIndex, type PartitionState } from "./vector-indexes/partitioned.js";
 import type { VectorTable } from "./vector-table.js";
@@ -23,14 +23,19 @@ const MAX_INDEXES = 64;
 
 export class IndexSet {
   readonly #indexes = new Map<string, VectorIndex>();
-  #kind: "faiss" | "flat" | null = null;
+  #chosen: ChosenIndex | null = null;
 
   constructor(private readonly engine: Engine) {}
 
-  /** "faiss" or "flat": what large scopes get on this machine with these options. */
+  /** What large scopes get on this machine with these options, and why when it is not FAISS. */
+  chosen(): ChosenIndex {
+    this.#chosen ??= chooseIndex(this.engine.options.index?.kind);
+    return this.#chosen;
+  }
+
+  /** "faiss" or "flat". */
   kind(): "faiss" | "flat" {
-    this.#kind ??= resolveKind(this.engine.options.index?.kind ?? "auto");
-    return this.#kind;
+    return this.chosen().kind;
   }
 
   /** The kinds of the indexes in memory with their sizes, for stats. */
@@ -165,26 +170,4 @@ function merge(lists: readonly Int32Array[]): Int32Array {
 
 function dispose(index: VectorIndex): void {
   if (index instanceof PartitionedIndex) index.dispose();
-}
-
-function resolveKind(option: "auto" | "faiss" | "flat"): "faiss" | "flat" {
-  const forced = process.env.AGEMEM_INDEX;
-  if (forced !== undefined && forced !== "" && forced !== "flat" && forced !== "faiss" && forced !== "auto") {
-    throw new ConfigError("AGEMEM_CONFIG_INVALID", `AGEMEM_INDEX is "${forced}"`, {
-      remedy: "Set it to auto, faiss or flat.",
-    });
-  }
-  const wanted = forced || option;
-  if (wanted === "flat") return "flat";
-  if (loadFaiss()) return "faiss";
-  if (wanted === "auto") return "flat";
-  throw new ConfigError(
-    "AGEMEM_PACKAGE_MISSING",
-    "The faiss index needs the package faiss-node, which does not load",
-    {
-      cause: faissFailure(),
-      remedy:
-        'Install faiss-node, or use index.kind "auto" or "flat" (same results, slower on large scopes).',
-    },
-  );
 }

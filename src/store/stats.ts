@@ -23,6 +23,8 @@ export interface StoreStats {
   bytesInMemory: number;
   /** "faiss" or "flat": what large scopes are searched with. */
   index: "faiss" | "flat";
+  /** Why it is not FAISS although nothing chose the scan; null otherwise. */
+  indexFallback: string | null;
   /** Indexes in memory, by scope. */
   indexes: { scope: string; kind: string; size: number }[];
   /** Version rows that memory has not taken over yet; 0 after every read. */
@@ -49,6 +51,7 @@ export function collectStats(engine: Engine, branch: number): StoreStats {
     bytesInMemory:
       (table?.bytes() ?? 0) + engine.indexes.describe().reduce((sum, { bytes }) => sum + bytes, 0),
     index: engine.indexes.kind(),
+    indexFallback: engine.indexes.chosen().fallback,
     indexes: engine.indexes.describe().map(({ scope, kind, size }) => ({ scope, kind, size })),
     catchUpLag: count("SELECT coalesce(max(id), 0) AS n FROM versions") - engine.lastVersion,
   };

@@ -6,7 +6,7 @@
  * with finite numbers of the right count. (Twenty queries or more at once would enter BLAS, which a build may
  * lack; `removeIds`, `mergeFrom`, `train` and `write` are never called.)
  */
-import { createRequire } from "node:module";
+import { type Addon, requireAddon } from "../addons.js";
 import { IntegerList } from "../columns.js";
 import { Scorer, TopHits } from "../top-hits.js";
 import type { Hit, VectorIndex } from "../vector-index.js";
@@ -27,25 +27,17 @@ const TIE = 1e-5;
 /** Beyond this many candidates per wanted result the plain scan is cheaper than FAISS. */
 const WIDEN_LIMIT = 64;
 
-let loaded: FaissModule | null | undefined;
+let loaded: Addon<FaissModule> | undefined;
 
 /** faiss-node, or null when it is not installed or does not load. Tried once. */
 export function loadFaiss(): FaissModule | null {
-  if (loaded !== undefined) return loaded;
-  try {
-    loaded = createRequire(import.meta.url)("faiss-node") as FaissModule;
-  } catch (error) {
-    loadFailure = error;
-    loaded = null;
-  }
-  return loaded;
+  loaded ??= requireAddon("faiss-node", (module) => module as FaissModule);
+  return loaded.module;
 }
 
-let loadFailure: unknown;
-
-/** Why faiss-node did not load; undefined when it did or was not tried. */
-export function faissFailure(): unknown {
-  return loadFailure;
+/** Why faiss-node did not load; empty when it did or was not tried. */
+export function faissFailures(): readonly unknown[] {
+  return loaded?.module ? [] : (loaded?.failures ?? []);
 }
 
 export class FaissIndex implements VectorIndex {

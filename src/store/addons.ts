@@ -1,0 +1,123 @@
+/**
+ * Loading the native add-ons (better-sqlite3, faiss-node), which a project may lack: package managers block their
+ * install scripts, machines have no compiler, an application brings another store.
+ *
+ * Owns where an add-on is looked for: among the package's dependencies, then in the folder that `agemem setup` fills.
+ * Nothing is loaded at import. Leaves out what is done without one (`database.ts`, `index-set.ts`) and building them
+ * (`scripts/addons.mjs`).
+ */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type Database from "better-sqlite3";
+import { ConfigError, messageOf } from "../errors.js";
+
+/** Where `agemem setup` puts add-ons, below the project's folder: no package manager removes it. */
+export const ADDON_FOLDER = join(".agemem", "native");
+
+/** The compiled module and what went wrong on the way, first attempt first. */
+export interface Addon<T> {
+  module: T | null;
+  failures: unknown[];
+}
+
+let sqlite: Promise<typeof Database> | undefined;
+
+/**
+ * better-sqlite3 with a binary that runs on this Node. Tried again at the next call when it failed.
+ *
+ * @throws ConfigError `AGEMEM_PACKAGE_MISSING` with the commands that help
+ */
+export function loadSqlite(): Promise<typeof Database> {
+  sqlite ??= findSqlite().catch((error) => {
+    sqlite = undefined;
+    throw error;
+  });
+  return sqlite;
+}
+
+async function findSqlite(): Promise<typeof Database> {
+  const failures: unknown[] = [];
+  try {
+    // A literal import, so that bundlers and tracers of deployments see the dependency and can leave it outside.
+    return runnable((await import("better-sqlite3")).default);
+  } catch (error) {
+    failures.push(error);
+  }
+  const found = requireAddon("better-sqlite3", (loaded) => runnable(loaded as typeof Database));
+  if (found.module) return found.module;
+  throw missingSqlite([...failures, ...found.failures]);
+}
+
+/** The package loads without its binary and fails at the first database. */
+function runnable(Sqlite: typeof Database): typeof Database {
+  new Sqlite(":memory:").close();
+  return Sqlite;
+}
+
+/** The add-on as Node resolves it for this package, else the one of `agemem setup`. */
+export function requireAddon<T>(name: string, check: (loaded: unknown) => T): Addon<T> {
+  const failures: unknown[] = [];
+  for (const from of [ownModule(), ...addonFolders().map((folder) => join(folder, "package.json"))]) {
+    if (from === undefined) continue;
+    try {
+      return { module: check(createRequire(from)(name)), failures };
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return { module: null, failures };
+}
+
+/** A bundle in CommonJS form has no URL of its own; its main script stands in. */
+function ownModule(): string | undefined {
+  return (import.meta.url as string | undefined) ?? process.argv[1];
+}
+
+/**
+ * The folders that `agemem setup` may have filled: `AGEMEM_NATIVE`, else those at or above this package and the main
+ * script, where Node would look for packages too. Never the working directory, whose files need not be trusted.
+ */
+export function addonFolders(): string[] {
+  if (process.env.AGEMEM_NATIVE) return [process.env.AGEMEM_NATIVE];
+  const url = import.meta.url as string | undefined;
+  const starts = [url?.startsWith("file:") ? fileURLToPath(url) : undefined, process.argv[1]];
+  const folders = new Set<string>();
+  for (const start of starts) {
+    if (start === undefined) continue;
+    for (let at = dirname(start); ; at = dirname(at)) {
+      const folder = join(at, ADDON_FOLDER);
+      if (existsSync(join(folder, "package.json"))) folders.add(folder);
+      if (at === dirname(at)) break;
+    }
+  }
+  return [...folders];
+}
+
+/** The most telling of several failures, on one line: one about the binary says more than "not found". */
+export function reasonOf(failures: readonly unknown[]): string {
+  const telling = failures.find((error) => !isNotInstalled(error)) ?? failures[0];
+  const text = messageOf(telling).replace(/\s+/g, " ").trim();
+  return text.length > 200 ? `${text.slice(0, 199)}…` : text;
+}
+
+function isNotInstalled(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === "MODULE_NOT_FOUND" || code === "ERR_MODULE_NOT_FOUND";
+}
+
+function missingSqlite(failures: unknown[]): ConfigError {
+  const installed = failures.some((error) => !isNotInstalled(error));
+  const problem = installed
+    ? `its compiled part does not load (${reasonOf(failures)})`
+    : "it is not installed";
+  const remedy = installed
+    ? "Run `npm rebuild better-sqlite3`; with pnpm `pnpm approve-builds`, then `pnpm rebuild better-sqlite3`; or, with either, `npx agemem setup` (`pnpm exec agemem setup`), which names what the machine lacks."
+    : "Run `npm install better-sqlite3@12` or `pnpm add better-sqlite3@12`; or `npx agemem setup` (`pnpm exec agemem setup`), which names what the machine lacks.";
+  return new ConfigError("AGEMEM_PACKAGE_MISSING", `FaissStore needs better-sqlite3, and ${problem}`, {
+    cause: failures[0],
+    remedy,
+    details: { package: "better-sqlite3", installed },
+  });
+}
