@@ -86,9 +86,14 @@ Tools, one JSON schema per line:
 ${list}`;
 }
 
-/** Asks for one repetition of a response that broke the tag protocol. */
-export function repairPrompt(problem: string): string {
-  return `Your last response could not be read: ${problem}. Nothing was run. Give the response again: <think>…</think>, then exactly one <tool_call>[…]</tool_call> or <answer>…</answer>.`;
+/** Asks for one repetition of a response that broke the protocol. */
+export function repairPrompt(problem: string, protocol: "native" | "text"): string {
+  const form =
+    protocol === "text"
+      ? "<think>…</think>, then exactly one <tool_call>[…]</tool_call> or <answer>…</answer>"
+      : "either tool calls or the final answer";
+  const shorter = problem.includes("cut off") ? " Keep it short enough to be finished." : "";
+  return `Your last response could not be read: ${problem}. Nothing was run. Give the response again: ${form}.${shorter}`;
 }
 
 /** The summariser's own system prompt; it is a separate call with no tools. */

@@ -4,14 +4,14 @@
  * Owns the translation to langchain's hooks. Only types of langchain are used, so that agemem works without it.
  */
 import { dispatchCustomEvent } from "@langchain/core/callbacks/dispatch";
-import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
+import { type BaseMessage, SystemMessage, ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { Command, getConfig, isGraphBubbleUp, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import type { AgentMiddleware } from "langchain";
 import { promptLimit } from "../context/budget.js";
-import { repairChatHistory } from "../context/validity.js";
+import { providerView } from "../context/provider-view.js";
 import { tokenCounter } from "../models/tokens.js";
 import { budgetLine, memoryGuide, type PromptVariant } from "../prompts.js";
 import { createMemoryTools, type MemoryToolsOptions, toolNames } from "../tools/memory-tools.js";
@@ -28,6 +28,7 @@ import {
   triggerConditions,
 } from "./context-size.js";
 import { AgentContext } from "./options.js";
+import { readableResponse } from "./readable-response.js";
 import { MemoryState } from "./state.js";
 
 /** Options of {@link ageMemMiddleware}, on top of those of the memory tools. */
@@ -104,9 +105,16 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
       const framed = request.systemMessage.concat(`\n\n${guide}`);
       overhead = counter.countMessage(framed) + countTools(request.tools as StructuredToolInterface[]);
       const reduced = await reduce(request);
-      const messages = repairChatHistory(reduced?.messages ?? request.messages).messages;
-      const systemMessage = framed.concat(`\n\n${budgetLine(total(messages), maxTokens)}`);
-      const response = await handler({ ...request, messages, systemMessage });
+      const view = providerView(reduced?.messages ?? request.messages);
+      // A developer's message among the others joins the agent's own system message.
+      const developer = view.filter((message) => SystemMessage.isInstance(message));
+      const messages = view.slice(developer.length);
+      const systemMessage = developer.reduce(
+        (sum, message) => sum.concat("\n\n").concat(message),
+        framed.concat(`\n\n${budgetLine(total(messages), maxTokens)}`),
+      );
+      const ask = (shown: BaseMessage[]) => handler({ ...request, messages: shown, systemMessage });
+      const response = await readableResponse(ask, messages);
       if (!reduced) return response;
       const update = {
         messages: [...targetedUpdate(reduced.edit), response],

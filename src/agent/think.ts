@@ -8,7 +8,7 @@ import { type AIMessage, type BaseMessage, HumanMessage, SystemMessage } from "@
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { countMessages, type FactsUpdate, promptLimit } from "../context/budget.js";
 import { toMessagesUpdate } from "../context/edit.js";
-import { repairChatHistory } from "../context/validity.js";
+import { providerView } from "../context/provider-view.js";
 import { AgeMemError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
 import { describeModelError } from "../models/chat-model.js";
@@ -122,12 +122,12 @@ async function converse(
   lastStep: boolean,
   before: AgentUsage,
 ): Promise<ModelTurn & { formatErrors: number; usage: AgentUsage }> {
-  const visible = repairChatHistory(messages).messages;
-  const first = await ask(parts, visible, config, lastStep, false);
+  const first = await ask(parts, providerView(messages), config, lastStep, false);
   const usage = addModelCall(before, first.message, first.latencyMs, callerOf(parts, first));
   if (first.formatError === undefined) return { ...first, formatErrors: 0, usage };
-  const again = [...visible, first.message, new HumanMessage(repairPrompt(first.formatError))];
-  const second = await ask(parts, repairChatHistory(again).messages, config, lastStep, true);
+  const repair = new HumanMessage(repairPrompt(first.formatError, parts.protocol.name));
+  const again = providerView([...messages, first.message, repair]);
+  const second = await ask(parts, again, config, lastStep, true);
   if (second.formatError !== undefined) {
     second.message.additional_kwargs = {
       ...second.message.additional_kwargs,

@@ -1,8 +1,9 @@
 /**
- * What providers demand of a chat history (OpenAI's rules), and a view of any history that meets them.
+ * Whether calls and answers of a chat history fit together, and a view of any history in which they do.
  *
  * Pure. No package checks this before the provider does; edits keep a valid history valid, and this file is the
- * last guard for what came in broken (an interrupted tool, a foreign middleware).
+ * guard for what came in broken (an interrupted tool, a foreign middleware). What single providers demand beyond it is
+ * in `provider-view.ts`.
  */
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { answeredCallOf, callsOf, loadMessage, storeMessage } from "./messages.js";
@@ -134,12 +135,20 @@ export interface RepairedHistory {
 export const MISSING_ANSWER =
   "Error: this call was interrupted and has no result. Call the tool again if you need it.";
 
+export interface RepairOptions {
+  /** The answer of a call that has none; default {@link MISSING_ANSWER}. */
+  missing?: (callId: string) => string | undefined;
+}
+
 /**
- * A view of the history that any provider takes: unanswered calls get an error answer, late answers move behind
+ * A view of the history in which calls and answers fit: unanswered calls get an error answer, late answers move behind
  * their call, answers without a call, second answers and second messages of one id are left out, system messages
  * move to the front. The state itself is not touched; a valid history comes back as it is.
  */
-export function repairChatHistory(messages: readonly BaseMessage[]): RepairedHistory {
+export function repairChatHistory(
+  messages: readonly BaseMessage[],
+  options: RepairOptions = {},
+): RepairedHistory {
   if (findChatHistoryProblems(messages).length === 0) return { messages: [...messages], repairs: [] };
   const repairs: Repair[] = [];
   const { front, rest } = sortOut(messages, repairs);
@@ -181,7 +190,7 @@ export function repairChatHistory(messages: readonly BaseMessage[]): RepairedHis
       for (const extra of more) {
         repairs.push({ action: "dropped", code: "duplicate_answer", messageId: extra.id, callId: id });
       }
-      out.push(first ?? missingAnswer(message, call.name, id));
+      out.push(first ?? missingAnswer(message, call.name, id, options.missing?.(id) ?? MISSING_ANSWER));
     }
   }
   return { messages: out, repairs };
@@ -231,9 +240,9 @@ function displaced(messages: readonly BaseMessage[], speaker: BaseMessage, answe
   return messages.slice(from + 1, to).some((between) => !ToolMessage.isInstance(between));
 }
 
-function missingAnswer(speaker: BaseMessage, name: string, callId: string): ToolMessage {
+function missingAnswer(speaker: BaseMessage, name: string, callId: string, content: string): ToolMessage {
   const id = speaker.id === undefined ? undefined : `${speaker.id}-missing-${callId}`;
-  return new ToolMessage({ id, name, tool_call_id: callId, status: "error", content: MISSING_ANSWER });
+  return new ToolMessage({ id, name, tool_call_id: callId, status: "error", content });
 }
 
 function withUsableCalls(message: BaseMessage, repairs: Repair[]): BaseMessage {

@@ -8,6 +8,7 @@ import { AIMessage, type BaseMessage } from "@langchain/core/messages";
 import type { BaseStore, LangGraphRunnableConfig } from "@langchain/langgraph";
 import { InputError } from "../errors.js";
 import { resolveNamespace } from "../lib/namespace.js";
+import { callProblem } from "../models/response-problem.js";
 import type { MessageFacts, StoreVersion } from "../types.js";
 import { operationsIn, tooMany } from "./limits.js";
 import { siblingsOf } from "./parallel-edit.js";
@@ -68,7 +69,10 @@ export function contextOf(
   // Calls that run at the same time have no answer yet: those before this one count by their place in the response.
   const before = siblings.before.filter(own.isMemory ?? (() => false)).length;
   const done = (given.operations ?? operationsIn(messages)) + before;
-  const refusal = refusalOf(given.rejected, siblings.busyWith) ?? tooMany(kit.limits, done);
+  const refusal =
+    unreadableCall(messages, toolCallId) ??
+    refusalOf(given.rejected, siblings.busyWith) ??
+    tooMany(kit.limits, done);
   return {
     parallel: siblings.parallel,
     ...(refusal ? { refusal } : {}),
@@ -89,6 +93,17 @@ export function contextOf(
       ...(given.signal ? { signal: given.signal } : {}),
     },
   };
+}
+
+/** The last look before M or C changes: graphs of any make run the calls that LangChain completed by guess. */
+function unreadableCall(messages: readonly BaseMessage[], callId: string): InputError | undefined {
+  const response = messages.findLast((message): message is AIMessage => AIMessage.isInstance(message));
+  if (!response?.tool_calls?.some((call) => call.id === callId)) return undefined;
+  const problem = callProblem(response);
+  if (problem === undefined) return undefined;
+  return new InputError("AGEMEM_INPUT_ARGUMENT", `This response could not be read: ${problem}`, {
+    remedy: "Nothing of it was run. Give its calls again, with complete arguments.",
+  });
 }
 
 function refusalOf(rejected: string | undefined, busyWith: string | undefined): InputError | undefined {

@@ -127,7 +127,8 @@ describe("a model called directly", () => {
     expect(directly).toEqual([
       "model 2 messages, 6 tools, tags ",
       "model end",
-      "model 4 messages, 6 tools, tags agemem:repair",
+      // The empty response is not shown to the model: providers refuse an assistant's message without content.
+      "model 3 messages, 6 tools, tags agemem:repair",
       "model end",
       "model 4 messages, 6 tools, tags ",
       "model error gone",

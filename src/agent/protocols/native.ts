@@ -1,6 +1,7 @@
 /** Provider tool calling: tools are bound to the model, calls come back parsed. */
 import type { AIMessage } from "@langchain/core/messages";
 import { ConfigError } from "../../errors.js";
+import { callProblem, earlyStop, withoutCalls } from "../../models/response-problem.js";
 import { withIds } from "../calls.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
 
@@ -22,20 +23,18 @@ export function nativeProtocol({ model, ask, tools, schemas }: ProtocolOptions):
   };
 }
 
-/** Calls whose arguments are not JSON arrive in `invalid_tool_calls`; they are a format error, and nothing runs. */
+/** A response that was cut off, or has arguments that are not JSON objects, is a format error, and nothing runs. */
 function read(response: AIMessage): ModelTurn {
+  const problem = callProblem(response);
+  if (problem !== undefined) return { message: withoutCalls(response), answer: null, formatError: problem };
   const calls = response.tool_calls ?? [];
-  const invalid = response.invalid_tool_calls ?? [];
-  if (invalid.length > 0) {
-    const names = invalid.map((call) => call.name ?? "?").join(", ");
-    return { message: response, answer: null, formatError: `the arguments of ${names} are not JSON` };
-  }
   if (calls.length > 0) {
     response.tool_calls = withIds(calls, response.id);
     return { message: response, answer: null };
   }
   const text = response.text.trim();
-  return text
-    ? { message: response, answer: text }
-    : { message: response, answer: null, formatError: "it has neither tool calls nor text" };
+  if (text) return { message: response, answer: text };
+  const stop = earlyStop(response);
+  const formatError = `it has neither tool calls nor text${stop === undefined ? "" : `, and was cut off (${stop})`}`;
+  return { message: response, answer: null, formatError };
 }

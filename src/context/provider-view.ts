@@ -1,0 +1,209 @@
+/**
+ * What is sent of a chat history: a view that OpenAI and Anthropic both accept, whatever the state holds.
+ *
+ * Owns the rules beyond calls and answers (`validity.ts`): the first message is the user's, one system message at the
+ * front, no message is empty, calls that could not be read are calls with an answer all the same, and no call id
+ * occurs twice. Pure; the state is not touched, and messages that meet the rules are passed on as the same objects.
+ */
+import {
+  AIMessage,
+  type BaseMessage,
+  HumanMessage,
+  SystemMessage,
+  ToolMessage,
+} from "@langchain/core/messages";
+import {
+  type ContentBlock,
+  callsOf,
+  isCallBlock,
+  loadMessage,
+  storeMessage,
+  textOfBlock,
+} from "./messages.js";
+import { repairChatHistory } from "./validity.js";
+
+/** Stands before an assistant's message that would be the first: Anthropic wants the user to begin. */
+export const OPENING = "[start of the conversation]";
+/** Stands for a user's message without text, which Anthropic refuses. */
+export const EMPTY_MESSAGE = "[empty message]";
+/** The answer to a call whose arguments could not be read, or that was cut off. */
+export const UNREADABLE_CALL =
+  "Error: this call did not run, because its arguments were not complete JSON. Call the tool again if you need it.";
+
+/**
+ * The history as it may be sent.
+ *
+ * @example
+ * const response = await model.invoke(providerView([new SystemMessage(prompt), ...state.messages]));
+ */
+export function providerView(messages: readonly BaseMessage[]): BaseMessage[] {
+  const unreadable = new Set<string>();
+  const readable = messages.flatMap((message) => readableForm(message, unreadable));
+  const missing = (callId: string) => (unreadable.has(callId) ? UNREADABLE_CALL : undefined);
+  const repaired = repairChatHistory(readable, { missing }).messages;
+  return withOpening(withOneSystem(withUniqueCallIds(repaired)));
+}
+
+/** The message with something to read in it; none for an assistant's that says nothing. */
+function readableForm(message: BaseMessage, unreadable: Set<string>): BaseMessage[] {
+  if (AIMessage.isInstance(message)) return assistantForm(message, unreadable);
+  const blank = isBlank(message.content);
+  if (message.type === "human" && blank) {
+    return [new HumanMessage({ ...identity(message), content: EMPTY_MESSAGE })];
+  }
+  if (message.type === "system" && blank) return [];
+  return hasBlankText(message.content)
+    ? [rewritten(message, { content: spoken(message.content) })]
+    : [message];
+}
+
+function assistantForm(message: AIMessage, unreadable: Set<string>): BaseMessage[] {
+  const calls = sentCalls(message, unreadable);
+  if (calls.length === 0 && isSilent(message.content)) return [];
+  const own = message.tool_calls ?? [];
+  const asIs = calls.length === own.length && calls.every((call, i) => call === own[i]);
+  if (asIs && !hasBlankText(message.content)) return [message];
+  const spokenContent = spoken(message.content);
+  const content = asIs ? spokenContent : withCallsOf(calls, spokenContent);
+  return [rewritten(message, { content, tool_calls: calls, invalid_tool_calls: [] })];
+}
+
+/** Anthropic's models name the calls in the content too. */
+function withCallsOf(calls: readonly Call[], content: string | ContentBlock[]): string | ContentBlock[] {
+  if (typeof content === "string") return content;
+  const blocks = content.flatMap((block) => {
+    if (!isCallBlock(block)) return [block];
+    const call = calls.find(({ id }) => id === block.id);
+    return call ? [{ ...block, input: call.args }] : [];
+  });
+  return blocks.length > 0 ? blocks : "";
+}
+
+type Call = NonNullable<AIMessage["tool_calls"]>[number];
+
+/**
+ * The calls as they are sent: those that could not be read have no arguments, and are answered. A call that not even
+ * has a name and an id cannot be answered, and is left out.
+ */
+function sentCalls(message: AIMessage, unreadable: Set<string>): Call[] {
+  const own = message.tool_calls ?? [];
+  const invalid = message.invalid_tool_calls ?? [];
+  const raw = own.length + invalid.length === 0 ? callsOf(message) : [];
+  const lost = [...invalid, ...raw].flatMap(({ id, name }): Call[] => {
+    if (!id || !name) return [];
+    unreadable.add(id);
+    return [{ type: "tool_call", id, name, args: {} }];
+  });
+  return [...own.map((call) => (isRecord(call.args) ? call : { ...call, args: {} })), ...lost];
+}
+
+/** Anthropic wants ids to be unique in the whole request; some servers count from 0 in each response. */
+function withUniqueCallIds(messages: BaseMessage[]): BaseMessage[] {
+  const seen = new Set<string>();
+  let renamed = new Map<string, string>();
+  return messages.map((message) => {
+    if (ToolMessage.isInstance(message)) {
+      const id = renamed.get(message.tool_call_id);
+      return id === undefined ? message : rewritten(message, { tool_call_id: id });
+    }
+    const calls = callsOf(message);
+    if (calls.length === 0) return message;
+    renamed = new Map();
+    for (const { id = "" } of calls) {
+      const free = freeId(id, seen);
+      if (free !== id) renamed.set(id, free);
+      seen.add(free);
+    }
+    return renamed.size === 0 ? message : withCallIds(message as AIMessage, renamed);
+  });
+}
+
+function freeId(id: string, seen: ReadonlySet<string>): string {
+  if (!seen.has(id)) return id;
+  for (let i = 2; ; i++) if (!seen.has(`${id}_${i}`)) return `${id}_${i}`;
+}
+
+function withCallIds(message: AIMessage, renamed: ReadonlyMap<string, string>): BaseMessage {
+  const idOf = (id: unknown) => renamed.get(id as string) ?? id;
+  const content =
+    typeof message.content === "string"
+      ? message.content
+      : (message.content as ContentBlock[]).map((b) => (isCallBlock(b) ? { ...b, id: idOf(b.id) } : b));
+  const tool_calls = (message.tool_calls ?? []).map((call) => ({ ...call, id: idOf(call.id) }));
+  return rewritten(message, { content, tool_calls });
+}
+
+/** ChatAnthropic of older releases throws at a second system message; one says the same. */
+function withOneSystem(messages: BaseMessage[]): BaseMessage[] {
+  const count = messages.findIndex((message) => message.type !== "system");
+  const front = messages.slice(0, count === -1 ? messages.length : count);
+  const [first, ...more] = front;
+  if (!first || more.length === 0) return messages;
+  const content = front.every(({ content }) => typeof content === "string")
+    ? front.map(({ content }) => content).join("\n\n")
+    : front.flatMap(({ content }) =>
+        typeof content === "string" ? [{ type: "text" as const, text: content }] : content,
+      );
+  const system = new SystemMessage({ ...identity(first), content: content as string });
+  return [system, ...messages.slice(front.length)];
+}
+
+function withOpening(messages: BaseMessage[]): BaseMessage[] {
+  const at = messages.findIndex((message) => message.type !== "system");
+  const first = messages[at];
+  if (!first || first.type === "human") return messages;
+  const opening = new HumanMessage({
+    ...(first.id === undefined ? {} : { id: `${first.id}-opening` }),
+    content: OPENING,
+  });
+  return [...messages.slice(0, at), opening, ...messages.slice(at)];
+}
+
+/** Nothing that a reader would see: no text, or thoughts alone. */
+function isSilent(content: BaseMessage["content"]): boolean {
+  if (typeof content === "string") return content.trim() === "";
+  return (content as ContentBlock[]).every(
+    (block) => isBlankBlock(block) || isCallBlock(block) || /reasoning|thinking/.test(block.type),
+  );
+}
+
+function isBlank(content: BaseMessage["content"]): boolean {
+  return typeof content === "string"
+    ? content.trim() === ""
+    : (content as ContentBlock[]).every((block) => isBlankBlock(block));
+}
+
+function hasBlankText(content: BaseMessage["content"]): boolean {
+  return typeof content === "string"
+    ? content !== "" && content.trim() === ""
+    : (content as ContentBlock[]).some((block) => isBlankBlock(block));
+}
+
+/** Without text blocks of white space only. */
+function spoken(content: BaseMessage["content"]): string | ContentBlock[] {
+  if (typeof content === "string") return content.trim() === "" ? "" : content;
+  const blocks = (content as ContentBlock[]).filter((block) => !isBlankBlock(block));
+  return blocks.length > 0 ? blocks : "";
+}
+
+function isBlankBlock(block: ContentBlock | string): boolean {
+  return (typeof block === "string" ? block : textOfBlock(block))?.trim() === "";
+}
+
+/** A copy with other fields; forms of the calls that a provider kept beside them would be sent in their place. */
+function rewritten(message: BaseMessage, fields: Record<string, unknown>): BaseMessage {
+  const stored = storeMessage(message);
+  const data = stored.data as unknown as Record<string, unknown>;
+  const { tool_calls: _, ...kwargs } = { ...(data.additional_kwargs as Record<string, unknown>) };
+  const { output: __, ...metadata } = { ...(data.response_metadata as Record<string, unknown>) };
+  const own = AIMessage.isInstance(message) ? { additional_kwargs: kwargs, response_metadata: metadata } : {};
+  return loadMessage({ type: stored.type, data: { ...data, ...own, ...fields } as never });
+}
+
+function identity({ id, name }: BaseMessage): { id?: string; name?: string } {
+  return { ...(id === undefined ? {} : { id }), ...(name === undefined ? {} : { name }) };
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
