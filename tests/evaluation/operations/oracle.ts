@@ -60,7 +60,7 @@ function argsOf(check: CallCheck, messages: readonly BaseMessage[]): Record<stri
 /** As a model finds it: in what the tools have answered. */
 function idOf({ memoryId }: CallCheck, messages: readonly BaseMessage[]): string {
   const shown = messages.map((message) => message.text).join("\n");
-  const id = memoryId === ADDED_ID ? /\bm(?!emories)[0-9a-z]{7}\b/.exec(shown)?.[0] : memoryId;
+  const id = memoryId === ADDED_ID ? /Stored as memory (\w+)/.exec(shown)?.[1] : memoryId;
   if (id === undefined || !shown.includes(id)) throw new Error(`the context does not show ${memoryId}`);
   return id;
 }
