@@ -8,8 +8,8 @@ export type NamespaceTemplate = readonly string[];
  * Fills a template from the run's values. Isolation rests on this: a missing, empty or non-text value is an
  * error, never a shared default, and a value cannot add labels or reach another tenant's namespace.
  *
- * Values may contain any character. What some LangGraph store forbids in labels ("." everywhere, ":", "%", "_" and "\\" in
- * PostgreSQL) and "~" become "~" and two hexadecimal digits, so that different values always give different labels.
+ * Values may contain any character. What some LangGraph store forbids in labels ("." everywhere, ":" and NUL from 1.7 on,
+ * "%", "_" and "\\" in PostgreSQL) and "~" become "~" and two hexadecimal digits, so that different values always give different labels.
  *
  * @param values one or more records, searched in order (context, configurable)
  * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`, InputError `AGEMEM_NAMESPACE_INVALID`
@@ -49,5 +49,5 @@ function lookUp(name: string, values: (Record<string, unknown> | undefined)[]): 
 }
 
 function encodeLabel(value: string): string {
-  return value.replace(/[.:%_\\~]/g, (c) => `~${c.charCodeAt(0).toString(16)}`);
+  return value.replace(/[.:%_\\~\0]/g, (c) => `~${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

@@ -3,7 +3,7 @@
  *
  * Leaves out writing and maintenance (`faiss-store.ts`).
  */
-import { BaseStore, type Operation, type OperationResults } from "@langchain/langgraph";
+import { BaseStore, type Item, type Operation, type OperationResults } from "@langchain/langgraph";
 import type { StoreVersion } from "../types.js";
 import { runBatch, type Target } from "./batch.js";
 import type { Engine } from "./engine.js";
@@ -49,6 +49,40 @@ export abstract class StoreHandle extends BaseStore {
   ): Promise<SearchItem[]> {
     const [found] = await runBatch(this.engine, this.target, [{ namespacePrefix, ...options }]);
     return found as SearchItem[];
+  }
+
+  // `get`, `delete` and `listNamespaces` of LangGraph's base class check namespaces from 1.7 on, with errors of its own
+  // and rules that items stored before do not keep (":" in a label). The store's own check is the same everywhere.
+
+  /** The item, or null. Throws `AGEMEM_NAMESPACE_INVALID`, `AGEMEM_INPUT_ARGUMENT`. */
+  override async get(namespace: string[], key: string): Promise<Item | null> {
+    const [item] = await this.batch([{ namespace, key }]);
+    return item ?? null;
+  }
+
+  /** Deletes an item; nothing happens when there is none. Throws as {@link StoreHandle.get}. */
+  override async delete(namespace: string[], key: string): Promise<void> {
+    await this.batch([{ namespace, key, value: null }]);
+  }
+
+  /** Namespaces that hold items, sorted; `*` in `prefix` and `suffix` stands for any label. */
+  override async listNamespaces(
+    options: {
+      prefix?: string[];
+      suffix?: string[];
+      maxDepth?: number;
+      limit?: number;
+      offset?: number;
+    } = {},
+  ): Promise<string[][]> {
+    const { prefix, suffix, maxDepth, limit = 100, offset = 0 } = options;
+    const matchConditions = [
+      ...(prefix ? [{ matchType: "prefix" as const, path: prefix }] : []),
+      ...(suffix ? [{ matchType: "suffix" as const, path: suffix }] : []),
+    ];
+    const list = { matchConditions, limit, offset, ...(maxDepth === undefined ? {} : { maxDepth }) };
+    const [namespaces] = await this.batch([list]);
+    return namespaces ?? [];
   }
 
   /** A LangChain retriever over a namespace: each item a document, its `content` the text. */

@@ -59,10 +59,29 @@ describe("FaissStore: contract", () => {
   it("validates what arrives through AsyncBatchedStore", async () => {
     const batched = new AsyncBatchedStore(await openStore());
     batched.start();
-    expect(await codeOf(() => batched.put(["bad.ns"], "k", { text: "x" }))).toBe("AGEMEM_NAMESPACE_INVALID");
+    // From LangGraph 1.7 on the wrapper refuses a dot itself; it lets through what is not well-formed.
+    await expect(batched.put(["bad.ns"], "k", { text: "x" })).rejects.toThrow("cannot contain periods");
+    expect(await codeOf(() => batched.put(["bad\ud800"], "k", { text: "x" }))).toBe(
+      "AGEMEM_NAMESPACE_INVALID",
+    );
     await batched.put(NS, "k", { text: "x" });
     expect((await batched.get(NS, "k"))?.value).toEqual({ text: "x" });
     await batched.stop();
+  });
+
+  it("checks namespaces itself, in every method and whatever LangGraph refuses", async () => {
+    const store = await openStore();
+    const namespace = ["users", "google:123", "nul\0"];
+    await store.put(namespace, "k", { text: "x" });
+    expect((await store.get(namespace, "k"))?.value).toEqual({ text: "x" });
+    expect(keysOf(await store.search(namespace))).toEqual(["k"]);
+    expect(await store.listNamespaces({ prefix: ["users", "google:123"] })).toEqual([namespace]);
+    expect((await store.at(store.version()).get(namespace, "k"))?.value).toEqual({ text: "x" });
+    await store.delete(namespace, "k");
+    expect(await store.get(namespace, "k")).toBeNull();
+    expect(await store.listNamespaces({ prefix: ["bad.ns"] })).toEqual([]);
+    for (const call of [() => store.get(["bad.ns"], "k"), () => store.delete(["bad.ns"], "k")])
+      expect(await codeOf(call)).toBe("AGEMEM_NAMESPACE_INVALID");
   });
 
   it("a selective filter still returns its items", async () => {

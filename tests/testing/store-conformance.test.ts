@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import {
   AsyncBatchedStore,
   BaseStore,
@@ -14,6 +15,15 @@ import {
   storeConformance,
 } from "../../src/testing/store-conformance.js";
 import { temporaryDirectory } from "../store/helpers.js";
+
+/** LangGraph 1.7 mended InMemoryStore's prefixes and refuses ":" in labels; both came with this package's 1.2.2. */
+const COMPARES_LABELS = (() => {
+  const { version } = createRequire(import.meta.url)("@langchain/langgraph-checkpoint/package.json") as {
+    version: string;
+  };
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 1 || minor >= 2;
+})();
 
 const ALL = { versions: true, keyword: true, idempotency: true };
 const openWith = (kind: "faiss" | "flat") => (index: ConformanceIndex) =>
@@ -90,9 +100,13 @@ describe("conformance: LangGraph's InMemoryStore, with its known faults", () => 
     test: it,
     create: async (index) => new InMemoryStore({ index: index as never }),
     expectedFailures: {
-      "a label is no prefix of a longer label": "the prefix is compared as text",
-      "separators inside labels do not alias": "labels are joined with ':'",
-      "hostile labels see only their own items": "the prefix is compared as text",
+      ...(COMPARES_LABELS
+        ? {}
+        : {
+            "a label is no prefix of a longer label": "the prefix is compared as text",
+            "separators inside labels do not alias": "labels are joined with ':'",
+            "hostile labels see only their own items": "the prefix is compared as text",
+          }),
       "a returned item is a copy": "get returns the live object",
       "a stored value is a copy": "put keeps the caller's object",
       "listNamespaces forgets namespaces without items": "namespaces are never removed",

@@ -9,6 +9,17 @@ async function fill(store: BaseStore, namespaces: readonly string[][]): Promise<
   for (const [i, namespace] of namespaces.entries()) await store.put(namespace, `k${i}`, { text: "x" });
 }
 
+/** Whether a put there fails; nothing is left behind when it does not. */
+async function refuses(store: BaseStore, namespace: string[]): Promise<boolean> {
+  try {
+    await store.put(namespace, "k", { text: "one" });
+  } catch {
+    return true;
+  }
+  await store.delete(namespace, "k");
+  return false;
+}
+
 export const namespaceCases: readonly StoreCase[] = [
   {
     name: "a label is no prefix of a longer label",
@@ -50,6 +61,8 @@ export const namespaceCases: readonly StoreCase[] = [
         ],
       ];
       for (const [one, other] of pairs) {
+        // A label with one of these may be refused, as LangGraph does from 1.7 on: what is not stored does not alias.
+        if (/[:\0]/.test(one.join("")) && (await refuses(store, one))) continue;
         await store.put(one, "k", { text: "one" });
         assert.equal(await store.get(other, "k"), null, JSON.stringify([one, other]));
         assert.deepEqual(keys(await store.search(other)), [], JSON.stringify([one, other]));
