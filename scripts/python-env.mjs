@@ -31,9 +31,14 @@ function wantedStamp(project, device) {
   return createHash("sha256").update(`${device}\n${dependencies}`).digest("hex");
 }
 
+/** Where pip looks for torch beside its own index; undefined = nowhere else. */
+export function torchIndex(device, env = process.env, platform = process.platform) {
+  return env.AGEMEM_TORCH_INDEX ?? (device === "cpu" && platform === "linux" ? CPU_INDEX : undefined);
+}
+
 /** Steps of the installation as arguments of pip. On the processor torch comes without CUDA, a tenth of the size. */
 export function installSteps(project, device, env = process.env, platform = process.platform) {
-  const index = env.AGEMEM_TORCH_INDEX ?? (device === "cpu" && platform === "linux" ? CPU_INDEX : undefined);
+  const index = torchIndex(device, env, platform);
   const torch = index === undefined ? [] : [["--extra-index-url", index, "torch"]];
   return [["setuptools>=77", "wheel"], ...torch, ["--no-build-isolation", "-e", `${project}[dev]`]];
 }

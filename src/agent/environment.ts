@@ -5,7 +5,7 @@
  *
  * - `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `AGEMEM_MODEL`: the acting model; none of them, or the model "offline", means
  *   the rule policy
- * - `AGEMEM_EMBEDDINGS`: "lexical", "openai:NAME", "hf:NAME"
+ * - `AGEMEM_EMBEDDINGS`: "lexical", "openai:NAME", "hf:NAME" or "hf:FOLDER"
  * - `AGEMEM_STORE`: "faiss:DIRECTORY" (default `faiss:.agemem/store`), "postgres:URL" for several machines, or
  *   "platform" for the store of the server that runs the graph. A deployed graph has no default
  */

@@ -5,7 +5,9 @@
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import { OpenAIEmbeddings } from "@langchain/openai";
-import { ConfigError, messageOf } from "../errors.js";
+import { ConfigError } from "../errors.js";
+import { HfEmbeddings, importTransformers } from "./hf-embeddings.js";
+import { findHfFolder, hfFolderName } from "./hf-folder.js";
 import { LexicalEmbeddings } from "./lexical-embeddings.js";
 import { checkRange, type Environment, endpoint, setting } from "./settings.js";
 
@@ -30,6 +32,10 @@ export interface EmbeddingsOptions {
   timeoutMs?: number;
   /** Times a failed request is repeated; default 2. */
   maxRetries?: number;
+  /** Weights of an "hf:" model: "fp32" (default), "fp16", "q8" … */
+  dtype?: string;
+  /** Tokens an "hf:" model reads of a text. Default: what its folder or tokenizer says. */
+  maxTokens?: number;
 }
 
 const OPENAI_DIMS: Readonly<Record<string, number>> = {
@@ -37,15 +43,11 @@ const OPENAI_DIMS: Readonly<Record<string, number>> = {
   "text-embedding-3-large": 3072,
   "text-embedding-ada-002": 1536,
 };
-const HF_PACKAGE = "@huggingface/transformers";
-// Names in variables: a bundler must not look for packages that most applications do not have.
-const HF_EMBEDDINGS = "@langchain/community/embeddings/huggingface_transformers";
-type HfEmbeddingsModule = typeof import("@langchain/community/embeddings/huggingface_transformers");
 
 /**
  * The embedding model of a spec: "lexical" (local, no key, no model), "openai:NAME" (OPENAI_API_KEY /
- * OPENAI_BASE_URL), or "hf:NAME" (runs locally through `@huggingface/transformers`, an optional package; downloads the
- * model at first use). Without a spec: AGEMEM_EMBEDDINGS, else OpenAI's {@link DEFAULT_EMBEDDING_MODEL} when a key is
+ * OPENAI_BASE_URL), or "hf:NAME" (runs in the process through `@huggingface/transformers`, an optional package; NAME is a
+ * folder, or a name on the hub, fetched at first use). Without a spec: AGEMEM_EMBEDDINGS, else OpenAI's {@link DEFAULT_EMBEDDING_MODEL} when a key is
  * set and no base URL (a server for chat seldom serves embeddings too), else lexical.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for an unknown spec, a missing endpoint or a number out of range;
@@ -66,7 +68,7 @@ export async function resolveEmbeddings(
   if (provider === "openai" && name) return resolveOpenAI(name, env, options);
   if (provider === "hf" && name) return resolveHuggingFace(name, options);
   throw new ConfigError("AGEMEM_CONFIG_INVALID", `"${given}" is not an embedding model`, {
-    remedy: 'Give "lexical", "openai:NAME" or "hf:NAME".',
+    remedy: 'Give "lexical", "openai:NAME", "hf:NAME" or "hf:FOLDER".',
     details: { variable: "AGEMEM_EMBEDDINGS" },
   });
 }
@@ -102,24 +104,20 @@ function resolveOpenAI(name: string, env: Environment, options: EmbeddingsOption
 }
 
 async function resolveHuggingFace(name: string, options: EmbeddingsOptions): Promise<ResolvedEmbeddings> {
-  let module: HfEmbeddingsModule;
-  try {
-    await import(HF_PACKAGE);
-    module = (await import(HF_EMBEDDINGS)) as HfEmbeddingsModule;
-  } catch (cause) {
-    throw new ConfigError(
-      "AGEMEM_PACKAGE_MISSING",
-      `"hf:${name}" needs ${HF_PACKAGE}, which cannot be loaded: ${messageOf(cause).split("\n")[0]}`,
-      {
-        cause,
-        remedy: `Run: npm install ${HF_PACKAGE} @langchain/community`,
-        details: { package: HF_PACKAGE },
-      },
-    );
-  }
-  const embeddings = new module.HuggingFaceTransformersEmbeddings({
-    model: name,
+  checkRange("maxTokens", options.maxTokens, 8, 1_000_000);
+  const folder = findHfFolder(name);
+  const { dtype, maxTokens = folder?.maxTokens } = options;
+  const embeddings = new HfEmbeddings({
+    model: folder?.path ?? name,
+    localOnly: folder !== undefined,
+    pooling: folder?.pooling ?? "mean",
+    module: await importTransformers(name),
     maxRetries: options.maxRetries ?? 2,
+    ...(dtype === undefined ? {} : { dtype }),
+    ...(maxTokens === undefined ? {} : { maxTokens }),
   });
-  return { embeddings, name: `hf:${name}` };
+  const own = folder ? await hfFolderName(folder, dtype) : `hf:${name}`;
+  const suffix = dtype === undefined || dtype === "fp32" ? "" : `/${dtype}`;
+  const dims = folder?.dims;
+  return { embeddings, name: `${own}${suffix}`, ...(dims === undefined ? {} : { dims }) };
 }

@@ -78,7 +78,7 @@ describe("resolveEmbeddings", () => {
     );
     expect(error).toMatchObject({
       code: "AGEMEM_PACKAGE_MISSING",
-      remedy: "Run: npm install @huggingface/transformers @langchain/community",
+      remedy: "Run: npm install @huggingface/transformers",
     });
   });
 });
