@@ -28,6 +28,7 @@ import {
   triggerConditions,
 } from "./context-size.js";
 import { AgentContext } from "./options.js";
+import { withoutTracedContext } from "./private-model.js";
 import { readableResponse } from "./readable-response.js";
 import { MemoryState } from "./state.js";
 
@@ -113,7 +114,8 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
         (sum, message) => sum.concat("\n\n").concat(message),
         framed.concat(`\n\n${budgetLine(total(messages), maxTokens)}`),
       );
-      const ask = (shown: BaseMessage[]) => handler({ ...request, messages: shown, systemMessage });
+      const model = withoutTracedContext(request.model);
+      const ask = (shown: BaseMessage[]) => handler({ ...request, model, messages: shown, systemMessage });
       const response = await readableResponse(ask, messages);
       if (!reduced) return response;
       const update = {

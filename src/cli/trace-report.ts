@@ -1,6 +1,7 @@
 /** How `agemem trace` looks: pure functions from a trace to lines of text. */
 import Table from "cli-table3";
 import colors from "picocolors";
+import { showInvisible } from "../lib/escaping.js";
 import { collapseSpace, truncate } from "../lib/text.js";
 import {
   addUsage,
@@ -49,7 +50,7 @@ export function eventLine(event: TraceEvent): string {
   const stage = event.stage > 0 ? `${event.stage}/` : "";
   const name = event.guard ? "OVERFLOW" : event.kind;
   const place = `${stage}${event.step}`.padStart(6);
-  return `${colors.dim(place)}  ${paint(event, name.padEnd(9))} ${describe(event)}`;
+  return `${colors.dim(place)}  ${paint(event, name.padEnd(9))} ${showInvisible(describe(event))}`;
 }
 
 function paint(event: TraceEvent, text: string): string {

@@ -3,9 +3,9 @@
  *
  * Stored text is data: it is escaped, so that it can never close its tag or speak as anyone else. Pure.
  */
+import { escapeXml, unescapeXml } from "../lib/escaping.js";
 import { collapseSpace } from "../lib/text.js";
 import type { MemoryValue, MessageFacts } from "../types.js";
-import { escapeXml, unescapeXml } from "./xml.js";
 
 /** A memory item to be shown. */
 export interface RetrievedMemory {

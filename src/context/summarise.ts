@@ -5,7 +5,7 @@
  * The model call comes in as a function. Leaves out: prompts and models (`agent/`), the edit (`summary.ts`).
  */
 import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
-import { ModelError, messageOf } from "../errors.js";
+import { AgeMemError, ModelError, messageOf } from "../errors.js";
 import type { TokenCounter } from "../types.js";
 import { isSummary } from "./messages.js";
 import { segmentText } from "./segments.js";
@@ -70,7 +70,8 @@ async function ask(call: SummaryCall, transcript: string, previous: string | und
     text = await call(transcript, previous);
   } catch (cause) {
     if (cause instanceof Error && cause.name === "AbortError") throw cause;
-    throw new ModelError("AGEMEM_SUMMARY_FAILED", `The summariser failed: ${messageOf(cause)}`, {
+    const said = AgeMemError.isInstance(cause) ? cause.message : `The summariser failed: ${messageOf(cause)}`;
+    throw new ModelError("AGEMEM_SUMMARY_FAILED", said, {
       cause,
       remedy: "The context is unchanged; try again later.",
     });

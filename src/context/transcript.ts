@@ -5,6 +5,7 @@
  * Pure. Every content block leaves a trace: what cannot be shown is described.
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
+import { escapeXml } from "../lib/escaping.js";
 import {
   blocksOf,
   type ContentBlock,
@@ -15,7 +16,6 @@ import {
   textOfBlock,
 } from "./messages.js";
 import { summaryTextOf } from "./summary-message.js";
-import { escapeXml } from "./xml.js";
 
 /** `additional_kwargs` key of one part of a message that was too long for the summariser: "2/3". */
 export const PART_KEY = "agemem_part";

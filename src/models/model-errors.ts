@@ -5,6 +5,7 @@
  * out retrying: the clients do that before they throw.
  */
 import { AgeMemError, ModelError, messageOf } from "../errors.js";
+import { redactor, secretsOf } from "../lib/redaction.js";
 
 /** Where the failing call went; goes into message and details. */
 export interface ModelErrorContext {
@@ -12,7 +13,7 @@ export interface ModelErrorContext {
   what?: string;
   model?: string;
   baseURL?: string;
-  /** Texts never to be shown, beside anything that looks like a key and the value of OPENAI_API_KEY. */
+  /** Texts never to be shown, beside anything that looks like a key and the values of environment variables named so. */
   secrets?: readonly (string | undefined)[];
 }
 
@@ -66,7 +67,7 @@ const TIMEOUT_NAMES = new Set(["TimeoutError", "APIConnectionTimeoutError"]);
 
 function classify(error: unknown, context: ModelErrorContext & { what: string }): Reading {
   const chain = causes(error);
-  const hide = redactor(context.secrets ?? []);
+  const hide = redactor([...(context.secrets ?? []), ...secretsOf(process.env)]);
   const { what, model, baseURL } = context;
   const where = `${capital(what)}${model ? ` "${model}"` : ""}${baseURL ? ` at ${hide(baseURL)}` : ""}`;
   const details: Record<string, unknown> = {
@@ -145,18 +146,6 @@ function causes(error: unknown): Record<string, unknown>[] {
 function firstNumber(chain: readonly Record<string, unknown>[], key: string): number | undefined {
   const value = chain.map((link) => link[key]).find((each) => typeof each === "number");
   return value as number | undefined;
-}
-
-function redactor(secrets: readonly (string | undefined)[]): (text: string) => string {
-  const literal = [...secrets, process.env.OPENAI_API_KEY].filter((x): x is string => (x?.length ?? 0) >= 6);
-  return (text) => {
-    let out = text;
-    for (const secret of literal) out = out.split(secret).join("[key]");
-    return out
-      .replace(/\bsk-[\w*.-]{4,}/g, "[key]")
-      .replace(/\b(Bearer)\s+[^\s"',]+/gi, "$1 [key]")
-      .replace(/(https?:\/\/)[^\s/@]+@/g, "$1[key]@");
-  };
 }
 
 /** What may be kept of a foreign error: its name, text and stack, blotted; no headers, requests or bodies. */

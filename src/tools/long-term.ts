@@ -5,6 +5,7 @@
  */
 import type { Item } from "@langchain/langgraph";
 import { InputError } from "../errors.js";
+import { escapeXml } from "../lib/escaping.js";
 import { shortHash } from "../lib/hash.js";
 import { collapseSpace, truncate } from "../lib/text.js";
 import type { MemoryValue, PutOptions } from "../types.js";
@@ -125,9 +126,9 @@ async function refuseDuplicate(
   if (!twin) return;
   throw new InputError(
     "AGEMEM_MEMORY_DUPLICATE",
-    `Memory ${twin.key} already says "${truncate(contentOf(twin), 200)}"`,
+    `Memory ${shownId(twin.key)} already says "${shownText(contentOf(twin))}"`,
     {
-      remedy: `Update ${twin.key} if it has changed, or repeat with force true to store both.`,
+      remedy: `Update ${shownId(twin.key)} if it has changed, or repeat with force true to store both.`,
       details: { memoryId: twin.key },
     },
   );
@@ -144,12 +145,22 @@ async function existing(kit: MemoryToolkit, id: string, context: OperationContex
     .sort((a, b) => a.distance - b.distance || (a.key < b.key ? -1 : 1))
     .slice(0, 3)
     .map((entry) => entry.key);
-  throw new InputError("AGEMEM_MEMORY_NOT_FOUND", `There is no memory "${truncate(id, 40)}"`, {
+  throw new InputError("AGEMEM_MEMORY_NOT_FOUND", `There is no memory "${shownId(id)}"`, {
     remedy: close.length
-      ? `Close ids: ${close.join(", ")}. Retrieve first to be sure which one is meant.`
+      ? `Close ids: ${close.map(shownId).join(", ")}. Retrieve first to be sure which one is meant.`
       : "No memories are stored yet.",
     details: { id, close },
   });
+}
+
+/** Stored text inside of an answer: on one line, and unable to speak as anyone else. */
+function shownText(text: string): string {
+  return escapeXml(truncate(collapseSpace(text), 200));
+}
+
+/** Another program may have chosen the id. */
+function shownId(id: string): string {
+  return escapeXml(truncate(collapseSpace(id), 60));
 }
 
 /** The text of a stored memory, also of an item that another program stored. */

@@ -13,6 +13,8 @@ import { memoriesInContext, renderMemories } from "../context/retrieval.js";
 import { applySummary, parseSpan, planSummary, type SummaryPlan, summarise } from "../context/summary.js";
 import { InputError, messageOf } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
+import { describeModelError } from "../models/model-errors.js";
+import { modelNameOf } from "../models/model-name.js";
 import { SUMMARISER_PROMPT, summariserRequest } from "../prompts.js";
 import { type CallUsage, METADATA, type MemoryValue } from "../types.js";
 import { contentOf, isExact } from "./long-term.js";
@@ -20,6 +22,7 @@ import { toStoreFilter } from "./metadata-filter.js";
 import { inPlace } from "./parallel-edit.js";
 import type { FilterArguments, RetrieveArguments, SummaryArguments } from "./schemas.js";
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
+import { withoutContext } from "./tracing.js";
 
 /** Searches M by similarity and renders the best `top_k` for C; what C shows already is named, not repeated. */
 export async function retrieveMemory(
@@ -83,7 +86,8 @@ export async function runSummary(
     });
   } catch (cause) {
     if (context.config.signal?.aborted) throw cause;
-    throw new InputError("AGEMEM_SUMMARY_FAILED", `The summary could not be written: ${messageOf(cause)}`, {
+    // The model reads this, and so do traces: what the provider said was stripped of keys when it was caught.
+    throw new InputError("AGEMEM_SUMMARY_FAILED", messageOf(cause), {
       cause,
       remedy: "The context is unchanged. Go on without a summary, or try again later.",
     });
@@ -155,15 +159,20 @@ async function callSummarizer(
   previous?: string,
 ): Promise<string> {
   const started = kit.now();
-  const response = await kit.summarizer.invoke(
-    [new SystemMessage(SUMMARISER_PROMPT), new HumanMessage(summariserRequest(transcript, previous))],
-    {
-      ...context.config,
-      runName: "agemem.summarize",
-      tags: [...(context.config.tags ?? []), "nostream", "agemem:aux"],
-      metadata: { ...context.config.metadata, [METADATA.callRole]: "aux", [METADATA.op]: "SUMMARY" },
-    },
-  );
+  const response = await kit.summarizer
+    .invoke(
+      [new SystemMessage(SUMMARISER_PROMPT), new HumanMessage(summariserRequest(transcript, previous))],
+      withoutContext({
+        ...context.config,
+        runName: "agemem.summarize",
+        tags: [...(context.config.tags ?? []), "nostream", "agemem:aux"],
+        metadata: { ...context.config.metadata, [METADATA.callRole]: "aux", [METADATA.op]: "SUMMARY" },
+      }),
+    )
+    .catch((error: unknown) => {
+      if (context.config.signal?.aborted) throw error;
+      throw describeModelError(error, { what: "the summariser", model: modelNameOf(kit.summarizer) });
+    });
   usage.calls += 1;
   usage.promptTokens += response.usage_metadata?.input_tokens ?? 0;
   usage.completionTokens += response.usage_metadata?.output_tokens ?? 0;

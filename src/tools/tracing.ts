@@ -62,8 +62,12 @@ export function modelCallConfig<C extends { metadata?: Record<string, unknown> }
   store: BaseStore,
 ): C {
   const seen = isVersionedStore(store) ? { [METADATA.revision]: store.version().revision } : {};
-  // Left out, it would be put in again from LangChain's own surroundings.
-  return { ...config, context: {}, metadata: { ...config.metadata, ...seen } };
+  return withoutContext({ ...config, metadata: { ...config.metadata, ...seen } });
+}
+
+/** The config of a call with an empty context: left out, it would be put in again from LangChain's own surroundings. */
+export function withoutContext<C extends object>(config: C): C {
+  return { ...config, context: {} };
 }
 
 /** The part of a LangChain callback manager and of a tracer that is needed here. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { splitForSummary, summarise } from "../../src/context/summarise.js";
 import { summaryMessage } from "../../src/context/summary-message.js";
 import { renderTranscript } from "../../src/context/transcript.js";
-import { unescapeXml } from "../../src/context/xml.js";
+import { unescapeXml } from "../../src/lib/escaping.js";
 import { ai, call, charCounter, system, user } from "./helpers.js";
 
 const counter = charCounter();

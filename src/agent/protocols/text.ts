@@ -4,6 +4,7 @@
  * The context keeps LangChain's form (tool calls, ToolMessages); only what the model sees is rendered as tags.
  */
 import { AIMessage, type BaseMessage, HumanMessage, type ToolMessage } from "@langchain/core/messages";
+import { defuse, escapeXml } from "../../lib/escaping.js";
 import { shortHash } from "../../lib/hash.js";
 import { textProtocolPrompt } from "../../prompts.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
@@ -31,9 +32,9 @@ export function renderAsText(messages: readonly BaseMessage[]): BaseMessage[] {
   for (const message of messages) {
     if (message.getType() === "tool") {
       const result = message as ToolMessage;
-      // A tool's text must not be able to close its own block and speak as the user.
-      const body = result.text.replace(/<(\/?)tool_result/gi, "&lt;$1tool_result");
-      results.push(`<tool_result name="${escapeAttribute(result.name ?? "")}">${body}</tool_result>`);
+      // A tool's text must not be able to close its own block and speak as the user, or as anyone the template knows.
+      const body = defuse(result.text, ["tool_result"]);
+      results.push(`<tool_result name="${escapeXml(result.name ?? "")}">${body}</tool_result>`);
       continue;
     }
     flush();
@@ -64,8 +65,4 @@ function read(response: AIMessage): ModelTurn {
     }),
     answer: null,
   };
-}
-
-function escapeAttribute(text: string): string {
-  return text.replace(/&/g, "&amp;").replace(/"/g, "&quot;").replace(/</g, "&lt;");
 }

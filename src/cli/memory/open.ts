@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../errors.js";
+import { showInvisible } from "../../lib/escaping.js";
 import { resolveEmbeddings } from "../../models/embeddings.js";
 import { DATABASE_FILE } from "../../store/database.js";
 import { FaissStore, type FaissStoreOptions } from "../../store/faiss-store.js";
@@ -65,10 +66,10 @@ function namespaceError(text: string, cause: unknown): InputError {
   });
 }
 
-/** Prints a value as JSON, or as the lines of `text`. */
+/** Prints a value as JSON, or as the lines of `text`, which may hold stored text: no escape of it reaches the terminal. */
 export function print(options: StoreOptions, value: unknown, text: () => string | string[]): void {
   if (options.json) console.log(JSON.stringify(value));
-  else for (const line of [text()].flat()) console.log(line);
+  else for (const line of [text()].flat()) console.log(showInvisible(line));
 }
 
 /** A line on standard error that counts; nothing where nobody watches. */

@@ -1,8 +1,9 @@
 /**
  * Extractive summary of a transcript: its most informative sentences in order, unchanged. Pure.
  */
+import { unescapeXml } from "../../lib/escaping.js";
 import { collapseSpace, splitSentences, truncate, words } from "../../lib/text.js";
-import { stripPlaceholders, unescapeXml } from "./memory-block.js";
+import { stripPlaceholders } from "./memory-block.js";
 import { isQuestion, readStatements } from "./statements.js";
 import { isAbout, terms } from "./terms.js";
 

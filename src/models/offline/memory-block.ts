@@ -5,6 +5,8 @@
  * them (`tools/`, `context/`). All patterns run in linear time, because any user can type these tags.
  */
 
+import { unescapeXml } from "../../lib/escaping.js";
+
 /** One `<memory …>` element as the model sees it. */
 export interface ShownMemory {
   id: string;
@@ -104,11 +106,4 @@ function findBlocks(text: string): Block[] {
 function attribute(text: string, name: string): string | undefined {
   const match = new RegExp(`\\b${name}="([^"]*)"`).exec(text);
   return match?.[1] === undefined ? undefined : unescapeXml(match[1]);
-}
-
-const ENTITIES: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", "#39": "'", amp: "&" };
-
-/** Text out of XML. */
-export function unescapeXml(text: string): string {
-  return text.replace(/&(lt|gt|quot|apos|#39|amp);/g, (_, name: string) => ENTITIES[name] ?? "");
 }

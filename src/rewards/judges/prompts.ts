@@ -1,4 +1,5 @@
 /** What the language-model judge is asked. A change of wording changes {@link JUDGE_PROMPT_VERSION}. */
+import { showInvisible } from "../../lib/escaping.js";
 
 /** Part of every cache key: verdicts of one wording do not answer another. */
 export const JUDGE_PROMPT_VERSION = "agemem-judge/1";
@@ -55,7 +56,7 @@ function oneLine(text: string): string {
   return defuse(text).replace(/\s*\n\s*/g, " ");
 }
 
-/** Graded text cannot close its own tag. */
+/** Graded text cannot close its own tag, nor hide what it says. */
 function defuse(text: string): string {
-  return text.replace(/</g, "‹").replace(/>/g, "›");
+  return showInvisible(text).replace(/</g, "‹").replace(/>/g, "›");
 }

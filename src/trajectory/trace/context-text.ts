@@ -4,6 +4,7 @@
  * What is being looked for or to be removed is not knowledge: the arguments `query` and `criteria` (also where a
  * summary repeats them) and the query of a retrieved block are left out. So are tags with their attributes.
  */
+import { unescapeXml } from "../../lib/escaping.js";
 import type { MessageRecord } from "../schema-parts.js";
 
 /** As JSON, and as JSON inside of a JSON string. */
@@ -39,7 +40,6 @@ export function isRetrieved(message: Pick<MessageRecord, "content">): boolean {
 }
 
 const MEMORY = /<memory id="([^"<>]*)"(?:\s+[\w-]+="[^"<>]*")*\s*>([^<]*)<\/memory>/g;
-const ENTITIES: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"' };
 
 /** Memories shown in full in a text, in the form of `context/retrieval.ts`. */
 export function memoriesIn(text: string): { id: string; content: string }[] {
@@ -47,10 +47,6 @@ export function memoriesIn(text: string): { id: string; content: string }[] {
     id,
     content: unescapeXml(content),
   }));
-}
-
-function unescapeXml(text: string): string {
-  return text.replace(/&(amp|lt|gt|quot);/g, (_, name: string) => ENTITIES[name] ?? "");
 }
 
 /** An argument of a recorded call; undefined where the arguments are unknown or not an object. */
