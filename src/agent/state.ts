@@ -68,8 +68,10 @@ export const AgentState = new StateSchema({
   contextOverhead: z.number().default(0),
   /** Tokens of the whole prompt of the last model call. */
   contextTokens: z.number().default(0),
-  /** Model calls since the newest user message. */
+  /** Model calls of this invocation; counted on by a run that is taken up again. */
   steps: z.number().default(0),
+  /** Id of the newest message when tools last ran; what stands after it is the input of another invocation. */
+  afterTools: z.string().nullable().default(null),
   /** Responses of this thread that broke the protocol. */
   formatErrors: z.number().default(0),
   /** Emergency summaries of this thread: the context had overflowed. */
@@ -95,6 +97,7 @@ export function initialState(): AgentStateValue {
     contextOverhead: 0,
     contextTokens: 0,
     steps: 0,
+    afterTools: null,
     formatErrors: 0,
     overflows: 0,
     status: "running",

@@ -33,7 +33,7 @@ import { type AgentUsage, addModelCall, addOutcome, type Caller, noUsage, withCo
 export function thinkNode(parts: AgentParts) {
   return async (state: AgentStateValue, config: LangGraphRunnableConfig): Promise<AgentStateUpdate> => {
     const limits = parts.limits(config);
-    const steps = (state.messages.at(-1)?.getType() === "human" ? 0 : state.steps) + 1;
+    const steps = (goesOn(state) ? state.steps : 0) + 1;
     const lastStep = steps >= limits.maxSteps && limits.onMaxSteps === "answer";
     const kit = { ...parts.kit, store: await parts.memory(state.ltmVersion, config) };
     const guarded = await guard(parts, kit, state, config);
@@ -57,6 +57,11 @@ export function thinkNode(parts: AgentParts) {
       ...(steps === 1 ? { status: "running", finalAnswer: null, structuredResponse: null } : {}),
     };
   };
+}
+
+/** Whether the tools' answers are the newest, whoever they speak as: otherwise this is another invocation's first step. */
+function goesOn({ messages, afterTools }: AgentStateValue): boolean {
+  return afterTools !== null && messages.at(-1)?.id === afterTools;
 }
 
 /** Seeded rollouts must repeat to the id, also to those derived from it; elsewhere the provider's id stays. */

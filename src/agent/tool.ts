@@ -5,10 +5,17 @@
  * Memory tools report store failures by throwing; the application's own tools run through LangGraph's `ToolNode`,
  * whose errors go back to the model.
  *
- * An own tool, or an operation that needs approval, begins a graph step of its own: when it interrupts, the step is run
- * again from its start, and nothing before it may be done twice. Memory operations follow each other within one step.
+ * An own tool, or an operation that needs approval, has a graph step of its own. When it interrupts, the step is run again
+ * from its start, and nothing before it may be done twice; when something after it fails, it may not be done twice itself.
+ * Memory operations follow each other within one step: a call of theirs that runs again does nothing new.
  */
-import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
+import { randomUUID } from "node:crypto";
+import {
+  type BaseMessage,
+  type BaseMessageLike,
+  coerceMessageLikeToMessage,
+  ToolMessage,
+} from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import {
   type BaseStore,
@@ -18,6 +25,7 @@ import {
 } from "@langchain/langgraph";
 import { reduceFacts } from "../context/budget.js";
 import { toMessagesUpdate } from "../context/edit.js";
+import { isUserMessage, ORIGIN_KEY } from "../context/messages.js";
 import { shortHash } from "../lib/hash.js";
 import { isOutcome, type MemoryOpOutcome } from "../types.js";
 import { review } from "./approval.js";
@@ -34,9 +42,11 @@ export function toolNode(parts: AgentParts) {
     let { usage } = state;
     let rest: Record<string, unknown> = {};
     const written: BaseMessage[] = [];
+    let alone = false;
     for (const [index, call] of openCalls(state.messages).entries()) {
-      if (index > 0 && mayInterrupt(parts, call)) break;
-      const update = await runCall(parts, call, working, { ...config, memory });
+      if (index > 0 && (alone || standsAlone(parts, call))) break;
+      alone = standsAlone(parts, call);
+      const update = await runCall(parts, call, working, { ...config, memory, seen: state.ltmVersion });
       const { messages = [], contextFacts = {}, ...others } = update;
       working = {
         ...working,
@@ -57,12 +67,13 @@ export function toolNode(parts: AgentParts) {
       ...(usage === state.usage ? {} : { usage }),
       messages: replaced ? toMessagesUpdate(working.messages) : written,
       contextFacts: changedFacts(state.contextFacts, working.contextFacts),
+      afterTools: working.messages.at(-1)?.id ?? null,
     } as AgentStateUpdate;
   };
 }
 
-/** Own tools and calls that need approval may stop the run. */
-function mayInterrupt(parts: AgentParts, call: ToolCall): boolean {
+/** Own tools and calls that need approval may stop the run, and an own tool does what must not be done twice. */
+function standsAlone(parts: AgentParts, call: ToolCall): boolean {
   return !parts.operations.has(call.name) || parts.approve.has(call.name);
 }
 
@@ -71,12 +82,13 @@ async function runCall(
   parts: AgentParts,
   call: ToolCall,
   working: AgentStateValue,
-  config: LangGraphRunnableConfig & { memory: BaseStore },
+  config: LangGraphRunnableConfig & { memory: BaseStore; seen: AgentStateValue["ltmVersion"] },
 ): Promise<Record<string, unknown>> {
   const operation = parts.operations.get(call.name);
   if (!operation) {
     const output: unknown = await parts.ownTools.invoke({ ...working, lg_tool_call: call }, config);
-    return withFixedIds(answered(mergeOutputs(output), call), call, config);
+    const update = withFixedIds(answered(mergeOutputs(output), call), call, config);
+    return { ...update, messages: update.messages.map((message) => fromTool(message, working.messages)) };
   }
   const { call: allowed, ...said } = parts.approve.has(call.name) ? review(call) : { call };
   const operations = operationsOf(working.usage);
@@ -90,10 +102,20 @@ function mergeOutputs(output: unknown): Record<string, unknown> & { messages: Ba
   for (const part of Array.isArray(output) ? output : [output]) {
     const update = (isCommand(part) ? part.update : part) as Record<string, unknown> | undefined;
     const { messages, ...others } = update ?? {};
-    merged.messages.push(...((messages as BaseMessage[] | undefined) ?? []));
+    const said = (Array.isArray(messages) ? messages : [messages ?? []].flat()) as BaseMessageLike[];
+    merged.messages.push(...said.map((message) => coerceMessageLikeToMessage(message)));
     Object.assign(merged, others);
   }
   return merged;
+}
+
+/** What a tool says in the user's role is marked: the newest message of the user is another one, which edits must keep. */
+function fromTool(message: BaseMessage, known: readonly BaseMessage[]): BaseMessage {
+  if (!isUserMessage(message) || known.some(({ id }) => id !== undefined && id === message.id))
+    return message;
+  const additional_kwargs = { ...message.additional_kwargs, [ORIGIN_KEY]: "tool" };
+  const copy = Object.create(Object.getPrototypeOf(message)) as BaseMessage;
+  return Object.assign(copy, message, { additional_kwargs, id: message.id ?? randomUUID() });
 }
 
 /** A tool that answers with a Command alone still leaves a history in which each call has its answer. */
@@ -110,7 +132,7 @@ function withFixedIds(
   update: ReturnType<typeof mergeOutputs>,
   call: ToolCall,
   config: LangGraphRunnableConfig,
-): Record<string, unknown> {
+): ReturnType<typeof mergeOutputs> {
   const runKey = config.configurable?.agemem_run_key;
   if (!runKey) return update;
   for (const [i, message] of update.messages.entries()) {

@@ -10,6 +10,7 @@ import { shortHash } from "../lib/hash.js";
 import { collapseSpace, truncate } from "../lib/text.js";
 import type { MemoryValue, PutOptions } from "../types.js";
 import { isVersionedStore } from "../types.js";
+import { deletedBefore, deleteNoted } from "./deletions.js";
 import { checkSize, namespaceFull } from "./limits.js";
 import type { AddArguments, DeleteArguments, UpdateArguments } from "./schemas.js";
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
@@ -72,22 +73,16 @@ export async function deleteMemory(
   context: OperationContext,
 ): Promise<OperationResult> {
   const deleted: OperationResult = { text: `Deleted memory ${args.memory_id}.`, memoryIds: [args.memory_id] };
-  if (await goneSince(kit, args.memory_id, context)) return deleted;
-  const item = await existing(kit, args.memory_id, context);
+  const stored = await kit.store.get(context.namespace, args.memory_id);
+  if (!stored && (await deletedBefore(kit.store, args.memory_id, context))) return deleted;
+  const item = stored ?? (await existing(kit, args.memory_id, context));
   if (!(args.confirmation ?? args.confirmed)) {
     throw new InputError("AGEMEM_MEMORY_NOT_CONFIRMED", `Memory ${item.key} was not deleted`, {
       remedy: "Call again with confirmation true if it should go.",
     });
   }
-  await kit.store.delete(context.namespace, item.key);
+  await deleteNoted(kit.store, item.key, context);
   return deleted;
-}
-
-/** Whether the memory was deleted after the state last saw M: by this very call, which is run again after a crash. */
-async function goneSince(kit: MemoryToolkit, id: string, context: OperationContext): Promise<boolean> {
-  if (!context.seen || !isVersionedStore(kit.store)) return false;
-  const [newest] = await kit.store.history(context.namespace, id);
-  return newest?.value === null && newest.revision > context.seen.revision;
 }
 
 /** The same call run again gets the same id, so that a retry cannot store a second copy. */

@@ -33,6 +33,8 @@ export type ToolRunConfig = LangGraphRunnableConfig & {
   sequential?: boolean;
   /** Set by a graph that counts: memory operations since the newest user message, those that left the context too. */
   operations?: number;
+  /** Set by a graph that runs several calls in one step: the M that the state had seen before the first. */
+  seen?: StoreVersion | null;
   /** Set by a graph where a person refused the call: what they said. */
   rejected?: string;
   /** Set by a graph that gives each thread its own branch of M. */
@@ -73,6 +75,7 @@ export function contextOf(
     unreadableCall(messages, toolCallId) ??
     refusalOf(given.rejected, siblings.busyWith) ??
     tooMany(kit.limits, done);
+  const seen = given.seen ?? state.ltmVersion;
   return {
     parallel: siblings.parallel,
     ...(refusal ? { refusal } : {}),
@@ -83,7 +86,7 @@ export function contextOf(
     key: callKey(given, namespace, toolCallId, messages),
     messages,
     facts: state.contextFacts ?? {},
-    ...(state.ltmVersion ? { seen: state.ltmVersion } : {}),
+    ...(seen ? { seen } : {}),
     overheadTokens: state.contextOverhead ?? kit.overheadTokens(),
     protectIds: runningExchange(messages),
     config: {

@@ -109,7 +109,7 @@ export interface OperationContext {
   overheadTokens: number;
   /** Ids of the running exchange, which no edit may touch. */
   protectIds: ReadonlySet<string>;
-  /** The M that the state has seen; absent where the state does not keep it. */
+  /** The M that the state had seen when the step began; absent where the state does not keep it. */
   seen?: StoreVersion;
   /** Other calls of the response may run at the same time: an edit may then name only messages it knows. */
   parallel: boolean;

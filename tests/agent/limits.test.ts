@@ -1,7 +1,11 @@
 /** The step limit and the token budget. */
-import { AIMessage, HumanMessage } from "@langchain/core/messages";
+import { AIMessage, HumanMessage, SystemMessage, ToolMessage } from "@langchain/core/messages";
+import { tool } from "@langchain/core/tools";
+import { Command, MemorySaver } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { ContextArchive } from "../../src/context/archive.js";
+import { newestUserMessage } from "../../src/context/messages.js";
 import { findChatHistoryProblems } from "../../src/context/validity.js";
 import { ScriptedChatModel, type ScriptedStep } from "../../src/testing/scripted-model.js";
 import { MEMORY_EVENT, OVERFLOW_CALL_ID } from "../../src/types.js";
@@ -56,6 +60,58 @@ describe("the step limit", () => {
       ada(),
     );
     expect(second).toMatchObject({ finalAnswer: "B.", steps: 2 });
+  });
+});
+
+describe("what stands in the user's role or after it does not begin the count anew", () => {
+  const remind = (command: boolean) =>
+    tool(
+      async (_, run) => {
+        const messages = [new HumanMessage("Reminder: be brief."), { role: "user", content: "Very brief." }];
+        const answer = new ToolMessage({
+          content: "ok",
+          tool_call_id: (run as { toolCallId: string }).toolCallId,
+        });
+        return new Command({ update: { messages: command ? [answer, ...messages] : [...messages, answer] } });
+      },
+      { name: "remind", description: "", schema: z.object({}) },
+    );
+
+  it.each([true, false])("an own tool's messages (after its answer: %s)", async (after) => {
+    const store = await openStore();
+    const steps = new Array(6).fill(calls(["remind", {}]));
+    const { agent, model } = scripted([...steps, "Done."], { store, tools: [remind(after)], maxSteps: 3 });
+    const result = await agent.invoke(says("Hi."), ada());
+    expect(result).toMatchObject({ status: "max_steps", steps: 3 });
+    expect(model.calls).toHaveLength(3);
+    // The user's newest message is still the user's: edits keep it, and limits count from it.
+    expect(newestUserMessage(result.messages)?.text).toBe("Hi.");
+  });
+
+  it("a developer's message after the user's does not go on with the steps of the last turn", async () => {
+    const store = await openStore();
+    const { agent } = scripted([look(), look(), "A.", look(), look(), "B."], {
+      store,
+      maxSteps: 4,
+      checkpointer: new MemorySaver(),
+    });
+    await agent.invoke(says("One."), ada("t"));
+    const messages = [new HumanMessage("Two."), new SystemMessage("Be brief.")];
+    const second = await agent.invoke({ messages }, ada("t"));
+    expect(second).toMatchObject({ finalAnswer: "B.", steps: 3 });
+    expect(second.usage.policy.calls).toBe(3);
+  });
+
+  it("a run that failed counts on when it is taken up again, and not for the next message", async () => {
+    const store = await openStore();
+    const { agent } = scripted(
+      [look(), new Error("down"), look(), "A.", look(), new Error("down"), look(), "B."],
+      { store, maxSteps: 3, checkpointer: new MemorySaver() },
+    );
+    await expect(agent.invoke(says("One."), ada("t"))).rejects.toThrow();
+    expect(await agent.invoke(null, ada("t"))).toMatchObject({ finalAnswer: "A.", steps: 3 });
+    await expect(agent.invoke(says("Two."), ada("t"))).rejects.toThrow();
+    expect(await agent.invoke(says("Three."), ada("t"))).toMatchObject({ finalAnswer: "B.", steps: 2 });
   });
 });
 

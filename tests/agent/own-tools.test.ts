@@ -158,16 +158,18 @@ describe("an interrupt in an own tool", () => {
   });
 });
 
-/** Fails the n-th write of an item with content. */
+/** Fails the n-th write of an item, or the first of a text. */
 class FlakyStore extends InMemoryStore {
   writes = 0;
-  constructor(private readonly failing: number) {
+  constructor(private failing: number | string) {
     super();
   }
   override async batch<Op extends readonly Operation[]>(operations: Op) {
     if (operations.some((op) => "value" in op && op.value)) {
       this.writes++;
-      if (this.writes === this.failing) throw new StoreError("AGEMEM_STORE_IO", "The disk failed");
+      const named = typeof this.failing === "string" && JSON.stringify(operations).includes(this.failing);
+      if (named) this.failing = 0;
+      if (named || this.writes === this.failing) throw new StoreError("AGEMEM_STORE_IO", "The disk failed");
     }
     return super.batch(operations);
   }
@@ -218,4 +220,90 @@ describe("a run that failed halfway", () => {
     ]);
     expect(await contents(store)).toEqual(["B."]);
   });
+
+  it("does not run an own tool before the failure a second time", async () => {
+    const flaky = new FlakyStore(2);
+    const { agent } = scripted(
+      [
+        calls(
+          ["Add_memory", { content: "Ada lives in Oslo." }],
+          ["look", { q: "once" }],
+          ["Add_memory", { content: "Ada plays chess." }],
+        ),
+        "Done.",
+      ],
+      { store: flaky, tools: [look], checkpointer: new MemorySaver() },
+    );
+    await expect(agent.invoke(says("Hi."), ada("t"))).rejects.toMatchObject({ code: "AGEMEM_STORE_IO" });
+    const result = await agent.invoke(null, ada("t"));
+    expect(looked).toEqual(["once"]);
+    expect(result.messages.slice(2, -1).map((m) => m.name)).toEqual(["Add_memory", "look", "Add_memory"]);
+    expect(result).toMatchObject({ finalAnswer: "Done.", status: "answered" });
+  });
+
+  it.each([
+    [
+      "FaissStore",
+      () => store,
+      (fails: () => void) => {
+        store.put = failing(store.put.bind(store), fails);
+      },
+    ],
+    ["InMemoryStore", () => new FlakyStore("Tartu"), () => undefined],
+  ])(
+    "does not take a deletion after a write of its own step for the model's mistake: %s",
+    async (_, make, arm) => {
+      const memories = make();
+      const { agent: first } = scripted([calls(["Add_memory", { content: "Ada has a cat." }]), "Noted."], {
+        store: memories,
+      });
+      const [added] = outcomesOf((await first.invoke(says("Hi."), ada())).messages);
+      const steps = [
+        calls(
+          ["Add_memory", { content: "Ada sold her boat to Ben." }],
+          ["Delete_memory", { memory_id: added?.memoryIds[0], confirmation: true }],
+          ["Add_memory", { content: "The office moved to Tartu." }],
+        ),
+        "Done.",
+      ];
+      const { agent } = scripted(steps, { store: memories, checkpointer: new MemorySaver() });
+      let puts = 0;
+      arm(() => {
+        if (++puts === 2) throw new StoreError("AGEMEM_STORE_IO", "The disk failed");
+      });
+      await expect(agent.invoke(says("Go."), ada("t"))).rejects.toMatchObject({ code: "AGEMEM_STORE_IO" });
+      const result = await agent.invoke(null, ada("t"));
+      expect(outcomesOf(result.messages).map((o) => [o.op, o.ok, o.error?.code])).toEqual([
+        ["ADD", true, undefined],
+        ["DELETE", true, undefined],
+        ["ADD", true, undefined],
+      ]);
+    },
+  );
+
+  it("still tells the model of an id that it made up, or deleted in an earlier step", async () => {
+    for (const memories of [store, new InMemoryStore()]) {
+      const { agent: first } = scripted([calls(["Add_memory", { content: "Ada has a cat." }]), "Noted."], {
+        store: memories,
+      });
+      const [added] = outcomesOf((await first.invoke(says("Hi."), ada())).messages);
+      const deletion = () => calls(["Delete_memory", { memory_id: added?.memoryIds[0], confirmation: true }]);
+      const made = calls(["Delete_memory", { memory_id: "m0", confirmation: true }]);
+      const { agent } = scripted([deletion(), deletion(), made, "Done."], { store: memories });
+      const result = await agent.invoke(says("Go."), ada());
+      expect(outcomesOf(result.messages).map((o) => o.error?.code)).toEqual([
+        undefined,
+        "AGEMEM_MEMORY_NOT_FOUND",
+        "AGEMEM_MEMORY_NOT_FOUND",
+      ]);
+    }
+  });
 });
+
+/** The same method, told before each call. */
+function failing(put: FaissStore["put"], before: () => void): FaissStore["put"] {
+  return async (...args) => {
+    before();
+    return put(...args);
+  };
+}
