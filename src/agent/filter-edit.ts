@@ -15,6 +15,7 @@ import { AgeMemError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
 import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
 import { tokenCounter } from "../models/tokens.js";
+import { embeddingsOf } from "../tools/store-embeddings.js";
 import type { TokenCounter } from "../types.js";
 import { type ContextSize, isReached, triggerConditions } from "./context-size.js";
 
@@ -30,7 +31,7 @@ export interface AgeMemFilterEditConfig {
   maxTokens?: number;
   /** Similarity from which a passage goes; default 0.6 (AgeMem, eq. 15). */
   theta?: number;
-  /** Default {@link LexicalEmbeddings}. */
+  /** Default: the store's own, {@link LexicalEmbeddings} where it has none. */
   embeddings?: EmbeddingsInterface;
   counter?: TokenCounter;
   /** Messages of at least this many tokens are filtered by passage; default 80. */
@@ -53,7 +54,7 @@ export class AgeMemFilterEdit implements ContextEdit {
   constructor(config: AgeMemFilterEditConfig) {
     this.#config = config;
     this.#conditions = triggerConditions(config.trigger ?? { messages: 1 });
-    this.#embeddings = config.embeddings ?? new LexicalEmbeddings();
+    this.#embeddings = config.embeddings ?? embeddingsOf(config.store) ?? new LexicalEmbeddings();
     this.#counter = config.counter ?? tokenCounter();
   }
 

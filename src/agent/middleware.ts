@@ -4,20 +4,21 @@
  * Owns the translation to langchain's hooks. Only types of langchain are used, so that agemem works without it.
  */
 import { dispatchCustomEvent } from "@langchain/core/callbacks/dispatch";
-import { type BaseMessage, SystemMessage, ToolMessage } from "@langchain/core/messages";
-import type { ToolCall } from "@langchain/core/messages/tool";
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { AIMessage, type BaseMessage, SystemMessage } from "@langchain/core/messages";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
-import { Command, getConfig, isGraphBubbleUp, type LangGraphRunnableConfig } from "@langchain/langgraph";
+import { Command, getConfig, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import type { AgentMiddleware } from "langchain";
 import { promptLimit } from "../context/budget.js";
 import { providerView } from "../context/provider-view.js";
 import { tokenCounter } from "../models/tokens.js";
 import { budgetLine, memoryGuide, type PromptVariant } from "../prompts.js";
-import { createMemoryTools, type MemoryToolsOptions, toolNames } from "../tools/memory-tools.js";
-import { reduceOverflow } from "../tools/overflow.js";
+import { budgetFor } from "../tools/budget.js";
+import { createMemoryOperations, type MemoryToolsOptions, toolNames, toTool } from "../tools/memory-tools.js";
+import { type ReducedContext, reduceOverflow } from "../tools/overflow.js";
 import { targetedUpdate } from "../tools/parallel-edit.js";
-import { createToolkit } from "../tools/toolkit.js";
+import { createToolkit, type MemoryToolkit } from "../tools/toolkit.js";
 import { MEMORY_EVENT, type TokenCounter } from "../types.js";
 import {
   type ContextSize,
@@ -28,9 +29,12 @@ import {
   triggerConditions,
 } from "./context-size.js";
 import { AgentContext } from "./options.js";
+import { ownCall } from "./own-tool-errors.js";
 import { withoutTracedContext } from "./private-model.js";
 import { readableResponse } from "./readable-response.js";
+import { ResponseModels } from "./response-models.js";
 import { MemoryState } from "./state.js";
+import { summarizerBeside } from "./summarizer.js";
 
 /** Options of {@link ageMemMiddleware}, on top of those of the memory tools. */
 export interface AgeMemMiddlewareConfig extends MemoryToolsOptions {
@@ -51,6 +55,7 @@ export type AgeMemMiddleware = AgentMiddleware<
 >;
 
 type ModelRequest = Parameters<NonNullable<AgeMemMiddleware["wrapModelCall"]>>[0];
+type ModelHandler = Parameters<NonNullable<AgeMemMiddleware["wrapModelCall"]>>[1];
 
 /**
  * Memory for an agent of langchain: six tools, the guide to them behind your system prompt, and a summary of the
@@ -65,31 +70,15 @@ type ModelRequest = Parameters<NonNullable<AgeMemMiddleware["wrapModelCall"]>>[0
  * await agent.invoke({ messages: "I moved to Lisbon." }, { context: { user_id: "ada" } });
  */
 export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddleware {
-  let overhead = 0;
   const counter = remember(config.counter ?? tokenCounter());
-  const settings = { ...config, counter, overheadTokens: () => overhead };
-  const kit = createToolkit(settings);
-  const { maxTokens } = kit.budget;
-  const conditions = triggerConditions(config.trigger ?? { tokens: promptLimit(kit.budget) });
-  const keep = checkKeep(config.keep ?? { fraction: 0.5 });
+  const settings = { ...config, counter };
+  const models = new ResponseModels();
+  const kit = createToolkit(settings, (messages) => models.of(messages));
+  const sizes = sizesOf(config);
   const guide = memoryGuide({ names: toolNames(config.names), variant: config.promptVariant ?? "full" });
-  const tools = createMemoryTools(settings);
+  const tools = [...createMemoryOperations(settings, kit).values()].map(toTool);
   const memoryTools = new Set(tools.map((tool) => tool.name));
   const countTools = toolCounter(counter);
-  const tokensOf = (message: BaseMessage) => counter.countMessage(message);
-  const total = (messages: readonly BaseMessage[]) =>
-    messages.reduce((sum, m) => sum + tokensOf(m), overhead);
-  const reduce = async ({ messages, state, runtime }: ModelRequest) => {
-    if (!isReached(conditions, { tokens: total(messages), messages: messages.length }, maxTokens)) return;
-    const keepIds = newestWithin(messages, keep, tokensOf, maxTokens).map((message) => message.id as string);
-    const run = { ...getConfig(), context: runtime.context } as LangGraphRunnableConfig;
-    const { contextFacts = {} } = state;
-    const reduced = await reduceOverflow(kit, { messages, contextFacts }, overhead, run, { keepIds });
-    if (!reduced) return;
-    runtime.writer?.({ event: MEMORY_EVENT, ...reduced.outcome });
-    await dispatchCustomEvent(MEMORY_EVENT, reduced.outcome, run);
-    return reduced;
-  };
   const middleware: AgeMemMiddleware & Record<symbol, boolean> = {
     // What langchain's createMiddleware() puts on its results.
     [Symbol.for("AgentMiddleware")]: true,
@@ -99,48 +88,117 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
     tools,
     wrapToolCall: async (request, handler) => {
       if (memoryTools.has(request.toolCall.name)) return handler(request);
-      return ownCall(() => handler(request), request.toolCall, request.runtime.signal);
+      return ownCall(async () => handler(request), request.toolCall, request.runtime.signal);
     },
     // The trigger is looked at here and not in a hook of its own, which would be one more graph step per model call.
     wrapModelCall: async (request, handler) => {
+      const size = sizes(chatModel(request));
       const framed = request.systemMessage.concat(`\n\n${guide}`);
-      overhead = counter.countMessage(framed) + countTools(request.tools as StructuredToolInterface[]);
-      const reduced = await reduce(request);
-      const view = providerView(reduced?.messages ?? request.messages);
-      // A developer's message among the others joins the agent's own system message.
-      const developer = view.filter((message) => SystemMessage.isInstance(message));
-      const messages = view.slice(developer.length);
-      const systemMessage = developer.reduce(
-        (sum, message) => sum.concat("\n\n").concat(message),
-        framed.concat(`\n\n${budgetLine(total(messages), maxTokens)}`),
+      const overhead = counter.countMessage(framed) + countTools(request.tools as StructuredToolInterface[]);
+      const summarizer = config.summarizer ?? summarizerBeside(chatModel(request));
+      const reduced = await guard({ ...kit, summarizerOf: () => summarizer }, request, size, overhead);
+      const shown = reduced?.messages ?? request.messages;
+      const { messages, systemMessage } = promptOf(shown, framed, (rest) =>
+        budgetLine(tokensOf(rest, counter) + overhead, size.maxTokens),
       );
       const model = withoutTracedContext(request.model);
-      const ask = (shown: BaseMessage[]) => handler({ ...request, model, messages: shown, systemMessage });
-      const response = await readableResponse(ask, messages);
-      if (!reduced) return response;
-      const update = {
-        messages: [...targetedUpdate(reduced.edit), response],
-        contextFacts: reduced.facts,
+      let given: unknown;
+      const ask = async (shown: BaseMessage[]) => {
+        const response = await handler({ ...request, model, messages: shown, systemMessage });
+        given = response;
+        return response;
       };
-      return new Command({ update });
+      const response = await readableResponse(ask, messages);
+      if (AIMessage.isInstance(response)) models.note(response, summarizer);
+      return withMemory(response, { reduced, overhead, replaced: response !== given });
     },
   };
   return middleware;
 }
 
+/** The model of a request, of which LangChain's type shows the part that langchain needs. */
+function chatModel({ model }: ModelRequest): BaseChatModel {
+  return model as BaseChatModel;
+}
+
+/** The history as it may be sent; a developer's message among the others joins the agent's own system message. */
+function promptOf(shown: BaseMessage[], framed: SystemMessage, lastLine: (rest: BaseMessage[]) => string) {
+  const view = providerView(shown);
+  const developer = view.filter((message) => SystemMessage.isInstance(message));
+  const messages = view.slice(developer.length);
+  const own = framed.concat(`\n\n${lastLine(messages)}`);
+  return {
+    messages,
+    systemMessage: developer.reduce((sum, message) => sum.concat("\n\n").concat(message), own),
+  };
+}
+
+/** What the guard goes by, for a model. */
+interface Sizes {
+  maxTokens: number;
+  conditions: ContextSize[];
+  keep: KeepSize;
+}
+
+/** The sizes for each model that an agent uses; what is wrong whatever the model is refused here and now. */
+function sizesOf({ budget, trigger, keep = { fraction: 0.5 } }: AgeMemMiddlewareConfig) {
+  const given = trigger && triggerConditions(trigger);
+  const kept = checkKeep(keep);
+  const known = new WeakMap<BaseChatModel, Sizes>();
+  return (model: BaseChatModel): Sizes => {
+    const size = known.get(model);
+    if (size) return size;
+    const own = budgetFor(budget, model);
+    const conditions = given ?? [{ tokens: promptLimit(own) }];
+    const made = { maxTokens: own.maxTokens, conditions, keep: kept };
+    known.set(model, made);
+    return made;
+  };
+}
+
+/** Summarises the oldest messages where the trigger is reached; undefined where nothing changed. */
+async function guard(
+  kit: MemoryToolkit,
+  { messages, state, runtime }: ModelRequest,
+  { conditions, keep, maxTokens }: Sizes,
+  overhead: number,
+): Promise<ReducedContext | undefined> {
+  const tokens = tokensOf(messages, kit.counter) + overhead;
+  if (!isReached(conditions, { tokens, messages: messages.length }, maxTokens)) return undefined;
+  const kept = newestWithin(messages, keep, (message) => kit.counter.countMessage(message), maxTokens);
+  const keepIds = kept.map((message) => message.id as string);
+  const run = { ...getConfig(), context: runtime.context } as LangGraphRunnableConfig;
+  const { contextFacts = {} } = state;
+  const reduced = await reduceOverflow(kit, { messages, contextFacts }, overhead, run, { keepIds });
+  if (!reduced) return undefined;
+  runtime.writer?.({ event: MEMORY_EVENT, ...reduced.outcome });
+  await dispatchCustomEvent(MEMORY_EVENT, reduced.outcome, run);
+  return reduced;
+}
+
 /**
- * Runs a tool of the application as it would run without this middleware. langchain tells the model of any error of a
- * tool, a failing disk included; a hook around the calls makes errors fatal, which the memory tools want and others do not.
+ * The response, and what this call leaves in the state beside it. langchain puts the response of the model into the state
+ * itself, and may have something to say in its place; only one that was `replaced` here must be told.
  */
-async function ownCall<T>(call: () => T, { name, id }: ToolCall, signal: AbortSignal | undefined) {
-  try {
-    return await call();
-  } catch (error) {
-    const known = error instanceof Error && ["ToolInvocationError", "MiddlewareError"].includes(error.name);
-    if (known || isGraphBubbleUp(error) || signal?.aborted) throw error;
-    const content = `${error}\n Please fix your mistakes.`;
-    return new ToolMessage({ name, content, tool_call_id: id ?? "", status: "error" });
+function withMemory(
+  response: Awaited<ReturnType<ModelHandler>>,
+  made: { reduced: ReducedContext | undefined; overhead: number; replaced: boolean },
+): ReturnType<ModelHandler> | Command {
+  const edited = made.reduced ? targetedUpdate(made.reduced.edit) : [];
+  if (!AIMessage.isInstance(response)) {
+    // A structured answer, which langchain takes in no other form; it ends the run, and no tool call follows.
+    const structured = response as unknown as { messages?: BaseMessage[] };
+    return { ...structured, messages: [...edited, ...(structured.messages ?? [])] } as never;
   }
+  if (made.replaced && !made.reduced) return response;
+  const messages = made.replaced ? [...edited, response] : edited;
+  return new Command({
+    update: { messages, contextFacts: made.reduced?.facts ?? {}, contextOverhead: made.overhead },
+  });
+}
+
+function tokensOf(messages: readonly BaseMessage[], counter: TokenCounter): number {
+  return messages.reduce((sum, message) => sum + counter.countMessage(message), 0);
 }
 
 /** Counts each message object once: the hooks see the same ones again at every step. */

@@ -9,9 +9,8 @@ import { ConfigError } from "../errors.js";
 import { BoundedMap } from "../lib/bounded-map.js";
 import type { Prices } from "../lib/usage.js";
 import { modelNameOf } from "../models/model-name.js";
-import { OfflinePolicy } from "../models/offline-policy.js";
-import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import { systemPrompt } from "../prompts.js";
+import { budgetFor } from "../tools/budget.js";
 import {
   createMemoryOperations,
   type MemoryOperation,
@@ -28,6 +27,7 @@ import type { AgentProtocol, Ask } from "./protocol.js";
 import { nativeProtocol } from "./protocols/native.js";
 import { textProtocol } from "./protocols/text.js";
 import { type Structure, structureOf } from "./structure.js";
+import { summarizerBeside } from "./summarizer.js";
 
 /** One call of a memory operation. */
 export type RunMemory = (
@@ -85,12 +85,10 @@ export interface AgentParts {
 export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_LANGCHAIN): AgentParts {
   const { model } = options;
   if (!model) throw new TypeError("The agent needs a chat model: createAgeMemAgent({ model, store })");
-  // The rule policy cannot write summaries; every language model can.
-  const summarizer = options.summarizer ?? (model instanceof OfflinePolicy ? new OfflineSummarizer() : model);
-  const settings = { ...options, summarizer };
-  const kit = createToolkit(settings);
+  const summarizer = options.summarizer ?? summarizerBeside(model);
+  const kit = createToolkit({ ...options, summarizer, budget: budgetFor(options.budget, model) });
   const names = toolNames(options.names);
-  const operations = createMemoryOperations(settings);
+  const operations = createMemoryOperations(options, kit);
   const memory = [...operations.values()].map(toTool);
   const own = options.tools ?? [];
   const tools = [...memory, ...own];

@@ -55,6 +55,8 @@ const memory = {
     inputSchema: version.default(null),
     reducer: (current: StoreVersion | null, update: StoreVersion | null) => newer(current, update),
   }),
+  /** Tokens of system prompt and tool schemas: the tools count them too. */
+  contextOverhead: z.number().default(0),
 };
 
 /** The state that `ageMemMiddleware` adds to an agent's messages. */
@@ -64,8 +66,6 @@ export const AgentState = new StateSchema({
   /** C, without the system prompt. */
   messages: MessagesValue,
   ...memory,
-  /** Tokens of system prompt and tool schemas: the tools count them too. */
-  contextOverhead: z.number().default(0),
   /** Tokens of the whole prompt of the last model call. */
   contextTokens: z.number().default(0),
   /** Model calls of this invocation; counted on by a run that is taken up again. */

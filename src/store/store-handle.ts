@@ -6,6 +6,7 @@
 import { BaseStore, type Item, type Operation, type OperationResults } from "@langchain/langgraph";
 import type { StoreVersion } from "../types.js";
 import { runBatch, type Target } from "./batch.js";
+import type { StoreIndexOptions } from "./embedder.js";
 import type { Engine } from "./engine.js";
 import { namespacePath } from "./operations.js";
 import { vectorsOf } from "./promote.js";
@@ -21,6 +22,11 @@ export abstract class StoreHandle extends BaseStore {
     protected readonly target: Target,
   ) {
     super();
+  }
+
+  /** How this store embeds, under the name LangGraph's own stores have for it; undefined without an embedding model. */
+  get indexConfig(): StoreIndexOptions | undefined {
+    return this.engine.options.index;
   }
 
   /** Runs operations at one moment; reads see the state before the batch's writes. See {@link FaissStore}. */

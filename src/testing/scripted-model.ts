@@ -90,6 +90,11 @@ export class ScriptedChatModel extends BaseChatModel<ScriptedCallOptions> {
     return "scripted";
   }
 
+  /** A small model's, so that a test need not say how much is too much. */
+  override get profile(): { maxInputTokens: number; maxOutputTokens: number } {
+    return { maxInputTokens: 8192, maxOutputTokens: 2048 };
+  }
+
   /** What callbacks see of a call, in the form ChatOpenAI uses. */
   override invocationParams(options?: this["ParsedCallOptions"]): Record<string, unknown> {
     return { model: this.model, tools: (options?.tools ?? []).map((each) => convertToOpenAITool(each)) };

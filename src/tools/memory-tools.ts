@@ -90,8 +90,10 @@ export interface MemoryOperation {
 }
 
 /** The operations of {@link createMemoryTools} by tool name, in the same order. */
-export function createMemoryOperations(options: MemoryToolsOptions): ReadonlyMap<string, MemoryOperation> {
-  const kit = createToolkit(options);
+export function createMemoryOperations(
+  options: MemoryToolsOptions,
+  kit: MemoryToolkit = createToolkit(options),
+): ReadonlyMap<string, MemoryOperation> {
   const names = toolNames(options.names);
   const operations = (options.operations ?? MEMORY_OPS).map((op) => memoryOperation(kit, op, names));
   return new Map(operations.map((operation) => [operation.name, operation]));

@@ -4,6 +4,7 @@
  * Owns the order of steps and what is archived before anything is taken out. The edits are pure functions of
  * `context/`; embedding and the summariser call are the I/O here.
  */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { HumanMessage, SystemMessage } from "@langchain/core/messages";
 import type { BaseStore } from "@langchain/langgraph";
 import { ContextArchive } from "../context/archive.js";
@@ -15,6 +16,7 @@ import { InputError, messageOf } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
 import { describeModelError } from "../models/model-errors.js";
 import { modelNameOf } from "../models/model-name.js";
+import { modelWindow } from "../models/window.js";
 import { SUMMARISER_PROMPT, summariserRequest } from "../prompts.js";
 import { type CallUsage, METADATA, type MemoryValue } from "../types.js";
 import { contentOf, isExact } from "./long-term.js";
@@ -69,6 +71,18 @@ export async function summariseContext(
   };
 }
 
+/** Tokens that any summariser is taken to read at once. */
+const UNKNOWN_WINDOW = 8192;
+
+/** A call that goes on in another process may not know which model had asked for it. */
+function summarizerFor(kit: MemoryToolkit, context: OperationContext): BaseChatModel {
+  const summarizer = kit.summarizerOf(context.messages);
+  if (summarizer) return summarizer;
+  throw new InputError("AGEMEM_SUMMARY_FAILED", "The model that writes summaries is not at hand yet", {
+    remedy: "The context is unchanged. Call again if a summary is still needed.",
+  });
+}
+
 /** Writes the summary of a plan, archives the originals, and only then gives the edited context. */
 export async function runSummary(
   kit: MemoryToolkit,
@@ -77,12 +91,15 @@ export async function runSummary(
   kind: "summary" | "emergency" = "summary",
 ): Promise<{ edit: ContextEdit; auxiliary: CallUsage }> {
   const auxiliary: CallUsage = { calls: 0, promptTokens: 0, completionTokens: 0, latencyMs: 0 };
+  const summarizer = summarizerFor(kit, context);
+  const windowTokens = kit.summarizerWindow ?? modelWindow(summarizer)?.window ?? UNKNOWN_WINDOW;
   let summary: string;
   try {
     summary = await summarise(plan.messages, {
       counter: kit.counter,
-      windowTokens: kit.summarizerWindow,
-      call: (transcript, previous) => callSummarizer(kit, context, auxiliary, transcript, previous),
+      windowTokens,
+      call: (transcript, previous) =>
+        callSummarizer(summarizer, kit, context, auxiliary, transcript, previous),
     });
   } catch (cause) {
     if (context.config.signal?.aborted) throw cause;
@@ -152,6 +169,7 @@ function toRendered(item: Awaited<ReturnType<BaseStore["search"]>>[number]) {
 
 /** One auxiliary call. It is tagged so that its tokens are neither recorded as the policy's nor streamed as the answer. */
 async function callSummarizer(
+  summarizer: BaseChatModel,
   kit: MemoryToolkit,
   context: OperationContext,
   usage: CallUsage,
@@ -159,7 +177,7 @@ async function callSummarizer(
   previous?: string,
 ): Promise<string> {
   const started = kit.now();
-  const response = await kit.summarizer
+  const response = await summarizer
     .invoke(
       [new SystemMessage(SUMMARISER_PROMPT), new HumanMessage(summariserRequest(transcript, previous))],
       withoutContext({
@@ -171,7 +189,7 @@ async function callSummarizer(
     )
     .catch((error: unknown) => {
       if (context.config.signal?.aborted) throw error;
-      throw describeModelError(error, { what: "the summariser", model: modelNameOf(kit.summarizer) });
+      throw describeModelError(error, { what: "the summariser", model: modelNameOf(summarizer) });
     });
   usage.calls += 1;
   usage.promptTokens += response.usage_metadata?.input_tokens ?? 0;

@@ -9,7 +9,7 @@ import type { BaseChatModel } from "@langchain/core/language_models/chat_models"
 import type { BaseMessage } from "@langchain/core/messages";
 import type { RunnableConfig } from "@langchain/core/runnables";
 import type { BaseStore } from "@langchain/langgraph";
-import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
+import type { ContextBudget } from "../context/budget.js";
 import type { ContextEdit } from "../context/edit.js";
 import { ConfigError, type InputError } from "../errors.js";
 import type { NamespaceTemplate } from "../lib/namespace.js";
@@ -17,7 +17,9 @@ import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import { tokenCounter } from "../models/tokens.js";
 import type { CallUsage, MessageFacts, StoreVersion, TokenCounter } from "../types.js";
+import { budgetFor } from "./budget.js";
 import { type MemoryLimits, resolveLimits } from "./limits.js";
+import { embeddingsOf } from "./store-embeddings.js";
 
 /** Settings of the memory operations. Only `store` is required. */
 export interface MemoryToolkitOptions {
@@ -25,13 +27,17 @@ export interface MemoryToolkitOptions {
   store: BaseStore;
   /** Where a run's memories live; default `["memories", "{user_id}"]`. A missing value is an error. */
   namespace?: NamespaceTemplate;
-  /** Embeds messages and criteria for FILTER; default {@link LexicalEmbeddings}. */
+  /** Embeds messages and criteria for FILTER; default the store's own, {@link LexicalEmbeddings} where it has none. */
   embeddings?: EmbeddingsInterface;
   /** Writes summaries; default the extractive {@link OfflineSummarizer}, which is not a language model. */
   summarizer?: BaseChatModel;
-  /** Tokens the summariser can read in one call; longer input is summarised in parts. Default 8,192. */
+  /**
+   * Tokens the summariser can read in one call; longer input is summarised in parts. Default: its window where
+   * LangChain's profile of the model knows it, else 8,192.
+   */
   summarizerWindow?: number;
   counter?: TokenCounter;
+  /** The context in tokens, and what of it is kept for the response. Default: see {@link budgetFor}. */
   budget?: Partial<ContextBudget>;
   /** FILTER removes what has cosine similarity >= theta to the criteria; default 0.6 (AgeMem, eq. 15). */
   theta?: number;
@@ -52,23 +58,35 @@ export interface MemoryToolkitOptions {
   now?: () => number;
 }
 
+/** Which model writes the summary of a conversation; undefined where it is not known (any more). */
+export type SummarizerOf = (messages: readonly BaseMessage[]) => BaseChatModel | undefined;
+
 /** {@link MemoryToolkitOptions} with every default filled in. */
-export type MemoryToolkit = Required<Omit<MemoryToolkitOptions, "budget" | "limits">> & {
+export type MemoryToolkit = Required<
+  Omit<MemoryToolkitOptions, "budget" | "limits" | "summarizer" | "summarizerWindow">
+> & {
   budget: ContextBudget;
   limits: MemoryLimits;
+  summarizerOf: SummarizerOf;
+  summarizerWindow: number | undefined;
 };
 
-/** Fills in defaults and checks ranges. Errors: `AGEMEM_CONFIG_INVALID`. */
-export function createToolkit(options: MemoryToolkitOptions): MemoryToolkit {
+/**
+ * Fills in defaults and checks ranges. Errors: `AGEMEM_CONFIG_INVALID`.
+ *
+ * @param summarizerOf in place of one summariser for all conversations
+ */
+export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: SummarizerOf): MemoryToolkit {
   if (!options.store) throw new TypeError("The memory operations need a store: createMemoryTools({ store })");
+  const summarizer = options.summarizer ?? (summarizerOf ? undefined : new OfflineSummarizer());
   const toolkit: MemoryToolkit = {
     store: options.store,
     namespace: options.namespace ?? ["memories", "{user_id}"],
-    embeddings: options.embeddings ?? new LexicalEmbeddings(),
-    summarizer: options.summarizer ?? new OfflineSummarizer(),
-    summarizerWindow: options.summarizerWindow ?? 8192,
+    embeddings: options.embeddings ?? embeddingsOf(options.store) ?? new LexicalEmbeddings(),
+    summarizerOf: (messages) => summarizer ?? summarizerOf?.(messages),
+    summarizerWindow: options.summarizerWindow,
     counter: options.counter ?? tokenCounter(),
-    budget: { ...DEFAULT_BUDGET, ...options.budget },
+    budget: budgetFor(options.budget),
     theta: options.theta ?? 0.6,
     topK: options.topK ?? 3,
     duplicateThreshold: options.duplicateThreshold ?? 0.95,
