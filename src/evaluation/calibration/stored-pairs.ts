@@ -1,0 +1,29 @@
+/** Pairs of a store of one's own: memories that were both kept are no duplicates of each other, however alike. */
+import type { BaseStore } from "@langchain/langgraph";
+import type { ScoredPair } from "./threshold.js";
+
+/** Memories looked at, and neighbors of each. */
+const SAMPLE = 500;
+const NEIGHBORS = 3;
+
+/**
+ * The nearest other memories of up to 500 memories, as pairs that do not match.
+ *
+ * @param namespace prefix to stay under; default the whole store
+ * @example
+ * const pairs = [...(await scorePairs(statementPairs(), embed)), ...(await storedPairs(store))];
+ */
+export async function storedPairs(store: BaseStore, namespace: string[] = []): Promise<ScoredPair[]> {
+  const items = await store.search(namespace, { limit: SAMPLE });
+  const pairs: ScoredPair[] = [];
+  for (const item of items) {
+    const { content } = item.value as { content?: unknown };
+    if (typeof content !== "string" || content === "") continue;
+    const near = await store.search(item.namespace, { query: content, limit: NEIGHBORS + 1 });
+    for (const { key, score, namespace: of } of near) {
+      const other = key !== item.key && of.join("\0") === item.namespace.join("\0");
+      if (other && score !== undefined) pairs.push({ score, match: false, group: "stored" });
+    }
+  }
+  return pairs;
+}
