@@ -20,7 +20,8 @@ interface Options {
   tasks?: string;
   limit: number;
   store?: string;
-  precision: number;
+  duplicatePrecision: number;
+  thetaPrecision: number;
   json?: boolean;
 }
 
@@ -44,7 +45,8 @@ export function thresholdsCommand(): Command {
     .option("--tasks <source>", "tasks whose passages FILTER is to tell apart, such as hotpotqa:FILE")
     .option("--limit <n>", "at most so many tasks", positive, 50)
     .option("--store <directory>", "a store of your own: its distinct memories must not count as duplicates")
-    .option("--precision <p>", "share of refusals and removals that must be right", number, 0.95)
+    .option("--duplicate-precision <p>", "share of refused additions that must be duplicates", number, 0.85)
+    .option("--theta-precision <p>", "share of removed texts that must be meant", number, 0.95)
     .option("--json", "print the figures as JSON")
     .action(evaluateThresholds);
 }
@@ -53,10 +55,10 @@ async function evaluateThresholds(options: Options): Promise<void> {
   const { embeddings, name } = await resolveEmbeddings(options.embeddings);
   const embed = (texts: string[]) => embeddings.embedDocuments(texts);
   const statements = [...(await scorePairs(statementPairs(), embed)), ...(await ownPairs(options))];
-  const rows = [rowOf("duplicateThreshold", statements, options.precision)];
+  const rows = [rowOf("duplicateThreshold", statements, options.duplicatePrecision)];
   if (options.tasks !== undefined) {
     const tasks = await loadTasks(options.tasks, { limit: options.limit });
-    rows.push(rowOf("theta", await passagePairs(tasks, embed), options.precision));
+    rows.push(rowOf("theta", await passagePairs(tasks, embed), options.thetaPrecision));
   }
   console.log(options.json ? JSON.stringify({ embeddings: name, rows }) : `${name}\n${tableOf(rows)}`);
 }

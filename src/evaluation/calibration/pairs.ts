@@ -91,8 +91,8 @@ async function embedOnce(texts: readonly string[], embed: Embed): Promise<Embed>
 }
 
 /**
- * For each passage of a task a request to remove it, scored against every sentence of the task: those of the passage
- * should go, all others stay.
+ * For each passage of a task a request to remove it, scored against all passages of the task as FILTER scores messages:
+ * it should go, the others stay.
  *
  * @example
  * const pairs = await passagePairs(tasks, (texts) => embeddings.embedDocuments(texts));
@@ -101,13 +101,10 @@ export async function passagePairs(tasks: readonly MemoryTask[], embed: Embed): 
   const scored: ScoredPair[] = [];
   for (const { id, context, distractors } of tasks) {
     const passages = [...context, ...distractors];
-    const sentences = passages.flatMap((passage) =>
-      splitSentences(passage.text).map((text) => ({ text, of: passage })),
-    );
-    const vectorOf = await embedOnce([...new Set(sentences.map(({ text }) => text))], embed);
+    const vectorOf = await embedOnce([...new Set(passages.map(({ text }) => text))], embed);
     for (const passage of passages) {
-      const scores = await scoreUnits(sentences, criteriaFor(passage), vectorOf);
-      for (const [i, { of }] of sentences.entries()) {
+      const scores = await scoreUnits(passages, criteriaFor(passage), vectorOf);
+      for (const [i, of] of passages.entries()) {
         scored.push({ score: scores[i] as number, match: of === passage, group: id });
       }
     }
@@ -115,7 +112,7 @@ export async function passagePairs(tasks: readonly MemoryTask[], embed: Embed): 
   return scored;
 }
 
-/** As an agent asks for it: by what the text is about. */
-function criteriaFor({ title }: Passage): string {
-  return `text about ${title}`;
+/** As the tool asks for it: what the text is about, and its own first words. */
+function criteriaFor({ title, text }: Passage): string {
+  return `text about ${title}: ${splitSentences(text)[0] ?? ""}`;
 }

@@ -30,7 +30,7 @@ describe("statementPairs", () => {
 });
 
 describe("passagePairs", () => {
-  it("asks for each passage and expects its own sentences to go", async () => {
+  it("asks for each passage and expects it alone to go", async () => {
     const task = {
       id: "t",
       question: "",
@@ -41,7 +41,12 @@ describe("passagePairs", () => {
       distractors: [{ title: "Chess clock", text: "A chess clock has two faces." }],
     };
     const pairs = await passagePairs([task], embed);
-    expect(pairs.map(({ match }) => match)).toEqual([true, true, false, false, false, true]);
-    expect(pairs[0]?.score).toBeGreaterThan(pairs[2]?.score ?? 1);
+    expect(pairs.map(({ match, group }) => [match, group])).toEqual([
+      [true, "t"],
+      [false, "t"],
+      [false, "t"],
+      [true, "t"],
+    ]);
+    expect(pairs[0]?.score).toBeGreaterThan(pairs[1]?.score ?? 1);
   });
 });
