@@ -6,7 +6,8 @@
 import { END, START, StateGraph } from "@langchain/langgraph";
 import { answerNode } from "./answer.js";
 import { droppingUnused } from "./memory-branch.js";
-import { type AgeMemAgentOptions, AgentContext } from "./options.js";
+import { checkAgentOptions } from "./option-schemas.js";
+import { type AgeMemAgentOptions, AgentContext, INHERITED } from "./options.js";
 import { type AgentParts, createParts } from "./parts.js";
 import { afterThink, afterTool } from "./routes.js";
 import { AgentState } from "./state.js";
@@ -22,7 +23,7 @@ import { toolNode } from "./tool.js";
  * invocation the state's `finalAnswer` is the final text, `status` says how it ended ("answered", "max_steps",
  * "format_error").
  *
- * Errors: `AGEMEM_CONFIG_INVALID` when built with contradictory options; during a run store failures
+ * Errors: `AGEMEM_CONFIG_INVALID` when built with wrong, unknown or contradictory options; during a run store failures
  * (`AGEMEM_STORE_*`), model failures (`AGEMEM_MODEL_*`) and `AGEMEM_NAMESPACE_VALUE_MISSING` are thrown.
  *
  * @example
@@ -30,7 +31,9 @@ import { toolNode } from "./tool.js";
  * const { finalAnswer } = await agent.invoke({ messages: ["I moved to Lisbon."] }, { context: { user_id: "ada" } });
  */
 export function createAgeMemAgent(options: AgeMemAgentOptions) {
+  checkAgentOptions(options);
   const parts = createParts(options);
+  const { checkpointer } = options;
   const graph = new StateGraph({ state: AgentState, context: AgentContext })
     .addNode("think", withOwnMemory(parts, thinkNode))
     .addNode("tool", withOwnMemory(parts, toolNode))
@@ -48,7 +51,8 @@ export function createAgeMemAgent(options: AgeMemAgentOptions) {
       .compile({
         name: options.name ?? "agemem",
         store: options.store,
-        ...(options.checkpointer ? { checkpointer: options.checkpointer } : {}),
+        // Left out, LangGraph takes the parent's.
+        ...(checkpointer && checkpointer !== INHERITED ? { checkpointer } : {}),
       })
       // `maxSteps` ends a run; the graph's own limit only stays out of the way of responses with many calls.
       .withConfig({ recursionLimit: 50 * (options.maxSteps ?? 10) })

@@ -9,7 +9,7 @@ import { resolveChatModel } from "../models/chat-model.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import type { MemoryLimits } from "../tools/limits.js";
 import { MEMORY_OPS } from "../types.js";
-import type { AgeMemAgentOptions } from "./options.js";
+import { type AgeMemAgentOptions, INHERITED } from "./options.js";
 
 const assistantSettings = z.object({
   /** Such as "openai:gpt-4o-mini", or "offline" for the rules. */
@@ -65,6 +65,8 @@ export function assistantOptions(
   };
   return {
     ...base,
+    // The server that runs the assistant brings its own.
+    checkpointer: INHERITED,
     ...(model && model !== "offline" ? { model: resolveChatModel(model) } : {}),
     ...(instructions ? { instructions } : {}),
     ...(protocol ? { protocol } : {}),

@@ -18,6 +18,7 @@ import { tokenCounter } from "../models/tokens.js";
 import { embeddingsOf } from "../tools/store-embeddings.js";
 import type { TokenCounter } from "../types.js";
 import { type ContextSize, isReached, triggerConditions } from "./context-size.js";
+import { checkFilterEditOptions } from "./option-schemas.js";
 
 /** Options of {@link AgeMemFilterEdit}. */
 export interface AgeMemFilterEditConfig {
@@ -52,6 +53,7 @@ export class AgeMemFilterEdit implements ContextEdit {
   readonly #counter: TokenCounter;
 
   constructor(config: AgeMemFilterEditConfig) {
+    checkFilterEditOptions(config);
     this.#config = config;
     this.#conditions = triggerConditions(config.trigger ?? { messages: 1 });
     this.#embeddings = config.embeddings ?? embeddingsOf(config.store) ?? new LexicalEmbeddings();

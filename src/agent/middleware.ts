@@ -28,6 +28,7 @@ import {
   newestWithin,
   triggerConditions,
 } from "./context-size.js";
+import { checkMiddlewareOptions } from "./option-schemas.js";
 import { AgentContext } from "./options.js";
 import { ownCall } from "./own-tool-errors.js";
 import { withoutTracedContext } from "./private-model.js";
@@ -70,6 +71,7 @@ type ModelHandler = Parameters<NonNullable<AgeMemMiddleware["wrapModelCall"]>>[1
  * await agent.invoke({ messages: "I moved to Lisbon." }, { context: { user_id: "ada" } });
  */
 export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddleware {
+  checkMiddlewareOptions(config);
   const counter = remember(config.counter ?? tokenCounter());
   const settings = { ...config, counter };
   const models = new ResponseModels();

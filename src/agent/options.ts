@@ -9,6 +9,9 @@ import type { MemoryToolsOptions } from "../tools/memory-tools.js";
 import type { MemoryOp } from "../types.js";
 import type { MemoryConsistency } from "./memory-branch.js";
 
+/** In place of a checkpointer: one comes with the server or the parent graph. */
+export const INHERITED = "inherited";
+
 /** Options of `createAgeMemAgent`, on top of those of the memory tools. */
 export interface AgeMemAgentOptions extends MemoryToolsOptions {
   /** The acting model. */
@@ -51,8 +54,11 @@ export interface AgeMemAgentOptions extends MemoryToolsOptions {
    * `{ "gpt-4o-mini": { input: 0.15, output: 0.6 } }`. Without them it is null.
    */
   prices?: Prices;
-  /** Keeps threads; needed for conversations over several invocations. */
-  checkpointer?: BaseCheckpointSaver;
+  /**
+   * Keeps threads; needed for conversations over several invocations. "inherited" where a LangGraph server or a parent
+   * graph brings its own: `approve` and `memoryConsistency: "checkpoint"` are refused without either.
+   */
+  checkpointer?: BaseCheckpointSaver | typeof INHERITED;
   /** Graph name in traces; default "agemem". */
   name?: string;
 }

@@ -22,10 +22,11 @@ import type { ToolRunConfig } from "../tools/operation-context.js";
 import { createToolkit, type MemoryToolkit } from "../tools/toolkit.js";
 import type { ToolSchema } from "../types.js";
 import { type MemoryOf, memoryOf } from "./memory-branch.js";
-import type { AgeMemAgentOptions, AgentContextValue } from "./options.js";
+import type { AgeMemAgentOptions } from "./options.js";
 import type { AgentProtocol, Ask } from "./protocol.js";
 import { nativeProtocol } from "./protocols/native.js";
 import { textProtocol } from "./protocols/text.js";
+import { readRunLimits } from "./run-values.js";
 import { type Structure, structureOf } from "./structure.js";
 import { summarizerBeside } from "./summarizer.js";
 
@@ -84,7 +85,6 @@ export interface AgentParts {
 /** Resolves models, tools and prompt. Errors: `AGEMEM_CONFIG_INVALID` for tools of the same name. */
 export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_LANGCHAIN): AgentParts {
   const { model } = options;
-  if (!model) throw new TypeError("The agent needs a chat model: createAgeMemAgent({ model, store })");
   const summarizer = options.summarizer ?? summarizerBeside(model);
   const kit = createToolkit({ ...options, summarizer, budget: budgetFor(options.budget, model) });
   const names = toolNames(options.names);
@@ -131,10 +131,10 @@ function countedOnce(count: (text: string) => number): (text: string) => number 
 }
 
 function limitsOf(options: AgeMemAgentOptions, config: LangGraphRunnableConfig) {
-  const run = { ...config.configurable, ...(config.context as AgentContextValue | undefined) };
+  const run = readRunLimits(config);
   return {
-    maxSteps: (run.max_steps as number | undefined) ?? options.maxSteps ?? 10,
-    onMaxSteps: (run.on_max_steps as "answer" | "stop" | undefined) ?? options.onMaxSteps ?? "answer",
+    maxSteps: run.maxSteps ?? options.maxSteps ?? 10,
+    onMaxSteps: run.onMaxSteps ?? options.onMaxSteps ?? "answer",
   };
 }
 

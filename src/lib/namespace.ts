@@ -4,6 +4,20 @@ import { ConfigError, InputError } from "../errors.js";
 /** Labels, where `{name}` stands for a value of the run. */
 export type NamespaceTemplate = readonly string[];
 
+/** What is wrong with a template; undefined for one that can be filled. */
+export function namespaceProblem(template: NamespaceTemplate): string | undefined {
+  if (template.length === 0) return 'is empty; give at least one label, such as ["memories", "{user_id}"]';
+  if (template[0] === "langgraph") return 'begins with "langgraph", which LangGraph keeps for itself';
+  for (const label of template) {
+    const literal = label.replace(/\{[\w-]+\}/g, "");
+    const shown = JSON.stringify(label);
+    if (label === "") return "has an empty label";
+    if (/[{}]/.test(literal)) return `${shown} has a brace that belongs to no {name}`;
+    if (literal.includes(".")) return `${shown} has a dot, which LangGraph's stores refuse`;
+  }
+  return undefined;
+}
+
 /**
  * Fills a template from the run's values. Isolation rests on this: a missing, empty or non-text value is an
  * error, never a shared default, and a value cannot add labels or reach another tenant's namespace.

@@ -5,6 +5,7 @@
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
+import { ConfigError } from "../errors.js";
 import { modelNameOf } from "../models/model-name.js";
 import { OfflinePolicy } from "../models/offline-policy.js";
 import { modelWindow } from "../models/window.js";
@@ -17,6 +18,7 @@ import { modelWindow } from "../models/window.js";
  * (`AGEMEM_BUDGET_UNKNOWN`, once per model).
  *
  * @param model the acting model; without one nothing is known and nothing said
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` when nothing is left for the prompt
  * @example
  * budgetFor({}, new ChatOpenAI({ model: "gpt-4o-mini" })); // { maxTokens: 128000, responseTokens: 16384 }
  */
@@ -25,12 +27,21 @@ export function budgetFor(given: Partial<ContextBudget> = {}, model?: BaseChatMo
   const response = known?.response ?? DEFAULT_BUDGET.responseTokens;
   if (given.maxTokens !== undefined) {
     const quarter = Math.min(response, Math.floor(given.maxTokens / 4));
-    return { maxTokens: given.maxTokens, responseTokens: given.responseTokens ?? quarter };
+    return checked({ maxTokens: given.maxTokens, responseTokens: given.responseTokens ?? quarter });
   }
   if (!known && model && !(model instanceof OfflinePolicy)) sayUnknown(modelNameOf(model));
   const maxTokens = known?.window ?? DEFAULT_BUDGET.maxTokens;
   const half = Math.min(response, Math.floor(maxTokens / 2));
-  return { maxTokens, responseTokens: given.responseTokens ?? half };
+  return checked({ maxTokens, responseTokens: given.responseTokens ?? half });
+}
+
+function checked(budget: ContextBudget): ContextBudget {
+  if (budget.responseTokens < budget.maxTokens) return budget;
+  throw new ConfigError(
+    "AGEMEM_CONFIG_INVALID",
+    `budget.responseTokens is ${budget.responseTokens} of ${budget.maxTokens} tokens, which leaves none for the prompt`,
+    { remedy: "Raise maxTokens or lower responseTokens.", details: { ...budget } },
+  );
 }
 
 const said = new Set<string>();

@@ -7,7 +7,7 @@
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { ContextEdit } from "../context/edit.js";
 import { humanMessage, isUserMessage, textOf } from "../context/messages.js";
-import { ConfigError, InputError } from "../errors.js";
+import { InputError } from "../errors.js";
 import { isOutcome, type MemoryValue } from "../types.js";
 
 /** Limits of the memory operations. A model that reaches one is refused with `AGEMEM_MEMORY_LIMIT`. */
@@ -25,17 +25,12 @@ export interface MemoryLimits {
 
 const DEFAULT_LIMITS: MemoryLimits = { characters: 8000, memories: 10_000, operations: 100 };
 
-/** Fills in defaults. Errors: `AGEMEM_CONFIG_INVALID` for what is not a whole number of at least 1. */
+/** Fills in defaults. */
 export function resolveLimits(given: Partial<MemoryLimits> = {}): MemoryLimits {
-  const limits = { ...DEFAULT_LIMITS, ...given };
-  for (const [name, value] of Object.entries(limits)) {
-    if (Number.isSafeInteger(value) && value >= 1) continue;
-    throw new ConfigError("AGEMEM_CONFIG_INVALID", `limits.${name} is ${value}`, {
-      remedy: "Give a whole number of at least 1.",
-      details: { name: `limits.${name}`, value },
-    });
-  }
-  return limits;
+  return {
+    ...DEFAULT_LIMITS,
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  };
 }
 
 /** Throws when a memory is too large to be stored. */

@@ -5,6 +5,7 @@
  */
 import type { Item } from "@langchain/langgraph";
 import { InputError } from "../errors.js";
+import { editDistance } from "../lib/check-options.js";
 import { escapeXml } from "../lib/escaping.js";
 import { shortHash } from "../lib/hash.js";
 import { collapseSpace, truncate } from "../lib/text.js";
@@ -171,18 +172,4 @@ export function isExact(a: readonly string[], b: readonly string[]): boolean {
 
 function normalise(text: string): string {
   return collapseSpace(text.normalize("NFKC").toLowerCase()).replace(/[\s.!]+$/, "");
-}
-
-/** Levenshtein distance of two short ids. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

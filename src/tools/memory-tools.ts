@@ -25,6 +25,7 @@ import {
   type StoreVersion,
 } from "../types.js";
 import { contextOf, type ToolRunConfig } from "./operation-context.js";
+import { checkToolsOptions } from "./option-schemas.js";
 import { targetedUpdate } from "./parallel-edit.js";
 import { type OperationReport, runOperation } from "./run-operation.js";
 import { OPERATION_SCHEMAS } from "./schemas.js";
@@ -66,6 +67,7 @@ export type MemoryToolUpdate = {
  * const node = new ToolNode(tools, { handleToolErrors: false });
  */
 export function createMemoryTools(options: MemoryToolsOptions): StructuredToolInterface[] {
+  checkToolsOptions(options);
   return [...createMemoryOperations(options).values()].map(toTool);
 }
 

@@ -11,7 +11,7 @@ import type { RunnableConfig } from "@langchain/core/runnables";
 import type { BaseStore } from "@langchain/langgraph";
 import type { ContextBudget } from "../context/budget.js";
 import type { ContextEdit } from "../context/edit.js";
-import { ConfigError, type InputError } from "../errors.js";
+import type { InputError } from "../errors.js";
 import type { NamespaceTemplate } from "../lib/namespace.js";
 import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
@@ -72,14 +72,13 @@ export type MemoryToolkit = Required<
 };
 
 /**
- * Fills in defaults and checks ranges. Errors: `AGEMEM_CONFIG_INVALID`.
+ * Fills in defaults. What may be given is checked where the application gives it (`option-schemas.ts`).
  *
  * @param summarizerOf in place of one summariser for all conversations
  */
 export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: SummarizerOf): MemoryToolkit {
-  if (!options.store) throw new TypeError("The memory operations need a store: createMemoryTools({ store })");
   const summarizer = options.summarizer ?? (summarizerOf ? undefined : new OfflineSummarizer());
-  const toolkit: MemoryToolkit = {
+  return {
     store: options.store,
     namespace: options.namespace ?? ["memories", "{user_id}"],
     embeddings: options.embeddings ?? embeddingsOf(options.store) ?? new LexicalEmbeddings(),
@@ -95,20 +94,6 @@ export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: Summ
     overheadTokens: options.overheadTokens ?? (() => 0),
     now: options.now ?? Date.now,
   };
-  inRange("theta", toolkit.theta, 0, 1);
-  inRange("duplicateThreshold", toolkit.duplicateThreshold, 0, 1);
-  inRange("topK", toolkit.topK, 1, 50);
-  inRange("budget.maxTokens", toolkit.budget.maxTokens, 1, Number.MAX_SAFE_INTEGER);
-  inRange("budget.responseTokens", toolkit.budget.responseTokens, 0, toolkit.budget.maxTokens - 1);
-  return toolkit;
-}
-
-function inRange(name: string, value: number, min: number, max: number): void {
-  if (value >= min && value <= max) return;
-  throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} is ${value}`, {
-    remedy: `Give a number from ${min} to ${max}.`,
-    details: { name, value },
-  });
 }
 
 /** The surroundings of one tool call: the working copy of C, where M is, and how to write once. */

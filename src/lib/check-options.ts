@@ -1,0 +1,145 @@
+/**
+ * Options checked against a schema, at every public constructor and factory: also those of plain JavaScript.
+ *
+ * Owns the one error there is for them, and the parts that schemas share. Leaves out which options there are: each
+ * schema stands beside the type it checks.
+ */
+import { z } from "zod";
+import { ConfigError } from "../errors.js";
+
+/** One schema per option of a type, so that an option without a check does not compile. */
+export type OptionShape<T> = { [K in keyof Required<T>]: z.ZodType };
+
+/**
+ * Refuses options that are wrong or unknown; all problems at once.
+ *
+ * @param what the function or class that is given them, as the caller writes it
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID`, with `details.problems`
+ * @example
+ * checkOptions(z.strictObject({ limit: whole(1) }), { limt: 3 }, "openThings");
+ * // AGEMEM_CONFIG_INVALID: openThings: unknown option "limt" (did you mean "limit"?). …
+ */
+export function checkOptions(schema: z.ZodObject, given: unknown, what: string): void {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return;
+  const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, schema));
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", `${what}: ${problems.join("; ")}`, {
+    remedy: "Correct the options; nothing was built.",
+    details: { what, problems },
+  });
+}
+
+function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodObject): string[] {
+  const path = issue.path.map(String).join(".");
+  if (issue.code !== "unrecognized_keys") return [`${path || "the options"}: ${issue.message}`];
+  const known = path === "" ? Object.keys(schema.shape) : keysAt(schema, issue.path);
+  return issue.keys.map((key) => {
+    const meant = nearest(key, known);
+    const hint = meant === undefined ? "" : ` (did you mean "${meant}"?)`;
+    return `unknown option "${path === "" ? key : `${path}.${key}`}"${hint}`;
+  });
+}
+
+/** Keys of the object within a schema that an issue is about; none where there is no one object. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema;
+  for (const key of path) {
+    while (at instanceof z.ZodOptional) at = at.unwrap();
+    at = at instanceof z.ZodObject ? at.shape[String(key)] : undefined;
+  }
+  while (at instanceof z.ZodOptional) at = at.unwrap();
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+/**
+ * The known name that a wrong one was probably meant to be: the same but for case and separators, or two letters off.
+ *
+ * @example
+ * nearest("maxTokens", ["max_tokens", "model"]); // "max_tokens"
+ */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const plain = (text: string) => text.toLowerCase().replace(/[_-]/g, "");
+  const wanted = plain(name);
+  const scored = known.map((each) => ({ each, distance: editDistance(plain(each), wanted) }));
+  const best = scored.sort((a, b) => a.distance - b.distance)[0];
+  const allowed = wanted.length <= 4 ? 1 : 2;
+  return best && best.distance <= allowed ? best.each : undefined;
+}
+
+/** Levenshtein distance; for names, which are short. */
+export function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+// --- Parts of schemas ---
+
+/** A whole number from `min` on. */
+export function whole(min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> {
+  const range = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `${min} to ${max}`;
+  const fits = (value: unknown) =>
+    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
+  return z.custom<number>(fits, `must be a whole number of ${range}`);
+}
+
+/** A number in a range, bounds included. */
+export function number(min: number, max: number): z.ZodType<number> {
+  const fits = (value: unknown) => typeof value === "number" && value >= min && value <= max;
+  const range = max === Number.POSITIVE_INFINITY ? `${min} or more` : `from ${min} to ${max}`;
+  return z.custom<number>(fits, `must be a number ${range}`);
+}
+
+/** Text that is not empty. */
+export const text: z.ZodType<string> = z.custom<string>(
+  (value) => typeof value === "string" && value.trim() !== "",
+  "must be text that is not empty",
+);
+
+export const flag: z.ZodType<boolean> = z.boolean("must be true or false");
+
+export const callable: z.ZodType<unknown> = z.custom(
+  (value) => typeof value === "function",
+  "must be a function",
+);
+
+/** One of a list of words. */
+export function oneOf<T extends string>(words: readonly T[]): z.ZodType<T> {
+  return z.enum(
+    words as readonly [T, ...T[]],
+    `must be one of ${words.map((each) => `"${each}"`).join(", ")}`,
+  );
+}
+
+/** An object that is known by its methods: two copies of a package have two classes of one name. */
+export function having(methods: readonly string[], message: string): z.ZodType<object> {
+  const fits = (value: unknown) =>
+    typeof value === "object" &&
+    value !== null &&
+    methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
+  return z.custom<object>(fits, message);
+}
+
+export const chatModel = having(
+  ["invoke", "_llmType"],
+  'must be a chat model object, such as new ChatOpenAI({ model }) or resolveChatModel("openai:NAME")',
+);
+export const embeddingModel = having(
+  ["embedDocuments", "embedQuery"],
+  "must be a LangChain embedding model (embedDocuments, embedQuery)",
+);
+export const baseStore = having(
+  ["get", "put", "search", "delete", "batch"],
+  "must be a LangGraph store, such as FaissStore.open(…)",
+);
+export const tokenCounting = having(
+  ["countText", "countMessage", "countTools"],
+  "must be a TokenCounter, such as tokenCounter(MODEL)",
+);
