@@ -7,13 +7,14 @@ import { createHash } from "node:crypto";
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import pRetry from "p-retry";
 import { ModelError, messageOf, StoreError } from "../errors.js";
+import { isLexical, nameOf } from "./embedding-model.js";
 
 /** How a store embeds. */
 export interface StoreIndexOptions {
   embeddings: EmbeddingsInterface;
   /** Dimension; default: that of the store, else of the first vector. */
   dims?: number;
-  /** Name kept with the store and compared when it is opened again. Default: class and model name. */
+  /** Name kept with the store and compared when it is opened again. Default: the model's own. */
   embeddingName?: string;
   /** Paths that are embedded unless a put says otherwise. Default `["$"]`, the whole value as JSON. */
   fields?: string[];
@@ -25,7 +26,7 @@ export interface StoreIndexOptions {
   approximateFrom?: number;
   /**
    * Weight of the vector ranking in hybrid search beside the keyword ranking's 1. Default 1, and 0.25 for lexical
-   * embeddings (named `lexical…`), which say little that keywords do not.
+   * embeddings, which say little that keywords do not.
    */
   vectorWeight?: number;
   /** Texts per request to the model. Default 256. */
@@ -44,12 +45,15 @@ export function textHash(text: string): Buffer {
 export class Embedder {
   readonly name: string;
   readonly fields: readonly string[];
+  /** Whether the model compares words and not meaning. */
+  readonly lexical: boolean;
   /** Dimension, or null until the first vector. */
   dims: number | null;
   readonly #cache = new Map<string, Float32Array>();
 
   constructor(private readonly options: StoreIndexOptions) {
     this.name = options.embeddingName ?? nameOf(options.embeddings);
+    this.lexical = isLexical(this.name, options.embeddings);
     this.fields = options.fields ?? ["$"];
     this.dims = options.dims ?? null;
   }
@@ -143,11 +147,4 @@ export class Embedder {
     if (this.#cache.size >= limit && !oldest.done) this.#cache.delete(oldest.value);
     this.#cache.set(key, vector);
   }
-}
-
-function nameOf(embeddings: EmbeddingsInterface): string {
-  const { model, modelName } = embeddings as { model?: unknown; modelName?: unknown };
-  const name = typeof model === "string" ? model : typeof modelName === "string" ? modelName : "";
-  const kind = embeddings.constructor?.name ?? "Object";
-  return name ? `${kind}:${name}` : kind;
 }

@@ -12,6 +12,7 @@ import { Branches, type View } from "./branches.js";
 import { type Connection, isBusy, toStoreError } from "./database.js";
 import { StampedCache } from "./doc-cache.js";
 import { Embedder, type StoreIndexOptions } from "./embedder.js";
+import { isSameModel, recordModel, storedModel } from "./embedding-model.js";
 import { IndexSet } from "./index-set.js";
 import type { NamespaceDocs } from "./keyword.js";
 import { loadRows } from "./loader.js";
@@ -294,17 +295,18 @@ export class Engine {
 
   /** Compares the embedding model with the one the store was made with. Throws `AGEMEM_STORE_EMBEDDING`. */
   checkEmbedding(): void {
-    const name = this.db.getMeta("embedding_name");
-    const dims = Number(this.db.getMeta("embedding_dims") ?? "0");
-    if (!this.embedder || name === undefined || this.converting) return;
-    if (name !== this.embedder.name || (this.embedder.dims !== null && this.embedder.dims !== dims)) {
+    const stored = storedModel(this.db);
+    if (!this.embedder || stored === undefined || this.converting) return;
+    const { name, dims } = stored;
+    const sameDims = this.embedder.dims === null || this.embedder.dims === dims;
+    if (!sameDims || !isSameModel(stored, this.embedder.name)) {
       throw new StoreError(
         "AGEMEM_STORE_EMBEDDING",
         `The store holds vectors of "${name}" (${dims} dimensions), not of "${this.embedder.name}" (${this.embedder.dims ?? "?"})`,
         {
           remedy:
             "Open it with the model it was made with, or convert it: FaissStore.reembed(path, { index }).",
-          details: { stored: { name, dims }, given: { name: this.embedder.name, dims: this.embedder.dims } },
+          details: { stored, given: { name: this.embedder.name, dims: this.embedder.dims } },
         },
       );
     }
@@ -313,8 +315,7 @@ export class Engine {
 
   /** Records model and dimension with the first vectors, inside a write transaction. */
   recordEmbedding(dims: number): void {
-    if (!this.embedder || this.db.getMeta("embedding_name") !== undefined) return;
-    this.db.setMeta("embedding_name", this.embedder.name);
-    this.db.setMeta("embedding_dims", String(dims));
+    if (!this.embedder || storedModel(this.db) !== undefined) return;
+    recordModel(this.db, { name: this.embedder.name, dims });
   }
 }

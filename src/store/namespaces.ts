@@ -5,6 +5,7 @@
  */
 import type { MatchCondition } from "@langchain/langgraph";
 import type { Connection } from "./database.js";
+import { nextId } from "./ids.js";
 
 export interface NamespaceRow {
   id: number;
@@ -54,7 +55,8 @@ export class Namespaces {
   ensure(path: string): NamespaceRow {
     const known = this.#byPath.get(path);
     if (known) return known;
-    const id = Number(this.db.run("INSERT INTO namespaces (path) VALUES (?)", path).lastInsertRowid);
+    const id = nextId(this.db, "namespaces");
+    this.db.run("INSERT INTO namespaces (id, path) VALUES (?, ?)", id, path);
     return this.#remember(id, path);
   }
 

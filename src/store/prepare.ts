@@ -1,6 +1,7 @@
 /** Puts made ready to write: texts extracted, embedded with one call to the model, vectors checked. */
 import { StoreError } from "../errors.js";
 import { textHash } from "./embedder.js";
+import { storedModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
 import { textsAt } from "./field-paths.js";
 import type { Checked, PutOp } from "./operations.js";
@@ -43,13 +44,14 @@ function prepared(engine: Engine, { op, path, json }: CheckedPut, vectors: Store
 function textsOf(engine: Engine, op: PutOp): { path: string; text: string }[] {
   if (op.value === null || op.index === false) return [];
   if (!engine.embedder) {
-    if (engine.db.getMeta("embedding_name") === undefined) return [];
+    const stored = storedModel(engine.db);
+    if (stored === undefined) return [];
     throw new StoreError(
       "AGEMEM_STORE_EMBEDDING",
       "The store has an embedding model, but was opened without one",
       {
         remedy: "Open it with the same `index`, or put with index false.",
-        details: { stored: engine.db.getMeta("embedding_name") },
+        details: { stored: stored.name },
       },
     );
   }

@@ -4,7 +4,8 @@
  * works with the old model.
  */
 import { ConfigError } from "../errors.js";
-import { textHash } from "./embedder.js";
+import { type Embedder, textHash } from "./embedder.js";
+import { recordModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
 import { textsAt } from "./field-paths.js";
 import { VECTORS_PER_VERSION } from "./schema.js";
@@ -17,6 +18,17 @@ export interface ReembedOptions {
 const TABLE =
   "CREATE TABLE IF NOT EXISTS vectors_next (id INTEGER PRIMARY KEY, path TEXT NOT NULL, hash BLOB NOT NULL, vector BLOB NOT NULL)";
 
+/** How far a conversion has come. A model that gives another dimension under the same name starts it again. */
+interface Conversion {
+  name: string;
+  /** Null until the first vector. */
+  dims: number | null;
+  /** Last version row that was embedded; ids are never given out twice, so it means the same after a vacuum. */
+  upTo: number;
+}
+
+const STATE = "reembed";
+
 /** Embeds the whole store with the engine's model. Returns the number of vectors made in this run. */
 export async function reembedStore(engine: Engine, options: ReembedOptions = {}): Promise<number> {
   const { embedder, db } = engine;
@@ -25,40 +37,59 @@ export async function reembedStore(engine: Engine, options: ReembedOptions = {})
       remedy: "Pass `index`.",
     });
   }
-  await begin(engine);
+  await begin(engine, embedder);
   let made = 0;
   for (;;) {
-    const after = Number(db.getMeta("reembed_upto") ?? "0");
-    const rows = db.rows<{ id: number; fields: string | null; value: string | null }>(
+    const { upTo } = stateOf(engine, embedder);
+    const rows = db.rows<Row>(
       "SELECT id, fields, value FROM versions WHERE id > ? ORDER BY id LIMIT ?",
-      after,
+      upTo,
       200,
     );
-    if (rows.length === 0 && (await swap(engine, after))) return made;
-    made += await embedRows(engine, rows);
+    if (rows.length === 0 && (await swap(engine, embedder, upTo))) return made;
+    const count = await embedRows(engine, embedder, rows);
+    if (count === null) await begin(engine, embedder);
+    else made += count;
     options.onProgress?.(made);
   }
 }
 
-async function begin(engine: Engine): Promise<void> {
+interface Row {
+  id: number;
+  fields: string | null;
+  value: string | null;
+}
+
+function stateOf({ db }: Engine, embedder: Embedder): Conversion {
+  const stored = db.getMeta(STATE);
+  return stored ? (JSON.parse(stored) as Conversion) : { name: embedder.name, dims: embedder.dims, upTo: 0 };
+}
+
+/** Goes on with a conversion to this model, or begins one. */
+async function begin(engine: Engine, embedder: Embedder): Promise<void> {
   await engine.write(
     async () => null,
     () => {
-      const { db, embedder } = engine;
-      if (db.getMeta("reembed_name") !== embedder?.name) {
+      const { db } = engine;
+      const state = stateOf(engine, embedder);
+      const known = db.getMeta(STATE) !== undefined && state.name === embedder.name;
+      const same = embedder.dims === null || state.dims === null || embedder.dims === state.dims;
+      if (known && same) db.db.exec(TABLE);
+      else {
         db.db.exec(`DROP TABLE IF EXISTS vectors_next; ${TABLE}`);
-        db.setMeta("reembed_name", embedder?.name ?? "");
-        db.setMeta("reembed_upto", "0");
-      } else db.db.exec(TABLE);
+        save(engine, { name: embedder.name, dims: embedder.dims, upTo: 0 });
+      }
       return { result: undefined, rows: [] };
     },
   );
 }
 
-async function embedRows(
-  engine: Engine,
-  rows: readonly { id: number; fields: string | null; value: string | null }[],
-): Promise<number> {
+function save(engine: Engine, state: Conversion): void {
+  engine.db.setMeta(STATE, JSON.stringify(state));
+}
+
+/** Embeds some rows. Returns the number of vectors; null when the model gives another dimension than before. */
+async function embedRows(engine: Engine, embedder: Embedder, rows: readonly Row[]): Promise<number | null> {
   const last = rows.at(-1);
   if (!last) return 0;
   const texts = rows.flatMap(({ id, fields, value }) => {
@@ -66,9 +97,12 @@ async function embedRows(
     const found = textsAt(JSON.parse(value) as Record<string, unknown>, JSON.parse(fields) as string[]);
     return found.map(({ path, text }, i) => ({ id: id * VECTORS_PER_VERSION + i, path, text }));
   });
-  await engine.write(
-    async () => engine.embedder?.embedTexts(texts.map(({ text }) => text)) ?? [],
+  return engine.write<Float32Array[], number | null>(
+    () => embedder.embedTexts(texts.map(({ text }) => text)),
     (vectors) => {
+      const { dims } = stateOf(engine, embedder);
+      if (dims !== null && embedder.dims !== null && dims !== embedder.dims)
+        return { result: null, rows: [] };
       texts.forEach(({ id, path, text }, i) => {
         const vector = vectors[i] as Float32Array;
         engine.db.run(
@@ -79,26 +113,26 @@ async function embedRows(
           Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength),
         );
       });
-      engine.db.setMeta("reembed_upto", String(last.id));
-      return { result: undefined, rows: [] };
+      save(engine, { name: embedder.name, dims: embedder.dims ?? dims, upTo: last.id });
+      return { result: texts.length, rows: [] };
     },
   );
-  return texts.length;
 }
 
 /** Puts the new vectors in place, unless rows were written in the meantime. */
-async function swap(engine: Engine, upTo: number): Promise<boolean> {
-  const { db, embedder } = engine;
+async function swap(engine: Engine, embedder: Embedder, upTo: number): Promise<boolean> {
+  const { db } = engine;
   const done = await engine.write(
     async () => null,
     () => {
       if (db.row("SELECT 1 FROM versions WHERE id > ? LIMIT 1", upTo)) return { result: false, rows: [] };
       db.run("DELETE FROM vectors");
-      db.run(`INSERT INTO vectors (id, path, hash, vector) SELECT id, path, hash, vector FROM vectors_next
+      const { changes } = db.run(`INSERT INTO vectors (id, path, hash, vector)
+        SELECT id, path, hash, vector FROM vectors_next
         WHERE id / ${VECTORS_PER_VERSION} IN (SELECT id FROM versions WHERE op = 1) ORDER BY id`);
-      db.setMeta("embedding_name", embedder?.name ?? "");
-      db.setMeta("embedding_dims", String(embedder?.dims ?? 0));
-      db.run("DELETE FROM meta WHERE key IN ('reembed_name', 'reembed_upto')");
+      const { dims } = stateOf(engine, embedder);
+      recordModel(db, changes > 0 && dims !== null ? { name: embedder.name, dims } : null);
+      db.run("DELETE FROM meta WHERE key = ?", STATE);
       engine.bumpEpoch();
       return { result: true, rows: [] };
     },

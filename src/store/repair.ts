@@ -5,6 +5,7 @@ import { StoreError } from "../errors.js";
 import { textHash } from "./embedder.js";
 import type { Engine } from "./engine.js";
 import { textsAt } from "./field-paths.js";
+import { keepIds } from "./ids.js";
 import { indexWaiting, setIndexedUpTo } from "./keyword-index.js";
 import { VECTORS_PER_VERSION } from "./schema.js";
 import { SIDECAR_FILE } from "./sidecar.js";
@@ -48,6 +49,7 @@ export async function repairStore(engine: Engine): Promise<RepairResult> {
 
 function repairRows(engine: Engine): void {
   const { db } = engine;
+  keepIds(db);
   db.run(`DELETE FROM versions WHERE branch NOT IN (SELECT id FROM branches) OR item NOT IN (SELECT id FROM items)
     OR ns NOT IN (SELECT id FROM namespaces) OR ns <> (SELECT ns FROM items WHERE items.id = versions.item)`);
   db.run(`UPDATE versions SET end_rev = fixed.next FROM (

@@ -62,7 +62,7 @@ function rank(
 }
 
 function vectorWeight({ options, embedder }: Engine): number {
-  return options.index?.vectorWeight ?? (embedder?.name.startsWith("lexical") ? 0.25 : 1);
+  return options.index?.vectorWeight ?? (embedder?.lexical ? 0.25 : 1);
 }
 
 /** Weighted reciprocal rank fusion of several rankings of rows. */

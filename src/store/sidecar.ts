@@ -22,6 +22,7 @@ import {
 import { join } from "node:path";
 import { bytesOf, crc32 } from "./checksum.js";
 import { toStoreError } from "./database.js";
+import { storedModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
 import type { PartitionState } from "./vector-indexes/partitioned.js";
 import { type SavedColumns, VectorTable } from "./vector-table.js";
@@ -202,7 +203,7 @@ function fits(engine: Engine, header: Header): boolean {
     header.epoch === (db.getMeta("epoch") ?? "0") &&
     header.token === db.getMeta(TOKEN) &&
     header.embedding === embedder?.name &&
-    header.dims === Number(db.getMeta("embedding_dims"))
+    header.dims === storedModel(db)?.dims
   );
 }
 

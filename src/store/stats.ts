@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DATABASE_FILE } from "./database.js";
+import { canonicalName, storedModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
 import { rowsOf } from "./reader.js";
 
@@ -35,6 +36,7 @@ export function collectStats(engine: Engine, branch: number): StoreStats {
   const { db, table } = engine;
   const count = (sql: string): number => db.row<{ n: number }>(sql)?.n ?? 0;
   const view = engine.branches.view(branch);
+  const model = storedModel(db);
   let items = 0;
   for (const { id } of engine.namespaces.under([])) for (const _ of rowsOf(engine, view, id)) items++;
   return {
@@ -45,8 +47,8 @@ export function collectStats(engine: Engine, branch: number): StoreStats {
     branches: engine.branches.all().filter(({ closed }) => closed === null).length,
     namespaces: count("SELECT count(*) AS n FROM namespaces"),
     vectors: count("SELECT count(*) AS n FROM vectors"),
-    dims: engine.embedder?.dims ?? (Number(db.getMeta("embedding_dims") ?? "0") || null),
-    embedding: db.getMeta("embedding_name") ?? null,
+    dims: engine.embedder?.dims ?? model?.dims ?? null,
+    embedding: model ? canonicalName(model) : null,
     bytesOnDisk: sizeOnDisk(db.directory),
     bytesInMemory:
       (table?.bytes() ?? 0) + engine.indexes.describe().reduce((sum, { bytes }) => sum + bytes, 0),

@@ -12,6 +12,7 @@ import { dirname, join, resolve } from "node:path";
 import { InputError, messageOf, StoreError } from "../errors.js";
 import { readJsonl } from "../lib/jsonl.js";
 import { DATABASE_FILE } from "./database.js";
+import { canonicalName, isSameModel, storedModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
 import { checkOperation, type PutOp } from "./operations.js";
 import { preparePuts } from "./prepare.js";
@@ -61,11 +62,8 @@ export async function exportItems(
   let count = 0;
   try {
     file = await open(temporary, "w");
-    const { db } = engine;
-    const embedding = {
-      name: db.getMeta("embedding_name") ?? null,
-      dims: Number(db.getMeta("embedding_dims") ?? "0"),
-    };
+    const model = storedModel(engine.db);
+    const embedding = { name: model ? canonicalName(model) : null, dims: model?.dims ?? 0 };
     await file.appendFile(`${JSON.stringify({ kind: EXPORT_KIND, ...version, embedding })}\n`);
     const view = engine.branches.view(branch, version.revision);
     for (const ns of engine.namespaces.under(options.prefix ?? [])) {
@@ -147,9 +145,7 @@ export async function importItems(
   };
   for await (const { line, value } of readJsonl(path)) {
     if (isHeader(value)) {
-      const { name, dims } = value.embedding ?? {};
-      useVectors =
-        engine.embedder !== null && name === engine.embedder.name && (engine.embedder.dims ?? dims) === dims;
+      useVectors = fits(engine, value.embedding);
       continue;
     }
     waiting.push(checkLine(engine, path, line, value));
@@ -157,6 +153,13 @@ export async function importItems(
   }
   await flush();
   return result;
+}
+
+/** Whether the vectors of an export are those of the store's model. */
+function fits({ embedder }: Engine, embedding: { name: string | null; dims: number } | undefined): boolean {
+  if (!embedder || !embedding || embedding.name === null) return false;
+  const { name, dims } = embedding;
+  return isSameModel({ name, dims }, embedder.name) && (embedder.dims ?? dims) === dims;
 }
 
 function isHeader(value: unknown): value is { embedding?: { name: string | null; dims: number } } {

@@ -6,6 +6,7 @@
 import type { Branches, BranchRow, Level, View } from "./branches.js";
 import type { Engine } from "./engine.js";
 import { deleteExpired } from "./expiry.js";
+import { keepIds } from "./ids.js";
 import { indexedUpTo, setIndexedUpTo, unindex } from "./keyword-index.js";
 import { MAIN, VECTORS_PER_VERSION } from "./schema.js";
 import { sizeOnDisk } from "./stats.js";
@@ -113,6 +114,7 @@ async function vacuumRows(engine: Engine, options: VacuumOptions): Promise<numbe
   return engine.write(
     async () => null,
     () => {
+      keepIds(engine.db);
       const dayAgo = `export-${Date.now() - 86_400_000}`;
       engine.db.run("DELETE FROM pins WHERE name GLOB 'export-[0-9]*' AND name < ?", dayAgo);
       const horizon = horizonOf(engine, options);

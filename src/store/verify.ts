@@ -3,6 +3,7 @@
  */
 
 import { textHash } from "./embedder.js";
+import { storedModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
 import { textsAt } from "./field-paths.js";
 import { VECTORS_PER_VERSION } from "./schema.js";
@@ -96,8 +97,8 @@ async function checkVectors(
   note: (kind: ProblemKind, id: number) => void,
   onProgress?: (done: number) => void,
 ): Promise<number> {
-  const dims = Number(engine.db.getMeta("embedding_dims") ?? "0");
-  if (dims === 0) return 0;
+  const dims = storedModel(engine.db)?.dims;
+  if (dims === undefined) return 0;
   let seen = 0;
   for (let after = 0; ; ) {
     const rows = engine.db.rows<{ id: number; fields: string | null; value: string }>(

@@ -4,6 +4,7 @@ import { InputError } from "../errors.js";
 import type { StoreVersion } from "../types.js";
 import { branchError } from "./branches.js";
 import type { Engine } from "./engine.js";
+import { nextId } from "./ids.js";
 import { isWellFormed } from "./operations.js";
 import { MAIN } from "./schema.js";
 
@@ -30,14 +31,16 @@ export async function createFork(
       if (engine.branches.byName(wanted))
         throw branchError(`The branch name "${wanted}" is taken`, "Choose another name.");
       const revision = from?.revision ?? engine.revisionOf(parent.id);
-      const { lastInsertRowid } = engine.db.run(
-        "INSERT INTO branches (name, parent, fork_rev, created_at) VALUES (?, ?, ?, ?)",
+      const branch = nextId(engine.db, "branches");
+      engine.db.run(
+        "INSERT INTO branches (id, name, parent, fork_rev, created_at) VALUES (?, ?, ?, ?, ?)",
+        branch,
         wanted,
         parent.id,
         revision,
         engine.now(),
       );
-      return { result: Number(lastInsertRowid), rows: [] };
+      return { result: branch, rows: [] };
     },
   );
   engine.branches.refresh(id);

@@ -5,6 +5,7 @@
  */
 import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
+import { nextId } from "./ids.js";
 import { isLive, latestRow, type VersionRow } from "./reader.js";
 import { VECTORS_PER_VERSION } from "./schema.js";
 
@@ -43,9 +44,10 @@ export function writePuts(engine: Engine, branch: number, puts: readonly Prepare
   const view = engine.branches.view(branch);
   const now = engine.now();
   const rev = engine.newestRevision() + 1;
+  const first = nextId(engine.db, "versions");
   const written: WrittenRow[] = [];
   for (const put of lastOfEach(engine, view, puts)) {
-    const row = writePut(engine, view, put, { rev, id: engine.lastVersion + written.length + 1, now });
+    const row = writePut(engine, view, put, { rev, id: first + written.length, now });
     if (row) written.push(row);
   }
   const keys = puts.flatMap((put) => put.idempotencyKeys);
@@ -106,8 +108,8 @@ function writePut(
   const ns = known ?? engine.namespaces.ensure(put.path);
   const found = db.row<{ id: number }>("SELECT id FROM items WHERE ns = ? AND key = ?", ns.id, put.key)?.id;
   if (found === undefined && put.json === null) return null;
-  const item =
-    found ?? Number(db.run("INSERT INTO items (ns, key) VALUES (?, ?)", ns.id, put.key).lastInsertRowid);
+  const item = found ?? nextId(db, "items");
+  if (found === undefined) db.run("INSERT INTO items (id, ns, key) VALUES (?, ?, ?)", item, ns.id, put.key);
   const current = found === undefined ? undefined : latestRow(engine, view, item);
   const alive = current !== undefined && isLive(current, at.now);
   if (put.json === null && (!current || current.op === 0)) return null;

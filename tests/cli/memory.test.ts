@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { memoryCommand } from "../../src/cli/memory/command.js";
 import { resolveEmbeddings } from "../../src/models/embeddings.js";
+import { LexicalEmbeddings } from "../../src/models/lexical-embeddings.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import { codeOf, temporaryDirectory } from "../store/helpers.js";
 
@@ -51,6 +52,21 @@ describe("agemem memory", () => {
       "AGEMEM_MEMORY_NOT_FOUND",
     );
     expect(await codeOf(() => memory("--store", `${store}-none`, "ls"))).toBe("AGEMEM_INPUT_FILE");
+  });
+
+  it("searches a store that an application made with a constructor", async () => {
+    for (const dims of [512, 384]) {
+      const path = join(temporaryDirectory(), "store");
+      const app = await FaissStore.open(path, {
+        index: { embeddings: new LexicalEmbeddings({ dims }), fields: ["content"] },
+      });
+      await app.put(["memories", "ada"], "tea", { content: "Ada likes green tea" });
+      await app.close();
+      for (const given of [[], ["--embeddings", "lexical"]]) {
+        const found = await memory("--store", path, "--json", ...given, "search", "tea");
+        expect(found).toMatchObject([{ key: "tea" }]);
+      }
+    }
   });
 
   it("exports, imports, backs up, verifies, repairs, vacuums, counts", async () => {

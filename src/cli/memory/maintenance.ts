@@ -124,7 +124,7 @@ export function reembedCommand(): Command {
       const options = command.optsWithGlobals<StoreOptions>();
       await (await openStore(options, "items")).close();
       const vectors = await FaissStore.reembed(options.store, {
-        ...(await indexOptions(options)),
+        ...(await indexOptions(options, true)),
         onProgress: counter("vectors"),
       });
       print(options, { vectors }, () => `${vectors} vectors made`);

@@ -30,20 +30,26 @@ export async function openStore(options: StoreOptions, need: Need, create = fals
   return FaissStore.open(options.store, need === "items" ? {} : await indexOptions(options));
 }
 
-/** The embedding model of a command as store options. */
-export async function indexOptions(options: StoreOptions): Promise<FaissStoreOptions> {
-  const spec = options.embeddings ?? (await storedSpec(options.store));
-  const { embeddings, name, dims } = await resolveEmbeddings(spec);
+/**
+ * The embedding model of a command as store options. Lexical embeddings are as long as those in the store, unless the
+ * command converts it.
+ */
+export async function indexOptions(options: StoreOptions, converts = false): Promise<FaissStoreOptions> {
+  const stored = await storedLexical(options.store);
+  const spec = options.embeddings ?? (stored === undefined ? undefined : "lexical");
+  const keep = spec?.trim() === "lexical" && stored !== undefined && !converts;
+  const { embeddings, name, dims } = await resolveEmbeddings(spec, process.env, keep ? { dims: stored } : {});
   return {
     index: { embeddings, embeddingName: name, fields: ["content"], ...(dims ? { dims } : {}) },
   };
 }
 
-async function storedSpec(path: string): Promise<string | undefined> {
+/** The dimension of a store's lexical embeddings; undefined for a store of another model, or of none yet. */
+async function storedLexical(path: string): Promise<number | undefined> {
   if (!existsSync(join(path, DATABASE_FILE))) return undefined;
   await using store = await FaissStore.open(path);
-  const { embedding } = await store.stats();
-  return embedding?.startsWith("lexical") ? "lexical" : undefined;
+  const { embedding, dims } = await store.stats();
+  return embedding?.startsWith("lexical-") && dims !== null ? dims : undefined;
 }
 
 /** `a/b` or a JSON list. Throws `AGEMEM_INPUT_ARGUMENT`. */

@@ -1,0 +1,28 @@
+/**
+ * Ids of rows, each given out once in the life of a store.
+ *
+ * SQLite gives the id of a removed last row to the next one. What outlives a row (a conversion that was interrupted,
+ * the handle of a discarded branch, a copy in another process) would then take the new row for the old.
+ */
+import type { Connection } from "./database.js";
+
+const TABLES = ["versions", "items", "namespaces", "branches"] as const;
+type IdTable = (typeof TABLES)[number];
+
+/** The id of the next row, inside a write transaction. */
+export function nextId(db: Connection, table: IdTable): number {
+  return Math.max(highest(db, table), Number(db.getMeta(key(table)) ?? "0")) + 1;
+}
+
+/** Notes the highest ids, inside the write transaction that removes rows and before it does. */
+export function keepIds(db: Connection): void {
+  for (const table of TABLES) db.setMeta(key(table), String(nextId(db, table) - 1));
+}
+
+function highest(db: Connection, table: IdTable): number {
+  return db.row<{ id: number | null }>(`SELECT max(id) AS id FROM ${table}`)?.id ?? 0;
+}
+
+function key(table: IdTable): string {
+  return `last_id_${table}`;
+}
