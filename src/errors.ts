@@ -61,6 +61,7 @@ export interface AgeMemErrorOptions {
 }
 
 const BRAND = Symbol.for("agemem.error");
+const FAMILY = Symbol("agemem.error.family");
 
 /**
  * Base of all errors agemem raises on purpose. Programmer mistakes stay `TypeError` / `RangeError`.
@@ -88,6 +89,13 @@ export class AgeMemError extends Error {
     return typeof value === "object" && value !== null && BRAND in value;
   }
 
+  /** True also for errors of another class that carry this family; see {@link asFamily}. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    const family = (value as { [FAMILY]?: typeof AgeMemError } | null | undefined)?.[FAMILY];
+    return family !== undefined && (family === this || Object.prototype.isPrototypeOf.call(this, family));
+  }
+
   /** `CODE: message. Remedy` on one line, as the CLI prints it. */
   toLine(): string {
     const text = this.remedy ? `${this.message.replace(/[.\s]*$/, ".")} ${this.remedy}` : this.message;
@@ -106,6 +114,21 @@ export class ModelError extends AgeMemError {}
 
 /** A setting is missing or invalid, or an optional package is not installed. */
 export class ConfigError extends AgeMemError {}
+
+/**
+ * Makes an error of a foreign class one of a family too: with code, remedy and details, and `instanceof` the family.
+ * For errors that callers of another library's interface know by that library's class.
+ */
+export function asFamily(
+  family: typeof AgeMemError,
+  error: Error,
+  code: AgeMemErrorCode,
+  { remedy, details = {}, cause }: AgeMemErrorOptions,
+): Error {
+  const { toLine } = AgeMemError.prototype;
+  const more = { code, remedy, details, toLine, [BRAND]: true, [FAMILY]: family };
+  return Object.assign(error, more, cause === undefined ? {} : { cause });
+}
 
 /** `error.message` for an `Error`, otherwise its text: for building messages around a cause. */
 export function messageOf(error: unknown): string {

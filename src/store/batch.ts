@@ -11,7 +11,8 @@ import { toStoreError } from "./database.js";
 import type { Engine } from "./engine.js";
 import { refreshTtl } from "./expiry.js";
 import { indexWaiting } from "./keyword-index.js";
-import { type Checked, checkOperation, namespacePath } from "./operations.js";
+import { asNamespaceError } from "./namespace-error.js";
+import { type Checked, checkOperation, namespacePath, type StoreLimits } from "./operations.js";
 import { type CheckedPut, preparePuts } from "./prepare.js";
 import { hasItems, liveRow, toItem } from "./reader.js";
 import { runSearch } from "./run-search.js";
@@ -37,7 +38,7 @@ export async function runBatch(
       details: { size: operations.length, limit: limits.batchOperations },
     });
   }
-  const checked = operations.map((operation) => checkOperation(operation, limits));
+  const checked = await checkAll(operations, limits);
   const puts = checked.filter((one): one is CheckedPut => one.kind === "put");
   if (puts.length > 0 && target.branch === null) {
     throw new StoreError("AGEMEM_STORE_READ_ONLY", "A view of an earlier version cannot be written", {
@@ -69,6 +70,14 @@ export async function runBatch(
     },
   );
   return finish(engine, results);
+}
+
+async function checkAll(operations: readonly unknown[], limits: StoreLimits): Promise<Checked[]> {
+  try {
+    return operations.map((operation) => checkOperation(operation, limits));
+  } catch (error) {
+    throw await asNamespaceError(error);
+  }
 }
 
 function usesKeywords(one: Checked): boolean {

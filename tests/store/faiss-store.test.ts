@@ -1,7 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AsyncBatchedStore, type Operation } from "@langchain/langgraph";
+import { InvalidNamespaceError } from "@langchain/langgraph-checkpoint";
 import { describe, expect, it } from "vitest";
+import { InputError, StoreError } from "../../src/errors.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import { codeOf, keysOf, LetterEmbeddings, openStore, temporaryDirectory } from "./helpers.js";
 
@@ -54,6 +56,23 @@ describe("FaissStore: contract", () => {
     ] as Operation[];
     expect(await codeOf(() => store.batch(bad))).toBe("AGEMEM_NAMESPACE_INVALID");
     expect(await store.get(NS, "x")).toBeNull();
+  });
+
+  it("refuses a namespace with an error that is LangGraph's too", async () => {
+    const store = await openStore();
+    const caught: unknown[] = [];
+    for (const namespace of [[], ["a.b"], ["langgraph"], ["ok", ""]]) {
+      await store.put(namespace, "k", { text: "x" }).catch((error) => caught.push(error));
+      await store.delete(namespace, "k").catch((error) => caught.push(error));
+    }
+    expect(caught).toHaveLength(8);
+    for (const error of caught) {
+      expect(error).toBeInstanceOf(InvalidNamespaceError);
+      expect(error).toBeInstanceOf(InputError);
+      expect(error).not.toBeInstanceOf(StoreError);
+      expect(error).toMatchObject({ name: "InvalidNamespaceError", code: "AGEMEM_NAMESPACE_INVALID" });
+      expect((error as InputError).toLine()).toMatch(/^AGEMEM_NAMESPACE_INVALID: .+ Use one or more/);
+    }
   });
 
   it("validates what arrives through AsyncBatchedStore", async () => {
