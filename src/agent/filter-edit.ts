@@ -14,6 +14,7 @@ import { applyFilter, filterUnits, scoreUnits } from "../context/filter.js";
 import { AgeMemError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
 import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
+import { thresholdsOf } from "../models/thresholds.js";
 import { tokenCounter } from "../models/tokens.js";
 import { embeddingsOf } from "../tools/store-embeddings.js";
 import type { TokenCounter } from "../types.js";
@@ -30,7 +31,7 @@ export interface AgeMemFilterEditConfig {
   trigger?: ContextSize | ContextSize[];
   /** Tokens that `trigger.fraction` is a share of; default 8,192. */
   maxTokens?: number;
-  /** Similarity from which a passage goes; default 0.6 (AgeMem, eq. 15). */
+  /** Similarity from which a passage goes (AgeMem, eq. 15); default {@link thresholdsOf}. */
   theta?: number;
   /** Default: the store's own, {@link LexicalEmbeddings} where it has none. */
   embeddings?: EmbeddingsInterface;
@@ -62,7 +63,8 @@ export class AgeMemFilterEdit implements ContextEdit {
 
   /** Takes what fits the criteria out of `messages`, in place. */
   async apply({ messages, countTokens }: Parameters<ContextEdit["apply"]>[0]): Promise<void> {
-    const { criteria, store, theta = 0.6, maxTokens = DEFAULT_BUDGET.maxTokens } = this.#config;
+    const { criteria, store, maxTokens = DEFAULT_BUDGET.maxTokens } = this.#config;
+    const theta = this.#config.theta ?? thresholdsOf(this.#embeddings).theta;
     const now = { tokens: await countTokens(messages), messages: messages.length };
     if (!isReached(this.#conditions, now, maxTokens)) return;
     const counter = this.#counter;

@@ -15,6 +15,7 @@ import type { InputError } from "../errors.js";
 import type { NamespaceTemplate } from "../lib/namespace.js";
 import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
+import { thresholdsOf } from "../models/thresholds.js";
 import { tokenCounter } from "../models/tokens.js";
 import type { CallUsage, MessageFacts, StoreVersion, TokenCounter } from "../types.js";
 import { budgetFor } from "./budget.js";
@@ -39,11 +40,11 @@ export interface MemoryToolkitOptions {
   counter?: TokenCounter;
   /** The context in tokens, and what of it is kept for the response. Default: see {@link budgetFor}. */
   budget?: Partial<ContextBudget>;
-  /** FILTER removes what has cosine similarity >= theta to the criteria; default 0.6 (AgeMem, eq. 15). */
+  /** FILTER removes what has cosine similarity >= theta to the criteria (AgeMem, eq. 15); default {@link thresholdsOf}. */
   theta?: number;
   /** Memories returned by RETRIEVE when the model names no number; default 3. */
   topK?: number;
-  /** ADD reports an item with cosine similarity >= this instead of storing a near copy; default 0.95. */
+  /** ADD reports an item with cosine similarity >= this instead of storing a near copy; default {@link thresholdsOf}. */
   duplicateThreshold?: number;
   /** Messages of at least this many tokens are filtered by segment; default 80. */
   segmentMinTokens?: number;
@@ -78,17 +79,20 @@ export type MemoryToolkit = Required<
  */
 export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: SummarizerOf): MemoryToolkit {
   const summarizer = options.summarizer ?? (summarizerOf ? undefined : new OfflineSummarizer());
+  const stored = embeddingsOf(options.store);
+  const embeddings = options.embeddings ?? stored ?? new LexicalEmbeddings();
   return {
     store: options.store,
     namespace: options.namespace ?? ["memories", "{user_id}"],
-    embeddings: options.embeddings ?? embeddingsOf(options.store) ?? new LexicalEmbeddings(),
+    embeddings,
     summarizerOf: (messages) => summarizer ?? summarizerOf?.(messages),
     summarizerWindow: options.summarizerWindow,
     counter: options.counter ?? tokenCounter(),
     budget: budgetFor(options.budget),
-    theta: options.theta ?? 0.6,
+    theta: options.theta ?? thresholdsOf(embeddings).theta,
     topK: options.topK ?? 3,
-    duplicateThreshold: options.duplicateThreshold ?? 0.95,
+    // Duplicates are found by the store's search.
+    duplicateThreshold: options.duplicateThreshold ?? thresholdsOf(stored ?? embeddings).duplicate,
     segmentMinTokens: options.segmentMinTokens ?? 80,
     limits: resolveLimits(options.limits),
     overheadTokens: options.overheadTokens ?? (() => 0),
