@@ -2,12 +2,13 @@
  * Which M a run works on: the newest, shared by all threads, or the thread's own, as its checkpoint saw it.
  *
  * Owns the rule that both memories travel together: a checkpoint names the version of M it saw, and a run that starts
- * from a checkpoint whose branch has moved on since starts a new branch there. LangGraph re-runs nodes (retry, resume,
+ * from a checkpoint whose branch has moved on since starts a new branch there; one whose branch was promoted goes on from
+ * what the promotion left. LangGraph re-runs nodes (retry, resume,
  * time travel); each of them then finds M as the checkpoint left it.
  */
 import { randomUUID } from "node:crypto";
 import type { BaseStore, LangGraphRunnableConfig } from "@langchain/langgraph";
-import { ConfigError } from "../errors.js";
+import { AgeMemError, ConfigError, InputError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
 import { isVersionedStore, type StoreVersion, type VersionedStore } from "../types.js";
 
@@ -43,14 +44,58 @@ export function memoryOf(store: BaseStore, consistency: MemoryConsistency): Memo
     );
   }
   return async (seen, config) => {
-    const prefix = threadPrefix(String(config.configurable?.thread_id ?? ""));
-    const from = seen ?? store.version();
-    if (seen?.branch.startsWith(prefix)) {
-      const own = await store.branch(seen.branch);
-      if (own.version().revision === seen.revision) return own;
+    const prefix = threadPrefix(threadOf(config));
+    const name = `${prefix}${randomUUID().slice(0, 8)}`;
+    if (!seen) return store.fork(name, { from: store.version() });
+    const branch = await openOrPromoted(store, seen.branch);
+    if ("promotedTo" in branch) {
+      // The end of the branch is what was promoted; before it lies a checkpoint that is gone back to.
+      return seen.revision < branch.tip
+        ? store.fork(name, { from: seen })
+        : forkPromoted(store, name, branch.promotedTo);
     }
-    return store.fork(`${prefix}${randomUUID().slice(0, 8)}`, { from });
+    if (seen.branch.startsWith(prefix) && branch.version().revision === seen.revision) return branch;
+    return store.fork(name, { from: seen });
   };
+}
+
+/** A thread without a name would share its branch with all others of that kind. */
+function threadOf({ configurable }: LangGraphRunnableConfig): string {
+  const thread: unknown = configurable?.thread_id;
+  if (typeof thread === "string" || typeof thread === "number") return String(thread);
+  throw new InputError("AGEMEM_INPUT_ARGUMENT", 'memoryConsistency "checkpoint" needs a thread', {
+    remedy: 'Pass it with the run: graph.invoke(input, { configurable: { thread_id: "…" } }).',
+  });
+}
+
+/** Where the changes of a closed branch are, and its own last revision. */
+interface Promoted {
+  promotedTo: StoreVersion;
+  tip: number;
+}
+
+async function openOrPromoted(store: VersionedStore, name: string): Promise<VersionedStore | Promoted> {
+  try {
+    return await store.branch(name);
+  } catch (error) {
+    const { promotedTo, tip } = (AgeMemError.isInstance(error) ? error.details : {}) as Partial<Promoted>;
+    if (!promotedTo || tip === undefined) throw error;
+    return { promotedTo, tip };
+  }
+}
+
+/** From the very state the promotion left, or from the newest where a vacuum took that away. */
+async function forkPromoted(
+  store: VersionedStore,
+  name: string,
+  from: StoreVersion,
+): Promise<VersionedStore> {
+  try {
+    return await store.fork(name, { from });
+  } catch (error) {
+    if (!AgeMemError.isInstance(error) || error.code !== "AGEMEM_STORE_BRANCH") throw error;
+    return (await store.branch(from.branch)).fork(name);
+  }
 }
 
 /**

@@ -14,7 +14,7 @@ export interface BranchRow {
   parent: number | null;
   fork_rev: number;
   created_at: number;
-  /** Null while open; else "discarded" or "promoted". */
+  /** Null while open; else "discarded", or "promoted:" and the revision of the parent that has the branch's changes. */
   closed: string | null;
   /** Lowest revision still readable by `at()`; vacuum raises it. */
   oldest_rev: number;
@@ -68,12 +68,57 @@ export class Branches {
   /** The row of an open branch. Throws `AGEMEM_STORE_BRANCH` when it was discarded or promoted. */
   open(id: number): BranchRow {
     const row = this.#rows.get(id);
-    if (!row || row.closed !== null) {
-      throw branchError(
-        `The branch "${row?.name ?? id}" is ${row?.closed ?? "gone"}`,
-        "Fork again from an open branch.",
-      );
-    }
+    if (!row) throw branchError(`The branch "${id}" is gone`, "Fork again from an open branch.");
+    if (row.closed !== null) throw this.closedError(row);
+    return row;
+  }
+
+  /** The branch last promoted under a name, if none of that name is open. */
+  promoted(name: string): BranchRow | undefined {
+    return this.all().findLast((row) => row.name === name && row.closed?.startsWith("promoted"));
+  }
+
+  /** Where a promoted branch's changes are now: its parent, or where that one's went. Undefined once that is discarded. */
+  destinationOf({ closed, parent }: BranchRow): StoreVersion | undefined {
+    const above = parent === null ? undefined : this.#rows.get(parent);
+    if (!above || !closed?.startsWith("promoted")) return undefined;
+    if (above.closed !== null) return this.destinationOf(above);
+    // Noted since 0.1: without it the newest is the nearest that is known.
+    const revision = Number(closed.split(":")[1] ?? Number.NaN);
+    return { branch: above.name, revision: Number.isNaN(revision) ? this.#tipOf(above) : revision };
+  }
+
+  /** What a caller is told who names a branch that is not open. `details.promotedTo` says where a promoted one went. */
+  closedError(row: BranchRow): StoreError {
+    const promotedTo = this.destinationOf(row);
+    const where = promotedTo ? ` to "${promotedTo.branch}"` : "";
+    return new StoreError(
+      "AGEMEM_STORE_BRANCH",
+      `The branch "${row.name}" is ${row.closed?.split(":")[0]}${where}`,
+      {
+        remedy: promotedTo ? `Go on from "${promotedTo.branch}".` : "Fork again from an open branch.",
+        details: { branch: row.name, ...(promotedTo ? { promotedTo, tip: this.#tipOf(row) } : {}) },
+      },
+    );
+  }
+
+  /** The row of an open branch by name. Throws `AGEMEM_STORE_BRANCH`. */
+  named(name: string): BranchRow {
+    const row = this.byName(name);
+    if (row) return row;
+    const promoted = this.promoted(name);
+    if (promoted) throw this.closedError(promoted);
+    throw branchError(`There is no open branch "${name}"`, "List the branches with branches().");
+  }
+
+  /** The nearest ancestor that is open. Throws `AGEMEM_STORE_BRANCH` for the trunk, which has none. */
+  openAncestor(id: number): BranchRow {
+    let row = this.open(id);
+    do {
+      const above = row.parent === null ? undefined : this.#rows.get(row.parent);
+      if (!above) throw branchError('The branch "main" has no parent to promote to', "Promote forks only.");
+      row = above;
+    } while (row.closed !== null);
     return row;
   }
 
@@ -92,11 +137,13 @@ export class Branches {
     return { levels };
   }
 
-  /** Finds the branch of a version and checks that it can be read. Throws `AGEMEM_STORE_BRANCH`. */
+  /**
+   * Finds the branch of a version and checks that it can be read: an open one, or a promoted one until the next vacuum.
+   * Throws `AGEMEM_STORE_BRANCH`.
+   */
   resolve(version: StoreVersion, newest: number): BranchRow {
     const { branch, revision } = version;
-    const row = this.byName(branch);
-    if (!row) throw branchError(`There is no open branch "${branch}"`, "List the branches with branches().");
+    const row = this.byName(branch) ?? this.promoted(branch) ?? this.named(branch);
     if (!Number.isInteger(revision) || revision < 0 || revision > newest) {
       throw branchError(`Branch "${branch}" has no revision ${revision}`, `Use a revision up to ${newest}.`);
     }
@@ -107,6 +154,14 @@ export class Branches {
       );
     }
     return row;
+  }
+
+  #tipOf({ id, fork_rev }: BranchRow): number {
+    const row = this.db.row<{ rev: number | null }>(
+      "SELECT max(rev) AS rev FROM revisions WHERE branch = ?",
+      id,
+    );
+    return Math.max(row?.rev ?? 0, fork_rev);
   }
 
   #isPinned(branch: number, revision: number): boolean {

@@ -9,7 +9,6 @@ import type { Operation, OperationResults } from "@langchain/langgraph";
 import { StoreError } from "../errors.js";
 import type { PutOptions, StoreVersion, VersionedStore } from "../types.js";
 import { runBatch } from "./batch.js";
-import { branchError } from "./branches.js";
 import { type Durability, openDatabase } from "./database.js";
 import type { StoreIndexOptions } from "./embedder.js";
 import { Engine } from "./engine.js";
@@ -231,17 +230,21 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     return listBranches(this.engine);
   }
 
-  /** A handle of an open branch by name. Throws `AGEMEM_STORE_BRANCH`. */
+  /**
+   * A handle of an open branch by name.
+   *
+   * @throws StoreError `AGEMEM_STORE_BRANCH`; of a branch that was promoted `details.promotedTo` is the version that has
+   * its changes
+   */
   async branch(name: string): Promise<FaissStore> {
     this.#assertOpen();
     this.engine.poll();
-    const row = this.engine.branches.byName(name);
-    if (!row) throw branchError(`There is no open branch "${name}"`, "List the branches with branches().");
-    return new FaissStore(this.engine, row.id);
+    return new FaissStore(this.engine, this.engine.branches.named(name).id);
   }
 
   /**
-   * Writes this branch's net changes onto its parent as one revision, and closes the branch.
+   * Writes this branch's net changes onto its parent as one revision, and closes the branch. Where the parent is closed
+   * by now, its nearest open ancestor gets them, with what this branch saw of the closed ones.
    *
    * @throws StoreError `AGEMEM_STORE_CONFLICT` (the parent changed the same items; nothing was written),
    * `AGEMEM_STORE_BRANCH`

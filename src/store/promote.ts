@@ -1,6 +1,6 @@
 /** Promotion: the net changes of a branch written onto its parent as one revision. */
-import { StoreError } from "../errors.js";
-import { branchError } from "./branches.js";
+import { InputError, StoreError } from "../errors.js";
+import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
 import { toVector } from "./loader.js";
 import { isLive, latestRow, type VersionRow } from "./reader.js";
@@ -33,7 +33,8 @@ export interface PromoteResult {
 /**
  * Writes a branch's net changes onto its parent and closes the branch.
  *
- * @throws StoreError `AGEMEM_STORE_CONFLICT` with `details.conflicts`, `AGEMEM_STORE_BRANCH` (the trunk, closed)
+ * @throws StoreError `AGEMEM_STORE_CONFLICT` with `details.conflicts`, `AGEMEM_STORE_BRANCH` (the trunk, closed);
+ * InputError `AGEMEM_INPUT_ARGUMENT`
  */
 export async function promoteBranch(
   engine: Engine,
@@ -41,18 +42,16 @@ export async function promoteBranch(
   options: PromoteOptions = {},
 ): Promise<PromoteResult> {
   const { onConflict = "fail" } = options;
+  checkConflictAnswer(onConflict);
   const result = await engine.write(
     async () => null,
     () => {
-      const { parent, fork_rev } = engine.branches.open(id);
-      if (parent === null)
-        throw branchError('The branch "main" has no parent to promote to', "Promote forks only.");
-      const { name } = engine.branches.open(parent);
-      const { puts, conflicts } = netChanges(engine, id, parent, fork_rev, onConflict);
+      const { id: parent, name } = engine.branches.openAncestor(id);
+      const { puts, conflicts } = netChanges(engine, id, parent, onConflict);
       if (conflicts.length > 0 && onConflict === "fail") throw conflictError(conflicts);
       const rows = writePuts(engine, parent, puts);
-      engine.db.run("UPDATE branches SET closed = 'promoted' WHERE id = ?", id);
       const revision = rows[0]?.rev ?? engine.revisionOf(parent);
+      engine.db.run("UPDATE branches SET closed = ? WHERE id = ?", `promoted:${revision}`, id);
       return {
         result: { branch: name, revision, applied: rows.length, conflicts },
         rows: rows as WrittenRow[],
@@ -63,23 +62,28 @@ export async function promoteBranch(
   return result;
 }
 
+/** Any other word would be taken for "keep", and changes left out without a sign. */
+function checkConflictAnswer(onConflict: string): void {
+  if (["fail", "keep", "overwrite"].includes(onConflict)) return;
+  throw new InputError("AGEMEM_INPUT_ARGUMENT", `onConflict is "${onConflict}"; nothing was promoted`, {
+    remedy: 'Give "fail", "keep" or "overwrite".',
+  });
+}
+
 function netChanges(
   engine: Engine,
   id: number,
   parent: number,
-  forkRev: number,
   onConflict: string,
 ): { puts: PreparedPut[]; conflicts: PromoteConflict[] } {
   const puts: PreparedPut[] = [];
   const conflicts: PromoteConflict[] = [];
-  const base = engine.branches.view(parent, forkRev);
+  const view = engine.branches.view(id);
+  const depth = view.levels.findIndex(({ branch }) => branch === parent);
+  const base = engine.branches.view(parent, view.levels[depth]?.limit);
   const current = engine.branches.view(parent);
-  const changed = engine.db.rows<{ item: number }>(
-    "SELECT item FROM versions WHERE branch = ? AND end_rev IS NULL ORDER BY id",
-    id,
-  );
-  for (const { item } of changed) {
-    const mine = latestRow(engine, engine.branches.view(id), item) as VersionRow;
+  for (const mine of changedRows(engine, view, depth)) {
+    const { item } = mine;
     const before = latestRow(engine, base, item);
     const theirs = latestRow(engine, current, item);
     // Made and removed again on the branch: nothing to carry over.
@@ -91,6 +95,22 @@ function netChanges(
     puts.push(asPut(engine, mine));
   }
   return { puts, conflicts };
+}
+
+/** The state of each item that a view has of its first levels, oldest first. */
+function changedRows(engine: Engine, view: View, depth: number): VersionRow[] {
+  const items = view.levels
+    .slice(0, depth)
+    .flatMap(({ branch, limit }) =>
+      engine.db.rows<{ item: number }>(
+        "SELECT DISTINCT item FROM versions WHERE branch = ? AND rev <= ?",
+        branch,
+        limit,
+      ),
+    );
+  const unique = new Set(items.map(({ item }) => item));
+  const rows = [...unique].map((item) => latestRow(engine, view, item) as VersionRow);
+  return rows.sort((a, b) => a.id - b.id);
 }
 
 function isSame(a: VersionRow | undefined, b: VersionRow): boolean {

@@ -154,10 +154,15 @@ function removeRow(engine: Engine, id: number): void {
   db.run("DELETE FROM versions WHERE id = ?", id);
 }
 
-/** Closed branches without rows and without children are forgotten, so that lists stay short. */
+/**
+ * Closed branches without rows and without children are forgotten, so that lists stay short; promoted ones stay, because
+ * a thread that comes back to one must learn where it went. What a closed one held cannot be read under its name any more.
+ */
 function dropClosedBranches(engine: Engine): void {
+  const beyond = engine.newestRevision() + 1;
+  engine.db.run("UPDATE branches SET oldest_rev = ? WHERE closed IS NOT NULL", beyond);
   engine.db.run(
-    `DELETE FROM branches WHERE closed IS NOT NULL AND id NOT IN (SELECT branch FROM versions)
+    `DELETE FROM branches WHERE closed = 'discarded' AND id NOT IN (SELECT branch FROM versions)
      AND id NOT IN (SELECT parent FROM branches WHERE parent IS NOT NULL)`,
   );
 }

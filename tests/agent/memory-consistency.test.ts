@@ -149,3 +149,104 @@ describe('memoryConsistency "checkpoint"', () => {
     );
   });
 });
+
+describe("a thread whose branch was promoted", () => {
+  const open = async (name: string | undefined) => store.branch(name as string);
+  const branchOf = ({ ltmVersion }: Result) => ltmVersion?.branch as string;
+
+  it("goes on from the promoted state, once and again, also after a vacuum", async () => {
+    const agent = make([
+      add("Ada lives in Oslo."),
+      "Noted.",
+      add("Ada plays chess."),
+      "Noted.",
+      add("Ada likes fish."),
+      "Noted.",
+    ]);
+    const first = await agent.invoke(says("1"), ada("t"));
+    await (await open(branchOf(first))).promote();
+    await store.put(["memories", "ada"], "m9", { content: "Of another thread." }, ["content"]);
+
+    const second = await agent.invoke(says("2"), ada("t"));
+    expect(branchOf(second)).not.toBe(branchOf(first));
+    expect(await memoriesOf(second)).toEqual(["Ada is 36.", "Ada lives in Oslo.", "Ada plays chess."]);
+    const result = await (await open(branchOf(second))).promote();
+    expect(result).toMatchObject({ branch: "main", conflicts: [] });
+    await store.vacuum();
+
+    const third = await agent.invoke(says("3"), ada("t"));
+    expect((await memoriesOf(third)).sort()).toEqual([
+      "Ada is 36.",
+      "Ada likes fish.",
+      "Ada lives in Oslo.",
+      "Ada plays chess.",
+      "Of another thread.",
+    ]);
+  });
+
+  it("goes back to a checkpoint before the promotion, and what it does there can be promoted too", async () => {
+    const agent = make([
+      add("Ada lives in Oslo."),
+      "Noted.",
+      add("Ada plays chess."),
+      "Noted.",
+      add("Ada likes fish."),
+      "Noted.",
+    ]);
+    await agent.invoke(says("1"), ada("t"));
+    const then = await agent.getState(ada("t"));
+    const last = await agent.invoke(says("2"), ada("t"));
+    await (await open(branchOf(last))).promote();
+    const past = await agent.invoke(says("3"), { ...then.config, context: { user_id: "ada" } });
+    expect(await memoriesOf(past)).toEqual(["Ada is 36.", "Ada lives in Oslo.", "Ada likes fish."]);
+    expect(await (await open(branchOf(past))).promote()).toMatchObject({ branch: "main", conflicts: [] });
+    expect(await contents(store)).toEqual([
+      "Ada is 36.",
+      "Ada lives in Oslo.",
+      "Ada plays chess.",
+      "Ada likes fish.",
+    ]);
+  });
+
+  it("takes its copies along", async () => {
+    const agent = make([add("Ada lives in Oslo."), "Noted.", add("Ada plays chess."), "Noted."]);
+    const first = await agent.invoke(says("1"), ada("t1"));
+    await agent.updateState(ada("t2"), (await agent.getState(ada("t1"))).values, "answer");
+    await (await open(branchOf(first))).promote();
+    const copy = await agent.invoke(says("2"), ada("t2"));
+    expect(await memoriesOf(copy)).toEqual(["Ada is 36.", "Ada lives in Oslo.", "Ada plays chess."]);
+  });
+
+  it("says so when the promoted state is gone for good: its parent was discarded", async () => {
+    const parent = await store.fork("draft");
+    const agent = make([add("Ada lives in Oslo."), "Noted.", "Hm."], { store: parent });
+    const first = await agent.invoke(says("1"), ada("t"));
+    await (await open(branchOf(first))).promote();
+    await parent.discard();
+    await store.vacuum();
+    await expect(agent.invoke(says("2"), ada("t"))).rejects.toMatchObject({ code: "AGEMEM_STORE_BRANCH" });
+  });
+});
+
+describe("promote", () => {
+  it("refuses an answer to conflicts that it does not know, and changes nothing", async () => {
+    const fork = await store.fork("trial");
+    await fork.put(["memories", "ada"], "m0", { content: "Ada is 37." }, ["content"]);
+    await store.put(["memories", "ada"], "m0", { content: "Ada is 38." }, ["content"]);
+    await expect(fork.promote({ onConflict: "Overwrite" as never })).rejects.toMatchObject({
+      code: "AGEMEM_INPUT_ARGUMENT",
+    });
+    expect((await fork.get(["memories", "ada"], "m0"))?.value.content).toBe("Ada is 37.");
+    expect(await contents(store)).toEqual(["Ada is 38."]);
+  });
+
+  it("reaches the nearest open ancestor, with what the closed ones between had", async () => {
+    const outer = await store.fork("outer");
+    await outer.put(["memories", "ada"], "m1", { content: "Outer." }, ["content"]);
+    const inner = await outer.fork("inner");
+    await inner.put(["memories", "ada"], "m2", { content: "Inner." }, ["content"]);
+    await outer.discard();
+    expect(await inner.promote()).toMatchObject({ branch: "main", applied: 2 });
+    expect(await contents(store)).toEqual(["Ada is 36.", "Outer.", "Inner."]);
+  });
+});
