@@ -131,7 +131,12 @@ function promptOf(shown: BaseMessage[], framed: SystemMessage, lastLine: (rest: 
   const own = framed.concat(`\n\n${lastLine(messages)}`);
   return {
     messages,
-    systemMessage: developer.reduce((sum, message) => sum.concat("\n\n").concat(message), own),
+    systemMessage: developer.reduce(
+      // Anthropic refuses a text block of white space alone.
+      (sum, { content }) =>
+        sum.concat(typeof content === "string" ? `\n\n${content}` : new SystemMessage({ content })),
+      own,
+    ),
   };
 }
 

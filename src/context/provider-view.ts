@@ -61,19 +61,29 @@ function assistantForm(message: AIMessage, unreadable: Set<string>): BaseMessage
   const calls = sentCalls(message, unreadable);
   if (calls.length === 0 && isSilent(message.content)) return [];
   const own = message.tool_calls ?? [];
-  const asIs = calls.length === own.length && calls.every((call, i) => call === own[i]);
+  const asIs =
+    calls.length === own.length && calls.every((call, i) => call === own[i]) && !hasOtherCalls(message);
   if (asIs && !hasBlankText(message.content)) return [message];
   const spokenContent = spoken(message.content);
   const content = asIs ? spokenContent : withCallsOf(calls, spokenContent);
   return [rewritten(message, { content, tool_calls: calls, invalid_tool_calls: [] })];
 }
 
-/** Anthropic's models name the calls in the content too. */
+/** Whether the content names calls that are not the message's, or one twice. */
+function hasOtherCalls({ content, tool_calls = [] }: AIMessage): boolean {
+  if (typeof content === "string") return false;
+  const named = (content as ContentBlock[]).filter(isCallBlock).map(({ id }) => id);
+  return new Set(named).size < named.length || named.some((id) => !tool_calls.some((call) => call.id === id));
+}
+
+/** Anthropic's models name the calls in the content too: each once, with the arguments that are sent. */
 function withCallsOf(calls: readonly Call[], content: string | ContentBlock[]): string | ContentBlock[] {
   if (typeof content === "string") return content;
+  const left = new Map(calls.map((call) => [call.id, call]));
   const blocks = content.flatMap((block) => {
     if (!isCallBlock(block)) return [block];
-    const call = calls.find(({ id }) => id === block.id);
+    const call = left.get(block.id as string);
+    left.delete(block.id as string);
     return call ? [{ ...block, input: call.args }] : [];
   });
   return blocks.length > 0 ? blocks : "";
@@ -83,7 +93,7 @@ type Call = NonNullable<AIMessage["tool_calls"]>[number];
 
 /**
  * The calls as they are sent: those that could not be read have no arguments, and are answered. A call that not even
- * has a name and an id cannot be answered, and is left out.
+ * has a name and an id cannot be answered, and is left out; so is a second of one id.
  */
 function sentCalls(message: AIMessage, unreadable: Set<string>): Call[] {
   const own = message.tool_calls ?? [];
@@ -94,7 +104,11 @@ function sentCalls(message: AIMessage, unreadable: Set<string>): Call[] {
     unreadable.add(id);
     return [{ type: "tool_call", id, name, args: {} }];
   });
-  return [...own.map((call) => (isRecord(call.args) ? call : { ...call, args: {} })), ...lost];
+  const sent = new Map<string | undefined, Call>();
+  for (const call of [...own, ...lost]) {
+    if (call.id && !sent.has(call.id)) sent.set(call.id, isRecord(call.args) ? call : { ...call, args: {} });
+  }
+  return [...sent.values()];
 }
 
 /** Anthropic wants ids to be unique in the whole request; some servers count from 0 in each response. */
