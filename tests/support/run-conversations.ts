@@ -41,19 +41,23 @@ function child(from: number, take: (report: ConversationReport) => void): Promis
   });
 }
 
+function brokenIn({ failures, violations }: ConversationReport): string[] {
+  return [...failures, ...violations.openai, ...violations.anthropic];
+}
+
 async function main(): Promise<void> {
   let total = NO_REPORT();
   let told = 0;
   const take = (report: ConversationReport) => {
     total = addReports(total, report);
+    for (const each of brokenIn(report).slice(0, 20)) process.stdout.write(`${each}\n`);
     if (total.conversations < told + 1000) return;
     told = total.conversations;
     process.stdout.write(`${describeReport(total)}\n`);
   };
   await Promise.all(Array.from({ length: processes }, (_, from) => child(from, take)));
-  const broken = [...total.failures, ...total.violations.openai, ...total.violations.anthropic];
-  process.stdout.write(`${[...broken.slice(0, 50), describeReport(total)].join("\n")}\n`);
-  process.exitCode = broken.length > 0 || total.conversations < count ? 1 : 0;
+  process.stdout.write(`${describeReport(total)}\n`);
+  process.exitCode = brokenIn(total).length > 0 || total.conversations < count ? 1 : 0;
 }
 
 await (part === undefined ? main() : play(part));
