@@ -8,6 +8,8 @@
  * Codes are API: they do not change within a major version; messages may.
  */
 
+import { stripEnd } from "./lib/text.js";
+
 /** Every code with its meaning. The order is the order of the README table. */
 export const ERROR_CODES = {
   AGEMEM_INPUT_FILE: "An input file is missing or cannot be read.",
@@ -22,6 +24,8 @@ export const ERROR_CODES = {
   AGEMEM_MEMORY_LIMIT: "A limit on the size or number of memories, or on operations per run, is reached.",
   AGEMEM_EDIT_NOT_FOUND: "No archived context edit with this id exists for the thread.",
   AGEMEM_EDIT_EMPTY: "A summary or filter found nothing it may remove.",
+  AGEMEM_CONTEXT_FULL:
+    "The prompt is above its budget and no summary can make room; told by the overflow guard.",
   AGEMEM_EDIT_BUSY: "Another call of the same response edits the context at the same time.",
   AGEMEM_OPERATION_REJECTED: "A person was asked about the operation and said no.",
   AGEMEM_STORE_PATH: "The store's directory cannot be created, read or written.",
@@ -98,7 +102,7 @@ export class AgeMemError extends Error {
 
   /** `CODE: message. Remedy` on one line, as the CLI prints it. */
   toLine(): string {
-    const text = this.remedy ? `${this.message.replace(/[.\s]*$/, ".")} ${this.remedy}` : this.message;
+    const text = this.remedy ? `${stripEnd(this.message, /[.\s]/)}. ${this.remedy}` : this.message;
     return `${this.code}: ${text.replace(/\s+/g, " ")}`;
   }
 }

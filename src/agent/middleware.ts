@@ -10,7 +10,7 @@ import type { StructuredToolInterface } from "@langchain/core/tools";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { Command, getConfig, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import type { AgentMiddleware } from "langchain";
-import { promptLimit } from "../context/budget.js";
+import { type ContextBudget, promptLimit } from "../context/budget.js";
 import { providerView } from "../context/provider-view.js";
 import { tokenCounter } from "../models/tokens.js";
 import { budgetLine, memoryGuide, type PromptVariant } from "../prompts.js";
@@ -101,7 +101,7 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
       const reduced = await guard({ ...kit, summarizerOf: () => summarizer }, request, size, overhead);
       const shown = reduced?.messages ?? request.messages;
       const { messages, systemMessage } = promptOf(shown, framed, (rest) =>
-        budgetLine(tokensOf(rest, counter) + overhead, size.maxTokens),
+        budgetLine(tokensOf(rest, counter) + overhead, size.budget.maxTokens),
       );
       const model = withoutTracedContext(request.model);
       let given: unknown;
@@ -142,7 +142,7 @@ function promptOf(shown: BaseMessage[], framed: SystemMessage, lastLine: (rest: 
 
 /** What the guard goes by, for a model. */
 interface Sizes {
-  maxTokens: number;
+  budget: ContextBudget;
   conditions: ContextSize[];
   keep: KeepSize;
 }
@@ -157,7 +157,7 @@ function sizesOf({ budget, trigger, keep = { fraction: 0.5 } }: AgeMemMiddleware
     if (size) return size;
     const own = budgetFor(budget, model);
     const conditions = given ?? [{ tokens: promptLimit(own) }];
-    const made = { maxTokens: own.maxTokens, conditions, keep: kept };
+    const made = { budget: own, conditions, keep: kept };
     known.set(model, made);
     return made;
   };
@@ -167,20 +167,22 @@ function sizesOf({ budget, trigger, keep = { fraction: 0.5 } }: AgeMemMiddleware
 async function guard(
   kit: MemoryToolkit,
   { messages, state, runtime }: ModelRequest,
-  { conditions, keep, maxTokens }: Sizes,
+  { conditions, keep, budget }: Sizes,
   overhead: number,
 ): Promise<ReducedContext | undefined> {
   const tokens = tokensOf(messages, kit.counter) + overhead;
-  if (!isReached(conditions, { tokens, messages: messages.length }, maxTokens)) return undefined;
-  const kept = newestWithin(messages, keep, (message) => kit.counter.countMessage(message), maxTokens);
+  if (!isReached(conditions, { tokens, messages: messages.length }, budget.maxTokens)) return undefined;
+  const kept = newestWithin(messages, keep, (message) => kit.counter.countMessage(message), budget.maxTokens);
   const keepIds = kept.map((message) => message.id as string);
   const run = { ...getConfig(), context: runtime.context } as LangGraphRunnableConfig;
   const { contextFacts = {} } = state;
-  const reduced = await reduceOverflow(kit, { messages, contextFacts }, overhead, run, { keepIds });
-  if (!reduced) return undefined;
-  runtime.writer?.({ event: MEMORY_EVENT, ...reduced.outcome });
-  await dispatchCustomEvent(MEMORY_EVENT, reduced.outcome, run);
-  return reduced;
+  const done = await reduceOverflow({ ...kit, budget }, { messages, contextFacts }, overhead, run, {
+    keepIds,
+  });
+  if (!done) return undefined;
+  runtime.writer?.({ event: MEMORY_EVENT, ...done.outcome });
+  await dispatchCustomEvent(MEMORY_EVENT, done.outcome, run);
+  return done.reduced;
 }
 
 /**

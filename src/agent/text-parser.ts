@@ -7,6 +7,8 @@
  * else is an error with a reason. Never throws.
  */
 
+import { withoutFence } from "../lib/text.js";
+
 /** A tool call as written by the model. */
 export interface ParsedCall {
   name: string;
@@ -74,13 +76,9 @@ function closingTag(text: string, tag: Tag, start: number): number {
 }
 
 function parseCalls(body: string): ParsedCall[] | string {
-  const json = body
-    .trim()
-    .replace(/^```(?:json)?\s*/i, "")
-    .replace(/\s*```$/, "");
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = JSON.parse(withoutFence(body));
   } catch {
     return "<tool_call> does not hold a JSON array";
   }

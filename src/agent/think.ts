@@ -79,7 +79,7 @@ interface Guarded {
   tokens: number;
   edited: boolean;
   overflowed: boolean;
-  /** Of the emergency summary. */
+  /** Of the emergency summary, or why there is none. */
   outcome?: MemoryOpOutcome;
 }
 
@@ -99,12 +99,14 @@ async function guard(
   const limit = parts.overflow === "record" ? budget.maxTokens : promptLimit(budget);
   if (tokens <= limit) return { ...whole, overflowed: false };
   if (parts.overflow === "record") return { ...whole, overflowed: true };
-  const reduced = await reduceOverflow(kit, { ...state, contextFacts: counted.facts }, overhead, config);
-  if (!reduced) return { ...whole, overflowed: true };
-  const { messages, outcome } = reduced;
+  const done = await reduceOverflow(kit, { ...state, contextFacts: counted.facts }, overhead, config);
+  if (!done) return { ...whole, overflowed: true };
+  const { outcome, reduced } = done;
   config.writer?.({ event: MEMORY_EVENT, ...outcome });
   await dispatchCustomEvent(MEMORY_EVENT, outcome, config);
+  if (!reduced) return { ...whole, overflowed: true, outcome };
   const facts = { ...counted.update, ...reduced.facts };
+  const { messages } = reduced;
   return { messages, facts, tokens: outcome.tokensAfter, edited: true, overflowed: true, outcome };
 }
 

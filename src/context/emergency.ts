@@ -6,8 +6,8 @@
 import type { BaseMessage } from "@langchain/core/messages";
 import type { MessageFacts, TokenCounter } from "../types.js";
 import { type ContextBudget, countMessages, promptLimit } from "./budget.js";
-import { idOf, isSummary } from "./messages.js";
-import { atomicUnits, protectedIds, splitRounds } from "./rounds.js";
+import { idOf, isSummary, newestUserMessage } from "./messages.js";
+import { atomicUnits, protectedIds, runningExchange, splitRounds } from "./rounds.js";
 import { makeSummaryPlan, type SummaryPlan } from "./summary.js";
 
 export interface EmergencyOptions {
@@ -23,10 +23,19 @@ export interface EmergencyOptions {
   summaryTokens?: number;
 }
 
+/** Fewer tokens are not worth a summary: it would hardly be shorter. */
+const LEAST = 64;
+/** What may go is summarised from this share of the limit on, where the rest alone is above it. */
+const WORTHWHILE = 0.25;
+
 /**
- * Undefined while the prompt fits its limit, or when nothing may go. Otherwise the oldest rounds, and within the
- * current round the oldest messages, until the prompt would come down to the target; all that may go when that is
- * not enough (one message fills the window).
+ * Undefined while the prompt fits its limit, or when a summary would not help. Otherwise the oldest rounds, and within
+ * the current round the oldest messages, until the prompt would come down to the target; all that may go when that is
+ * not enough.
+ *
+ * The exchange in progress always stays: its results have not been read. Where what stays is above the limit by itself
+ * (a long user message, many tools), no summary makes the prompt fit; then the rest is only kept from growing, and is
+ * summarised when it has reached a quarter of the limit.
  *
  * @throws RangeError when the budget leaves nothing for the prompt
  */
@@ -40,10 +49,47 @@ export function emergencyPlan(
   if (now <= limit) return undefined;
   const allowance = options.summaryTokens ?? Math.min(1024, Math.floor(limit / 8));
   const excess = now + allowance - limit * (options.target ?? 0.7);
-  const ids = oldest(messages, facts, excess, protectedIds(messages, options.protectIds));
+  const kept = staying(messages, options.protectIds);
+  const ids = oldest(messages, facts, excess, kept);
   const going = messages.filter((message) => ids.has(idOf(message)));
   if (going.length === 0 || (going.length === 1 && isSummary(going[0] as BaseMessage))) return undefined;
+  const freed = going.reduce((sum, message) => sum + (facts[idOf(message)]?.tokens ?? 0), 0);
+  const fits = now - freed + allowance <= limit;
+  if (freed <= Math.min(LEAST, allowance) || (!fits && freed < limit * WORTHWHILE)) return undefined;
   return makeSummaryPlan(messages, ids, { kind: "rounds", n: splitRounds(going).length });
+}
+
+function staying(messages: readonly BaseMessage[], protectIds: Iterable<string> = []): Set<string> {
+  return protectedIds(messages, [...protectIds, ...runningExchange(messages)]);
+}
+
+/** Tokens of what no summary takes out, by what they are for. */
+export interface FixedTokens {
+  overhead: number;
+  user: number;
+  exchange: number;
+  /** Other messages that stay: system messages, those that may not be archived. */
+  other: number;
+  total: number;
+}
+
+/** What the prompt holds beside what {@link emergencyPlan} may take out. */
+export function fixedTokens(
+  messages: readonly BaseMessage[],
+  options: Pick<EmergencyOptions, "facts" | "counter" | "overheadTokens" | "protectIds">,
+): FixedTokens {
+  const { facts } = countMessages(messages, options.facts, options.counter);
+  const kept = staying(messages, options.protectIds);
+  const running = runningExchange(messages);
+  const newest = newestUserMessage(messages);
+  const fixed = { overhead: options.overheadTokens ?? 0, user: 0, exchange: 0, other: 0 };
+  for (const message of messages) {
+    const id = idOf(message);
+    if (!kept.has(id)) continue;
+    const part = message === newest ? "user" : running.has(id) ? "exchange" : "other";
+    fixed[part] += facts[id]?.tokens ?? 0;
+  }
+  return { ...fixed, total: fixed.overhead + fixed.user + fixed.exchange + fixed.other };
 }
 
 /** Whole rounds, oldest first, but the last one unit by unit: its newest work is what the agent is at. */

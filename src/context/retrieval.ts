@@ -81,7 +81,10 @@ const MEMORY = /<memory ((?:[\w-]+="[^"<>]*"\s*)*)(?:\/>|>([^<]*)<\/memory>)/g;
 export function parseMemories(text: string): ShownMemory[] {
   return [...text.matchAll(MEMORY)].map((match) => {
     const attributes = new Map(
-      [...(match[1] ?? "").matchAll(/([\w-]+)="([^"]*)"/g)].map((m) => [m[1], unescapeXml(m[2] ?? "")]),
+      [...(match[1] ?? "").matchAll(/(?<![\w-])([\w-]+)="([^"]*)"/g)].map((m) => [
+        m[1],
+        unescapeXml(m[2] ?? ""),
+      ]),
     );
     const score = attributes.get("score");
     return {

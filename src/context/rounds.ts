@@ -92,6 +92,16 @@ export function atomicUnits(messages: readonly BaseMessage[]): Unit[] {
 }
 
 /**
+ * Ids of the exchange that is being worked on: the newest assistant message that calls, when nothing was said after it,
+ * with all that follows. Its results have not been read yet.
+ */
+export function runningExchange(messages: readonly BaseMessage[]): Set<string> {
+  const start = messages.findLastIndex((message) => message.type === "ai");
+  const calls = start >= 0 && callsOf(messages[start] as BaseMessage).length > 0;
+  return new Set(calls ? messages.slice(start).map(idOf) : []);
+}
+
+/**
  * Ids no edit may remove: system messages, the newest user message, the call in flight with its answers so far,
  * and the caller's own, each with the whole of its unit. Without any user message the last unit is kept, so that
  * a history never becomes empty.

@@ -6,6 +6,7 @@
  */
 import { AgeMemError, ModelError, messageOf } from "../errors.js";
 import { redactor, secretsOf } from "../lib/redaction.js";
+import { collapseSpace } from "../lib/text.js";
 
 /** Where the failing call went; goes into message and details. */
 export interface ModelErrorContext {
@@ -159,10 +160,8 @@ function cleanCopy(error: unknown, hide: (text: string) => string): Error {
 }
 
 function shorten(text: string): string {
-  const line = text
-    .replace(/\s*Troubleshooting URL:.*$/s, "")
-    .replace(/\s+/g, " ")
-    .trim();
+  const hint = text.indexOf("Troubleshooting URL:");
+  const line = collapseSpace(hint < 0 ? text : text.slice(0, hint));
   return line.length > 300 ? `${line.slice(0, 299)}…` : line;
 }
 

@@ -19,6 +19,7 @@ import type { Runnable } from "@langchain/core/runnables";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { sha256, shortHash } from "../lib/hash.js";
 import { createRandom } from "../lib/random.js";
+import { spacedWords } from "../lib/text.js";
 import { type Action, OFFLINE_MARK } from "./offline/action.js";
 import { habitsOf } from "./offline/habits.js";
 import { decide } from "./offline/policy-rules.js";
@@ -104,7 +105,7 @@ export class OfflinePolicy extends BaseChatModel<OfflinePolicyCallOptions, AIMes
     runManager?: CallbackManagerForLLMRun,
   ): AsyncGenerator<ChatGenerationChunk> {
     const message = this.respond(messages, options);
-    for (const text of message.text.match(/\s*\S+\s*$|\s*\S+/g) ?? []) {
+    for (const text of spacedWords(message.text)) {
       options.signal?.throwIfAborted();
       const chunk = new ChatGenerationChunk({ text, message: new AIMessageChunk({ content: text }) });
       yield chunk;

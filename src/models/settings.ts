@@ -1,5 +1,6 @@
 /** Reading model settings from the environment: what is set, what is valid. Pure. */
 import { ConfigError } from "../errors.js";
+import { stripEnd } from "../lib/text.js";
 
 /** Variables as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -36,7 +37,7 @@ export function endpoint(env: Environment): Endpoint {
       details: { variables: ["OPENAI_API_KEY", "OPENAI_BASE_URL"] },
     });
   }
-  return { baseURL: baseURL?.replace(/\/+$/, ""), apiKey: apiKey ?? NO_KEY };
+  return { baseURL: baseURL === undefined ? undefined : stripEnd(baseURL, /\//), apiKey: apiKey ?? NO_KEY };
 }
 
 function checkUrl(text: string): void {

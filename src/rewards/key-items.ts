@@ -1,6 +1,7 @@
 /** K_q: what a query names, so that a check can tell whether the context still holds it. Pure. */
 import nlp from "compromise";
 import { BoundedMap } from "../lib/bounded-map.js";
+import { stripEnd, stripStart } from "../lib/text.js";
 
 /** Words that begin questions with a capital and name nothing. */
 const QUESTION_WORDS = new Set(
@@ -68,10 +69,8 @@ function dropQuestionWord(run: string): string {
 }
 
 function trimItem(item: string): string {
-  return item
-    .trim()
-    .replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, "")
-    .replace(/['’]s?$/u, "");
+  const around = /[^\p{L}\p{N}]/u;
+  return stripEnd(stripStart(item, around), around).replace(/['’]s?$/u, "");
 }
 
 /** Whether an item is a run of whole words of a longer one. */

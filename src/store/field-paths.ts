@@ -77,9 +77,30 @@ function follow(value: unknown, steps: readonly Step[], at: number): unknown[] {
   }
 }
 
+/** `{…}` and `[…]` whole, and what stands between dots; a bracket that is not closed is skipped. In one pass. */
+function tokensOf(path: string): string[] {
+  const tokens: string[] = [];
+  const last = { "{": path.lastIndexOf("}"), "[": path.lastIndexOf("]") };
+  for (let at = 0; at < path.length; ) {
+    const char = path.charAt(at);
+    if (char === "{" || char === "[") {
+      const close = at < last[char] ? path.indexOf(char === "{" ? "}" : "]", at) : at - 1;
+      if (close > at) tokens.push(path.slice(at, close + 1));
+      at = Math.max(at, close) + 1;
+    } else if (char === ".") {
+      at++;
+    } else {
+      const start = at;
+      while (at < path.length && !".[{".includes(path.charAt(at))) at++;
+      tokens.push(path.slice(start, at));
+    }
+  }
+  return tokens;
+}
+
 function parsePath(path: string): Step[] {
   const steps: Step[] = [];
-  for (const token of path.match(/\{[^}]*\}|\[[^\]]*\]|[^.[{]+/g) ?? []) {
+  for (const token of tokensOf(path)) {
     if (token.startsWith("{")) {
       steps.push({
         kind: "any",

@@ -112,7 +112,7 @@ function play(script: readonly ServerReply[]): ServerHandler {
 }
 
 async function serve(incoming: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
-  const path = (incoming.url ?? "/").replace(/\?.*$/, "");
+  const path = (incoming.url ?? "/").split("?", 1)[0] ?? "/";
   const body = await readBody(incoming);
   context.requests.push({ method: incoming.method ?? "GET", path, headers: incoming.headers, body });
   const route = `${incoming.method} ${path}`;

@@ -5,6 +5,7 @@
  * belong to which text, not a real vocabulary.
  */
 import { sha256 } from "../lib/hash.js";
+import { spacedWords } from "../lib/text.js";
 
 /** One generated token as the server reports it. */
 export interface WireToken {
@@ -44,7 +45,7 @@ export interface WireRequest {
 
 /** Splits text into tokens with stable ids and log-probabilities below 0. */
 export function wireTokens(text: string): WireToken[] {
-  return (text.match(/\s*\S+|\s+$/g) ?? []).map((piece, i) => ({
+  return spacedWords(text).map((piece, i) => ({
     text: piece,
     id: Number.parseInt(sha256(piece).slice(0, 4), 16),
     logprob: -0.05 * ((i % 5) + 1),

@@ -14,6 +14,7 @@ import { AIMessage, AIMessageChunk, type BaseMessage } from "@langchain/core/mes
 import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
 import type { Runnable } from "@langchain/core/runnables";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
+import { spacedWords } from "../lib/text.js";
 import type { ToolSchema } from "../types.js";
 
 /** A tool call of a script; `id` defaults to "call_N", counted over the script. */
@@ -163,8 +164,7 @@ export class ScriptedChatModel extends BaseChatModel<ScriptedCallOptions> {
 /** Words one by one, then each tool call, then what belongs to the whole message. */
 function toChunks(message: AIMessage): ChatGenerationChunk[] {
   const { id, name, additional_kwargs, response_metadata, usage_metadata } = message;
-  const parts =
-    typeof message.content === "string" ? (message.content.match(/\s*\S+\s*$|\s*\S+/g) ?? []) : [];
+  const parts = typeof message.content === "string" ? spacedWords(message.content) : [];
   const chunks = parts.map((content) => new AIMessageChunk({ content, id }));
   if (typeof message.content !== "string") chunks.push(new AIMessageChunk({ content: message.content, id }));
   (message.tool_calls ?? []).forEach((call, index) => {

@@ -8,7 +8,7 @@ import { InputError } from "../errors.js";
 import { editDistance } from "../lib/check-options.js";
 import { escapeXml } from "../lib/escaping.js";
 import { shortHash } from "../lib/hash.js";
-import { collapseSpace, truncate } from "../lib/text.js";
+import { collapseSpace, stripEnd, truncate } from "../lib/text.js";
 import type { MemoryValue, PutOptions } from "../types.js";
 import { isVersionedStore } from "../types.js";
 import { deletedBefore, deleteNoted } from "./deletions.js";
@@ -171,5 +171,5 @@ export function isExact(a: readonly string[], b: readonly string[]): boolean {
 }
 
 function normalise(text: string): string {
-  return collapseSpace(text.normalize("NFKC").toLowerCase()).replace(/[\s.!]+$/, "");
+  return stripEnd(collapseSpace(text.normalize("NFKC").toLowerCase()), /[\s.!]/);
 }

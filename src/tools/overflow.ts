@@ -6,28 +6,34 @@
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
-import type { FactsUpdate } from "../context/budget.js";
+import { countMessages, type FactsUpdate, promptLimit } from "../context/budget.js";
 import type { ContextEdit } from "../context/edit.js";
-import { emergencyPlan } from "../context/emergency.js";
-import { AgeMemError } from "../errors.js";
+import { emergencyPlan, type FixedTokens, fixedTokens } from "../context/emergency.js";
+import { AgeMemError, InputError } from "../errors.js";
 import { type MemoryOpOutcome, type MessageFacts, OVERFLOW_CALL_ID } from "../types.js";
 import { noteOperations } from "./limits.js";
 import { contextOf } from "./operation-context.js";
-import { runSummary } from "./short-term.js";
+import { runSummary, spentOn } from "./short-term.js";
 import type { MemoryToolkit } from "./toolkit.js";
 
-/** What the guard left: the shorter context, and what it did. */
+/** What the guard did: `reduced` is the shorter context; without it the outcome says why there is none. */
+export interface GuardReport {
+  outcome: MemoryOpOutcome;
+  reduced?: ReducedContext;
+}
+
+/** The shorter context. */
 export interface ReducedContext {
   messages: BaseMessage[];
   facts: FactsUpdate;
   /** The edit, for an update that touches only what it names (`targetedUpdate`). */
   edit: ContextEdit;
-  outcome: MemoryOpOutcome;
 }
 
 /**
- * Summarises the oldest rounds until the context fits. Undefined when it fits already, nothing may be taken out (one
- * message fills the window) or the summariser fails: the context then stays whole, and the provider decides.
+ * Summarises the oldest rounds until the context fits. Undefined when it fits already. When no summary can make room,
+ * or none could be written, the context stays whole, the provider decides, and the outcome says so
+ * (`AGEMEM_CONTEXT_FULL`, `AGEMEM_SUMMARY_FAILED`).
  *
  * @param all summarise all but `keepIds`, whether the context fits or not, by an edit that others may be applied beside
  */
@@ -37,42 +43,80 @@ export async function reduceOverflow(
   overheadTokens: number,
   config: LangGraphRunnableConfig,
   all?: { keepIds: Iterable<string> },
-): Promise<ReducedContext | undefined> {
+): Promise<GuardReport | undefined> {
   const started = kit.now();
   const run = { ...config, state: { ...state, contextOverhead: overheadTokens } };
   const context = { ...contextOf(kit, run, { callId: OVERFLOW_CALL_ID }), parallel: all !== undefined };
-  const plan = emergencyPlan(state.messages, {
-    facts: state.contextFacts,
-    counter: kit.counter,
-    ...(all
-      ? { budget: { maxTokens: 1, responseTokens: 0 }, target: 0, protectIds: all.keepIds }
-      : { budget: kit.budget }),
-    overheadTokens,
+  const counted = { facts: state.contextFacts, counter: kit.counter, overheadTokens };
+  const tokens = countMessages(state.messages, state.contextFacts, kit.counter).total + overheadTokens;
+  const outcome = (rest: Partial<MemoryOpOutcome>): MemoryOpOutcome => ({
+    ...blankOutcome(context.namespace, tokens),
+    ...rest,
+    latencyMs: kit.now() - started,
   });
-  if (!plan) return undefined;
+  const plan = emergencyPlan(state.messages, {
+    ...counted,
+    ...(all ? { ...EVERYTHING, protectIds: all.keepIds } : { budget: kit.budget }),
+  });
+  if (!plan) {
+    const limit = promptLimit(kit.budget);
+    if (tokens <= limit) return undefined;
+    return {
+      outcome: outcome({
+        ok: false,
+        error: contextFull(fixedTokens(state.messages, counted), tokens, limit),
+      }),
+    };
+  }
   try {
     const { edit: summarised, auxiliary } = await runSummary(kit, plan, context, "emergency");
     const edit = noteOperations(summarised, state.messages);
-    const { report } = edit;
-    const outcome: MemoryOpOutcome = {
-      kind: "agemem.op/1",
-      op: "SUMMARY",
-      toolCallId: OVERFLOW_CALL_ID,
-      ok: true,
-      memoryIds: [],
-      namespace: context.namespace,
-      revisionBefore: null,
-      revisionAfter: null,
-      tokensBefore: report.tokensBefore + overheadTokens,
-      tokensAfter: report.tokensAfter + overheadTokens,
-      editId: report.editId,
-      messageIds: report.removedIds,
-      auxiliary,
-      latencyMs: kit.now() - started,
+    const { editId, removedIds: messageIds, tokensAfter } = edit.report;
+    return {
+      outcome: outcome({ editId, messageIds, auxiliary, tokensAfter: tokensAfter + overheadTokens }),
+      reduced: { messages: edit.messages, facts: edit.facts, edit },
     };
-    return { messages: edit.messages, facts: edit.facts, edit, outcome };
   } catch (error) {
-    if (AgeMemError.isInstance(error) && error.code === "AGEMEM_SUMMARY_FAILED") return undefined;
-    throw error;
+    if (!AgeMemError.isInstance(error) || error.code !== "AGEMEM_SUMMARY_FAILED") throw error;
+    const { code, message } = error;
+    return { outcome: outcome({ ok: false, error: { code, message }, ...spentOn(error) }) };
   }
+}
+
+/** A budget that nothing fits, so that all that may go goes. */
+const EVERYTHING = { budget: { maxTokens: 1, responseTokens: 0 }, target: 0, summaryTokens: 512 } as const;
+
+function blankOutcome(namespace: readonly string[], tokens: number): MemoryOpOutcome {
+  return {
+    kind: "agemem.op/1",
+    op: "SUMMARY",
+    toolCallId: OVERFLOW_CALL_ID,
+    ok: true,
+    memoryIds: [],
+    namespace,
+    revisionBefore: null,
+    revisionAfter: null,
+    tokensBefore: tokens,
+    tokensAfter: tokens,
+    latencyMs: 0,
+  };
+}
+
+/** Why there is no room, part by part. */
+function contextFull(fixed: FixedTokens, tokens: number, limit: number): { code: string; message: string } {
+  const n = (count: number) => count.toLocaleString("en-US");
+  const parts = [
+    `the system prompt and tools (${n(fixed.overhead)} tokens)`,
+    fixed.user > 0 ? `the newest user message (${n(fixed.user)})` : "",
+    fixed.exchange > 0 ? `the exchange in progress (${n(fixed.exchange)})` : "",
+    fixed.other > 0 ? `messages that must stay (${n(fixed.other)})` : "",
+  ].filter(Boolean);
+  const why =
+    fixed.total > limit ? "no summary makes room" : "what could be summarised is too little to help";
+  const error = new InputError(
+    "AGEMEM_CONTEXT_FULL",
+    `The prompt has ${n(tokens)} tokens and ${why}: ${parts.join(", ")} take ${n(fixed.total)} of ${n(limit)} tokens`,
+    { remedy: "Raise budget.maxTokens, shorten the instructions, offer fewer tools or shorter results." },
+  );
+  return { code: error.code, message: `${error.message}. ${error.remedy}` };
 }

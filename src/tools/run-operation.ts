@@ -12,7 +12,7 @@ import { inTurn } from "./in-turn.js";
 import { operationsIn } from "./limits.js";
 import { addMemory, deleteMemory, updateMemory } from "./long-term.js";
 import { OPERATION_SCHEMAS } from "./schemas.js";
-import { filterContext, retrieveMemory, summariseContext } from "./short-term.js";
+import { filterContext, retrieveMemory, spentOn, summariseContext } from "./short-term.js";
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
 
 /** What a tool call leaves behind. */
@@ -73,7 +73,7 @@ export async function runOperation(
         }
       : {}),
     ...(removed > 0 ? { operationsRemoved: removed } : {}),
-    ...(result?.auxiliary ? { auxiliary: result.auxiliary } : {}),
+    ...(result?.auxiliary ? { auxiliary: result.auxiliary } : refusal ? spentOn(refusal) : {}),
     latencyMs: kit.now() - started,
   };
   return {

@@ -12,7 +12,7 @@ import type { ContextEdit } from "../context/edit.js";
 import { applyFilter, filterUnits, scoreUnits } from "../context/filter.js";
 import { memoriesInContext, renderMemories } from "../context/retrieval.js";
 import { applySummary, parseSpan, planSummary, type SummaryPlan, summarise } from "../context/summary.js";
-import { InputError, messageOf } from "../errors.js";
+import { type AgeMemError, InputError, messageOf } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
 import { describeModelError } from "../models/model-errors.js";
 import { modelNameOf } from "../models/model-name.js";
@@ -107,6 +107,7 @@ export async function runSummary(
     throw new InputError("AGEMEM_SUMMARY_FAILED", messageOf(cause), {
       cause,
       remedy: "The context is unchanged. Go on without a summary, or try again later.",
+      details: { auxiliary },
     });
   }
   const summarised = applySummary(context.messages, plan, summary, {
@@ -115,9 +116,30 @@ export async function runSummary(
     counter: kit.counter,
     kind,
   });
+  refuseLonger(summarised, auxiliary);
   const edit = context.parallel ? inPlace(summarised) : summarised;
   await archive(kit, context, edit);
   return { edit, auxiliary };
+}
+
+/** A summary is there to make room: one that makes none, or takes more, is not taken. */
+function refuseLonger({ report }: ContextEdit, auxiliary: CallUsage): void {
+  if (report.tokensAfter < report.tokensBefore) return;
+  const grown = report.tokensAfter - report.tokensBefore;
+  throw new InputError(
+    "AGEMEM_SUMMARY_FAILED",
+    `The summary is no shorter than the ${count(report.removedIds.length, "message")} it would replace (${grown} tokens more)`,
+    {
+      remedy: "The context is unchanged. Go on without a summary: there is little to be gained by one.",
+      details: { auxiliary },
+    },
+  );
+}
+
+/** The model calls of a summary that came to nothing, for the outcome. */
+export function spentOn(error: AgeMemError): { auxiliary?: CallUsage } {
+  const { auxiliary } = error.details as { auxiliary?: CallUsage };
+  return auxiliary ? { auxiliary } : {};
 }
 
 /** Removes messages, and segments of long ones, that are about `criteria`. `AGEMEM_EDIT_EMPTY` when none is. */
@@ -177,6 +199,7 @@ async function callSummarizer(
   previous?: string,
 ): Promise<string> {
   const started = kit.now();
+  usage.calls += 1;
   const response = await summarizer
     .invoke(
       [new SystemMessage(SUMMARISER_PROMPT), new HumanMessage(summariserRequest(transcript, previous))],
@@ -190,11 +213,12 @@ async function callSummarizer(
     .catch((error: unknown) => {
       if (context.config.signal?.aborted) throw error;
       throw describeModelError(error, { what: "the summariser", model: modelNameOf(summarizer) });
+    })
+    .finally(() => {
+      usage.latencyMs += kit.now() - started;
     });
-  usage.calls += 1;
   usage.promptTokens += response.usage_metadata?.input_tokens ?? 0;
   usage.completionTokens += response.usage_metadata?.output_tokens ?? 0;
-  usage.latencyMs += kit.now() - started;
   const text = response.text.trim();
   if (!text) throw new Error("the summariser returned no text");
   return text;

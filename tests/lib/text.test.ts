@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { collapseSpace, splitSentences, truncate, words } from "../../src/lib/text.js";
+import {
+  collapseSpace,
+  spacedWords,
+  splitSentences,
+  stripEnd,
+  stripStart,
+  truncate,
+  withoutFence,
+  words,
+} from "../../src/lib/text.js";
 
 describe("splitSentences", () => {
   it("splits at ends of sentences, not at decimal points", () => {
@@ -64,5 +73,25 @@ describe("truncate", () => {
       ),
     );
     expect(truncate("👩👩👩", 2)).toBe("👩…");
+  });
+});
+
+describe("stripping", () => {
+  it("takes characters off the ends, one by one, whole code points", () => {
+    expect(stripEnd("What?! 😀😀", /[\s?!😀]/u)).toBe("What");
+    expect(stripStart("😀 «What", /[^\p{L}]/u)).toBe("What");
+    expect(stripEnd("...", /\./)).toBe("");
+    expect(stripStart("", /\./)).toBe("");
+  });
+
+  it("splits into words with the space before them, and joins to the text", () => {
+    expect(spacedWords("  a bc\n d \n")).toEqual(["  a", " bc", "\n d", " \n"]);
+    expect(spacedWords("")).toEqual([]);
+    expect(spacedWords("   ")).toEqual(["   "]);
+  });
+
+  it("takes a code fence off", () => {
+    for (const text of ['```json\n{"a": 1}\n```', '```\n{"a": 1}```', '{"a": 1}', '  {"a": 1}  '])
+      expect(withoutFence(text)).toBe('{"a": 1}');
   });
 });

@@ -98,8 +98,8 @@ const HISTORY = [
   "Noted.",
   "I eat no fish.",
   "Fine.",
-  "My cat is Ines.",
-  "Nice.",
+  "My cat is Ines. She is nine years old, sleeps on the piano and catches no mice at all.",
+  "Nice. A cat who has retired from hunting mice, then, and who has taken up music instead.",
   "What now?",
 ];
 
@@ -158,6 +158,22 @@ describe("SUMMARY", () => {
       expect(outcome.tokensAfter).toBe(outcome.tokensBefore);
       expect(bench.texts.slice(0, HISTORY.length)).toEqual(HISTORY);
     }
+    expect(await new ContextArchive(store, "t").list()).toEqual([]);
+  });
+
+  it("takes no summary that is longer than what it replaces, and counts what it cost", async () => {
+    const { bench } = make(HISTORY, "They talked at length. ".repeat(40));
+    const { outcome, text, update } = await bench.call("SUMMARY", { span: "all" });
+    expect(outcome).toMatchObject({
+      ok: false,
+      error: { code: "AGEMEM_SUMMARY_FAILED" },
+      auxiliary: { calls: 1 },
+    });
+    expect(text).toMatch(
+      /no shorter than the 6 messages it would replace \(\d+ tokens more\)\. The context is unchanged/,
+    );
+    expect(update.messages).toHaveLength(1);
+    expect(bench.texts.slice(0, HISTORY.length)).toEqual(HISTORY);
     expect(await new ContextArchive(store, "t").list()).toEqual([]);
   });
 

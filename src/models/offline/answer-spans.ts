@@ -2,6 +2,7 @@
  * Spans of a sentence that could answer a question of some kind: names, places, dates, numbers, short phrases. Pure.
  */
 import nlp from "compromise";
+import { stripEnd, stripStart } from "../../lib/text.js";
 import type { AnswerKind, Question } from "./question-kind.js";
 
 /** A candidate with the weight of its form alone. */
@@ -111,8 +112,7 @@ function phrases(sentence: string, focus: string): Span[] {
 }
 
 function clean(text: string): string {
-  return text
-    .replace(/^["“”'‘(]+|["“”'’),.;:]+$/g, "")
+  return stripEnd(stripStart(text, /["“”'‘(]/), /["“”'’),.;:]/)
     .replace(/['’]s$/, "")
     .trim();
 }

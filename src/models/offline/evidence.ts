@@ -63,7 +63,9 @@ export function rankSentences(question: string, texts: readonly string[]): Evide
 
 /** "Lilu (mythology)" as it is mentioned in running text: "Lilu". */
 export function bareTitle(title: string): string {
-  return title.replace(/\s*\([^)]*\)\s*$/, "");
+  const trimmed = title.trimEnd();
+  const open = trimmed.indexOf("(", trimmed.lastIndexOf(")", trimmed.length - 2) + 1);
+  return trimmed.endsWith(")") && open >= 0 ? trimmed.slice(0, open).trimEnd() : title;
 }
 
 /** How many of a question's words a text has. */

@@ -32,7 +32,7 @@ const CONCRETE =
 export function readPaste(text: string): Paste | null {
   if (text.length < MIN_PASTE) return null;
   const paragraphs = text
-    .split(/\n\s*\n|\n(?=\s*\[?\d{4}-\d\d-\d\d)/)
+    .split(/\n[^\S\n]*\n|\n(?=[^\S\n]*\[?\d{4}-\d\d-\d\d)/)
     .map((paragraph) => paragraph.trim())
     .filter(Boolean);
   const noise: string[] = [];

@@ -1,7 +1,7 @@
 /**
  * What kind of answer a question about the world wants. English, by its question word. Pure.
  */
-import { words } from "../../lib/text.js";
+import { collapseSpace, stripEnd, words } from "../../lib/text.js";
 
 export type AnswerKind = "yesno" | "choice" | "person" | "place" | "date" | "year" | "number" | "thing";
 
@@ -80,8 +80,8 @@ function focusOf(rest: string): string {
 
 function readOptions(text: string): string[] {
   const match =
-    /(?:^|[,:]|\b(?:between|first|older|oldest|younger|american|larger|bigger|longer|earlier|later|more|members|recently|formed|published|founded)\b)\s*((?:the )?["“]?[\p{Lu}\d][^,?:]{0,60}?)\s*,?\s+or\s+((?:the )?["“]?[\p{Lu}\d][^?]{0,60}?)\s*\?*$/u.exec(
-      text,
+    /(?:^|[,:]|\b(?:between|first|older|oldest|younger|american|larger|bigger|longer|earlier|later|more|members|recently|formed|published|founded)\b) ?((?:the )?["“]?[\p{Lu}\d][^,?:]{0,60}?),? or ((?:the )?["“]?[\p{Lu}\d][^?]{0,60})$/u.exec(
+      stripEnd(collapseSpace(text), /[\s?]/),
     );
   const first = (match?.[1] ?? "").replace(
     /^(?:which|who|what)\b.*\b(?:first|last|older|earlier|later)\s+/i,

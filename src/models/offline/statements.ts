@@ -4,7 +4,7 @@
  * Owns recognising them (English, by patterns). Leaves out: what is done about them (`chat-rule.ts`) and pasted
  * documents (`paste.ts`).
  */
-import { collapseSpace, splitSentences } from "../../lib/text.js";
+import { collapseSpace, splitSentences, stripEnd } from "../../lib/text.js";
 import { stripLeadIn, toThirdPerson } from "./person.js";
 
 export type StatementKind = "fact" | "change" | "forget" | "question";
@@ -105,9 +105,21 @@ function statement(kind: StatementKind, content: string): Statement {
 
 /** "I'm vegetarian and my sister lives in Lyon" holds two facts: each clause with its own subject and verb. */
 function clausesOf(sentence: string): string[] {
-  const parts = sentence.split(/(?:,|;|\s[–—-])?\s+(?:and|but|so|because)\s+(?=(?:I|I['’]\w+|my|we)\b)|;\s+/);
+  const parts = collapseSpace(sentence).split(
+    /(?:,|;| [–—-])? (?:and|but|so|because) (?=(?:I|I['’]\w+|my|we)\b)|; /,
+  );
   const whole = parts.every((part) => part.split(" ").length >= 3 && TELLS.test(part)) ? parts : [sentence];
-  return whole.map((part) => part.replace(/,\s+(?:so|because|which is why)\s(?!.*\b(?:I|my|we)\b).*$/, "."));
+  return whole.map(withoutReason);
+}
+
+/** "…, so everyone knows": a reason or a consequence that is not about the speaker goes. */
+function withoutReason(clause: string): string {
+  const persons = [...clause.matchAll(/\b(?:I|my|we)\b/g)];
+  const about = (persons.at(-1)?.index ?? -1) + 1;
+  for (const { index } of clause.matchAll(/, (?:so|because|which is why)\s/g)) {
+    if (index >= about) return `${clause.slice(0, index)}.`;
+  }
+  return clause;
 }
 
 function isPersonalFact(clause: string): boolean {
@@ -116,19 +128,19 @@ function isPersonalFact(clause: string): boolean {
 }
 
 function forgetTopic(sentence: string): string {
-  const match = /\b(?:forget|remembering|remember|store|keep|delete|erase|remove)\b\s*(.*)$/i.exec(sentence);
-  const topic = (match?.[1] ?? sentence)
+  const asked = /\b(?:forget|remembering|remember|store|keep|delete|erase|remove)\b/i.exec(sentence);
+  const after = asked ? sentence.slice(asked.index + asked[0].length).trimStart() : sentence;
+  const topic = after
     .replace(
       /^(?:what|everything|all|that|the \w+) (?:that )?i(?:['’]ve)? (?:said|told you|mentioned|wrote)(?: about)?\s+/i,
       "",
     )
     .replace(/^(?:about|that|what|the fact that|everything about|the (?:thing|bit|part) about)\s+/i, "")
-    .replace(/\b(?:i (?:told|said to|gave) you(?: about| that)?|from (?:your )?memory|please)\b/gi, "")
-    .replace(/[.!?]+$/, "");
-  return collapseSpace(topic);
+    .replace(/\b(?:i (?:told|said to|gave) you(?: about| that)?|from (?:your )?memory|please)\b/gi, "");
+  return collapseSpace(stripEnd(topic, /[.!?]/));
 }
 
 function ended(text: string): string {
-  const trimmed = text.trim().replace(/[\s,;:–—-]+$/, "");
+  const trimmed = stripEnd(text, /[\s,;:–—-]/).trimStart();
   return /[.!?]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }

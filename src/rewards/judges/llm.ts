@@ -11,6 +11,7 @@ import pRetry from "p-retry";
 import { z } from "zod";
 import { ModelError, messageOf } from "../../errors.js";
 import { sha256 } from "../../lib/hash.js";
+import { withoutFence } from "../../lib/text.js";
 import { type CallUsage, METADATA } from "../../types.js";
 import type { Judge } from "../judge.js";
 import {
@@ -135,7 +136,7 @@ class Asker {
 /** The one JSON object of a reply; reasoning before it and a code fence around it are tolerated. */
 export function parseReply<T>(text: string, schema: z.ZodType<T>): T {
   const body = text.replace(/^[\s\S]*<\/think>/, "").trim();
-  const fenced = /^```(?:json)?\s*([\s\S]*?)\s*```$/.exec(body)?.[1] ?? body;
+  const fenced = withoutFence(body);
   let value: unknown;
   try {
     value = JSON.parse(fenced);

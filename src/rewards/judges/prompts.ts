@@ -53,7 +53,11 @@ function tag(name: string, text: string): string {
 }
 
 function oneLine(text: string): string {
-  return defuse(text).replace(/\s*\n\s*/g, " ");
+  return defuse(text)
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .join(" ");
 }
 
 /** Graded text cannot close its own tag, nor hide what it says. */

@@ -5,6 +5,7 @@
  * must be complete when it is committed and alone in it: groups are reported one after the other.
  */
 import pLimit from "p-limit";
+import { stripEnd } from "../../lib/text.js";
 import type { GroupResult } from "../group.js";
 import { type PatienceOptions, PatientFetch } from "../patient-fetch.js";
 import { postJson } from "./post.js";
@@ -32,7 +33,7 @@ export function trinityProxy(
   url: string,
   patience: PatienceOptions = {},
 ): (group: GroupResult) => Promise<TrinityReport> {
-  const root = url.replace(/\/+$/, "");
+  const root = stripEnd(url, /\//);
   const patient = new PatientFetch(patience);
   const one = pLimit(1);
   const post = (path: string, body: unknown): Promise<void> =>
