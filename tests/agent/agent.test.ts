@@ -120,6 +120,8 @@ describe("calls of one response", () => {
   });
 
   it("may both edit the context", async () => {
+    const LONG =
+      "I live in Oslo, in a small house by the harbour, and I walk to work every morning, also when it rains.";
     const summarizer = new ScriptedChatModel(["They talked.", "They talked more."]);
     const { agent } = scripted(
       [
@@ -129,7 +131,7 @@ describe("calls of one response", () => {
       { store, summarizer },
     );
     const input = {
-      messages: ["cheap sunglasses", "Hm.", "I live in Oslo.", "Noted.", "Well?"].map((text, i) =>
+      messages: ["cheap sunglasses", "Hm.", LONG, "Noted.", "Well?"].map((text, i) =>
         i % 2 ? new AIMessage(text) : new HumanMessage(text),
       ),
     };

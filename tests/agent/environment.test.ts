@@ -71,7 +71,7 @@ describe("AGEMEM_STORE", () => {
     );
     const served = new InMemoryStore();
     agent.store = served; // as the server does
-    const { messages } = await agent.invoke(says("I live in Oslo.", "I like it."), ada("t"));
+    const { messages } = await agent.invoke(says("I live in Oslo. ".repeat(10), "I like it."), ada("t"));
     expect(outcomesOf(messages).map((o) => o.ok)).toEqual([true, true, true]);
     expect((await served.search(["memories", "ada"])).map((item) => item.value.content)).toEqual([
       "Ada lives in Oslo.",

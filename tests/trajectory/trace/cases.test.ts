@@ -37,7 +37,10 @@ describe.each(PROTOCOLS)("edits, %s protocol", (protocol: Protocol) => {
   });
 
   it("sees a fact that a summary kept", async () => {
-    const kept = [now("My car is a red Volvo 240.", "Nice."), now("Tidy up.", [summary], "Done.")];
+    const kept = [
+      now(`My car is a red Volvo 240. ${"It is old and it rattles. ".repeat(8)}`, "Nice."),
+      now("Tidy up.", [summary], "Done."),
+    ];
     const records = await record(kept, { protocol, summaries: ["User's car: a red Volvo 240."] });
     expect(last(records, { facts: ["User's car is a red Volvo 240"] })).toMatchObject({
       verdict: "in_context",
@@ -148,7 +151,10 @@ it("does not guess what was stored where an older recording does not say it", as
 
 it("judges another answer on request, and the gold facts of an episode without one", async () => {
   const records = await record(
-    [now("My car is a red Volvo 240.", "Nice."), now("Tidy up.", [summary], "Done.")],
+    [
+      now(`My car is a red Volvo 240. ${"It is old and it rattles. ".repeat(8)}`, "Nice."),
+      now("Tidy up.", [summary], "Done."),
+    ],
     {
       protocol: "native",
       summaries: ["Small talk."],
