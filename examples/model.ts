@@ -2,10 +2,11 @@
 import { resolveChatModel } from "../src/index.js";
 import { ScriptedChatModel, type ScriptedStep } from "../src/testing.js";
 
-/** With `OPENAI_API_KEY` or `OPENAI_BASE_URL` (and `AGEMEM_MODEL`) the model they name. */
+/** With `OPENAI_API_KEY`, `OPENAI_BASE_URL` or `AGEMEM_MODEL` (such as gguf:FILE) the model they name. */
 export function modelOr(script: ScriptedStep[]) {
-  const { OPENAI_API_KEY, OPENAI_BASE_URL } = process.env;
-  return OPENAI_API_KEY || OPENAI_BASE_URL ? resolveChatModel() : new ScriptedChatModel(script);
+  const { OPENAI_API_KEY, OPENAI_BASE_URL, AGEMEM_MODEL = "offline" } = process.env;
+  const named = OPENAI_API_KEY || OPENAI_BASE_URL || AGEMEM_MODEL !== "offline";
+  return named ? resolveChatModel() : new ScriptedChatModel(script);
 }
 
 /** A scripted response that calls one tool. */

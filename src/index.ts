@@ -47,8 +47,10 @@ export {
   type UsageKey,
 } from "./lib/usage.js";
 // Models
-export { type ChatModelOptions, resolveChatModel } from "./models/chat-model.js";
+export { type ChatModelOptions, type ResolvedChatModel, resolveChatModel } from "./models/chat-model.js";
 export { resolveEmbeddings } from "./models/embeddings.js";
+export { GgufChatModel, type GgufChatModelFields } from "./models/gguf/chat-model.js";
+export { HfEmbeddings, type HfEmbeddingsOptions } from "./models/hf-embeddings.js";
 export { LexicalEmbeddings } from "./models/lexical-embeddings.js";
 export { OfflinePolicy } from "./models/offline-policy.js";
 export { OfflineSummarizer } from "./models/offline-summarizer.js";

@@ -4,7 +4,7 @@
  * Owns which variable means what and the defaults. Leaves out how models are built (`models/`).
  *
  * - `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `AGEMEM_MODEL`: the acting model; none of them, or the model "offline", means
- *   the rule policy
+ *   the rule policy; "gguf:FILE" is a model in this process
  * - `AGEMEM_EMBEDDINGS`: "lexical", "openai:NAME", "hf:NAME" or "hf:FOLDER"
  * - `AGEMEM_STORE`: "faiss:DIRECTORY" (default `faiss:.agemem/store`), "postgres:URL" for several machines, or
  *   "platform" for the store of the server that runs the graph. A deployed graph has no default

@@ -63,7 +63,7 @@ export async function openRollouts(data: unknown): Promise<OpenRun> {
   const env = { ...process.env, ...(given.model === undefined ? {} : { AGEMEM_MODEL: given.model }) };
   const { store, counter, agent } = await openEnvironment({ env, storePath: ":memory:" });
   const { judge, close } = await openJudge(given.judge, given.judgeCache);
-  const { policy, name } = policyOf(given, env);
+  const { policy, name } = await policyOf(given, env);
   const embeddings = agent.embeddings ? { embeddings: agent.embeddings } : {};
   return {
     options: { ...settingsOf(given), policy, store, counter, judge, ...embeddings },
@@ -95,21 +95,22 @@ function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
   };
 }
 
-/** The rules with a seed per rollout, or the endpoint of the environment. */
-function policyOf(
+/** The rules with a seed per rollout, a local file, or the endpoint of the environment. */
+async function policyOf(
   options: RolloutArguments,
   env: NodeJS.ProcessEnv,
-): { policy: RolloutOptions["policy"]; name: string } {
+): Promise<{ policy: RolloutOptions["policy"]; name: string }> {
   const { temperature, maxTokens } = options;
   const spec = chatModelSpec(undefined, env);
   if (spec === "offline") {
     return { policy: ({ seed }) => new OfflinePolicy({ seed, temperature }), name: OFFLINE_POLICY_NAME };
   }
-  const { policy, modelName } = policyEndpoint({
+  const { policy, modelName, ready } = policyEndpoint({
     model: spec,
     sampling: { temperature, ...(maxTokens === undefined ? {} : { maxTokens }) },
     sendSeed: options.sendSeed ?? false,
     patience: { concurrency: Math.ceil(options.concurrency / options.processes) },
   });
+  await ready();
   return { policy, name: modelName };
 }

@@ -1,11 +1,13 @@
 /**
- * From a name and the environment to a chat model that speaks the OpenAI protocol.
+ * From a name and the environment to a chat model: one that speaks the OpenAI protocol, or a file run in this process.
  *
  * Owns which model is meant and how the client is set up; leaves out the offline policy (the caller's, when
- * {@link chatModelSpec} says "offline") and the wording of failures (`model-errors.ts`).
+ * {@link chatModelSpec} says "offline"), local models (`gguf/`) and the wording of failures (`model-errors.ts`).
  */
 import { ChatOpenAI } from "@langchain/openai";
 import { ConfigError } from "../errors.js";
+import { GgufChatModel } from "./gguf/chat-model.js";
+import { parseGgufName } from "./gguf/spec.js";
 import { checkRange, type Environment, endpoint, setting } from "./settings.js";
 
 export { describeModelError, type ModelErrorContext } from "./model-errors.js";
@@ -14,15 +16,17 @@ export { describeModelError, type ModelErrorContext } from "./model-errors.js";
 export const DEFAULT_CHAT_MODEL = "gpt-4o-mini";
 
 export interface ChatModelOptions {
-  /** 0 to 2; default: the server's. */
+  /** 0 to 2; default: the server's, 1 for a local model. */
   temperature?: number;
-  /** 0 to 1; default: the server's. */
+  /** 0 to 1; default: the server's, 1 for a local model. */
   topP?: number;
   /** Most tokens of one response. */
   maxTokens?: number;
-  /** Sampling seed, for servers that take one. */
+  /** Sampling seed, for local models and servers that take one. */
   seed?: number;
-  /** Milliseconds one request may take; default 120,000. */
+  /** Requests a local model answers at the same time, where its name does not say; default 1. */
+  sequences?: number;
+  /** Milliseconds one request to a server may take; default 120,000. */
   timeoutMs?: number;
   /** Times a request is repeated after HTTP 429 with Retry-After, 5xx or a dropped connection; default 2. */
   maxRetries?: number;
@@ -36,23 +40,34 @@ export interface ChatModelOptions {
   body?: Record<string, unknown>;
 }
 
+/** A name with its kind. */
+export type ChatModelSpec = "offline" | `openai:${string}` | `gguf:${string}`;
+
+/** A resolved model; `model` is its name in recordings. */
+export type ResolvedChatModel = ChatOpenAI | GgufChatModel;
+
+function isGguf(spec: string): spec is `gguf:${string}` {
+  return spec.startsWith("gguf:");
+}
+
 /**
  * Which model is meant: the argument, else AGEMEM_MODEL, else OpenAI's {@link DEFAULT_CHAT_MODEL} when OPENAI_API_KEY
  * is set (and no other base URL), else "offline". A name without "openai:" is an OpenAI-compatible model's too
- * (`qwen2.5:7b` keeps its colon).
+ * (`qwen2.5:7b` keeps its colon). `gguf:FILE` is a file run in this process.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for an empty name, or OPENAI_BASE_URL without a model name
  * @example
  * chatModelSpec(undefined, { AGEMEM_MODEL: "qwen2.5:7b" }); // "openai:qwen2.5:7b"
  */
-export function chatModelSpec(spec?: string, env: Environment = process.env): "offline" | `openai:${string}` {
+export function chatModelSpec(spec?: string, env: Environment = process.env): ChatModelSpec {
   const given = spec ?? setting(env, "AGEMEM_MODEL");
   if (given !== undefined) {
+    if (isGguf(given.trim())) return given.trim() as ChatModelSpec;
     const name = given.trim().replace(/^openai:/, "");
     if (name === "offline") return "offline";
     if (name !== "") return `openai:${name}`;
     throw new ConfigError("AGEMEM_CONFIG_INVALID", `The model name "${given}" is empty`, {
-      remedy: 'Give "offline" or "openai:NAME".',
+      remedy: 'Give "offline", "openai:NAME" or "gguf:FILE".',
     });
   }
   if (setting(env, "OPENAI_BASE_URL") !== undefined) {
@@ -65,24 +80,53 @@ export function chatModelSpec(spec?: string, env: Environment = process.env): "o
 }
 
 /**
- * The chat model of {@link chatModelSpec} over OPENAI_API_KEY / OPENAI_BASE_URL; a base URL works without a key.
- * Nothing is sent yet: failures show at the first call, see `describeModelError`.
+ * The chat model of {@link chatModelSpec}: over OPENAI_API_KEY / OPENAI_BASE_URL (a base URL works without a key), or a
+ * local file through `node-llama-cpp`. Nothing is sent or loaded yet: failures show at the first call, see
+ * `describeModelError`.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` for "offline" (the caller's), a missing endpoint, or an option out of range
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for "offline" (the caller's), a missing endpoint or file, or an option out
+ * of range
  * @example
  * const model = resolveChatModel("openai:gpt-4o-mini", { OPENAI_API_KEY: "sk-…" }, { temperature: 0 });
+ * const local = resolveChatModel("gguf:./model.gguf?sequences=4");
  */
 export function resolveChatModel(
   spec?: string,
   env: Environment = process.env,
   options: ChatModelOptions = {},
-): ChatOpenAI {
+): ResolvedChatModel {
   const resolved = chatModelSpec(spec, env);
   if (resolved === "offline") {
     throw new ConfigError("AGEMEM_CONFIG_INVALID", "No chat model is configured", {
-      remedy: "Set OPENAI_API_KEY, or OPENAI_BASE_URL and AGEMEM_MODEL for a local server.",
+      remedy:
+        "Set OPENAI_API_KEY, OPENAI_BASE_URL and AGEMEM_MODEL for a local server, or AGEMEM_MODEL=gguf:FILE.",
     });
   }
+  checkOptions(options);
+  return isGguf(resolved) ? ggufModel(resolved, options) : openAIModel(resolved, env, options);
+}
+
+function ggufModel(spec: `gguf:${string}`, options: ChatModelOptions): GgufChatModel {
+  const { temperature, topP, maxTokens, seed, sequences, recordTokens = false } = options;
+  return new GgufChatModel({
+    ...(sequences === undefined ? {} : { sequences }),
+    ...parseGgufName(spec.slice("gguf:".length)),
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topP === undefined ? {} : { topP }),
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+    ...(seed === undefined ? {} : { seed }),
+    recordTokens,
+    // A prompt that is too long, or a file that is broken, is so the next time as well.
+    maxRetries: 0,
+  });
+}
+
+/** Also for those who need OpenAI's client itself, such as rollouts. */
+export function openAIModel(
+  resolved: `openai:${string}`,
+  env: Environment,
+  options: ChatModelOptions,
+): ChatOpenAI {
   checkOptions(options);
   const { apiKey, baseURL } = endpoint(env);
   const { temperature, topP, maxTokens, seed, recordTokens = false } = options;
@@ -110,6 +154,7 @@ function checkOptions(options: ChatModelOptions): void {
   checkRange("temperature", options.temperature, 0, 2);
   checkRange("topP", options.topP, 0, 1);
   checkRange("maxTokens", options.maxTokens, 1, 10_000_000);
+  checkRange("sequences", options.sequences, 1, 1024);
   checkRange("timeoutMs", options.timeoutMs, 1, 86_400_000);
   checkRange("maxRetries", options.maxRetries, 0, 100);
 }

@@ -1,21 +1,23 @@
 /**
- * The policy behind an OpenAI-compatible endpoint, as a run uses it: token-exact, patient, seeded per rollout.
+ * The policy behind an OpenAI-compatible endpoint or in a local file, as a run uses it: token-exact, patient, seeded per
+ * rollout.
  *
- * Owns how a served model is set up for rollouts. Leaves out which model is meant (`models/chat-model.ts`) and retrying
+ * Owns how a model is set up for rollouts. Leaves out which model is meant (`models/chat-model.ts`) and retrying
  * (`patient-fetch.ts`).
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { ChatOpenAI, ChatOpenAIFields } from "@langchain/openai";
 import { sha256 } from "../lib/hash.js";
-import { type ChatModelOptions, resolveChatModel } from "../models/chat-model.js";
+import { type ChatModelOptions, type ResolvedChatModel, resolveChatModel } from "../models/chat-model.js";
 import { directChatModel } from "../models/direct-completions.js";
+import { GgufChatModel } from "../models/gguf/chat-model.js";
 import { keepAliveFetch } from "./keep-alive-fetch.js";
 import type { RolloutIdentity } from "./options.js";
 import { type PatienceOptions, type PatienceStats, PatientFetch } from "./patient-fetch.js";
 
 /** Which endpoint, how it samples and how patiently it is asked. */
 export interface PolicyEndpointOptions {
-  /** Model name, as `openai:NAME`; default AGEMEM_MODEL. */
+  /** `openai:NAME`, or `gguf:FILE` for a model in this process; default AGEMEM_MODEL. */
   model?: string;
   /** Default OPENAI_BASE_URL. */
   baseURL?: string;
@@ -33,8 +35,10 @@ export interface PolicyEndpoint {
   /** For `RolloutOptions.policy`. */
   policy: (rollout: RolloutIdentity) => BaseChatModel;
   modelName: string;
-  /** Requests, retries and waiting so far. */
+  /** Requests, retries and waiting so far; a local model has none. */
   readonly stats: Readonly<PatienceStats>;
+  /** Makes sure that a local model can be loaded, before a run begins. */
+  ready(): Promise<void>;
 }
 
 /**
@@ -51,21 +55,26 @@ export function policyEndpoint(options: PolicyEndpointOptions = {}): PolicyEndpo
     ...(options.apiKey === undefined ? {} : { OPENAI_API_KEY: options.apiKey }),
   };
   const patient = new PatientFetch({ fetch: keepAliveFetch(), ...options.patience });
-  const build = (seed?: number): ChatOpenAI => {
+  const build = (seed?: number): ResolvedChatModel => {
     const model = resolveChatModel(options.model, env, {
       temperature: 1,
       topP: 1,
       ...options.sampling,
       ...(seed === undefined ? {} : { seed }),
+      sequences: options.patience?.concurrency ?? 1,
       recordTokens: true,
     });
-    return withFetch(model, patient.fetch);
+    // Local models of one file share what is loaded.
+    return model instanceof GgufChatModel ? model : withFetch(model, patient.fetch);
   };
   const shared = build();
   return {
     policy: ({ seed }) => (options.sendSeed ? build(seedNumber(seed)) : shared),
     modelName: shared.model,
     stats: patient.stats,
+    ready: async () => {
+      if (shared instanceof GgufChatModel) await shared.load();
+    },
   };
 }
 

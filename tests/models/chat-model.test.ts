@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import type { ChatOpenAI } from "@langchain/openai";
 import { afterEach, describe, expect, it } from "vitest";
 import { AgeMemError, ModelError } from "../../src/errors.js";
 import { chatModelSpec, describeModelError, resolveChatModel } from "../../src/models/chat-model.js";
@@ -70,10 +71,11 @@ describe("resolveChatModel", () => {
   });
 
   it("does not send vLLM's fields to OpenAI itself", () => {
-    const model = resolveChatModel("gpt-4o", { OPENAI_API_KEY: KEY }, { recordTokens: true });
+    const model = resolveChatModel("gpt-4o", { OPENAI_API_KEY: KEY }, { recordTokens: true }) as ChatOpenAI;
     expect(model.modelKwargs ?? {}).not.toHaveProperty("return_token_ids");
     const official = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: "https://api.openai.com/v1" };
-    expect(resolveChatModel("gpt-4o", official, { recordTokens: true }).modelKwargs ?? {}).toEqual({});
+    const direct = resolveChatModel("gpt-4o", official, { recordTokens: true }) as ChatOpenAI;
+    expect(direct.modelKwargs ?? {}).toEqual({});
   });
 
   it.each([

@@ -26,6 +26,7 @@ interface DemoArguments {
   dir: string;
   budget: number;
   protocol: "native" | "text";
+  model?: string;
   hotpotqa?: string;
   limit: number;
   k: number;
@@ -50,6 +51,7 @@ export function demoCommand(): Command {
         .choices(["native", "text"])
         .default("native"),
     )
+    .option("--model <name>", '"offline", gguf:FILE or a model of OPENAI_BASE_URL (default: AGEMEM_MODEL)')
     .option("--hotpotqa <file>", "roll out rows of a HotpotQA file in three stages instead")
     .option("--limit <n>", "rows to roll out", wholeNumber, 5)
     .option("--k <n>", "rollouts per row", wholeNumber, 4)
@@ -80,7 +82,9 @@ async function bothSessions(options: DemoArguments): Promise<void> {
 }
 
 function shared(options: DemoArguments): string[] {
-  return ["--dir", options.dir, "--budget", String(options.budget), "--protocol", options.protocol];
+  const { dir, budget, protocol, model } = options;
+  const named = model === undefined ? [] : ["--model", model];
+  return ["--dir", dir, "--budget", String(budget), "--protocol", protocol, ...named];
 }
 
 function runSelf(args: string[]): Promise<number> {
@@ -103,7 +107,7 @@ async function oneSession(options: DemoArguments, number: number): Promise<void>
   const storePath = join(options.dir, "store");
   const recording = join(options.dir, `session-${number}.jsonl`);
   await prepare(options.dir, number === 1 ? [storePath, recording] : [recording]);
-  const environment = await openEnvironment({ storePath });
+  const environment = await openEnvironment({ storePath, env: environmentOf(options) });
   const print = (line: string): void => console.log(line);
   try {
     await printHead(environment, options, number, session.title);
@@ -126,6 +130,11 @@ async function oneSession(options: DemoArguments, number: number): Promise<void>
   } finally {
     await environment.store.close();
   }
+}
+
+/** The process's, with the model that the command names. */
+function environmentOf({ model }: Pick<DemoArguments, "model">): NodeJS.ProcessEnv {
+  return { ...process.env, ...(model === undefined ? {} : { AGEMEM_MODEL: model }) };
 }
 
 async function prepare(dir: string, stale: string[]): Promise<void> {

@@ -21,6 +21,7 @@ import { TABLE_STYLE } from "./screen.js";
 /** Arguments of the command that matter here. */
 export interface HotpotQaArguments {
   file: string;
+  model?: string;
   dir: string;
   limit: number;
   k: number;
@@ -35,7 +36,10 @@ export async function runHotpotQa(options: HotpotQaArguments): Promise<void> {
   const tasks = await loadHotpotQa(options.file, { limit: options.limit, seed: options.seed });
   const out = options.out ?? join(options.dir, "hotpotqa.jsonl");
   await prepareOutput(out, options.out === undefined);
-  const environment = await openEnvironment({ storePath: ":memory:" });
+  const environment = await openEnvironment({
+    storePath: ":memory:",
+    env: { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) },
+  });
   const judge = createOfflineJudge();
   console.log(colors.bold(`\nThree-stage rollouts: ${tasks.length} tasks x K = ${options.k}`));
   console.log(`policy      ${environment.modelName}${environment.live ? "" : ", temperature 1"}`);

@@ -1,0 +1,101 @@
+/**
+ * From a rendered prompt to token ids, such that text of messages cannot speak as the template.
+ *
+ * A user's "<|im_end|>" would end the turn if it were read as the token of that name. Such text in messages is swapped for
+ * private-use characters before rendering and read as plain text afterwards. Leaves out rendering (`template.ts`).
+ */
+import type { TemplateMessage } from "./template.js";
+
+/** What is needed of a model's vocabulary. */
+export interface Vocabulary {
+  tokenize(text: string, specialTokens: boolean, options?: "trimLeadingSpace"): number[];
+}
+
+/** Messages without text that a vocabulary takes for a special token, and what was taken out. */
+export interface Guarded {
+  messages: TemplateMessage[];
+  /** By the character that stands for it. */
+  swapped: ReadonlyMap<string, string>;
+}
+
+const FIRST = 0xe000;
+const LAST = 0xf8ff;
+/** What special tokens look like in all known vocabularies. */
+const CANDIDATE = /<[^\s<>]{1,40}>|\[\/?[A-Z_]{2,30}\]|[\ue000-\uf8ff]/g;
+
+/** Swaps special tokens in the messages' text; private-use characters that were there before stay as text too. */
+export function guardMessages(messages: readonly TemplateMessage[], vocabulary: Vocabulary): Guarded {
+  const swapped = new Map<string, string>();
+  const byText = new Map<string, string>();
+  const swap = (text: string): string =>
+    text.replace(CANDIDATE, (found) => {
+      const known = byText.get(found);
+      if (known) return known;
+      const own = found.length === 1;
+      if ((!own && !isSpecial(found, vocabulary)) || FIRST + swapped.size > LAST) return found;
+      const mark = String.fromCharCode(FIRST + swapped.size);
+      swapped.set(mark, found);
+      byText.set(found, mark);
+      return mark;
+    });
+  return { messages: messages.map((message) => swapText(message, swap)), swapped };
+}
+
+function isSpecial(text: string, vocabulary: Vocabulary): boolean {
+  const special = vocabulary.tokenize(text, true);
+  const plain = vocabulary.tokenize(text, false);
+  return special.length !== plain.length || special.some((token, at) => token !== plain[at]);
+}
+
+function swapText(message: TemplateMessage, swap: (text: string) => string): TemplateMessage {
+  const calls = message.tool_calls?.map((call) => ({
+    ...call,
+    function: {
+      ...call.function,
+      arguments: swapDeep(call.function.arguments, swap) as Record<string, unknown>,
+    },
+  }));
+  return { ...message, content: swap(message.content), ...(calls ? { tool_calls: calls } : {}) };
+}
+
+function swapDeep(value: unknown, swap: (text: string) => string): unknown {
+  if (typeof value === "string") return swap(value);
+  if (Array.isArray(value)) return value.map((each) => swapDeep(each, swap));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, swapDeep(inner, swap)]));
+}
+
+/** The prompt's tokens, begun with `bos` where the vocabulary wants one and the template wrote none. */
+export function promptTokens(
+  rendered: string,
+  swapped: Guarded["swapped"],
+  vocabulary: Vocabulary,
+  bos: number | null,
+): number[] {
+  const out: number[] = [];
+  for (const part of split(rendered, swapped)) {
+    const options = out.length > 0 ? ["trimLeadingSpace" as const] : [];
+    out.push(...vocabulary.tokenize(part.text, part.special, ...options));
+  }
+  return bos !== null && out[0] !== bos ? [bos, ...out] : out;
+}
+
+function split(rendered: string, swapped: Guarded["swapped"]): { text: string; special: boolean }[] {
+  const parts: { text: string; special: boolean }[] = [];
+  let text = "";
+  const flush = () => {
+    if (text) parts.push({ text, special: true });
+    text = "";
+  };
+  for (const char of rendered) {
+    const original = swapped.get(char);
+    if (original === undefined) {
+      text += char;
+      continue;
+    }
+    flush();
+    parts.push({ text: original, special: false });
+  }
+  flush();
+  return parts;
+}

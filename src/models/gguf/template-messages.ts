@@ -1,0 +1,94 @@
+/**
+ * LangChain's messages as a chat template expects them.
+ *
+ * Owns roles, tool calls and results, and, for templates that know nothing of tools, how these are written as text. Pure.
+ */
+import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
+import type { ChatTemplate, TemplateMessage } from "./template.js";
+
+/** A tool as templates and OpenAI's protocol have it. */
+export interface OpenAITool {
+  type: "function";
+  function: { name: string; description?: string; parameters?: Record<string, unknown> };
+}
+
+const ROLES: Readonly<Record<string, string>> = {
+  human: "user",
+  ai: "assistant",
+  system: "system",
+  tool: "tool",
+};
+
+/** The messages for a template; calls and results become text where it does not know tools. */
+export function templateMessages(
+  messages: readonly BaseMessage[],
+  template: Pick<ChatTemplate, "knowsTools">,
+): TemplateMessage[] {
+  const own = messages.map((message) => toTemplate(message, template));
+  return template.knowsTools ? own : own.map(withoutToolParts);
+}
+
+/** Tells of the tools in the system message, for templates that do not. */
+export function addTools(
+  messages: readonly TemplateMessage[],
+  tools: readonly OpenAITool[],
+): TemplateMessage[] {
+  if (tools.length === 0) return [...messages];
+  const text = toolInstructions(tools);
+  const [first, ...rest] = messages;
+  return first?.role === "system"
+    ? [{ ...first, content: `${first.content}\n\n${text}` }, ...rest]
+    : [{ role: "system", content: text }, ...messages];
+}
+
+function toTemplate(message: BaseMessage, template: Pick<ChatTemplate, "knowsTools">): TemplateMessage {
+  const role = ROLES[message.getType()] ?? (message as { role?: string }).role ?? "user";
+  const content = message.text;
+  if (ToolMessage.isInstance(message)) {
+    return {
+      role,
+      content,
+      tool_call_id: message.tool_call_id,
+      ...(message.name ? { name: message.name } : {}),
+    };
+  }
+  if (!AIMessage.isInstance(message) || !message.tool_calls?.length) return { role, content };
+  const calls = message.tool_calls.map(({ id, name, args }) => ({
+    id: id ?? "",
+    type: "function" as const,
+    function: { name, arguments: args },
+  }));
+  return template.knowsTools
+    ? { role, content, tool_calls: calls }
+    : {
+        role,
+        content: [content, ...calls.map((call) => callText(call.function))].filter(Boolean).join("\n"),
+      };
+}
+
+function callText({ name, arguments: args }: { name: string; arguments: Record<string, unknown> }): string {
+  return `<tool_call>\n${JSON.stringify({ name, arguments: args })}\n</tool_call>`;
+}
+
+/** A template without tools knows no role "tool" either: results come from the user, in a block of their own. */
+function withoutToolParts(message: TemplateMessage): TemplateMessage {
+  if (message.role !== "tool") return message;
+  const body = message.content.replace(/<(\/?)tool_response/gi, "&lt;$1tool_response");
+  return { role: "user", content: `<tool_response>\n${body}\n</tool_response>` };
+}
+
+/** What a model is told of its tools where its template tells it nothing: Hermes' form, which most small models have seen. */
+export function toolInstructions(tools: readonly OpenAITool[]): string {
+  const lines = tools.map((tool) => JSON.stringify(tool.function));
+  return [
+    "You have these tools, one per line as JSON:",
+    "<tools>",
+    ...lines,
+    "</tools>",
+    "To use one, write only this, with the tool's name and its arguments:",
+    "<tool_call>",
+    '{"name": "TOOL", "arguments": {"ARGUMENT": "VALUE"}}',
+    "</tool_call>",
+    "Its result comes back in <tool_response>. Without a tool call, what you write is your answer to the user.",
+  ].join("\n");
+}

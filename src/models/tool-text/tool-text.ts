@@ -1,0 +1,61 @@
+/**
+ * Tool calls that a model wrote into its text, read back: one result for all forms.
+ *
+ * Owns the result, reasoning in `<think>`, and which parser is asked. Leaves out the forms themselves (`forms.ts`) and which
+ * model writes which (`families.ts`). Pure.
+ */
+import { FORMS, type FoundCall, type FoundCalls, type ToolTextForm } from "./forms.js";
+
+export type { ToolTextForm } from "./forms.js";
+
+/** A response's text, taken apart. */
+export interface ToolText {
+  /** What is left for the user. */
+  content: string;
+  /** What stood in `<think>`; null when there was none. */
+  reasoning: string | null;
+  calls: FoundCall[];
+  /** What is wrong with a call that was begun, for the model to read; null when all could be read. */
+  broken: string | null;
+}
+
+/**
+ * Reads a text. Marked calls (`<tool_call>`, `[TOOL_CALLS]`, `<|python_tag|>`) count whatever they name; JSON without a mark
+ * counts only when it names one of the tools offered, so that an answer about JSON stays an answer.
+ *
+ * @param form the form the model writes, or "any" to try all
+ * @param names tools offered
+ * @example
+ * readToolText('<tool_call>{"name":"f","arguments":{}}</tool_call>', "hermes", new Set(["f"])).calls[0]?.name; // "f"
+ */
+export function readToolText(text: string, form: ToolTextForm | "any", names: ReadonlySet<string>): ToolText {
+  const { reasoning, rest, open } = splitReasoning(text);
+  const none: FoundCalls = { calls: [], content: rest, broken: null };
+  const tried = form === "any" ? Object.values(FORMS) : [FORMS[form]];
+  let found = none;
+  for (const read of tried) {
+    found = read(rest, names);
+    if (found.calls.length > 0 || found.broken !== null) break;
+  }
+  const broken = found.broken ?? (open && found.calls.length === 0 ? "its <think> is not closed" : null);
+  return { content: found.content.trim(), reasoning, calls: broken === null ? found.calls : [], broken };
+}
+
+/** Reasoning before the last `</think>`; chat templates often write the opening tag themselves. */
+function splitReasoning(text: string): { reasoning: string | null; rest: string; open: boolean } {
+  const close = text.lastIndexOf("</think>");
+  const start = text.indexOf("<think>");
+  if (close >= 0 && (start < 0 || start < close)) {
+    const before = start < 0 ? "" : text.slice(0, start);
+    const inner = text.slice(start < 0 ? 0 : start + "<think>".length, close);
+    return {
+      reasoning: inner.replace(/<\/?think>/g, "").trim(),
+      rest: before + text.slice(close + "</think>".length),
+      open: false,
+    };
+  }
+  if (/^\s*<think>/.test(text)) {
+    return { reasoning: text.replace("<think>", "").trim(), rest: "", open: true };
+  }
+  return { reasoning: null, rest: text, open: false };
+}
