@@ -9,4 +9,5 @@ chatModelConformance("scripted", {
   text: () => new ScriptedChatModel(["It is Oslo."]),
   calling: (tools) => new ScriptedChatModel([call]).bindTools(tools),
   usage: false,
+  aborts: false,
 });

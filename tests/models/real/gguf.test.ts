@@ -44,6 +44,7 @@ describe.runIf(folder !== undefined)("gguf: on real files", () => {
       text: () => model,
       calling: (tools) => model.with({ maxTokens: 200 }).bindTools(tools, { tool_choice: "required" }),
       usage: true,
+      aborts: true,
       timeoutMs: timeout,
     });
   }
