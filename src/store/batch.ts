@@ -7,7 +7,6 @@
 import type { ListNamespacesOperation } from "@langchain/langgraph";
 import { StoreError } from "../errors.js";
 import type { View } from "./branches.js";
-import { toStoreError } from "./database.js";
 import type { Engine } from "./engine.js";
 import { refreshTtl } from "./expiry.js";
 import { indexWaiting } from "./keyword-index.js";
@@ -48,12 +47,7 @@ export async function runBatch(
   if (puts.length === 0) {
     const queries = await embedQueries(engine, checked);
     if (checked.some(usesKeywords)) await indexWaiting(engine);
-    try {
-      engine.poll();
-      return await finish(engine, readAll(engine, target.view(), checked, queries));
-    } catch (error) {
-      throw toStoreError(error);
-    }
+    return finish(engine, await engine.reading(() => readAll(engine, target.view(), checked, queries)));
   }
   const branch = target.branch as number;
   const results = await engine.write(

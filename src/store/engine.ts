@@ -2,7 +2,7 @@
  * The machinery that all handles of one opened store share: connection, memory, write queue, catch-up.
  *
  * Owns the order of things: writes one after the other, each in one transaction, memory changed only after the
- * commit, and everything another connection committed taken over before a read or write. Leaves out the
+ * commit, every read on one state, and everything another connection committed taken over before a read or write. Leaves out the
  * contract (`faiss-store.ts`), rows (`reader.ts`, `writer.ts`) and ranking (`search.ts`).
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -94,12 +94,40 @@ export class Engine {
 
   /** Takes over what other connections committed since the last look. Cheap when there is nothing. */
   poll(): void {
+    this.read(() => undefined);
+  }
+
+  /**
+   * Runs `work` on one state of the database: everything that any connection had committed when it began, and
+   * nothing that is committed meanwhile, however many statements it takes. Rows are taken over in the same read
+   * transaction: in two, a row could come without the vector or the namespace that was committed with it.
+   */
+  read<T>(work: () => T): T {
     this.assertOpen();
+    // Inside of a transaction the state is fixed already, and a store in memory has no other connection.
+    if (this.db.directory === null || this.db.db.inTransaction) {
+      this.#takeOver();
+      return work();
+    }
+    this.db.run("BEGIN");
+    try {
+      this.#takeOver();
+      return work();
+    } finally {
+      if (this.db.db.inTransaction) this.db.run("COMMIT");
+    }
+  }
+
+  /** {@link read} that waits while another process recovers or cleans up the write-ahead log. */
+  reading<T>(work: () => T): Promise<T> {
+    return this.#patiently(() => this.read(work));
+  }
+
+  #takeOver(): void {
     // A store in memory has one connection; after the first look there is nothing that another could have written.
     if (this.db.directory === null && this.#dataVersion !== -1) return;
     const dataVersion = this.db.db.pragma("data_version", { simple: true }) as number;
     if (dataVersion === this.#dataVersion) return;
-    this.#dataVersion = dataVersion;
     this.branches.reload();
     this.namespaces.refresh();
     const epoch = this.db.getMeta("epoch") ?? "0";
@@ -112,6 +140,8 @@ export class Engine {
       this.tally.lose();
     }
     loadRows(this);
+    // Last: after a failure half way the next read has to look again.
+    this.#dataVersion = dataVersion;
   }
 
   /** Drops everything derived, to be read again: after a vacuum or a change of embeddings. */

@@ -153,7 +153,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
       });
       if (options.index) warnOfFallback(engine.indexes.chosen(), options.onWarning);
       engine.converting = converting;
-      engine.poll();
+      await engine.reading(() => undefined);
       return engine;
     } catch (error) {
       db.close();
@@ -192,16 +192,18 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   /** Branch and number of the last write this handle sees. */
   version(): StoreVersion {
     this.#assertOpen();
-    this.engine.poll();
-    const { id, name } = this.engine.branches.open(this.#branch);
-    return { branch: name, revision: this.engine.revisionOf(id) };
+    return this.engine.read(() => {
+      const { id, name } = this.engine.branches.open(this.#branch);
+      return { branch: name, revision: this.engine.revisionOf(id) };
+    });
   }
 
   /** Read-only view as of a version. Throws `AGEMEM_STORE_BRANCH` when it does not exist or was vacuumed. */
   at(version: StoreVersion): FaissStoreView {
     this.#assertOpen();
-    this.engine.poll();
-    const { id } = this.engine.branches.resolve(version, this.engine.newestRevision());
+    const { id } = this.engine.read(() =>
+      this.engine.branches.resolve(version, this.engine.newestRevision()),
+    );
     return new FaissStoreView(this.engine, { ...version }, id);
   }
 
@@ -226,8 +228,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   /** The open branches, the trunk first. */
   async branches(): Promise<BranchInfo[]> {
     this.#assertOpen();
-    this.engine.poll();
-    return listBranches(this.engine);
+    return this.engine.reading(() => listBranches(this.engine));
   }
 
   /**
@@ -238,8 +239,8 @@ export class FaissStore extends StoreHandle implements VersionedStore {
    */
   async branch(name: string): Promise<FaissStore> {
     this.#assertOpen();
-    this.engine.poll();
-    return new FaissStore(this.engine, this.engine.branches.named(name).id);
+    const { id } = await this.engine.reading(() => this.engine.branches.named(name));
+    return new FaissStore(this.engine, id);
   }
 
   /**
@@ -306,8 +307,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   /** Sizes and state, for people and monitoring. */
   async stats(): Promise<StoreStats> {
     this.#assertOpen();
-    this.engine.poll();
-    return collectStats(this.engine, this.#branch);
+    return this.engine.reading(() => collectStats(this.engine, this.#branch));
   }
 
   /** Saves the vector sidecar, so that the next opening is fast, and empties the write-ahead log. */

@@ -102,21 +102,25 @@ export abstract class StoreHandle extends BaseStore {
   ): Promise<
     { namespace: string[]; key: string; value: Record<string, unknown>; vector: Float32Array | null }[]
   > {
-    this.engine.poll();
     const { engine } = this;
-    const view = this.target.view();
-    const rows = engine.namespaces.under(namespacePrefix).flatMap(({ id }) => [...rowsOf(engine, view, id)]);
-    return rows.map((row) => {
-      const { namespace, key, value } = toItem(engine, row);
-      return { namespace, key, value, vector: vectorsOf(engine, row.id)[0]?.vector ?? null };
+    return engine.reading(() => {
+      const view = this.target.view();
+      const rows = engine.namespaces
+        .under(namespacePrefix)
+        .flatMap(({ id }) => [...rowsOf(engine, view, id)]);
+      return rows.map((row) => {
+        const { namespace, key, value } = toItem(engine, row);
+        return { namespace, key, value, vector: vectorsOf(engine, row.id)[0]?.vector ?? null };
+      });
     });
   }
 
   /** Every state this view sees of an item, newest first; `[]` when there never was one. */
   async history(namespace: string[], key: string): Promise<HistoryEntry[]> {
-    this.engine.poll();
-    const item = itemId(this.engine, namespacePath(namespace), key);
-    return item === undefined ? [] : historyOf(this.engine, this.target.view(), item);
+    return this.engine.reading(() => {
+      const item = itemId(this.engine, namespacePath(namespace), key);
+      return item === undefined ? [] : historyOf(this.engine, this.target.view(), item);
+    });
   }
 }
 
