@@ -22,8 +22,13 @@ export interface StoreIndexOptions {
   kind?: "auto" | "faiss" | "flat";
   /** Vectors of a search scope below which it is scanned without an index. Default 2,048. */
   scanBelow?: number;
-  /** Vectors of a search scope from which the index is approximate; `Infinity` = never. Default 20,000. */
+  /**
+   * Vectors of a search scope from which it is searched approximately: faster, and it may miss what it holds.
+   * `stats()` says how much, measured on the store's own vectors and searches. Default: never; every search is exact.
+   */
   approximateFrom?: number;
+  /** Bytes that FAISS may hold in this process; what is beyond is scanned, with the same results. Default 128 MiB. */
+  faissBytes?: number;
   /**
    * Weight of the vector ranking in hybrid search beside the keyword ranking's 1. Default 1, and 0.25 for lexical
    * embeddings, which say little that keywords do not.

@@ -304,10 +304,11 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     return importItems(this.engine, this.#branch, path, options);
   }
 
-  /** Sizes and state, for people and monitoring. */
+  /** Sizes and state, for people and monitoring. Measures the recall of approximate indexes, so it may take seconds. */
   async stats(): Promise<StoreStats> {
     this.#assertOpen();
-    return this.engine.reading(() => collectStats(this.engine, this.#branch));
+    const indexes = await this.engine.indexes.describe();
+    return this.engine.reading(() => collectStats(this.engine, this.#branch, indexes));
   }
 
   /** Saves the vector sidecar, so that the next opening is fast, and empties the write-ahead log. */

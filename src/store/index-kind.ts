@@ -12,6 +12,8 @@ import { faissFailures, loadFaiss } from "./vector-indexes/faiss.js";
 export interface ChosenIndex {
   kind: "faiss" | "flat";
   fallback: string | null;
+  /** Whether it was asked for by name: then FAISS is used from the first search and at every size. */
+  insists: boolean;
 }
 
 /** Something an operator should know that does not stop the store. */
@@ -38,10 +40,10 @@ export function chooseIndex(option: "auto" | "faiss" | "flat" = "auto"): ChosenI
       { remedy: "Set it to auto, faiss or flat." },
     );
   }
-  if (wanted === "flat") return { kind: "flat", fallback: null };
-  if (loadFaiss()) return { kind: "faiss", fallback: null };
+  if (wanted === "flat") return { kind: "flat", fallback: null, insists: true };
+  if (loadFaiss()) return { kind: "faiss", fallback: null, insists: wanted === "faiss" };
   const reason = reasonOf(faissFailures());
-  if (wanted === "auto") return { kind: "flat", fallback: reason };
+  if (wanted === "auto") return { kind: "flat", fallback: reason, insists: false };
   throw new ConfigError(
     "AGEMEM_PACKAGE_MISSING",
     `FAISS is insisted on, and faiss-node does not load (${reason})`,

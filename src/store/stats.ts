@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DATABASE_FILE } from "./database.js";
 import { canonicalName, storedModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
+import type { IndexStats } from "./index-set.js";
 import { rowsOf } from "./reader.js";
 
 export interface StoreStats {
@@ -26,17 +27,23 @@ export interface StoreStats {
   index: "faiss" | "flat";
   /** Why it is not FAISS although nothing chose the scan; null otherwise. */
   indexFallback: string | null;
-  /** Indexes in memory, by scope. */
-  indexes: { scope: string; kind: string; size: number }[];
+  /** Indexes in memory, by scope; other scopes are scanned, which is exact. */
+  indexes: IndexStats[];
+  /** Bytes that FAISS holds for all stores of this process, those of dropped indexes until they are collected too. */
+  faissBytes: number;
+  /** What `faissBytes` cannot exceed. */
+  faissBytesLimit: number;
   /** Version rows that memory has not taken over yet; 0 after every read. */
   catchUpLag: number;
 }
 
-export function collectStats(engine: Engine, branch: number): StoreStats {
+/** Reads the figures; `indexes` are those of {@link IndexSet.describe}, which takes its time. */
+export function collectStats(engine: Engine, branch: number, indexes: IndexStats[]): StoreStats {
   const { db, table } = engine;
   const count = (sql: string): number => db.row<{ n: number }>(sql)?.n ?? 0;
   const view = engine.branches.view(branch);
   const model = storedModel(db);
+  const native = engine.indexes.native();
   let items = 0;
   for (const { id } of engine.namespaces.under([])) for (const _ of rowsOf(engine, view, id)) items++;
   return {
@@ -50,11 +57,12 @@ export function collectStats(engine: Engine, branch: number): StoreStats {
     dims: engine.embedder?.dims ?? model?.dims ?? null,
     embedding: model ? canonicalName(model) : null,
     bytesOnDisk: sizeOnDisk(db.directory),
-    bytesInMemory:
-      (table?.bytes() ?? 0) + engine.indexes.describe().reduce((sum, { bytes }) => sum + bytes, 0),
+    bytesInMemory: (table?.bytes() ?? 0) + engine.indexes.bytes(),
     index: engine.indexes.kind(),
     indexFallback: engine.indexes.chosen().fallback,
-    indexes: engine.indexes.describe().map(({ scope, kind, size }) => ({ scope, kind, size })),
+    indexes,
+    faissBytes: native.bytes,
+    faissBytesLimit: native.limit,
     catchUpLag: count("SELECT coalesce(max(id), 0) AS n FROM versions") - engine.lastVersion,
   };
 }

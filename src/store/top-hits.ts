@@ -38,11 +38,6 @@ export class TopHits {
     this.#lastScore = score;
   }
 
-  /** Offers a slot that counts for itself, whatever its version row. */
-  offerAlone(slot: number, score: number): void {
-    this.#keep(slot, score);
-  }
-
   /** The kept hits, best first. */
   finish(): Hit[] {
     this.#flush();
@@ -109,6 +104,45 @@ export class TopHits {
       this.#swap(at, worst);
       at = worst;
     }
+  }
+}
+
+/** {@link TopHits} for slots in any order: keeps the best slot of each version row, so that k are k items. */
+export class TopVersions {
+  #best = new Map<number, Hit>();
+  /** No score below this one can be among the best k. */
+  #floor = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly table: VectorTable,
+    private readonly k: number,
+  ) {}
+
+  /** Whether k version rows were offered. */
+  get full(): boolean {
+    return this.#best.size >= this.k;
+  }
+
+  offer(slot: number, score: number): void {
+    if (score < this.#floor) return;
+    const version = this.table.version.at(slot);
+    const known = this.#best.get(version);
+    if (known && known.score >= score) return;
+    this.#best.set(version, { slot, score });
+    if (this.#best.size > this.k * 4 + 64) this.#cut();
+  }
+
+  /** The kept hits, best first. */
+  finish(): Hit[] {
+    const { born } = this.table;
+    const hits = [...this.#best.values()];
+    return hits.sort((a, b) => b.score - a.score || born.at(a.slot) - born.at(b.slot)).slice(0, this.k);
+  }
+
+  #cut(): void {
+    const kept = this.finish();
+    this.#best = new Map(kept.map((hit) => [this.table.version.at(hit.slot), hit]));
+    this.#floor = kept[this.k - 1]?.score ?? this.#floor;
   }
 }
 

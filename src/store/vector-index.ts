@@ -2,9 +2,9 @@
  * The concept of a vector index: ranks the slots of one scope (a namespace prefix) by cosine.
  *
  * An index holds slots of the {@link VectorTable}, live and dead, of every branch; the caller's `accept` says
- * which of them a view sees. Implementations: `vector-indexes/flat.ts` (exact, plain TypeScript, the
- * reference), `vector-indexes/faiss.ts` (exact, FAISS), `vector-indexes/partitioned.ts` (approximate, for large
- * scopes). All rescore with the stored vectors, so equal slots have equal scores in each.
+ * which of them a view sees. Implementations: `vector-indexes/faiss.ts` (exact, FAISS) and
+ * `vector-indexes/partitioned.ts` (approximate). Without one a scope is scanned (`vector-indexes/flat.ts`: exact,
+ * the reference). All score with the stored vectors, so equal slots have equal scores in each.
  */
 
 /** A slot with its cosine. */
@@ -13,7 +13,7 @@ export interface Hit {
   score: number;
 }
 
-export type IndexKind = "flat" | "faiss" | "partitioned";
+export type IndexKind = "faiss" | "partitioned";
 
 export interface VectorIndex {
   readonly kind: IndexKind;

@@ -1,32 +1,7 @@
 /** Exact search in plain TypeScript over the vector table: the reference, and the fallback without FAISS. */
-import { IntegerList } from "../columns.js";
 import { Scorer, TopHits } from "../top-hits.js";
-import type { Hit, VectorIndex } from "../vector-index.js";
+import type { Hit } from "../vector-index.js";
 import type { VectorTable } from "../vector-table.js";
-
-export class FlatIndex implements VectorIndex {
-  readonly kind = "flat";
-  readonly exact = true;
-  readonly #slots = new IntegerList();
-
-  constructor(private readonly table: VectorTable) {}
-
-  get size(): number {
-    return this.#slots.length;
-  }
-
-  add(slot: number): void {
-    this.#slots.push(slot);
-  }
-
-  search(unit: Float32Array, k: number, accept: (slot: number) => boolean): Hit[] {
-    return scan(this.table, [this.#slots.view()], unit, k, accept);
-  }
-
-  bytes(): number {
-    return this.#slots.length * 4;
-  }
-}
 
 /** Scores every accepted slot of some lists and keeps the best k. */
 export function scan(

@@ -6,7 +6,8 @@
  */
 import { assign, type Clusters, type Source, train } from "../clusters.js";
 import { IntegerList } from "../columns.js";
-import { Scorer, TopHits } from "../top-hits.js";
+import { type Find, measureRecall, type Recall } from "../recall.js";
+import { Scorer, TopVersions } from "../top-hits.js";
 import type { Hit, VectorIndex } from "../vector-index.js";
 import { dot } from "../vector-math.js";
 import type { VectorTable } from "../vector-table.js";
@@ -17,6 +18,8 @@ const SCAN_SHARE = 0.02;
 const SCAN_LEAST = 1000;
 /** Trained anew when the scope has grown by this factor. */
 const RETRAIN = 4;
+/** Queries remembered. */
+const ASKED = 32;
 
 /** What a partitioned index saves: centres and the slots of each partition. */
 export interface PartitionState {
@@ -33,6 +36,9 @@ export class PartitionedIndex implements VectorIndex {
   #trainedOn = 0;
   #training: Promise<void> | null = null;
   #disposed = false;
+  /** The last queries, for measuring recall. */
+  readonly #asked: Float32Array[] = [];
+  #measured: { stamp: string; recall: Recall } | null = null;
 
   constructor(private readonly table: VectorTable) {}
 
@@ -69,18 +75,43 @@ export class PartitionedIndex implements VectorIndex {
   }
 
   search(unit: Float32Array, k: number, accept: (slot: number) => boolean): Hit[] {
+    if (!this.#asked.includes(unit)) this.#asked.push(unit);
+    if (this.#asked.length > ASKED) this.#asked.shift();
+    return this.#find(unit, k, accept);
+  }
+
+  /** Its recall on this scope, measured anew when it was trained, grew or was searched since; null while exact. */
+  async recall(): Promise<Recall | null> {
+    if (!this.#clusters) return null;
+    const stamp = `${this.#trainedOn}/${Math.round(Math.log2(this.size) * 10)}/${this.#asked.length}`;
+    if (this.#measured?.stamp !== stamp) {
+      const exact: Find = (unit, k, accept) => scan(this.table, [this.#all.view()], unit, k, accept);
+      const find: Find = (unit, k, accept) => this.#find(unit, k, accept);
+      const asked = [...this.#asked];
+      this.#measured = {
+        stamp,
+        recall: await measureRecall(this.table, this.#all.view(), asked, find, exact),
+      };
+    }
+    return this.#measured.recall;
+  }
+
+  #find(unit: Float32Array, k: number, accept: (slot: number) => boolean): Hit[] {
     const clusters = this.#clusters;
     if (!clusters) return scan(this.table, [this.#all.view()], unit, k, accept);
     const order = orderBy(clusters, unit);
     const budget = Math.max(SCAN_LEAST, this.size * SCAN_SHARE, k * 20);
-    const top = new TopHits(this.table, k * 2 + 8);
-    const scorer = new Scorer(this.table, unit, accept, (slot, score) => top.offerAlone(slot, score));
+    const top = new TopVersions(this.table, k);
+    const scorer = new Scorer(this.table, unit, accept, (slot, score) => top.offer(slot, score));
     for (const c of order) {
       scorer.add((this.#lists[c] as IntegerList).view());
-      if (scorer.seen >= budget) break;
+      if (scorer.seen < budget) continue;
+      // Items with many vectors fill the budget with few items: then the search goes on until there are enough.
+      scorer.flush();
+      if (top.full) break;
     }
     scorer.flush();
-    return bestPerVersion(this.table, top.finish(), k);
+    return top.finish();
   }
 
   bytes(): number {
@@ -151,17 +182,4 @@ function* orderBy({ centres, count, dims }: Clusters, unit: Float32Array): Gener
     yield best;
     scores[best] = Number.NEGATIVE_INFINITY;
   }
-}
-
-function bestPerVersion(table: VectorTable, hits: readonly Hit[], k: number): Hit[] {
-  const seen = new Set<number>();
-  const out: Hit[] = [];
-  for (const hit of hits) {
-    const version = table.version.at(hit.slot);
-    if (seen.has(version)) continue;
-    seen.add(version);
-    out.push(hit);
-    if (out.length === k) break;
-  }
-  return out;
 }
