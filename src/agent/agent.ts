@@ -21,7 +21,7 @@ import { toolNode } from "./tool.js";
  * The result is a compiled LangGraph graph: `invoke`, `stream`, checkpoints and interrupts work as always. The run
  * must supply what the namespace template names (default `user_id`), in `context` or `configurable`. After an
  * invocation the state's `finalAnswer` is the final text, `status` says how it ended ("answered", "max_steps",
- * "format_error").
+ * "format_error"; "running" while it waits for approval). A tool with `returnDirect` gives the final answer itself.
  *
  * Errors: `AGEMEM_CONFIG_INVALID` when built with wrong, unknown or contradictory options; during a run store failures
  * (`AGEMEM_STORE_*`), model failures (`AGEMEM_MODEL_*`) and `AGEMEM_NAMESPACE_VALUE_MISSING` are thrown.
@@ -30,8 +30,14 @@ import { toolNode } from "./tool.js";
  * const agent = createAgeMemAgent({ model, store });
  * const { finalAnswer } = await agent.invoke({ messages: ["I moved to Lisbon."] }, { context: { user_id: "ada" } });
  */
-export function createAgeMemAgent(options: AgeMemAgentOptions) {
+export function createAgeMemAgent<T extends Record<string, unknown> = Record<string, unknown>>(
+  options: AgeMemAgentOptions<T>,
+): AgeMemAgent<T> {
   checkAgentOptions(options);
+  return buildGraph(options) as AgeMemAgent<T>;
+}
+
+function buildGraph(options: AgeMemAgentOptions) {
   const parts = createParts(options);
   const { checkpointer } = options;
   const graph = new StateGraph({ state: AgentState, context: AgentContext })
@@ -65,5 +71,12 @@ function withOwnMemory(parts: AgentParts, make: typeof thinkNode | typeof toolNo
     droppingUnused(parts.memory, (memory) => make({ ...parts, memory })(state, config));
 }
 
-/** The compiled graph {@link createAgeMemAgent} returns. */
-export type AgeMemAgent = ReturnType<typeof createAgeMemAgent>;
+type Graph = ReturnType<typeof buildGraph>;
+type Result = Awaited<ReturnType<Graph["invoke"]>>;
+
+/** The compiled graph {@link createAgeMemAgent} returns; `T` is what `responseFormat` describes. */
+export type AgeMemAgent<T extends Record<string, unknown> = Record<string, unknown>> = {
+  invoke(
+    ...args: Parameters<Graph["invoke"]>
+  ): Promise<Omit<Result, "structuredResponse"> & { structuredResponse: T | null }>;
+} & Graph;

@@ -3,7 +3,7 @@ import { ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { modelCallConfig } from "../tools/tracing.js";
-import { hasFormatError, newestResponse, openCalls } from "./calls.js";
+import { directAnswer, hasFormatError, newestResponse, openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
 import type { AgentStateUpdate, AgentStateValue } from "./state.js";
 import { addModelCall, type Caller, withCost } from "./usage.js";
@@ -11,28 +11,37 @@ import { addModelCall, type Caller, withCost } from "./usage.js";
 /** Builds the node. */
 export function answerNode(parts: AgentParts) {
   return async (state: AgentStateValue, config: LangGraphRunnableConfig): Promise<AgentStateUpdate> => {
-    const response = newestResponse(state.messages);
-    const open = openCalls(state.messages);
-    if (open.length > 0) {
-      return {
-        status: "max_steps",
-        finalAnswer: null,
-        messages: open.map((call) => notRun(call, response?.id)),
-      };
-    }
-    if (hasFormatError(state.messages)) return { status: "format_error", finalAnswer: null };
-    if (!response || response !== state.messages.at(-1)) return { status: "max_steps", finalAnswer: null };
-    const answered: AgentStateUpdate = {
-      status: "answered",
-      finalAnswer: parts.protocol.read(response).answer,
-    };
-    if (!parts.structure) return answered;
+    const direct = directAnswer(state.messages, parts.direct);
+    const ended = direct === undefined ? endOf(parts, state) : answeredBy(direct);
+    if (ended.status !== "answered" || !parts.structure) return ended;
     const started = parts.kit.now();
-    const { value, raw } = await parts.structure(state.messages, modelCallConfig(config, parts.kit.store));
+    const traced = modelCallConfig(config, parts.kit.store);
+    const { value, error, raw } = await parts.structure(parts.system, state.messages, traced);
+    const structure = {
+      structuredResponse: value ?? null,
+      structuredError: error ? { code: error.code, message: error.message } : null,
+    };
+    if (!raw) return { ...ended, ...structure };
     const caller: Caller = { role: "auxiliary", model: parts.models.policy, keys: ["AUX"] };
     const usage = addModelCall(state.usage, raw, parts.kit.now() - started, caller);
-    return { ...answered, structuredResponse: value, usage: withCost(usage, parts.prices) };
+    return { ...ended, ...structure, usage: withCost(usage, parts.prices) };
   };
+}
+
+function endOf(parts: AgentParts, { messages }: AgentStateValue): AgentStateUpdate {
+  const response = newestResponse(messages);
+  const open = openCalls(messages);
+  if (open.length > 0) {
+    const notes = open.map((call) => notRun(call, response?.id));
+    return { status: "max_steps", finalAnswer: null, messages: notes };
+  }
+  if (hasFormatError(messages)) return { status: "format_error", finalAnswer: null };
+  if (!response || response !== messages.at(-1)) return { status: "max_steps", finalAnswer: null };
+  return answeredBy(parts.protocol.read(response).answer);
+}
+
+function answeredBy(finalAnswer: string | null): AgentStateUpdate {
+  return { status: "answered", finalAnswer };
 }
 
 /** A call that came after the last step: answered, so that the history stays valid for the next invocation. */

@@ -18,6 +18,21 @@ export function openCalls(messages: readonly BaseMessage[]): ToolCall[] {
   return (response.tool_calls ?? []).filter((call) => !answered.has(call.id ?? ""));
 }
 
+/**
+ * What a tool with `returnDirect` answered to the newest response, which is then the final answer; undefined when none
+ * did, or all failed. Of several the last counts.
+ */
+export function directAnswer(
+  messages: readonly BaseMessage[],
+  direct: ReadonlySet<string>,
+): string | undefined {
+  if (direct.size === 0) return undefined;
+  const at = messages.findLastIndex((message) => AIMessage.isInstance(message));
+  return messages
+    .slice(at + 1)
+    .findLast((m) => ToolMessage.isInstance(m) && m.status !== "error" && direct.has(m.name ?? ""))?.text;
+}
+
 /** Whether the list ends with a response that could not be read, also after a repair. */
 export function hasFormatError(messages: readonly BaseMessage[]): boolean {
   const last = messages.at(-1);

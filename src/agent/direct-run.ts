@@ -13,8 +13,9 @@ import type { BaseMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import type { LLMResult } from "@langchain/core/outputs";
 import { Command } from "@langchain/langgraph";
-import type { MemoryOperation, MemoryToolUpdate } from "../tools/memory-tools.js";
+import { type MemoryOperation, type MemoryToolUpdate, outcomeIn } from "../tools/memory-tools.js";
 import type { ToolRunConfig } from "../tools/operation-context.js";
+import { MEMORY_EVENT } from "../types.js";
 
 type Fields = Record<string, unknown>;
 
@@ -82,6 +83,10 @@ export async function runMemoryOperation(
   const update = await orTold(
     () => operation.run(call.args, { ...config, toolCall: call, callbacks }),
     (error) => each(handlers, (handler) => handler.handleToolError?.(error, runId, parentId)),
+  );
+  const outcome = outcomeIn(update);
+  await each(handlers, (handler) =>
+    handler.handleCustomEvent?.(MEMORY_EVENT, outcome, runId, tags, metadata),
   );
   await each(handlers, (handler) => handler.handleToolEnd?.(new Command({ update }), runId, parentId));
   return update;

@@ -13,7 +13,8 @@ import type { MemoryConsistency } from "./memory-branch.js";
 export const INHERITED = "inherited";
 
 /** Options of `createAgeMemAgent`, on top of those of the memory tools. */
-export interface AgeMemAgentOptions extends MemoryToolsOptions {
+export interface AgeMemAgentOptions<T extends Record<string, unknown> = Record<string, unknown>>
+  extends MemoryToolsOptions {
   /** The acting model. */
   model: BaseChatModel;
   /** The application's own tools, offered beside the memory tools. */
@@ -45,10 +46,10 @@ export interface AgeMemAgentOptions extends MemoryToolsOptions {
    */
   memoryConsistency?: MemoryConsistency;
   /**
-   * Schema of a structured answer: after the final answer one more call of the model fills `structuredResponse`.
+   * Schema of a structured answer: after the final answer one more call of the model fills `structuredResponse`, or says in `structuredError` why it could not.
    * Not with protocol "text".
    */
-  responseFormat?: z.ZodType<Record<string, unknown>> | Record<string, unknown>;
+  responseFormat?: z.ZodType<T> | Record<string, unknown>;
   /**
    * Prices per million tokens by the name of the model, as `agemem trace --prices` takes them, for the `cost` in `usage`:
    * `{ "gpt-4o-mini": { input: 0.15, output: 0.6 } }`. Without them it is null.

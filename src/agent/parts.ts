@@ -69,6 +69,8 @@ export interface AgentParts {
   operations: ReadonlyMap<string, MemoryOperation>;
   runMemory: RunMemory;
   ownTools: ToolNode;
+  /** Names of own tools whose answer is the final one (LangChain's `returnDirect`). */
+  direct: ReadonlySet<string>;
   overflow: "summarise" | "record";
   /** Names of the memory tools that need a person's approval. */
   approve: ReadonlySet<string>;
@@ -110,6 +112,7 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
     operations,
     runMemory: calls.runMemory(memory),
     ownTools: new ToolNode([...own]),
+    direct: new Set(own.filter(({ returnDirect }) => returnDirect).map(({ name }) => name)),
     overflow: options.overflow ?? "summarise",
     approve: new Set((options.approve ?? []).map((op) => names[op])),
     memory: memoryOf(kit.store, options.memoryConsistency ?? "latest"),

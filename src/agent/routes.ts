@@ -1,5 +1,5 @@
 /** Which node comes next; the same for the graph and the plain loop. Pure. */
-import { hasFormatError, openCalls } from "./calls.js";
+import { directAnswer, hasFormatError, openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
 import type { AgentStateValue } from "./state.js";
 
@@ -19,5 +19,6 @@ export function afterTool(
   config: Config,
 ): "tool" | "think" | "answer" {
   if (openCalls(state.messages).length > 0) return "tool";
+  if (directAnswer(state.messages, parts.direct) !== undefined) return "answer";
   return state.steps >= parts.limits(config).maxSteps ? "answer" : "think";
 }

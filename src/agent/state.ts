@@ -36,7 +36,10 @@ export function reduceMessages(current: BaseMessage[], update: BaseMessage[]): B
 
 const fact = z.custom<MessageFact>((value) => typeof value === "object" && value !== null);
 
-/** How an invocation ended. "running" is seen by a reader of an unfinished thread only. */
+/**
+ * How an invocation ended. "running" is what `getState`, a stream of values, or an interrupted `invoke` shows of one that
+ * has not: it waits for approval, failed on its way and can be taken up again, or is under way.
+ */
 export type AgentStatus = "running" | "answered" | "max_steps" | "format_error";
 
 /** What is known about the messages, and the M that was seen: what the memory tools keep in any graph's state. */
@@ -81,6 +84,8 @@ export const AgentState = new StateSchema({
   usage: z.custom<AgentUsage>().default(noUsage),
   /** The answer in the form of `responseFormat`; null without one, or without an answer. */
   structuredResponse: z.record(z.string(), z.unknown()).nullable().default(null),
+  /** Why `structuredResponse` is null although there is an answer: the model failed, or what it gave does not fit. */
+  structuredError: z.object({ code: z.string(), message: z.string() }).nullable().default(null),
   /** Text of the final answer of the last invocation. */
   finalAnswer: z.string().nullable().default(null),
 });
@@ -103,6 +108,7 @@ export function initialState(): AgentStateValue {
     status: "running",
     usage: noUsage(),
     structuredResponse: null,
+    structuredError: null,
     finalAnswer: null,
   };
 }

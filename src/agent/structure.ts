@@ -1,24 +1,32 @@
 /** Structured answers: one more model call that puts the conversation's outcome into the form of a schema. */
-import type { AIMessage, BaseMessage } from "@langchain/core/messages";
+import { type AIMessage, type BaseMessage, SystemMessage } from "@langchain/core/messages";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { z } from "zod";
-import { repairChatHistory } from "../context/validity.js";
+import { providerView } from "../context/provider-view.js";
 import { AgeMemError, ConfigError, ModelError } from "../errors.js";
 import { describeModelError } from "../models/chat-model.js";
+import { callProblem } from "../models/response-problem.js";
 import { METADATA } from "../types.js";
 import type { AgeMemAgentOptions } from "./options.js";
 
-/** Makes the structured answer from the whole conversation; `raw` is the model's response, for its usage. */
+/** A structured answer, or why there is none; `raw` is the model's response, for its usage, where it gave one. */
+export type Structured =
+  | { value: Record<string, unknown>; error?: undefined; raw: AIMessage }
+  | { value?: undefined; error: ModelError; raw?: AIMessage };
+
+/** Makes the structured answer from the whole conversation, under the agent's system prompt. */
 export type Structure = (
+  system: string,
   messages: readonly BaseMessage[],
   config: LangGraphRunnableConfig,
-) => Promise<{ value: Record<string, unknown>; raw: AIMessage }>;
+) => Promise<Structured>;
 
 /**
  * Undefined when no `responseFormat` is asked for. Its call is tagged: its tokens are not streamed as the answer and
- * not recorded as the policy's.
+ * not recorded as the policy's. A model that fails, or gives what does not fit, is told in the result: the answer that
+ * it was to put into form is finished, and stays.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` with protocol "text"; at a call ModelError `AGEMEM_MODEL_*`
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` with protocol "text"
  */
 export function structureOf({ model, responseFormat, protocol }: AgeMemAgentOptions): Structure | undefined {
   if (!responseFormat) return undefined;
@@ -30,28 +38,34 @@ export function structureOf({ model, responseFormat, protocol }: AgeMemAgentOpti
   const structured = model.withStructuredOutput(responseFormat as Record<string, unknown>, {
     includeRaw: true,
   });
-  return async (messages, config) => {
+  return async (system, messages, config) => {
+    const shown = providerView([new SystemMessage(system), ...messages]);
     try {
-      const { parsed, raw } = await structured.invoke(repairChatHistory(messages).messages, {
+      const { parsed, raw } = await structured.invoke(shown, {
         ...config,
         runName: "agemem.structure",
         tags: [...(config.tags ?? []), "nostream", "agemem:aux"],
         metadata: { ...config.metadata, [METADATA.callRole]: "aux" },
       });
-      const value = fitting(parsed, responseFormat);
-      if (value) return { value, raw: raw as AIMessage };
-      throw new ModelError(
-        "AGEMEM_MODEL_FAILED",
-        "The model gave no structured answer that fits the schema",
-        {
-          remedy: "Simplify the schema, or use a model with structured output.",
-        },
-      );
+      const response = raw as AIMessage;
+      // What was cut off may fit the schema all the same, completed by guess.
+      const problem = callProblem(response);
+      const value = problem === undefined ? fitting(parsed, responseFormat) : undefined;
+      return value ? { value, raw: response } : { error: unfit(problem), raw: response };
     } catch (error) {
-      if (AgeMemError.isInstance(error) || config.signal?.aborted) throw error;
-      throw describeModelError(error);
+      if (config.signal?.aborted) throw error;
+      return { error: AgeMemError.isInstance(error) ? (error as ModelError) : describeModelError(error) };
     }
   };
+}
+
+function unfit(problem: string | undefined): ModelError {
+  const why = problem === undefined ? "" : `: ${problem}`;
+  return new ModelError(
+    "AGEMEM_MODEL_FAILED",
+    `The model gave no structured answer that fits the schema${why}`,
+    { remedy: "Simplify the schema, or use a model with structured output." },
+  );
 }
 
 /** Not every model's own parser checks the schema. Undefined when nothing came or it does not fit. */

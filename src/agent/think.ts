@@ -54,7 +54,9 @@ export function thinkNode(parts: AgentParts) {
       // Only what changes is written: each channel of an update is checked and stored at every step.
       ...(guarded.overflowed ? { overflows: state.overflows + 1 } : {}),
       ...(turn.formatErrors > 0 ? { formatErrors: state.formatErrors + turn.formatErrors } : {}),
-      ...(steps === 1 ? { status: "running", finalAnswer: null, structuredResponse: null } : {}),
+      ...(steps === 1
+        ? { status: "running", finalAnswer: null, structuredResponse: null, structuredError: null }
+        : {}),
     };
   };
 }

@@ -22,7 +22,7 @@ import {
 } from "./messages.js";
 import { repairChatHistory } from "./validity.js";
 
-/** Stands before an assistant's message that would be the first: Anthropic wants the user to begin. */
+/** Stands before an assistant's message that would be the first, or alone: Anthropic wants the user to begin. */
 export const OPENING = "[start of the conversation]";
 /** Stands for a user's message without text, which Anthropic refuses. */
 export const EMPTY_MESSAGE = "[empty message]";
@@ -163,14 +163,12 @@ function withOneSystem(messages: BaseMessage[]): BaseMessage[] {
 }
 
 function withOpening(messages: BaseMessage[]): BaseMessage[] {
-  const at = messages.findIndex((message) => message.type !== "system");
+  const front = messages.findIndex((message) => message.type !== "system");
+  const at = front === -1 ? messages.length : front;
   const first = messages[at];
-  if (!first || first.type === "human") return messages;
-  const opening = new HumanMessage({
-    ...(first.id === undefined ? {} : { id: `${first.id}-opening` }),
-    content: OPENING,
-  });
-  return [...messages.slice(0, at), opening, ...messages.slice(at)];
+  if (first?.type === "human") return messages;
+  const id = first?.id === undefined ? {} : { id: `${first.id}-opening` };
+  return [...messages.slice(0, at), new HumanMessage({ ...id, content: OPENING }), ...messages.slice(at)];
 }
 
 /** Nothing that a reader would see: no text, or thoughts alone. */

@@ -4,6 +4,7 @@
  * Owns the translation between LangChain's tool runtime and an {@link OperationContext}, and back into a graph
  * update. Leaves out what the operations do (`run-operation.ts`) and the order of calls (`agent/`).
  */
+import { dispatchCustomEvent } from "@langchain/core/callbacks/dispatch";
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { ToolRunnableConfig } from "@langchain/core/tools";
 import { type StructuredToolInterface, tool } from "@langchain/core/tools";
@@ -20,6 +21,7 @@ import {
   MEMORY_EVENT,
   MEMORY_OPS,
   type MemoryOp,
+  type MemoryOpOutcome,
   type MessageFact,
   PAPER_TOOL_NAMES,
   type StoreVersion,
@@ -123,10 +125,19 @@ function memoryOperation(kit: MemoryToolkit, op: MemoryOp, names: ToolNames): Me
 /** An operation as a tool: LangChain's callbacks around it, its update in a Command. */
 export function toTool({ op, name, run }: MemoryOperation): StructuredToolInterface {
   return tool(
-    async (args: unknown, runtime: ToolRunnableConfig) =>
-      new Command({ update: await run(args, runtime as unknown as ToolRunConfig) }),
+    async (args: unknown, runtime: ToolRunnableConfig) => {
+      const update = await run(args, runtime as unknown as ToolRunConfig);
+      // For `streamEvents` and handlers; a tool that is invoked by itself has no run to report to.
+      if (runtime.callbacks) await dispatchCustomEvent(MEMORY_EVENT, outcomeIn(update), runtime);
+      return new Command({ update });
+    },
     { name, description: TOOL_DESCRIPTIONS[op], schema: announcedSchema(op), ...traceFields(op) },
   ) as unknown as StructuredToolInterface;
+}
+
+/** What the operation did: the artifact of its answer, which comes last. */
+export function outcomeIn({ messages }: MemoryToolUpdate): MemoryOpOutcome {
+  return (messages.at(-1) as ToolMessage).artifact as MemoryOpOutcome;
 }
 
 /**

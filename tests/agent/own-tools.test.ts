@@ -86,6 +86,46 @@ describe("own tools", () => {
   });
 });
 
+describe("a tool with returnDirect", () => {
+  const direct = tool(async ({ q }) => (q ? `Here: ${q}.` : Promise.reject(new Error("nothing asked"))), {
+    name: "direct",
+    description: "Answers.",
+    schema: z.object({ q: z.string() }),
+    returnDirect: true,
+  });
+
+  it("gives the final answer, after the other calls of the response and without another model call", async () => {
+    const { agent, model } = scripted(
+      [calls(["direct", { q: "a map" }], ["Add_memory", { content: "Ada likes maps." }])],
+      { store, tools: [direct] },
+    );
+    const result = await agent.invoke(says("A map?"), ada());
+    expect(result).toMatchObject({ finalAnswer: "Here: a map.", status: "answered", steps: 1 });
+    expect(await contents(store)).toEqual(["Ada likes maps."]);
+    model.assertDone();
+  });
+
+  it("lets the thread go on, also at the last step", async () => {
+    const { agent } = scripted([calls(["look", { q: "1" }]), calls(["direct", { q: "a map" }]), "You too."], {
+      store,
+      tools: [look, direct],
+      checkpointer: new MemorySaver(),
+      onMaxSteps: "stop",
+      maxSteps: 2,
+    });
+    expect(await agent.invoke(says("A map?"), ada("t"))).toMatchObject({ finalAnswer: "Here: a map." });
+    expect(await agent.invoke(says("Thanks."), ada("t"))).toMatchObject({
+      finalAnswer: "You too.",
+      steps: 1,
+    });
+  });
+
+  it("that fails goes back to the model", async () => {
+    const { agent } = scripted([calls(["direct", { q: "" }]), "Sorry."], { store, tools: [direct] });
+    expect(await agent.invoke(says("?"), ada())).toMatchObject({ finalAnswer: "Sorry.", steps: 2 });
+  });
+});
+
 describe("an interrupt in an own tool", () => {
   it.each([
     [
@@ -118,6 +158,7 @@ describe("an interrupt in an own tool", () => {
       checkpointer: new MemorySaver(),
     });
     const stopped = await agent.invoke(says("Get me a boat."), ada("t"));
+    expect(stopped).toMatchObject({ status: "running", finalAnswer: null });
     expect(stopped).toMatchObject({ __interrupt__: [{ value: { question: "Book a boat?" } }] });
     const result = await agent.invoke(new Command({ resume: "yes" }), ada("t"));
     expect(result).toMatchObject({ finalAnswer: "Done.", status: "answered" });

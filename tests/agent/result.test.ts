@@ -60,9 +60,56 @@ describe("responseFormat", () => {
     expect(second).toMatchObject({ status: "max_steps", structuredResponse: null });
   });
 
-  it("raises an answer that does not fit, and is refused with the text protocol", async () => {
-    const { agent } = scripted(["Oslo.", structured({ town: 1 })], { store, responseFormat: city });
-    await expect(agent.invoke(says("Where?"), ada())).rejects.toMatchObject({ code: "AGEMEM_MODEL_FAILED" });
+  it.each([
+    ["does not fit the schema", structured({ town: 1 }), 2],
+    [
+      "was cut off, though its guess fits",
+      new AIMessageChunk({
+        content: "",
+        tool_call_chunks: [
+          { type: "tool_call_chunk", index: 0, id: "s1", name: "extract", args: '{"city": "Os' },
+        ],
+        usage_metadata: tokens(20, 5),
+      }),
+      2,
+    ],
+    ["never comes, because the model fails", new Error("down"), 1],
+  ])("keeps the finished answer when the structured one %s", async (_, step, calls) => {
+    const { agent } = scripted(["You live in Oslo.", step], { store, responseFormat: city });
+    const result = await agent.invoke(says("Where?"), ada());
+    expect(result).toMatchObject({
+      finalAnswer: "You live in Oslo.",
+      status: "answered",
+      structuredResponse: null,
+      structuredError: { code: "AGEMEM_MODEL_FAILED" },
+    });
+    expect(result.usage.policy.calls + result.usage.auxiliary.calls).toBe(calls);
+  });
+
+  it("is asked for under the agent's system prompt", async () => {
+    const { agent, model } = scripted(["Oslo.", structured({ city: "Oslo" })], {
+      store,
+      responseFormat: city,
+      instructions: "Spell cities in capitals.",
+    });
+    expect(await agent.invoke(says("Where?"), ada())).toMatchObject({ structuredError: null });
+    const [system, ...rest] = model.calls[1]?.messages ?? [];
+    expect(system?.type).toBe("system");
+    expect(system?.text).toContain("Spell cities in capitals.");
+    expect(rest.map((m) => m.text)).toEqual(["Where?", "Oslo."]);
+  });
+
+  it("has the type of the schema", async () => {
+    const model = new ScriptedChatModel(["Oslo.", structured({ city: "Oslo" })]);
+    const agent = createAgeMemAgent({ model, store, responseFormat: city });
+    const { structuredResponse } = await agent.invoke(says("Where?"), ada());
+    const known: string | undefined = structuredResponse?.city;
+    expect(known).toBe("Oslo");
+    // @ts-expect-error the schema has no town
+    expect(structuredResponse?.town).toBeUndefined();
+  });
+
+  it("is refused with the text protocol", () => {
     const model = new ScriptedChatModel([]);
     expect(() => createAgeMemAgent({ model, store, responseFormat: city, protocol: "text" })).toThrow(
       expect.objectContaining({ code: "AGEMEM_CONFIG_INVALID" }),

@@ -1,6 +1,8 @@
 import { AIMessageChunk, BaseMessage, HumanMessage } from "@langchain/core/messages";
+import { createAgent } from "langchain";
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { ageMemMiddleware } from "../../src/agent/middleware.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { MEMORY_EVENT } from "../../src/types.js";
@@ -109,6 +111,32 @@ describe("streaming", () => {
     for await (const event of await agent.stream({ messages }, { ...ada(), streamMode: "custom" }))
       ops.push(event.op);
     expect(ops).toEqual(["ADD", "FILTER", "RETRIEVE"]);
+  });
+
+  it("carries the operations in streamEvents, each once", async () => {
+    const steps = () => [
+      calls(["Add_memory", { content: "Ada." }], ["Update_memory", { memory_id: "m0", content: "x" }]),
+      "Done.",
+    ];
+    const own = scripted(steps(), { store }).agent;
+    const model = new ScriptedChatModel(steps());
+    const langchains = createAgent({ model, middleware: [ageMemMiddleware({ store })] });
+    for (const agent of [own, langchains.graph]) {
+      const told: unknown[] = [];
+      for await (const { event, name, data } of agent.streamEvents(says("Hi."), {
+        ...ada(),
+        version: "v2",
+      })) {
+        if (event === "on_custom_event" && name === MEMORY_EVENT) told.push(data);
+      }
+      expect(told).toHaveLength(2);
+      expect(told).toEqual(
+        expect.arrayContaining([
+          expect.objectContaining({ kind: "agemem.op/1", op: "ADD" }),
+          expect.objectContaining({ op: "UPDATE", ok: false }),
+        ]),
+      );
+    }
   });
 
   it("stops when the caller aborts", async () => {

@@ -140,7 +140,7 @@ describe("places", () => {
       "human: question u",
     ]);
     expect(providerView([call("a", ["c"]), tool("t", "c"), user("u")])[0]?.id).toBe("a-opening");
-    expect(providerView([system("s", "Rules.")])).toHaveLength(1);
+    expect(plain(providerView([system("s", "Rules.")]))).toEqual(["system: Rules.", `human: ${OPENING}`]);
   });
 
   it("several system messages are one, in their order", () => {
