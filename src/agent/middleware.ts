@@ -77,7 +77,13 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
   const models = new ResponseModels();
   const kit = createToolkit(settings, (messages) => models.of(messages));
   const sizes = sizesOf(config);
-  const guide = memoryGuide({ names: toolNames(config.names), variant: config.promptVariant ?? "full" });
+  const guide = memoryGuide({
+    names: toolNames(config.names),
+    variant: config.promptVariant ?? "full",
+    ...(config.operations ? { operations: config.operations } : {}),
+    // langchain runs the calls of a response side by side.
+    inOrder: false,
+  });
   const tools = [...createMemoryOperations(settings, kit).values()].map(toTool);
   const memoryTools = new Set(tools.map((tool) => tool.name));
   const countTools = toolCounter(counter);
@@ -101,7 +107,7 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
       const reduced = await guard({ ...kit, summarizerOf: () => summarizer }, request, size, overhead);
       const shown = reduced?.messages ?? request.messages;
       const { messages, systemMessage } = promptOf(shown, framed, (rest) =>
-        budgetLine(tokensOf(rest, counter) + overhead, size.budget.maxTokens),
+        budgetLine(tokensOf(rest, counter) + overhead, actsAt(size)),
       );
       const model = withoutTracedContext(request.model);
       let given: unknown;
@@ -145,6 +151,14 @@ interface Sizes {
   budget: ContextBudget;
   conditions: ContextSize[];
   keep: KeepSize;
+}
+
+/** Tokens from which the guard acts: the lowest that a condition names, else what a prompt may have. */
+function actsAt({ budget, conditions }: Sizes): number {
+  const named = conditions.map(({ tokens, fraction }) =>
+    Math.max(tokens ?? 0, (fraction ?? 0) * budget.maxTokens),
+  );
+  return Math.min(promptLimit(budget), ...named.filter((size) => size > 0));
 }
 
 /** The sizes for each model that an agent uses; what is wrong whatever the model is refused here and now. */

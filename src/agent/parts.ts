@@ -102,6 +102,7 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
     ...(options.instructions === undefined ? {} : { instructions: options.instructions }),
     names,
     variant: options.promptVariant ?? "full",
+    ...(options.operations ? { operations: options.operations } : {}),
   });
   return {
     kit,

@@ -96,10 +96,7 @@ async function guard(
   const counted = countMessages(state.messages, state.contextFacts, kit.counter);
   const tokens = counted.total + overhead;
   const whole = { messages: state.messages, facts: counted.update, tokens, edited: false };
-  const { budget } = kit;
-  // Training records only what breaks the window itself; production keeps room for the response.
-  const limit = parts.overflow === "record" ? budget.maxTokens : promptLimit(budget);
-  if (tokens <= limit) return { ...whole, overflowed: false };
+  if (tokens <= limitOf(parts)) return { ...whole, overflowed: false };
   if (parts.overflow === "record") return { ...whole, overflowed: true };
   const done = await reduceOverflow(kit, { ...state, contextFacts: counted.facts }, overhead, config);
   if (!done) return { ...whole, overflowed: true };
@@ -112,13 +109,14 @@ async function guard(
   return { messages, facts, tokens: outcome.tokensAfter, edited: true, overflowed: true, outcome };
 }
 
+/** Training records only what breaks the window itself; production keeps room for the response. */
+function limitOf({ overflow, kit: { budget } }: AgentParts): number {
+  return overflow === "record" ? budget.maxTokens : promptLimit(budget);
+}
+
 /** The system prompt of a step and what it costs with the tools. */
 function frameOf(parts: AgentParts, tokens: number, lastStep: boolean) {
-  const lines = [
-    parts.system,
-    lastStep ? LAST_STEP_LINE : "",
-    budgetLine(tokens, parts.kit.budget.maxTokens),
-  ];
+  const lines = [parts.system, lastStep ? LAST_STEP_LINE : "", budgetLine(tokens, limitOf(parts))];
   const text = lines.filter(Boolean).join("\n\n");
   return { text, tokens: parts.systemTokens(text) + parts.sentToolTokens };
 }

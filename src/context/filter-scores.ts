@@ -90,7 +90,7 @@ function dot(a: readonly number[], b: readonly number[]): number {
 export function nothingToFilter(scores: readonly number[], theta: number): InputError {
   if (scores.length === 0) {
     return new InputError("AGEMEM_EDIT_EMPTY", "Nothing in the context may be filtered out", {
-      remedy: "The newest user message and the call in progress always stay.",
+      remedy: "What the user asks, and the call in progress, always stay.",
     });
   }
   const best = scores.reduce((max, score) => Math.max(max, score), Number.NEGATIVE_INFINITY);

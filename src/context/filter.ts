@@ -20,6 +20,7 @@ import {
   textOfBlock,
   withContent,
 } from "./messages.js";
+import { asks, hasQuestion } from "./question.js";
 import { memoriesLeft } from "./retrieval.js";
 import { atomicUnits, protectedIds, type Unit } from "./rounds.js";
 import { cutMarker, isOnlyMarkers, segmentText } from "./segments.js";
@@ -52,8 +53,8 @@ export interface FilterUnitOptions {
 
 /**
  * The texts of C that may go, in order. Short messages are one unit; long ones, summaries and retrieved memories
- * one per passage. Not among them: system messages, the call in flight, `protectIds`, the newest user message
- * when it is short, markers of earlier filters.
+ * one per passage. Not among them: system messages, the call in flight, `protectIds`, markers of earlier filters, and
+ * what the newest user message asks: of a long one every passage that asks, a short one that does so anywhere.
  */
 export function filterUnits(messages: readonly BaseMessage[], options: FilterUnitOptions): FilterUnit[] {
   const minTokens = options.segmentMinTokens ?? DEFAULT_SEGMENT_MIN_TOKENS;
@@ -67,8 +68,8 @@ export function filterUnits(messages: readonly BaseMessage[], options: FilterUni
     if (kept.has(id) && !isNewest) continue;
     const inParts =
       isSummary(message) || isMemoryBlock(message) || isLong(message, minTokens, options.counter);
-    if (inParts) units.push(...passagesOf(message, id));
-    else if (!isNewest && !isOnlyMarkers(textOf(message))) {
+    if (inParts) units.push(...passagesOf(message, id).filter(({ text }) => !isNewest || !asks(text)));
+    else if (!isOnlyMarkers(textOf(message)) && !(isNewest && mustStayWhole(message))) {
       units.push({ kind: "message", messageId: id, text: plainBody(message), block: 0, start: 0, end: 0 });
     }
   }
@@ -79,6 +80,11 @@ function isLong(message: BaseMessage, minTokens: number, counter: TokenCounter):
   const text = textOf(message);
   // A token has at least a byte: short texts need no counting.
   return text.length * 3 >= minTokens && counter.countText(text) >= minTokens;
+}
+
+/** A remark in its own turn may go; a question, or what cannot be read, stays. */
+function mustStayWhole(message: BaseMessage): boolean {
+  return hasOpaqueBlocks(message) || textOf(message).trim() === "" || hasQuestion(textOf(message));
 }
 
 function isMemoryBlock(message: BaseMessage): boolean {
@@ -108,7 +114,7 @@ export interface ApplyFilterOptions {
 /**
  * Takes out every unit with `score >= theta`. An exchange of tool calls goes as a whole when all its answers go
  * (and its assistant text, where it has some, goes too); otherwise an answer that goes leaves a marker, so that
- * the call stays answered. Cut passages leave a marker that names their number and the edit; all other text stays
+ * the call stays answered; so does the newest user message, which the turn hangs on. Cut passages leave a marker that names their number and the edit; all other text stays
  * byte-identical. Blocks that are not text go only with their message.
  *
  * @throws InputError `AGEMEM_EDIT_EMPTY` when no unit reaches theta
@@ -128,7 +134,7 @@ export function applyFilter(
   const removed = new Set<string>();
   const changed = new Map<string, Rewritten>();
   for (const unit of atomicUnits(messages)) {
-    decideUnit(unit, hits, { editId, mayGo: (m) => m !== newest && !isSummary(m), removed, changed });
+    decideUnit(unit, hits, { editId, newest, removed, changed });
   }
   if (removed.size + changed.size === 0) throw nothingToFilter(scores, theta);
   const after = messages.flatMap((message) => {
@@ -191,14 +197,14 @@ interface Rewritten {
 
 interface Decision {
   editId: string;
-  mayGo: (message: BaseMessage) => boolean;
+  newest: BaseMessage | undefined;
   removed: Set<string>;
   changed: Map<string, Rewritten>;
 }
 
 function decideUnit(unit: Unit, hits: ReadonlyMap<string, Hits>, decision: Decision): void {
-  const { removed, changed, editId } = decision;
-  if (unitGoes(unit, hits, decision.mayGo)) {
+  const { removed, changed, editId, newest } = decision;
+  if (unitGoes(unit, hits, (message) => message !== newest && !isSummary(message))) {
     for (const message of unit.messages) removed.add(idOf(message));
     return;
   }
@@ -206,7 +212,8 @@ function decideUnit(unit: Unit, hits: ReadonlyMap<string, Hits>, decision: Decis
     const id = idOf(message);
     const hit = hits.get(id);
     if (!hit || hit.out.length === 0) continue;
-    if (ToolMessage.isInstance(message) && hit.all && goesWhole(message, hit)) {
+    const turn = message === newest && hit.out[0]?.kind === "message";
+    if ((turn || ToolMessage.isInstance(message)) && hit.all && goesWhole(message, hit)) {
       const marker = cutMarker(editId, 1, "all");
       changed.set(id, { message: withContent(message, marker), cuts: [{ marker, text: null }] });
     } else if (hit.out[0]?.kind === "segment") {
@@ -216,7 +223,11 @@ function decideUnit(unit: Unit, hits: ReadonlyMap<string, Hits>, decision: Decis
 }
 
 /** Whether the messages of a unit all go. An assistant message that only calls follows its answers. */
-function unitGoes(unit: Unit, hits: ReadonlyMap<string, Hits>, mayGo: Decision["mayGo"]): boolean {
+function unitGoes(
+  unit: Unit,
+  hits: ReadonlyMap<string, Hits>,
+  mayGo: (message: BaseMessage) => boolean,
+): boolean {
   const [first, ...answers] = unit.messages as [BaseMessage, ...BaseMessage[]];
   const goes = (message: BaseMessage): boolean => {
     const hit = hits.get(idOf(message));

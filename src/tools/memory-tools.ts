@@ -30,7 +30,7 @@ import { contextOf, type ToolRunConfig } from "./operation-context.js";
 import { checkToolsOptions } from "./option-schemas.js";
 import { targetedUpdate } from "./parallel-edit.js";
 import { type OperationReport, runOperation } from "./run-operation.js";
-import { OPERATION_SCHEMAS } from "./schemas.js";
+import { ANNOUNCED_SCHEMAS } from "./schemas.js";
 import {
   createToolkit,
   type MemoryToolkit,
@@ -145,8 +145,8 @@ export function outcomeIn({ messages }: MemoryToolUpdate): MemoryOpOutcome {
  * checks them, so that a wrong argument is answered and recorded like any other refusal.
  */
 function announcedSchema(op: MemoryOp): z.ZodType {
-  const { $schema: _, ...schema } = z.toJSONSchema(OPERATION_SCHEMAS[op]);
-  return z.any().meta(schema);
+  // Undefined, not left out: converting the schema would put it in again.
+  return z.any().meta({ ...z.toJSONSchema(ANNOUNCED_SCHEMAS[op]), $schema: undefined });
 }
 
 /** A ToolMessage and the facts that go with it, as a graph update. */

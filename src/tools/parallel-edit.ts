@@ -27,9 +27,13 @@ export function siblingsOf(
   );
   const calls = (messages[at] as AIMessage | undefined)?.tool_calls ?? [];
   const open = calls.filter((call) => !answered.has(call.id));
-  const own = open.findIndex((call) => call.id === callId);
+  const same = open.filter((call) => (call.id ?? "") === callId);
+  const edits = open.map((call) => call.name).filter(isEdit);
+  // Calls that share an id, or have none, cannot be told apart: no edit among several of them is the first.
+  const nameless = same.length > 1 && edits.length > 1 ? edits[0] : undefined;
+  const own = open.findIndex((call) => (call.id ?? "") === callId);
   const before = open.slice(0, Math.max(0, own)).map((call) => call.name);
-  return { parallel: open.length > 1, busyWith: before.find(isEdit), before };
+  return { parallel: open.length > 1, busyWith: nameless ?? before.find(isEdit), before };
 }
 
 /** The edit with its summary under the id of a message it replaces, which keeps its place without a list. */

@@ -79,7 +79,8 @@ export async function runOperation(
   return {
     text: result?.text ?? refusalText(refusal as InputError),
     outcome,
-    facts,
+    // Beside other calls only what this one made: a sibling's edit may have removed or replaced what was counted here.
+    facts: context.parallel && !result?.edit ? {} : facts,
     shown: result?.shown ?? {},
     ...(result?.edit ? { edit: result.edit } : {}),
   };

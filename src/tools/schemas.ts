@@ -61,6 +61,18 @@ export const OPERATION_SCHEMAS = {
   FILTER: filterSchema,
 } as const satisfies Record<MemoryOp, z.ZodType>;
 
+/** What a model is told: the same with one way to say each thing; the variants above are understood all the same. */
+export const ANNOUNCED_SCHEMAS: Readonly<Record<MemoryOp, z.ZodType>> = {
+  ...OPERATION_SCHEMAS,
+  DELETE: z.object({
+    memory_id: deleteSchema.shape.memory_id,
+    confirmation: z.boolean().describe("Must be true."),
+  }),
+  SUMMARY: z.object({
+    span: z.string().describe('"all", or the number of last rounds to summarise, such as "3".'),
+  }),
+};
+
 export type AddArguments = z.infer<typeof addSchema>;
 export type UpdateArguments = z.infer<typeof updateSchema>;
 export type DeleteArguments = z.infer<typeof deleteSchema>;

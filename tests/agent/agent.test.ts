@@ -40,7 +40,7 @@ describe("one invocation", () => {
     expect(system.type).toBe("system");
     expect(system.text).toMatch(/^You are Otto\.\n\n/);
     expect(system.text).toContain("Retrieve_memory to learn its id, then Update_memory");
-    expect(system.text).toMatch(/Context: about \d+% of 8192 tokens used\.$/);
+    expect(system.text).toMatch(/Context: about \d+% of 6144 tokens used\.$/);
     expect(asked?.tools.map((tool) => tool.name)).toEqual([
       "Add_memory",
       "Update_memory",

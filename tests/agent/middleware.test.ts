@@ -51,7 +51,7 @@ describe("ageMemMiddleware", () => {
     expect(await contents(store)).toEqual(["Ada lives in Oslo."]);
     const system = model.calls[0]?.messages[0];
     expect(system?.text).toMatch(
-      /^You are Otto\.[\s\S]*You look after two memories[\s\S]*Context: about \d+% of 8192 tokens used\.$/,
+      /^You are Otto\.[\s\S]*You look after two memories[\s\S]*Context: about \d+% of 6144 tokens used\.$/,
     );
     expect(model.calls[0]?.tools).toHaveLength(6);
     const [added, , found] = outcomesOf(result.messages);

@@ -32,7 +32,7 @@ describe("filterUnits", () => {
       system("s"),
       user("u1"),
       ai("a1", LONG),
-      user("u2"),
+      user("u2", "And then?"),
       call("a2", ["c1", "c2"]),
       tool("t1", "c1"),
     ];
@@ -135,7 +135,7 @@ describe("applyFilter", () => {
     const image = { type: "image_url", image_url: { url: "https://x.org/1.png" } };
     const messages = [
       new HumanMessage({ id: "u1", content: [{ type: "text", text: LONG }, image] }),
-      user("u2"),
+      user("u2", "And then?"),
     ];
     const { messages: after } = filter(messages, /./, 20);
     expect(after[0]?.content).toEqual([{ type: "text", text: "[filtered 4 passages, f1#1]" }, image]);
@@ -152,7 +152,7 @@ describe("applyFilter", () => {
   });
 
   it("cuts a summary by passage and keeps its lineage", () => {
-    const start = [user("u1"), ai("a1"), user("u2")];
+    const start = [user("u1"), ai("a1"), user("u2", "And then?")];
     const plan = planSummary(start, { kind: "all" });
     const made = applySummary(start, plan, "It rained. The parcel left.", {
       editId: "e1",
@@ -182,7 +182,7 @@ describe("applyFilter", () => {
       updatedAt: at,
     });
     const text = renderMemories([item("m1", "Rain. Snow."), item("m2", "Sun.")], { query: "weather" });
-    const messages = [user("u"), call("a", ["c1"], "Looking."), tool("t", "c1", text)];
+    const messages = [user("u", "And then?"), call("a", ["c1"], "Looking."), tool("t", "c1", text)];
     const facts = { t: { tokens: 1, origin: "memory" as const, memories: { m1: 1, m2: 2 } } };
     const units = filterUnits(messages, { counter });
     expect(units.map((u) => u.messageId)).toEqual(["a", "t", "t"]);
@@ -196,7 +196,7 @@ describe("applyFilter", () => {
   });
 
   it("undoes two filters of one message in either order", () => {
-    const messages = [user("u1", LONG), user("u2")];
+    const messages = [user("u1", LONG), user("u2", "And then?")];
     const first = filter(messages, /parcel/, 20, "f1");
     const units = filterUnits(first.messages, { segmentMinTokens: 20, counter });
     const scores = units.map((u) => (/Sun|Rain/.test(u.text) ? 1 : 0));
