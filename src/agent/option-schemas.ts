@@ -56,6 +56,7 @@ const agentOptions = z
       instructions: z.string("must be text").optional(),
       promptVariant: oneOf(PROMPT_VARIANTS).optional(),
       protocol: oneOf(["native", "text"]).optional(),
+      writtenCalls: oneOf(["auto", "off", "hermes", "llama3", "mistral", "fenced"]).optional(),
       maxSteps: whole(1).optional(),
       onMaxSteps: oneOf(["answer", "stop"]).optional(),
       overflow: oneOf(["summarise", "record"]).optional(),

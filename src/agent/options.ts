@@ -8,6 +8,7 @@ import type { PromptVariant } from "../prompts.js";
 import type { MemoryToolsOptions } from "../tools/memory-tools.js";
 import type { MemoryOp } from "../types.js";
 import type { MemoryConsistency } from "./memory-branch.js";
+import type { WrittenCalls } from "./protocol.js";
 
 /** In place of a checkpointer: one comes with the server or the parent graph. */
 export const INHERITED = "inherited";
@@ -25,6 +26,12 @@ export interface AgeMemAgentOptions<T extends Record<string, unknown> = Record<s
   promptVariant?: PromptVariant;
   /** "native" tool calling (default) or the paper's tags as "text". */
   protocol?: "native" | "text";
+  /**
+   * Calls that a model writes into its text because its server does not read them ("native" only): "auto" (default) knows the
+   * form by the model's name, tries all for unknown models, and ends with the first call that the provider reports itself; a
+   * form's name insists; "off" takes all text for the answer.
+   */
+  writtenCalls?: WrittenCalls;
   /** Model calls per invocation (N_max); default 10. The run's context may lower or raise it. */
   maxSteps?: number;
   /** At the last step: ask for an "answer" without tools (default), or "stop" without one (training). */

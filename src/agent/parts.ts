@@ -96,7 +96,7 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
   const tools = [...memory, ...own];
   refuseSameNames(tools);
   const schemas = tools.map(toSchema);
-  const spoken = { model, ask: calls.ask, tools, schemas };
+  const spoken = { model, ask: calls.ask, tools, schemas, writtenCalls: options.writtenCalls };
   const protocol = options.protocol === "text" ? textProtocol(spoken) : nativeProtocol(spoken);
   const prompt = systemPrompt({
     ...(options.instructions === undefined ? {} : { instructions: options.instructions }),

@@ -8,7 +8,11 @@ import type { BaseChatModel } from "@langchain/core/language_models/chat_models"
 import type { AIMessage, BaseMessage } from "@langchain/core/messages";
 import type { Runnable, RunnableConfig } from "@langchain/core/runnables";
 import type { StructuredToolInterface } from "@langchain/core/tools";
+import type { ToolTextForm } from "../models/tool-text/forms.js";
 import type { ToolSchema } from "../types.js";
+
+/** Whether calls that a model writes into its text are recognized, and in which form. */
+export type WrittenCalls = "auto" | "off" | ToolTextForm;
 
 /** A response that was read: tool calls, or an answer; `formatError` when it broke the protocol. */
 export interface ModelTurn {
@@ -43,4 +47,6 @@ export interface ProtocolOptions {
   ask: Ask;
   tools: readonly StructuredToolInterface[];
   schemas: readonly ToolSchema[];
+  /** As `AgeMemAgentOptions.writtenCalls`. */
+  writtenCalls?: WrittenCalls | undefined;
 }

@@ -242,13 +242,13 @@ export class RolloutLog {
     return draft;
   }
 
-  /** Text-protocol calls get their ids from the agent, so no response names them: those go to the latest step. */
+  /** Calls written as text get their ids from the agent, so no response names them: those go to the latest step. */
   private stepOfCall(toolCallId: string): StepRecord | undefined {
     const named = this.drafts.findLast((d) => d.step.response?.tool_calls.some((c) => c.id === toolCallId));
     if (named) return named.step;
     const known = this.unnamed.get(toolCallId);
     const last = this.lastPolicy;
-    if (known || !last?.done || last.step.protocol !== "text") return known;
+    if (known || !last?.done || (last.step.response?.tool_calls.length ?? 0) > 0) return known;
     this.unnamed.set(toolCallId, last.step);
     return last.step;
   }

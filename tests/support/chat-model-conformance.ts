@@ -36,7 +36,7 @@ export function conformanceTool() {
   return tool(async () => "stored", {
     name: "add_memory",
     description: "Stores a fact about the user.",
-    schema: z.object({ content: z.string(), memory_type: z.enum(["fact", "event"]) }),
+    schema: z.object({ content: z.string().max(80), memory_type: z.enum(["fact", "event"]) }),
   });
 }
 
@@ -96,7 +96,8 @@ export function chatModelConformance(
       expect(whole?.tool_calls?.map((call) => call.name)).toEqual(["add_memory"]);
     });
 
-    it.runIf(aborts)("stops for a signal that is aborted already", async () => {
+    if (!aborts) return;
+    it("stops for a signal that is aborted already", async () => {
       await expect(text().invoke(question, { signal: AbortSignal.abort() })).rejects.toThrow();
     });
   });

@@ -1,12 +1,14 @@
-/** Provider tool calling: tools are bound to the model, calls come back parsed. */
+/** Provider tool calling: tools are bound to the model, calls come back parsed, or are read out of the text. */
 import type { AIMessage } from "@langchain/core/messages";
 import { ConfigError } from "../../errors.js";
 import { callProblem, earlyStop, withoutCalls } from "../../models/response-problem.js";
 import { withIds } from "../calls.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
+import { writtenCallsReader } from "./written-calls.js";
 
 /** @throws ConfigError `AGEMEM_CONFIG_INVALID` when the model cannot bind tools. */
-export function nativeProtocol({ model, ask, tools, schemas }: ProtocolOptions): AgentProtocol {
+export function nativeProtocol(options: ProtocolOptions): AgentProtocol {
+  const { model, ask, tools, schemas } = options;
   if (!model.bindTools) {
     throw new ConfigError("AGEMEM_CONFIG_INVALID", `${model._llmType()} has no native tool calling`, {
       remedy: 'Use protocol: "text".',
@@ -14,24 +16,28 @@ export function nativeProtocol({ model, ask, tools, schemas }: ProtocolOptions):
   }
   const acting = model.bindTools([...tools]);
   const answering = model.bindTools([...tools], { tool_choice: "none" });
+  const readWritten = writtenCallsReader(options);
   return {
     name: "native",
     systemSuffix: undefined,
     sentTools: schemas,
     call: (messages, config, { lastStep }) => ask(lastStep ? answering : acting, messages, config),
-    read,
+    read: (response) => read(response, readWritten),
   };
 }
 
 /** A response that was cut off, or has arguments that are not JSON objects, is a format error, and nothing runs. */
-function read(response: AIMessage): ModelTurn {
+function read(response: AIMessage, readWritten: ReturnType<typeof writtenCallsReader>): ModelTurn {
   const problem = callProblem(response);
   if (problem !== undefined) return { message: withoutCalls(response), answer: null, formatError: problem };
   const calls = response.tool_calls ?? [];
   if (calls.length > 0) {
+    readWritten.off();
     response.tool_calls = withIds(calls, response.id);
     return { message: response, answer: null };
   }
+  const written = readWritten(response);
+  if (written) return written;
   const text = response.text.trim();
   if (text) return { message: response, answer: text };
   const stop = earlyStop(response);

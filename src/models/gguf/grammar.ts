@@ -2,7 +2,7 @@
  * GBNF, llama.cpp's form of grammars, from JSON schemas: for tool calls and structured answers that cannot be malformed. Pure.
  *
  * Owns the schemas' parts that matter for tools: objects, arrays, enums, constants, unions, references, numbers, strings. What
- * a grammar cannot say (lengths, patterns, ranges) is left to whoever validates the arguments.
+ * a grammar cannot say well (long lengths, patterns, ranges) is left to whoever validates the arguments.
  */
 import { ConfigError } from "../../errors.js";
 import type { ToolTextForm } from "../tool-text/forms.js";
@@ -12,7 +12,8 @@ type Schema = Record<string, unknown>;
 
 const BASICS: Readonly<Record<string, string>> = {
   ws: '" "?',
-  string: '"\\"" ([^"\\\\\\x00-\\x1f] | "\\\\" (["\\\\/bfnrt] | "u" [0-9a-fA-F]{4}))* "\\""',
+  character: '[^"\\\\\\x00-\\x1f] | "\\\\" (["\\\\/bfnrt] | "u" [0-9a-fA-F]{4})',
+  string: '"\\"" character* "\\""',
   integer: '"-"? ("0" | [1-9] [0-9]{0,14})',
   number: '"-"? ("0" | [1-9] [0-9]{0,14}) ("." [0-9]{1,15})? ([eE] [-+]? [0-9]{1,2})?',
   boolean: '"true" | "false"',
@@ -88,6 +89,7 @@ class Rules {
     }
     if (type === "object" || schema.properties !== undefined) return this.#object(schema, root, name);
     if (type === "array") return this.#array(schema, root, name);
+    if (type === "string" && typeof schema.maxLength === "number") return this.#text(schema.maxLength, name);
     return typeof type === "string" && type in BASICS ? type : "value";
   }
 
@@ -120,6 +122,11 @@ class Rules {
       rest = needed ? `"," ws ${text} ${rest}` : `("," ws ${text})? ${rest}`;
     }
     return this.add(name, `"{" ws ${begin} ws "}"`);
+  }
+
+  /** Of limited length, where the limit is one that a grammar can carry: it keeps a small model from going on for ever. */
+  #text(length: number, name: string): string {
+    return length > 1000 ? "string" : this.add(name, `"\\"" character{0,${length}} "\\""`);
   }
 
   #array(schema: Schema, root: Schema, name: string): string {

@@ -328,12 +328,14 @@ describe("gguf: grammars", () => {
         kind: { enum: ["a", "b"] },
         tags: { type: "array", items: { type: "string" }, minItems: 1 },
         n: { type: ["integer", "null"] },
+        short: { type: "string", maxLength: 80 },
       },
       required: ["kind"],
     });
     expect(grammar).toContain('answer-0 ::= "\\"a\\"" | "\\"b\\""');
     expect(grammar).toContain('answer-1 ::= "[" ws string ("," ws string)* ws "]"');
     expect(grammar).toContain("answer-2 ::= integer | null");
+    expect(grammar).toContain('answer-3 ::= "\\"" character{0,80} "\\""');
     expect(grammar.split("\n")[0]).toBe("root ::= answer");
   });
 
