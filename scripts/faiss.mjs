@@ -1,8 +1,8 @@
 /**
  * Gets faiss-node to run: its prebuilt binary if it can be fetched, else a build against a system FAISS.
  *
- * Run alone (`node scripts/faiss.mjs`, or `node node_modules/agemem/scripts/faiss.mjs` in a project that
- * installed the package) or as a step of `setup.mjs`. Without FAISS agemem uses its exact TypeScript index, so
+ * Run alone (`node scripts/faiss.mjs`) or as a step of `setup.mjs` (a clone) and `addons.mjs` (`agemem setup` in a project
+ * that installed the package). Without FAISS agemem uses its exact TypeScript index, so
  * every outcome here is a working one; `--check` only tells, by exit code, whether FAISS is there.
  *
  * The binary is always tried in a child process first: faiss-node ends the whole process when something in it
@@ -108,7 +108,7 @@ export async function ensureFaiss(root) {
 
 function none(reason) {
   const again = fileURLToPath(import.meta.url).includes("node_modules")
-    ? "node node_modules/agemem/scripts/faiss.mjs"
+    ? "npx agemem setup"
     : "npm run setup";
   say(
     `FAISS: using the exact TypeScript index instead: ${reason}. For FAISS: apt-get install libfaiss-dev g++, then ${again}`,

@@ -3,12 +3,21 @@
  *
  * A built binary is kept in the user's cache (`$XDG_CACHE_HOME/agemem` or `~/.cache/agemem`), keyed by package
  * version, Node ABI and platform, so that a second clone need not build again; one that does not load is thrown
- * away. `AGEMEM_NO_CACHE=1` neither reads nor writes it. Part of `setup.mjs`; Node built-ins only.
+ * away. `AGEMEM_NO_CACHE=1` neither reads nor writes it. Part of `setup.mjs` and `addons.mjs`; Node built-ins only.
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { fetchPrebuilt, lastLine, nodeHeadersPrefix, npm, say, since, worksInChild } from "./native.mjs";
+import {
+  fetchPrebuilt,
+  findProgram,
+  lastLine,
+  nodeHeadersPrefix,
+  npm,
+  say,
+  since,
+  worksInChild,
+} from "./native.mjs";
 
 const CHECK = `
   const Database = require(process.argv[1]);
@@ -22,15 +31,20 @@ export function hasSqliteBinary(root) {
   return existsSync(binaryOf(join(root, "node_modules", "better-sqlite3")));
 }
 
+/** True when the package in `dir` opens a database with FTS5 in a child process. */
+export async function sqliteWorks(dir) {
+  return existsSync(binaryOf(dir)) && (await worksInChild(dir, CHECK));
+}
+
 /**
  * Leaves a better-sqlite3 that opens a database with FTS5, or throws an Error with the remedy.
  *
- * @param {string} root folder of agemem's package.json, with the packages already installed
+ * @param {string} root folder of a project whose `node_modules` holds better-sqlite3
  */
 export async function ensureSqlite(root) {
   const dir = join(root, "node_modules", "better-sqlite3");
   const binary = binaryOf(dir);
-  const works = async () => existsSync(binary) && (await worksInChild(dir, CHECK));
+  const works = () => sqliteWorks(dir);
   if (await works()) return;
   const start = Date.now();
   const cached = cachePath(dir);
@@ -44,17 +58,33 @@ export async function ensureSqlite(root) {
   if (!missing && (await works())) {
     return say(`SQLite: fetched better-sqlite3's prebuilt binary (${since(start)})`);
   }
-  say(
-    `SQLite: no prebuilt binary (${missing ?? "it does not run here"}), building better-sqlite3 (a minute or two)`,
-  );
+  const unfetched = missing ?? "it does not run here";
+  const lacking = missingTools();
+  if (lacking.length > 0)
+    throw cannotBuild(`there is no prebuilt binary (${unfetched}) and no ${lacking.join(", no ")}`);
+  say(`SQLite: no prebuilt binary (${unfetched}), building better-sqlite3 (a minute or two)`);
   const built = await build(dir);
-  if (!(await works())) {
-    throw new Error(
-      `better-sqlite3 cannot be built: ${reasonOf(built)}. It needs g++, make and python3 (apt-get install g++ make python3); then run the command again`,
-    );
-  }
+  if (!(await works())) throw cannotBuild(reasonOf(built));
   say(`SQLite: built better-sqlite3 (${since(start)})`);
   if (cached) keep(binary, cached);
+}
+
+/** Asked before node-gyp is, whose own answer is a page long. */
+function missingTools() {
+  const tools = { "g++": ["g++", "c++", "clang++"], make: ["make", "gmake"], python3: ["python3", "python"] };
+  if (process.platform === "win32") return [];
+  return Object.keys(tools).filter((tool) => {
+    const given = { "g++": process.env.CXX, python3: process.env.PYTHON ?? process.env.npm_config_python }[
+      tool
+    ];
+    return !given && !findProgram(...tools[tool]);
+  });
+}
+
+function cannotBuild(reason) {
+  return new Error(
+    `better-sqlite3 cannot be built: ${reason}. It needs g++, make and python3 (apt-get install g++ make python3); then run the command again`,
+  );
 }
 
 /** node-gyp would download headers; the running Node's own are used when it came with them. */

@@ -14,6 +14,7 @@ import { exportCommand } from "./export.js";
 import { memoryCommand } from "./memory/command.js";
 import { rolloutCommand } from "./rollout.js";
 import { scoreCommand } from "./score.js";
+import { setupCommand } from "./setup.js";
 import { statsCommand } from "./stats.js";
 import { tasksCommand } from "./tasks.js";
 import { traceCommand } from "./trace.js";
@@ -28,6 +29,7 @@ async function main(argv: string[]): Promise<void> {
     .version(version)
     .addCommand(demoCommand())
     .addCommand(memoryCommand())
+    .addCommand(setupCommand())
     .addCommand(tasksCommand())
     .addCommand(rolloutCommand())
     .addCommand(scoreCommand())

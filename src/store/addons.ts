@@ -98,8 +98,10 @@ export function addonFolders(): string[] {
 /** The most telling of several failures, on one line: one about the binary says more than "not found". */
 export function reasonOf(failures: readonly unknown[]): string {
   const telling = failures.find((error) => !isNotInstalled(error)) ?? failures[0];
-  const text = messageOf(telling).replace(/\s+/g, " ").trim();
-  return text.length > 200 ? `${text.slice(0, 199)}…` : text;
+  // The package `bindings` lists every place it looked in, Node.js the modules that asked.
+  const [text = ""] = messageOf(telling).split(/\s*(?:Tried:|Require stack:)/);
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length > 300 ? `${line.slice(0, 299)}…` : line;
 }
 
 function isNotInstalled(error: unknown): boolean {
@@ -113,8 +115,8 @@ function missingSqlite(failures: unknown[]): ConfigError {
     ? `its compiled part does not load (${reasonOf(failures)})`
     : "it is not installed";
   const remedy = installed
-    ? "Run `npm rebuild better-sqlite3`; with pnpm `pnpm approve-builds`, then `pnpm rebuild better-sqlite3`; or, with either, `npx agemem setup` (`pnpm exec agemem setup`), which names what the machine lacks."
-    : "Run `npm install better-sqlite3@12` or `pnpm add better-sqlite3@12`; or `npx agemem setup` (`pnpm exec agemem setup`), which names what the machine lacks.";
+    ? "Run `npm rebuild better-sqlite3`, with pnpm `pnpm approve-builds better-sqlite3`; or `npx agemem setup` (`pnpm exec agemem setup`), which says what the machine lacks."
+    : "Run `npm install better-sqlite3@12`, with pnpm `pnpm add better-sqlite3@12`; or `npx agemem setup` (`pnpm exec agemem setup`), which says what the machine lacks.";
   return new ConfigError("AGEMEM_PACKAGE_MISSING", `FaissStore needs better-sqlite3, and ${problem}`, {
     cause: failures[0],
     remedy,
