@@ -12,6 +12,7 @@
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseStore } from "@langchain/langgraph";
 import { ConfigError, messageOf, StoreError } from "../errors.js";
+import { DEFAULT_STORE, parseStoreSetting, withoutPassword } from "../lib/store-setting.js";
 import { chatModelSpec, resolveChatModel } from "../models/chat-model.js";
 import { resolveEmbeddings } from "../models/embeddings.js";
 import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js";
@@ -95,26 +96,11 @@ interface IndexModel {
   embeddingName: string;
 }
 
-async function openStore(setting = "faiss:.agemem/store", model: IndexModel): Promise<BaseStore> {
-  const [kind, rest] = split(setting);
-  if (kind === "platform") return new PlatformStore();
-  if (kind === "postgres" && rest) return openPostgres(rest, model);
-  if (kind === "faiss" && rest) return FaissStore.open(rest, { index: { ...model, fields: ["content"] } });
-  throw new ConfigError("AGEMEM_CONFIG_INVALID", `AGEMEM_STORE is "${redacted(setting)}"`, {
-    remedy: "Set it to faiss:DIRECTORY, postgres:URL or platform, or leave it out.",
-  });
-}
-
-/** `postgres:` before a URL of its own may be left out. */
-function split(setting: string): [kind: string, rest: string] {
-  if (/^postgres(ql)?:\/\//.test(setting)) return ["postgres", setting];
-  const at = setting.indexOf(":");
-  return at < 0 ? [setting, ""] : [setting.slice(0, at), setting.slice(at + 1)];
-}
-
-/** Never a password in a message. */
-function redacted(setting: string): string {
-  return setting.replace(/\/\/[^@/]*@/, "//***@");
+async function openStore(setting: string | undefined, model: IndexModel): Promise<BaseStore> {
+  const named = parseStoreSetting(setting ?? DEFAULT_STORE);
+  if (named.kind === "platform") return new PlatformStore();
+  if (named.kind === "postgres") return openPostgres(named.url, model);
+  return FaissStore.open(named.directory, { index: { ...model, fields: ["content"] } });
 }
 
 /** By a name the bundlers do not follow: only those who use PostgreSQL have the package. */
@@ -143,7 +129,7 @@ async function openPostgres(url: string, { embeddings }: IndexModel): Promise<Ba
     await store.stop().catch(() => undefined);
     throw new StoreError(
       "AGEMEM_STORE_PATH",
-      `PostgreSQL at ${redacted(url)} cannot be used: ${messageOf(cause)}`,
+      `PostgreSQL at ${withoutPassword(url)} cannot be used: ${messageOf(cause)}`,
       {
         cause,
         remedy: "Check the URL, that the server runs, and that it has the pgvector extension.",

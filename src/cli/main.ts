@@ -2,14 +2,14 @@
 /**
  * The `agemem` command: wiring of the subcommands and of the way errors end the process.
  *
- * An expected failure is one line `CODE: what happened. What to do.` on standard error. Exit codes: 0 done,
- * 1 failed, 2 the input or the settings are wrong.
+ * An expected failure is one line `CODE: what happened. What to do.` on standard error. Exit codes: `exit-codes.ts`.
  */
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
-import { AgeMemError, ConfigError, InputError } from "../errors.js";
+import { Command, CommanderError } from "commander";
+import { AgeMemError } from "../errors.js";
 import { demoCommand } from "./demo/command.js";
 import { evaluateCommand } from "./evaluate/command.js";
+import { exitCodeOf } from "./exit-codes.js";
 import { exportCommand } from "./export.js";
 import { memoryCommand } from "./memory/command.js";
 import { rolloutCommand } from "./rollout.js";
@@ -38,17 +38,20 @@ async function main(argv: string[]): Promise<void> {
     .addCommand(exportCommand())
     .addCommand(traceCommand())
     .addCommand(validateCommand());
+  throwUsageErrors(program);
   await program.parseAsync(argv);
 }
 
+/** Commander would end the process with 1, also for a wrong option. It has printed what is wrong by then. */
+function throwUsageErrors(command: Command): void {
+  command.exitOverride();
+  for (const sub of command.commands) throwUsageErrors(sub);
+}
+
 function fail(error: unknown): void {
-  if (!AgeMemError.isInstance(error)) {
-    console.error(error);
-    process.exitCode = 1;
-    return;
-  }
-  console.error(error.toLine());
-  process.exitCode = error instanceof InputError || error instanceof ConfigError ? 2 : 1;
+  if (AgeMemError.isInstance(error)) console.error(error.toLine());
+  else if (!(error instanceof CommanderError)) console.error(error);
+  process.exitCode = exitCodeOf(error);
 }
 
 // A reader that closes early (`agemem … | head`) is not an error.

@@ -15,10 +15,13 @@ export function validateCommand(): Command {
       else console.log(`${file}: ${report.steps} steps, ${report.trajectories} trajectories`);
       const [first] = report.problems;
       if (!first) return;
-      throw new InputError(
+      const finding = new InputError(
         "AGEMEM_TRAJECTORY_INVALID",
         `${report.problems.length} problem(s), first ${first.line === null ? "in the file" : `in line ${first.line}`}: ${first.message}`,
         { remedy: "Repair the lines, or record again." },
       );
+      // What the command was asked to find: not a mistake in how it was called.
+      console.error(finding.toLine());
+      process.exitCode = 1;
     });
 }

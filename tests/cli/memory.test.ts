@@ -9,6 +9,7 @@ import { codeOf, temporaryDirectory } from "../store/helpers.js";
 
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.unstubAllEnvs();
   process.exitCode = undefined;
 });
 
@@ -67,6 +68,25 @@ describe("agemem memory", () => {
         expect(found).toMatchObject([{ key: "tea" }]);
       }
     }
+  });
+
+  it("finds the store by AGEMEM_STORE in the format of the graphs, and by --store as a bare directory too", async () => {
+    const store = await makeStore();
+    vi.stubEnv("AGEMEM_STORE", `faiss:${store}`);
+    expect(await memory("ls")).toBe("memories/ada\nmemories/bob");
+    expect(await memory("--store", `faiss:${store}`, "--json", "repair")).toMatchObject({
+      after: { ok: true },
+    });
+    for (const setting of [store, "", "faiss:", "redis:x", "platform", "postgres://me:hunter2@127.0.0.1/x"]) {
+      vi.stubEnv("AGEMEM_STORE", setting);
+      const error = await memory("ls").catch((caught: Error) => caught);
+      expect(error, setting).toMatchObject({ code: "AGEMEM_CONFIG_INVALID" });
+      expect((error as Error).message).not.toContain("hunter2");
+      expect(await memory("--store", store, "ls")).toContain("memories/ada");
+    }
+    vi.stubEnv("AGEMEM_STORE", undefined);
+    const error = await memory("ls").catch((caught: Error) => caught);
+    expect(error).toMatchObject({ code: "AGEMEM_INPUT_FILE", details: { path: ".agemem/store" } });
   });
 
   it("exports, imports, backs up, verifies, repairs, vacuums, counts", async () => {

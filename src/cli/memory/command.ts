@@ -1,5 +1,6 @@
 /** `agemem memory`: the commands on a store. */
 import { Command } from "commander";
+import { DEFAULT_STORE } from "../../lib/store-setting.js";
 import { getCommand, historyCommand, lsCommand, searchCommand } from "./items.js";
 import {
   backupCommand,
@@ -17,8 +18,7 @@ export function memoryCommand(): Command {
     .description("look at and look after a long-term memory store")
     .option(
       "--store <directory>",
-      "the store's directory (environment AGEMEM_STORE)",
-      process.env.AGEMEM_STORE ?? "memory",
+      `the store's directory (environment AGEMEM_STORE=faiss:DIRECTORY; default ${DEFAULT_STORE})`,
     )
     .option("--embeddings <model>", 'embedding model: "lexical", "openai:NAME" or "hf:NAME"')
     .option("--json", "print JSON")

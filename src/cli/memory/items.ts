@@ -1,8 +1,9 @@
 /** `agemem memory ls | get | search | history`: looking at items. */
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { InputError } from "../../errors.js";
 import { truncate } from "../../lib/text.js";
 import type { SearchItem, SearchMode } from "../../store/search-options.js";
+import { choice, count } from "../arguments.js";
 import { openStore, parseNamespace, print, type StoreOptions } from "./open.js";
 
 const shown = (value: Record<string, unknown>): string =>
@@ -10,12 +11,6 @@ const shown = (value: Record<string, unknown>): string =>
 
 const line = ({ namespace, key, value, score }: SearchItem): string =>
   `${score === undefined ? "" : `${score.toFixed(3)}  `}${namespace.join("/")}  ${key}  ${shown(value)}`;
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError("an integer of 0 or more");
-  return value;
-}
 
 export function lsCommand(): Command {
   return new Command("ls")
@@ -54,7 +49,7 @@ export function searchCommand(): Command {
     .description("search below a namespace")
     .argument("<query>")
     .option("--namespace <namespace>", "a/b or a JSON list; default everything")
-    .option("--mode <mode>", "vector, keyword or hybrid", "hybrid")
+    .addOption(choice("--mode <mode>", "how to rank", ["vector", "keyword", "hybrid"], "hybrid"))
     .option("--limit <n>", "at most this many", count, 10)
     .action(async (query: string, _: object, command: Command) => {
       const options = command.optsWithGlobals<

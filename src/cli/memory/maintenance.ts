@@ -2,7 +2,16 @@
 import { Command, Option } from "commander";
 import { FaissStore } from "../../store/faiss-store.js";
 import { exportLangChainFaiss, importLangChainFaiss } from "../../store/langchain-faiss.js";
-import { counter, indexOptions, openStore, parseNamespace, print, type StoreOptions } from "./open.js";
+import { count, number } from "../arguments.js";
+import {
+  counter,
+  indexOptions,
+  openStore,
+  parseNamespace,
+  print,
+  type StoreOptions,
+  storeDirectory,
+} from "./open.js";
 
 const FORMATS = ["jsonl", "langchain-faiss"];
 
@@ -84,7 +93,7 @@ export function repairCommand(): Command {
     .action(async (_: object, command: Command) => {
       const options = command.optsWithGlobals<StoreOptions>();
       await (await openStore(options, "items")).close();
-      const { before, after } = await FaissStore.repair(options.store, await indexOptions(options));
+      const { before, after } = await FaissStore.repair(storeDirectory(options), await indexOptions(options));
       print(options, { before, after }, () => [
         `${before.problems.length} kinds of problems before, ${after.problems.length} after`,
         ...after.problems.map(({ kind, count, repair }) => `${count} × ${kind}: ${repair}`),
@@ -96,8 +105,8 @@ export function repairCommand(): Command {
 export function vacuumCommand(): Command {
   return new Command("vacuum")
     .description("remove old revisions that no branch or pin needs, and shrink the file")
-    .option("--keep-revisions <n>", "revisions that stay readable", Number)
-    .option("--keep-minutes <n>", "minutes that stay readable", Number)
+    .option("--keep-revisions <n>", "revisions that stay readable", count)
+    .option("--keep-minutes <n>", "minutes that stay readable", number)
     .action(async (_: object, command: Command) => {
       const options = command.optsWithGlobals<
         StoreOptions & { keepRevisions?: number; keepMinutes?: number }
@@ -123,7 +132,7 @@ export function reembedCommand(): Command {
     .action(async (_: object, command: Command) => {
       const options = command.optsWithGlobals<StoreOptions>();
       await (await openStore(options, "items")).close();
-      const vectors = await FaissStore.reembed(options.store, {
+      const vectors = await FaissStore.reembed(storeDirectory(options), {
         ...(await indexOptions(options, true)),
         onProgress: counter("vectors"),
       });

@@ -1,14 +1,16 @@
 /** How the memory commands find and open a store, name namespaces and print. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { InputError } from "../../errors.js";
+import { ConfigError, InputError } from "../../errors.js";
 import { showInvisible } from "../../lib/escaping.js";
+import { DEFAULT_STORE, parseStoreSetting } from "../../lib/store-setting.js";
 import { resolveEmbeddings } from "../../models/embeddings.js";
 import { DATABASE_FILE } from "../../store/database.js";
 import { FaissStore, type FaissStoreOptions } from "../../store/faiss-store.js";
 
 export interface StoreOptions {
-  store: string;
+  /** `--store`; without it `AGEMEM_STORE` counts, and then the default of the graphs. */
+  store?: string;
   embeddings?: string;
   json?: boolean;
 }
@@ -21,13 +23,33 @@ export type Need = "items" | "vectors";
  * else that of the environment.
  */
 export async function openStore(options: StoreOptions, need: Need, create = false): Promise<FaissStore> {
-  if (!create && !existsSync(join(options.store, DATABASE_FILE))) {
-    throw new InputError("AGEMEM_INPUT_FILE", `There is no store in ${options.store}`, {
-      remedy: "Name its directory with --store, or set AGEMEM_STORE.",
-      details: { path: options.store },
+  const path = storeDirectory(options);
+  if (!create && !existsSync(join(path, DATABASE_FILE))) {
+    throw new InputError("AGEMEM_INPUT_FILE", `There is no store in ${path}`, {
+      remedy: "Name its directory with --store, or set AGEMEM_STORE=faiss:DIRECTORY.",
+      details: { path },
     });
   }
-  return FaissStore.open(options.store, need === "items" ? {} : await indexOptions(options));
+  return FaissStore.open(path, need === "items" ? {} : await indexOptions(options));
+}
+
+/**
+ * The directory a command works on. `AGEMEM_STORE` has one format, that of the graphs; `--store` takes a bare
+ * directory too.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` when the setting is malformed or names another kind of store
+ */
+export function storeDirectory({ store }: StoreOptions): string {
+  if (store !== undefined && !/^(faiss|postgres(ql)?):|^platform$/.test(store)) return store;
+  const [text, name] =
+    store === undefined ? [process.env.AGEMEM_STORE ?? DEFAULT_STORE, "AGEMEM_STORE"] : [store, "--store"];
+  const setting = parseStoreSetting(text, name);
+  if (setting.kind === "faiss") return setting.directory;
+  throw new ConfigError(
+    "AGEMEM_CONFIG_INVALID",
+    `${name} names ${setting.kind === "postgres" ? "PostgreSQL" : "the platform's store"}, and the memory commands work on a FaissStore`,
+    { remedy: "Name its directory with --store, or set AGEMEM_STORE=faiss:DIRECTORY." },
+  );
 }
 
 /**
@@ -35,7 +57,7 @@ export async function openStore(options: StoreOptions, need: Need, create = fals
  * command converts it.
  */
 export async function indexOptions(options: StoreOptions, converts = false): Promise<FaissStoreOptions> {
-  const stored = await storedLexical(options.store);
+  const stored = await storedLexical(storeDirectory(options));
   const spec = options.embeddings ?? (stored === undefined ? undefined : "lexical");
   const keep = spec?.trim() === "lexical" && stored !== undefined && !converts;
   const { embeddings, name, dims } = await resolveEmbeddings(spec, process.env, keep ? { dims: stored } : {});

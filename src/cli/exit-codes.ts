@@ -1,0 +1,25 @@
+/**
+ * How the command ends: one table of exit codes, and which error is which.
+ *
+ * The table is in `docs/command-line.md` too, which a test compares with this one.
+ */
+import { CommanderError } from "commander";
+import { AgeMemError, type AgeMemErrorCode, ConfigError, InputError } from "../errors.js";
+
+/** Every exit code with its meaning. */
+export const EXIT_CODES = {
+  0: "Done, and nothing was found wrong.",
+  1: "A finding (`verify`, `repair` and `validate` report problems, `get` and `history` find no item), or something the command needs failed: a store, a disk, a model's endpoint, an add-on.",
+  2: "Usage: an unknown command or option, an argument or a setting that makes no sense, an input file that is missing or not of its format. Nothing was done.",
+  130: "Interrupted (Ctrl-C); `agemem rollout` goes on where it stopped when it is run again.",
+} as const;
+
+/** Input and settings errors that are no mistake in how the command was called. */
+const FINDINGS: readonly AgeMemErrorCode[] = ["AGEMEM_MEMORY_NOT_FOUND", "AGEMEM_PACKAGE_MISSING"];
+
+/** The exit code of what a command threw. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (!AgeMemError.isInstance(error) || FINDINGS.includes(error.code)) return 1;
+  return error instanceof InputError || error instanceof ConfigError ? 2 : 1;
+}
