@@ -21,8 +21,8 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const SETS = ["oldest", "newest"];
 
-/** Packages that a set chooses: the peers, and what an application gets along with them. */
-const CHOSEN = Object.keys(manifest.peerDependencies);
+/** Packages that a set chooses: LangChain's among the peers. The others (models in the process) are optional and pinned. */
+const CHOSEN = Object.keys(manifest.peerDependencies).filter((name) => /^(@langchain\/|langchain$)/.test(name));
 
 /** `npm view` of one field as JSON. Throws an Error when there is no answer. */
 async function view(spec, field) {
