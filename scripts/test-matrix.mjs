@@ -22,7 +22,9 @@ const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const SETS = ["oldest", "newest"];
 
 /** Packages that a set chooses: LangChain's among the peers. The others (models in the process) are optional and pinned. */
-const CHOSEN = Object.keys(manifest.peerDependencies).filter((name) => /^(@langchain\/|langchain$)/.test(name));
+const CHOSEN = Object.keys(manifest.peerDependencies).filter((name) =>
+  /^(@langchain\/|langchain$)/.test(name),
+);
 
 /** `npm view` of one field as JSON. Throws an Error when there is no answer. */
 async function view(spec, field) {
