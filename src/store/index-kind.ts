@@ -50,7 +50,7 @@ export function chooseIndex(option: "auto" | "faiss" | "flat" = "auto"): ChosenI
     {
       cause: faissFailures()[0],
       remedy:
-        "Run `npx agemem setup` (`pnpm exec agemem setup`), or set index.kind or AGEMEM_INDEX to auto or flat (same results, slower on large scopes).",
+        "Run `npx agemem setup` (`pnpm exec agemem setup`), or set index.kind or AGEMEM_INDEX to auto or flat (same results).",
       details: { package: "faiss-node" },
     },
   );
@@ -65,7 +65,7 @@ let said = false;
 export function warnOfFallback({ fallback }: ChosenIndex, listener?: (warning: StoreWarning) => void): void {
   if (fallback === null) return;
   const code = "AGEMEM_INDEX_FALLBACK";
-  const message = `FAISS does not load (${fallback}); vectors are searched by an exact scan: same results, slower on large scopes. ${SETUP}`;
+  const message = `FAISS does not load (${fallback}); vectors are searched by an exact scan: same results. ${SETUP}`;
   if (listener) {
     listener({ code, message });
   } else if (!said) {
