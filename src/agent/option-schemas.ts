@@ -33,8 +33,9 @@ const price = z.strictObject(
   {
     input: number(0, Number.POSITIVE_INFINITY),
     output: number(0, Number.POSITIVE_INFINITY),
+    cachedInput: number(0, Number.POSITIVE_INFINITY).optional(),
   } satisfies OptionShape<Price>,
-  "must be { input, output }",
+  "must be { input, output, cachedInput? }",
 );
 
 const checkpointer = z.union(

@@ -49,12 +49,14 @@ export function addModelCall(
   latencyMs: number,
   { role, model, keys }: Caller,
 ): AgentUsage {
-  const { input_tokens = 0, output_tokens = 0 } = response.usage_metadata ?? {};
+  const { usage_metadata: reported } = response;
+  const { input_tokens = 0, output_tokens = 0, input_token_details: details } = reported ?? {};
   const call = { calls: 1, promptTokens: input_tokens, completionTokens: output_tokens, latencyMs };
+  const told = { model, cachedTokens: details?.cache_read ?? 0, reported: reported !== undefined };
   return {
     ...usage,
     [role]: plus(usage[role], call),
-    operations: chargeCall(usage.operations, keys, { ...call, model }),
+    operations: chargeCall(usage.operations, keys, { ...call, ...told }),
   };
 }
 

@@ -97,7 +97,10 @@ function asJson(traces: readonly ConversationTrace[], prices: Prices | undefined
 }
 
 const price = z.number().min(0);
-const pricesSchema = z.record(z.string(), z.object({ input: price, output: price }));
+const pricesSchema = z.record(
+  z.string(),
+  z.object({ input: price, output: price, cachedInput: price.optional() }),
+);
 
 async function readPrices(path: string): Promise<Prices> {
   let text: string;

@@ -18,6 +18,10 @@ export interface ModelTokens {
   calls: number;
   promptTokens: number;
   completionTokens: number;
+  /** Prompt tokens that came from the provider's cache; absent for none. */
+  cachedTokens?: number;
+  /** Calls of which the server reported no tokens; absent for none. Then the cost is not known. */
+  unreported?: number;
 }
 
 /** What one row took. */
@@ -39,12 +43,18 @@ export interface ModelCall {
   calls?: number;
   promptTokens: number;
   completionTokens: number;
+  /** Of the prompt's, from the provider's cache; default 0. */
+  cachedTokens?: number;
+  /** False when the server reported no tokens; default true. */
+  reported?: boolean;
   latencyMs: number;
 }
 
 /** Price per million tokens, in the currency of the caller's choice. */
 export interface Price {
   input: number;
+  /** Of prompt tokens from the provider's cache; default the price of input. */
+  cachedInput?: number;
   output: number;
 }
 /** By model name, as recorded. There is no built-in list: it would go stale. */
@@ -79,11 +89,15 @@ export function chargeCall(
     promptTokens: call.promptTokens * share,
     completionTokens: call.completionTokens * share,
   };
+  const ofModel = withExtras(tokens, {
+    cachedTokens: (call.cachedTokens ?? 0) * share,
+    unreported: call.reported === false ? tokens.calls : 0,
+  });
   const row: OperationUsage = {
     ...NOTHING,
     ...tokens,
     latencyMs: call.latencyMs * share,
-    models: { [call.model]: tokens },
+    models: { [call.model]: ofModel },
   };
   return keys.reduce((sum, key) => addRow(sum, key, row), usage);
 }
@@ -118,7 +132,7 @@ export function totalUsage(usage: UsageByOperation): OperationUsage {
 }
 
 /**
- * The price of a row or a total; null when the table lacks a model that used tokens.
+ * The price of a row or a total; null when the table lacks a model that used tokens, or a server did not report them.
  *
  * @example
  * costOf(totalUsage(result.usage.operations), { "gpt-4o-mini": { input: 0.15, output: 0.6 } });
@@ -127,10 +141,22 @@ export function costOf(usage: OperationUsage, prices: Prices): number | null {
   let cost = 0;
   for (const [model, tokens] of Object.entries(usage.models)) {
     const price = prices[model];
-    if (price) cost += (tokens.promptTokens * price.input + tokens.completionTokens * price.output) / 1e6;
-    else if (tokens.promptTokens + tokens.completionTokens > 0) return null;
+    if (tokens.unreported) return null;
+    const { promptTokens, completionTokens, cachedTokens = 0 } = tokens;
+    if (price) {
+      const { input, output, cachedInput = input } = price;
+      const prompt = (promptTokens - cachedTokens) * input + cachedTokens * cachedInput;
+      cost += (prompt + completionTokens * output) / 1e6;
+    } else if (tokens.promptTokens + tokens.completionTokens > 0) return null;
   }
   return cost;
+}
+
+function withExtras(
+  tokens: ModelTokens,
+  { cachedTokens, unreported }: { cachedTokens: number; unreported: number },
+): ModelTokens {
+  return { ...tokens, ...(cachedTokens ? { cachedTokens } : {}), ...(unreported ? { unreported } : {}) };
 }
 
 function addRow(usage: UsageByOperation, key: UsageKey, row: OperationUsage): UsageByOperation {
@@ -140,12 +166,16 @@ function addRow(usage: UsageByOperation, key: UsageKey, row: OperationUsage): Us
 function addRows(a: OperationUsage, b: OperationUsage): OperationUsage {
   const models: Record<string, ModelTokens> = { ...a.models };
   for (const [name, tokens] of Object.entries(b.models)) {
-    const known = models[name] ?? { calls: 0, promptTokens: 0, completionTokens: 0 };
-    models[name] = {
+    const known: ModelTokens = models[name] ?? { calls: 0, promptTokens: 0, completionTokens: 0 };
+    const sums = {
       calls: known.calls + tokens.calls,
       promptTokens: known.promptTokens + tokens.promptTokens,
       completionTokens: known.completionTokens + tokens.completionTokens,
     };
+    models[name] = withExtras(sums, {
+      cachedTokens: (known.cachedTokens ?? 0) + (tokens.cachedTokens ?? 0),
+      unreported: (known.unreported ?? 0) + (tokens.unreported ?? 0),
+    });
   }
   return {
     operations: a.operations + b.operations,

@@ -73,6 +73,8 @@ function callOf(step: StepRecord): ModelCall {
     model: step.model ?? "unknown",
     promptTokens: step.usage?.prompt_tokens ?? 0,
     completionTokens: step.usage?.completion_tokens ?? 0,
+    // A call that failed has no usage to report.
+    reported: step.usage !== null || step.error !== null,
     latencyMs: step.latency_ms,
   };
 }

@@ -39,3 +39,23 @@ it("prices per million tokens; unknown models have no price, not 0", () => {
   expect(costOf(usage.ADD ?? totalUsage({}), { gpt: prices.gpt })).toBeCloseTo(0.0027, 12);
   expect(costOf(totalUsage({}), {})).toBe(0);
 });
+
+it("prices tokens from the provider's cache at their own price", () => {
+  const usage = chargeCall({}, ["ADD", "ANSWER"], { ...call, cachedTokens: 600 });
+  expect(totalUsage(usage).models.gpt).toMatchObject({ promptTokens: 900, cachedTokens: 600 });
+  const price = { input: 2, output: 10 };
+  expect(costOf(totalUsage(usage), { gpt: { ...price, cachedInput: 0.5 } })).toBeCloseTo(
+    (300 * 2 + 600 * 0.5 + 900) / 1e6,
+    12,
+  );
+  expect(costOf(totalUsage(usage), { gpt: price })).toBeCloseTo((900 * 2 + 900) / 1e6, 12);
+});
+
+it("does not know the cost of calls whose tokens the server did not report", () => {
+  const silent = { ...call, promptTokens: 0, completionTokens: 0, reported: false };
+  const usage = chargeCall(chargeCall({}, ["ADD"], call), ["ANSWER"], silent);
+  const prices = { gpt: { input: 2, output: 10 } };
+  expect(totalUsage(usage).models.gpt).toMatchObject({ calls: 2, unreported: 1 });
+  expect(costOf(totalUsage(usage), prices)).toBeNull();
+  expect(costOf(usage.ADD ?? totalUsage({}), prices)).toBeCloseTo(0.0027, 12);
+});
