@@ -12,6 +12,7 @@ import {
   type StoredMessage,
   ToolMessage,
 } from "@langchain/core/messages";
+import { fromExactJson, toExactJson } from "../lib/exact-json.js";
 import type { MessageOrigin } from "../types.js";
 
 /** `additional_kwargs` key by which a message tells its origin where its role does not (a tool result sent as user). */
@@ -147,7 +148,7 @@ const FIELDS = [
 ] as const;
 
 /**
- * The message in core's storage form, detached from the original and JSON-serialisable. Fields set after
+ * The message in core's storage form, detached from the original and JSON-serialisable, exactly (`lib/exact-json.ts`). Fields set after
  * construction are included, which `toDict()` alone would leave out.
  */
 export function storeMessage(message: BaseMessage): StoredMessage {
@@ -157,12 +158,12 @@ export function storeMessage(message: BaseMessage): StoredMessage {
     const value = (message as unknown as Record<string, unknown>)[field];
     if (value !== undefined) data[field] = value;
   }
-  return JSON.parse(JSON.stringify({ type: stored.type, data })) as StoredMessage;
+  return toExactJson({ type: stored.type, data }) as unknown as StoredMessage;
 }
 
 /** The inverse of {@link storeMessage}; chunks come back as whole messages. */
 export function loadMessage(stored: StoredMessage): BaseMessage {
-  const copy = structuredClone(stored);
+  const copy = fromExactJson(stored) as StoredMessage;
   return mapStoredMessagesToChatMessages([copy])[0] as BaseMessage;
 }
 
@@ -179,7 +180,7 @@ export function withContent(
   const data = stored.data as unknown as Record<string, unknown>;
   const metadata = { ...(data.response_metadata as Record<string, unknown> | undefined) };
   if (Array.isArray(metadata.output)) delete metadata.output;
-  const copy = { ...data, content: structuredClone(content), response_metadata: metadata, ...extra };
+  const copy = { ...data, content: toExactJson(content), response_metadata: metadata, ...extra };
   return loadMessage({ type: stored.type, data: copy as unknown as StoredMessage["data"] });
 }
 

@@ -5,6 +5,7 @@
  * Pure. Leaves out: where archives are kept (`archive.ts`).
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
+import { toExactJson } from "../lib/exact-json.js";
 import type { MessageFact, MessageFacts, TokenCounter } from "../types.js";
 import { countMessages } from "./budget.js";
 import { coverageOf, isWithin, mergeRanges } from "./coverage.js";
@@ -112,7 +113,10 @@ function undoChange(
   const pasted = whole ? message : pasteBlocks(message, cuts);
   if (!whole && pasted === message) return { message };
   const original = loadMessage(entry.message);
-  if (whole || JSON.stringify(pasted.content) === JSON.stringify(original.content)) {
+  if (
+    whole ||
+    JSON.stringify(toExactJson(pasted.content)) === JSON.stringify(toExactJson(original.content))
+  ) {
     return { message: original, fact: { ...structuredClone(entry.fact), position: fact.position } };
   }
   const { editId, ...rest } = fact;

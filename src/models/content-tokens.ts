@@ -112,5 +112,10 @@ function textOf(block: Block | string): string {
 }
 
 function json(value: unknown, countText: CountText): number {
-  return countText(JSON.stringify(value) ?? "") || 1;
+  try {
+    return countText(JSON.stringify(value) ?? "") || 1;
+  } catch {
+    // A big integer or a circle, which no provider takes either: what can be said of it in words.
+    return countText(String(value)) || 1;
+  }
 }

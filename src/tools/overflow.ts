@@ -77,7 +77,8 @@ export async function reduceOverflow(
       reduced: { messages: edit.messages, facts: edit.facts, edit },
     };
   } catch (error) {
-    if (!AgeMemError.isInstance(error) || error.code !== "AGEMEM_SUMMARY_FAILED") throw error;
+    // Also a message that cannot be archived: nothing has changed then.
+    if (!AgeMemError.isInstance(error) || error.name !== InputError.name) throw error;
     const { code, message } = error;
     return { outcome: outcome({ ok: false, error: { code, message }, ...spentOn(error) }) };
   }
