@@ -21,7 +21,9 @@ export const ERROR_CODES = {
   AGEMEM_MEMORY_NOT_FOUND: "No memory with this id exists in the namespace.",
   AGEMEM_MEMORY_DUPLICATE: "An equal or nearly equal memory is stored already.",
   AGEMEM_MEMORY_NOT_CONFIRMED: "A deletion was asked for without confirmation.",
-  AGEMEM_MEMORY_LIMIT: "A limit on the size or number of memories, or on operations per run, is reached.",
+  AGEMEM_MEMORY_LIMIT:
+    "A limit on the size or number of memories, or on operations or deletions per run, is reached.",
+  AGEMEM_MEMORY_CHANGED: "Somebody else changed the memory since this run read it.",
   AGEMEM_EDIT_NOT_FOUND: "No archived context edit with this id exists for the thread.",
   AGEMEM_EDIT_EMPTY: "A summary or filter found nothing it may remove.",
   AGEMEM_CONTEXT_FULL:
@@ -36,7 +38,7 @@ export const ERROR_CODES = {
   AGEMEM_STORE_EMBEDDING: "The store holds vectors of another embedding model or dimension.",
   AGEMEM_STORE_READ_ONLY: "A write was sent to a read-only view.",
   AGEMEM_STORE_BRANCH: "A branch or version does not exist, is discarded, or its name is taken.",
-  AGEMEM_STORE_CONFLICT: "A promotion met changes on the parent to the same items.",
+  AGEMEM_STORE_CONFLICT: "A promotion or a conditional write met changes that others made to the same items.",
   AGEMEM_STORE_UNSUPPORTED: "The operation needs something this store does not have (versions, an index).",
   AGEMEM_STORE_LIMIT: "A value, key or batch is larger than the store's limit.",
   AGEMEM_STORE_IO: "The disk or database failed during an operation.",

@@ -55,6 +55,8 @@ export interface MemoryOpOutcome {
   readonly messageIds?: readonly string[];
   /** Set when the edit took out answers of operations that the newest user message had set off: how many. */
   readonly operationsRemoved?: number;
+  /** Set when those answers were of deletions that were done: how many. */
+  readonly deletionsRemoved?: number;
   /** Model calls the operation itself made (the summariser). */
   readonly auxiliary?: CallUsage;
   /** Wall time in milliseconds. */
@@ -97,6 +99,8 @@ export interface PutOptions {
   idempotencyKey?: string;
   /** Minutes until the item expires. */
   ttl?: number;
+  /** The item's newest revision must be this one, else `AGEMEM_STORE_CONFLICT` and nothing of the batch is written. */
+  ifRevision?: number;
 }
 
 /** One entry of an item's history. */

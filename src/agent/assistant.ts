@@ -30,6 +30,7 @@ const assistantSettings = z.object({
       characters: z.number().int().min(1),
       memories: z.number().int().min(1),
       operations: z.number().int().min(1),
+      deletions: z.number().int().min(0),
     })
     .partial()
     .optional(),

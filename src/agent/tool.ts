@@ -27,12 +27,13 @@ import { reduceFacts } from "../context/budget.js";
 import { toMessagesUpdate } from "../context/edit.js";
 import { isUserMessage, ORIGIN_KEY } from "../context/messages.js";
 import { shortHash } from "../lib/hash.js";
+import { contextOf, type ToolRunConfig } from "../tools/operation-context.js";
 import { isOutcome, type MemoryOpOutcome } from "../types.js";
-import { review } from "./approval.js";
+import { memoryAskedAbout, type Reviewed, review } from "./approval.js";
 import { openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
 import { type AgentStateUpdate, type AgentStateValue, reduceMessages } from "./state.js";
-import { addOutcome, operationsOf, withCost } from "./usage.js";
+import { addOutcome, deletionsOf, operationsOf, withCost } from "./usage.js";
 
 /** Builds the node. */
 export function toolNode(parts: AgentParts) {
@@ -90,10 +91,21 @@ async function runCall(
     const update = withFixedIds(answered(mergeOutputs(output), call), call, config);
     return { ...update, messages: update.messages.map((message) => fromTool(message, working.messages)) };
   }
-  const { call: allowed, ...said } = parts.approve.has(call.name) ? review(call) : { call };
-  const operations = operationsOf(working.usage);
-  const own = { state: working, toolCallId: call.id ?? "", sequential: true, operations };
+  const counts = { operations: operationsOf(working.usage), deletions: deletionsOf(working.usage) };
+  const own = { state: working, toolCallId: call.id ?? "", sequential: true, ...counts };
+  const { call: allowed, ...said } = await reviewed(parts, call, { ...config, ...own });
   return parts.runMemory(operation, allowed, { ...config, ...said, ...own });
+}
+
+/** The call as a person allows it, where one must. */
+async function reviewed(
+  { approve, kit }: AgentParts,
+  call: ToolCall,
+  config: ToolRunConfig & { memory: BaseStore },
+): Promise<Reviewed> {
+  if (!approve.has(call.name)) return { call };
+  const { namespace } = contextOf(kit, config);
+  return review(call, await memoryAskedAbout(call, config.memory, namespace));
 }
 
 /** ToolNode answers with messages, or with one Command per tool that returned one. */

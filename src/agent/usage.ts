@@ -79,6 +79,11 @@ export function operationsOf(usage: AgentUsage): number {
   return MEMORY_OPS.reduce((sum, op) => sum + (usage.operations[op]?.operations ?? 0), 0);
 }
 
+/** Memories that the invocation has deleted so far. */
+export function deletionsOf({ operations: { DELETE } }: AgentUsage): number {
+  return DELETE ? DELETE.operations - DELETE.refused : 0;
+}
+
 /** With the money filled in. */
 export function withCost(usage: AgentUsage, prices: Prices | undefined): AgentUsage {
   return prices ? { ...usage, cost: costOf(totalUsage(usage.operations), prices) } : usage;

@@ -81,7 +81,7 @@ function checkGet(op: GetOperation, limits: StoreLimits): Checked {
 function checkPut(op: PutOp, limits: StoreLimits): Checked {
   checkNamespace(op.namespace, limits);
   checkKey(op.key, limits);
-  const { index, ttl, idempotencyKey } = op;
+  const { index, ttl, idempotencyKey, ifRevision } = op;
   if (
     index !== undefined &&
     index !== null &&
@@ -92,6 +92,9 @@ function checkPut(op: PutOp, limits: StoreLimits): Checked {
   }
   if (ttl !== undefined && !(typeof ttl === "number" && Number.isFinite(ttl) && ttl > 0)) {
     throw argument("`ttl` must be a positive number of minutes", "ttl");
+  }
+  if (ifRevision !== undefined && !(Number.isSafeInteger(ifRevision) && ifRevision >= 0)) {
+    throw argument("`ifRevision` must be a whole number of 0 or more", "ifRevision");
   }
   if (idempotencyKey !== undefined && !(isText(idempotencyKey) && isWellFormed(idempotencyKey))) {
     throw argument("`idempotencyKey` must be a non-empty text", "idempotencyKey");

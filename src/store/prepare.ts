@@ -37,6 +37,7 @@ function prepared(engine: Engine, { op, path, json }: CheckedPut, vectors: Store
     fields: op.value === null ? null : JSON.stringify(op.index ?? engine.embedder?.fields ?? ["$"]),
     vectors,
     ttl: op.ttl ?? engine.options.defaultTtl,
+    ...(op.ifRevision === undefined ? {} : { ifRevision: op.ifRevision }),
     idempotencyKeys: op.idempotencyKey === undefined ? [] : [op.idempotencyKey],
   };
 }

@@ -3,6 +3,7 @@
  *
  * Owns how a put or delete changes the tables. Leaves out the transaction and the memory (`engine.ts`).
  */
+import { StoreError } from "../errors.js";
 import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
 import { nextId } from "./ids.js";
@@ -28,6 +29,8 @@ export interface PreparedPut {
   /** Minutes, or null. */
   ttl: number | null;
   idempotencyKeys: string[];
+  /** Newest revision that the item must have; 0 for an item that was never written. */
+  ifRevision?: number;
   /** Times to keep (import); default now. */
   createdAt?: number;
   updatedAt?: number;
@@ -104,14 +107,17 @@ function writePut(
   const { db } = engine;
   const branch = view.levels[0]?.branch ?? 0;
   const known = engine.namespaces.find(put.path);
+  if (!known && put.ifRevision) throw overtaken(put);
   if (!known && put.json === null) return null;
   const ns = known ?? engine.namespaces.ensure(put.path);
   const found = db.row<{ id: number }>("SELECT id FROM items WHERE ns = ? AND key = ?", ns.id, put.key)?.id;
+  if (found === undefined && put.ifRevision) throw overtaken(put);
   if (found === undefined && put.json === null) return null;
   const item = found ?? nextId(db, "items");
   if (found === undefined) db.run("INSERT INTO items (id, ns, key) VALUES (?, ?, ?)", item, ns.id, put.key);
   const current = found === undefined ? undefined : latestRow(engine, view, item);
   const alive = current !== undefined && isLive(current, at.now);
+  if (put.ifRevision !== undefined && put.ifRevision !== (current?.rev ?? 0)) throw overtaken(put);
   if (put.json === null && (!current || current.op === 0)) return null;
   const prev = current?.branch === branch ? current.id : null;
   if (prev !== null) db.run("UPDATE versions SET end_rev = ? WHERE id = ?", at.rev, prev);
@@ -147,6 +153,17 @@ function writePut(
   );
   writeVectors(engine, row.id, put.vectors);
   return row;
+}
+
+function overtaken({ key, ifRevision }: PreparedPut): StoreError {
+  return new StoreError(
+    "AGEMEM_STORE_CONFLICT",
+    `The item "${key}" is not at revision ${ifRevision} any more`,
+    {
+      remedy: "Read it again and decide anew; nothing of the batch was written.",
+      details: { key, ifRevision },
+    },
+  );
 }
 
 /** Stores the vectors of a version row. */

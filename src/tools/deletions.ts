@@ -35,18 +35,29 @@ export async function deletedBefore(
 }
 
 /** Deletes the memory, with a note of it where the store's history will not tell. */
-export async function deleteNoted(store: BaseStore, id: string, context: OperationContext): Promise<void> {
+export async function deleteNoted(
+  store: BaseStore,
+  id: string,
+  context: OperationContext,
+  ifRevision?: number,
+): Promise<void> {
   const versioned = isVersionedStore(store);
-  if (versioned && context.seen) return store.delete(context.namespace, id);
+  const deletion = {
+    namespace: context.namespace,
+    key: id,
+    value: null,
+    ...(ifRevision === undefined ? {} : { ifRevision }),
+  };
+  if (versioned && context.seen) {
+    await store.batch([deletion]);
+    return;
+  }
   const noted = [...(await readNotes(store, context)), { call: context.key, memory: id }];
   const value = { notes: noted.slice(-KEPT) };
   const namespace = namespaceOf(context);
   if (versioned) {
     // One revision, as for any other deletion.
-    await store.batch([
-      { namespace, key: NOTES, value, index: false },
-      { namespace: context.namespace, key: id, value: null },
-    ]);
+    await store.batch([{ namespace, key: NOTES, value, index: false }, deletion]);
     return;
   }
   // The note comes first: a note without its deletion harms nobody.

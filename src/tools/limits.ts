@@ -21,9 +21,14 @@ export interface MemoryLimits {
   memories: number;
   /** Memory operations that one user message may set off, refused ones included; default 100. */
   operations: number;
+  /**
+   * Memories that one user message may have deleted; default 10. What talks a model into deleting everything is stopped
+   * here, and the user hears of it.
+   */
+  deletions: number;
 }
 
-const DEFAULT_LIMITS: MemoryLimits = { characters: 8000, memories: 10_000, operations: 100 };
+const DEFAULT_LIMITS: MemoryLimits = { characters: 8000, memories: 10_000, operations: 100, deletions: 10 };
 
 /** Fills in defaults. */
 export function resolveLimits(given: Partial<MemoryLimits> = {}): MemoryLimits {
@@ -61,34 +66,63 @@ export function tooMany({ operations }: MemoryLimits, done: number): InputError 
   });
 }
 
+/** What a DELETE answers that `done` deletions went before; undefined below the limit. */
+export function tooManyDeletions({ deletions }: MemoryLimits, done: number): InputError | undefined {
+  if (done < deletions) return undefined;
+  return refusal(`${done} memories were deleted for this message, and no more may be`, {
+    remedy: "Tell the user what was deleted and ask whether to go on; a new message of the user allows more.",
+    details: { limit: "deletions" },
+  });
+}
+
+/** How much a user message has set off. */
+export interface OperationCounts {
+  /** Refused ones included. */
+  operations: number;
+  /** Those that were done. */
+  deletions: number;
+}
+
 /**
  * Memory operations since the newest user message: by the answers in the context, and by what edits say they took out
  * of it. The answer to an edit names it; the overflow guard has no answer, so its summary does.
  */
-export function operationsIn(messages: readonly BaseMessage[]): number {
+export function countsIn(messages: readonly BaseMessage[]): OperationCounts {
   const at = messages.findLastIndex(isUserMessage);
   const user = messages[at]?.id;
-  let count = 0;
+  const counts: OperationCounts = { operations: 0, deletions: 0 };
   for (const [i, message] of messages.entries()) {
     const taken = message.additional_kwargs[OPERATIONS_KEY] as TakenOut | undefined;
-    if (taken && taken.since === user) count += taken.count;
-    if (i > at && ToolMessage.isInstance(message) && isOutcome(message.artifact)) {
-      count += 1 + (message.artifact.operationsRemoved ?? 0);
+    if (taken && taken.since === user) {
+      counts.operations += taken.count;
+      counts.deletions += taken.deletions ?? 0;
     }
+    if (i <= at || !ToolMessage.isInstance(message) || !isOutcome(message.artifact)) continue;
+    const { op, ok, operationsRemoved = 0, deletionsRemoved = 0 } = message.artifact;
+    counts.operations += 1 + operationsRemoved;
+    counts.deletions += (op === "DELETE" && ok ? 1 : 0) + deletionsRemoved;
   }
-  return count;
+  return counts;
+}
+
+/** The `operations` of {@link countsIn}. */
+export function operationsIn(messages: readonly BaseMessage[]): number {
+  return countsIn(messages).operations;
 }
 
 /** On a summary of the overflow guard: operations whose answers it stands for, since which user message. */
 interface TakenOut {
   since: string | undefined;
   count: number;
+  deletions?: number;
 }
 const OPERATIONS_KEY = "agemem_operations";
 
 /** The guard's edit with the operations it took out noted on its summary. */
 export function noteOperations(edit: ContextEdit, before: readonly BaseMessage[]): ContextEdit {
-  const count = operationsIn(before) - operationsIn(edit.messages);
+  const [all, left] = [countsIn(before), countsIn(edit.messages)];
+  const count = all.operations - left.operations;
+  const deletions = all.deletions - left.deletions;
   if (count <= 0) return edit;
   const since = before.findLast(isUserMessage)?.id;
   const summary = edit.report.addedIds[0];
@@ -96,7 +130,7 @@ export function noteOperations(edit: ContextEdit, before: readonly BaseMessage[]
     if (message.id !== summary) return message;
     return humanMessage(summary as string, textOf(message), {
       ...message.additional_kwargs,
-      [OPERATIONS_KEY]: { since, count } satisfies TakenOut,
+      [OPERATIONS_KEY]: { since, count, deletions } satisfies TakenOut,
     });
   });
   return { ...edit, messages };

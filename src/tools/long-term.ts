@@ -13,8 +13,10 @@ import type { MemoryValue, PutOptions } from "../types.js";
 import { isVersionedStore } from "../types.js";
 import { deletedBefore, deleteNoted } from "./deletions.js";
 import { checkSize, namespaceFull } from "./limits.js";
+import { contentOf } from "./rendered.js";
 import type { AddArguments, DeleteArguments, UpdateArguments } from "./schemas.js";
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
+import { orOvertaken, refuseOvertaken, revisionOfMemory } from "./unchanged.js";
 
 /**
  * Stores a new memory. An equal or nearly equal one is reported instead (`AGEMEM_MEMORY_DUPLICATE`), unless the
@@ -48,7 +50,9 @@ export async function updateMemory(
   args: UpdateArguments,
   context: OperationContext,
 ): Promise<OperationResult> {
+  const revision = await revisionOfMemory(kit, args.memory_id, context);
   const item = await existing(kit, args.memory_id, context);
+  refuseOvertaken(item, revision, context);
   const old = item.value as Partial<MemoryValue>;
   const value: MemoryValue = {
     content: args.content,
@@ -57,7 +61,7 @@ export async function updateMemory(
     source: { thread: context.thread, tool_call: context.toolCallId },
   };
   checkSize(kit.limits, value);
-  await write(kit, context, item.key, value);
+  await orOvertaken(kit, item.key, context, () => write(kit, context, item.key, value, revision));
   return { text: `Updated memory ${item.key}.`, memoryIds: [item.key] };
 }
 
@@ -74,6 +78,7 @@ export async function deleteMemory(
   context: OperationContext,
 ): Promise<OperationResult> {
   const deleted: OperationResult = { text: `Deleted memory ${args.memory_id}.`, memoryIds: [args.memory_id] };
+  const revision = await revisionOfMemory(kit, args.memory_id, context);
   const stored = await kit.store.get(context.namespace, args.memory_id);
   if (!stored && (await deletedBefore(kit.store, args.memory_id, context))) return deleted;
   const item = stored ?? (await existing(kit, args.memory_id, context));
@@ -82,7 +87,8 @@ export async function deleteMemory(
       remedy: "Call again with confirmation true if it should go.",
     });
   }
-  await deleteNoted(kit.store, item.key, context);
+  refuseOvertaken(item, revision, context);
+  await orOvertaken(kit, item.key, context, () => deleteNoted(kit.store, item.key, context, revision));
   return deleted;
 }
 
@@ -96,9 +102,13 @@ async function write(
   context: OperationContext,
   id: string,
   value: MemoryValue,
+  ifRevision?: number,
 ): Promise<void> {
   if (isVersionedStore(kit.store)) {
-    const options: PutOptions = { idempotencyKey: context.key };
+    const options: PutOptions = {
+      idempotencyKey: context.key,
+      ...(ifRevision === undefined ? {} : { ifRevision }),
+    };
     await kit.store.put(context.namespace, id, value, ["content"], options);
   } else {
     await kit.store.put(context.namespace, id, value, ["content"]);
@@ -157,12 +167,6 @@ function shownText(text: string): string {
 /** Another program may have chosen the id. */
 function shownId(id: string): string {
   return escapeXml(truncate(collapseSpace(id), 60));
-}
-
-/** The text of a stored memory, also of an item that another program stored. */
-export function contentOf(item: Pick<Item, "value">): string {
-  const { content } = item.value as Partial<MemoryValue>;
-  return typeof content === "string" ? content : JSON.stringify(item.value);
 }
 
 /** Stores search by prefix; a memory belongs to the run only when its namespace is exactly the run's. */

@@ -108,12 +108,13 @@ function memoryOperation(kit: MemoryToolkit, op: MemoryOp, names: ToolNames): Me
   const edits = [names.SUMMARY, names.FILTER];
   const isEdit = (toolName: string) => edits.includes(name) && edits.includes(toolName);
   const isMemory = (toolName: string) => Object.values(names).includes(toolName);
+  const deleting = op === "DELETE" ? { isDeletion: (toolName: string) => toolName === name } : {};
   return {
     op,
     name,
     run: async (args, config) => {
       const own = config.memory ? { ...kit, store: config.memory } : kit;
-      const context = contextOf(own, config, { isEdit, isMemory });
+      const context = contextOf(own, config, { isEdit, isMemory, ...deleting });
       const report = await runOperation(own, op, args, context);
       traceOutcome(config, report.outcome);
       config.writer?.({ event: MEMORY_EVENT, ...report.outcome });

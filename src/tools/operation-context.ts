@@ -10,7 +10,7 @@ import { InputError } from "../errors.js";
 import { resolveNamespace } from "../lib/namespace.js";
 import { callProblem } from "../models/response-problem.js";
 import type { MessageFacts, StoreVersion } from "../types.js";
-import { operationsIn, tooMany } from "./limits.js";
+import { countsIn, operationsIn, tooMany, tooManyDeletions } from "./limits.js";
 import { siblingsOf } from "./parallel-edit.js";
 import type { MemoryToolkit, OperationContext } from "./toolkit.js";
 
@@ -33,6 +33,10 @@ export type ToolRunConfig = LangGraphRunnableConfig & {
   sequential?: boolean;
   /** Set by a graph that counts: memory operations since the newest user message, those that left the context too. */
   operations?: number;
+  /** Set by a graph that counts: memories deleted since then. */
+  deletions?: number;
+  /** Set by a graph where a person approved the call as it is. */
+  approved?: boolean;
   /** Set by a graph that runs several calls in one step: the M that the state had seen before the first. */
   seen?: StoreVersion | null;
   /** Set by a graph where a person refused the call: what they said. */
@@ -48,13 +52,14 @@ type ToolTest = (toolName: string) => boolean;
  * The surroundings of one call.
  *
  * @param own `callId` stands in for the tool call's id where the guard, not the model, acts; `isEdit` tells which
- * tools edit the context, for an operation that does so itself; `isMemory` which are memory tools at all
+ * tools edit the context, for an operation that does so itself; `isMemory` which are memory tools at all; `isDeletion`
+ * which delete, for an operation that does
  * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`
  */
 export function contextOf(
   kit: MemoryToolkit,
   given: ToolRunConfig,
-  own: { callId?: string; isEdit?: ToolTest; isMemory?: ToolTest } = {},
+  own: { callId?: string; isEdit?: ToolTest; isMemory?: ToolTest; isDeletion?: ToolTest } = {},
 ): OperationContext {
   const state = given.state ?? {};
   const toolCallId = own.callId ?? given.toolCallId ?? given.toolCall?.id ?? "";
@@ -74,7 +79,8 @@ export function contextOf(
   const refusal =
     unreadableCall(messages, toolCallId) ??
     refusalOf(given.rejected, siblings.busyWith) ??
-    tooMany(kit.limits, done);
+    tooMany(kit.limits, done) ??
+    deletionRefusal(kit, given, messages, siblings.before, own.isDeletion);
   const seen = given.seen ?? state.ltmVersion;
   return {
     parallel: siblings.parallel,
@@ -87,6 +93,7 @@ export function contextOf(
     messages,
     facts: state.contextFacts ?? {},
     ...(seen ? { seen } : {}),
+    ...(given.approved ? { approved: true } : {}),
     overheadTokens: state.contextOverhead ?? kit.overheadTokens(),
     protectIds: runningExchange(messages),
     config: {
@@ -107,6 +114,19 @@ function unreadableCall(messages: readonly BaseMessage[], callId: string): Input
   return new InputError("AGEMEM_INPUT_ARGUMENT", `This response could not be read: ${problem}`, {
     remedy: "Nothing of it was run. Give its calls again, with complete arguments.",
   });
+}
+
+/** `isDeletion` is given for a deletion only. */
+function deletionRefusal(
+  kit: MemoryToolkit,
+  given: ToolRunConfig,
+  messages: readonly BaseMessage[],
+  before: readonly string[],
+  isDeletion: ToolTest | undefined,
+): InputError | undefined {
+  if (!isDeletion) return undefined;
+  const done = given.deletions ?? countsIn(messages).deletions;
+  return tooManyDeletions(kit.limits, done + before.filter(isDeletion).length);
 }
 
 function refusalOf(rejected: string | undefined, busyWith: string | undefined): InputError | undefined {

@@ -60,6 +60,7 @@ export const limitsOption = z.strictObject(
     characters: whole(1).optional(),
     memories: whole(1).optional(),
     operations: whole(1).optional(),
+    deletions: whole(0).optional(),
   } satisfies OptionShape<MemoryLimits>,
   "must be an object of limits",
 );

@@ -9,7 +9,7 @@ import type { ContextEdit } from "../context/edit.js";
 import { AgeMemError, InputError } from "../errors.js";
 import { isVersionedStore, type MemoryOp, type MemoryOpOutcome, type MessageFacts } from "../types.js";
 import { inTurn } from "./in-turn.js";
-import { operationsIn } from "./limits.js";
+import { countsIn, type OperationCounts } from "./limits.js";
 import { addMemory, deleteMemory, updateMemory } from "./long-term.js";
 import { OPERATION_SCHEMAS } from "./schemas.js";
 import { filterContext, retrieveMemory, spentOn, summariseContext } from "./short-term.js";
@@ -53,7 +53,7 @@ export async function runOperation(
   const facts: FactsUpdate = { ...before.update, ...result?.edit?.facts };
   const edited = result?.edit && { ...context, messages: result.edit.messages };
   const after = edited ? usageOf(kit, edited, reduceFacts(context.facts, facts)) : before;
-  const removed = result?.edit ? operationsIn(context.messages) - operationsIn(result.edit.messages) : 0;
+  const removed = removedBy(result?.edit, context);
   const outcome: MemoryOpOutcome = {
     kind: "agemem.op/1",
     op,
@@ -72,7 +72,8 @@ export async function runOperation(
           messageIds: [...result.edit.report.removedIds, ...result.edit.report.changedIds],
         }
       : {}),
-    ...(removed > 0 ? { operationsRemoved: removed } : {}),
+    ...(removed.operations > 0 ? { operationsRemoved: removed.operations } : {}),
+    ...(removed.deletions > 0 ? { deletionsRemoved: removed.deletions } : {}),
     ...(result?.auxiliary ? { auxiliary: result.auxiliary } : refusal ? spentOn(refusal) : {}),
     latencyMs: kit.now() - started,
   };
@@ -81,9 +82,16 @@ export async function runOperation(
     outcome,
     // Beside other calls only what this one made: a sibling's edit may have removed or replaced what was counted here.
     facts: context.parallel && !result?.edit ? {} : facts,
-    shown: result?.shown ?? {},
+    shown: result?.shown ?? (refusal?.details.shown as Record<string, number> | undefined) ?? {},
     ...(result?.edit ? { edit: result.edit } : {}),
   };
+}
+
+/** Operations whose answers an edit took out of the context. */
+function removedBy(edit: ContextEdit | undefined, context: OperationContext): OperationCounts {
+  if (!edit) return { operations: 0, deletions: 0 };
+  const [all, left] = [countsIn(context.messages), countsIn(edit.messages)];
+  return { operations: all.operations - left.operations, deletions: all.deletions - left.deletions };
 }
 
 /** The answer to a refused call: what is wrong and what to do about it. */

@@ -6,7 +6,6 @@
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { HumanMessage, SystemMessage } from "@langchain/core/messages";
-import type { BaseStore } from "@langchain/langgraph";
 import { ContextArchive } from "../context/archive.js";
 import type { ContextEdit } from "../context/edit.js";
 import { applyFilter, filterUnits, scoreUnits } from "../context/filter.js";
@@ -18,10 +17,11 @@ import { describeModelError } from "../models/model-errors.js";
 import { modelNameOf } from "../models/model-name.js";
 import { modelWindow } from "../models/window.js";
 import { SUMMARISER_PROMPT, summariserRequest } from "../prompts.js";
-import { type CallUsage, METADATA, type MemoryValue } from "../types.js";
-import { contentOf, isExact } from "./long-term.js";
+import { type CallUsage, METADATA } from "../types.js";
+import { isExact } from "./long-term.js";
 import { toStoreFilter } from "./metadata-filter.js";
 import { inPlace } from "./parallel-edit.js";
+import { toRendered } from "./rendered.js";
 import type { FilterArguments, RetrieveArguments, SummaryArguments } from "./schemas.js";
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
 import { withoutContext } from "./tracing.js";
@@ -170,22 +170,6 @@ export async function filterContext(
     text: `Removed ${parts.join(" and ")} ${effect(edit, context)}`,
     memoryIds: [],
     edit,
-  };
-}
-
-function toRendered(item: Awaited<ReturnType<BaseStore["search"]>>[number]) {
-  const value = item.value as Partial<MemoryValue>;
-  return {
-    id: item.key,
-    value: {
-      content: contentOf(item),
-      memory_type: value.memory_type ?? "fact",
-      metadata: value.metadata ?? {},
-      source: value.source ?? {},
-    },
-    ...(item.score === undefined ? {} : { score: item.score }),
-    createdAt: item.createdAt,
-    updatedAt: item.updatedAt,
   };
 }
 

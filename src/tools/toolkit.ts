@@ -118,6 +118,8 @@ export interface OperationContext {
   protectIds: ReadonlySet<string>;
   /** The M that the state had seen when the step began; absent where the state does not keep it. */
   seen?: StoreVersion;
+  /** A person was asked, and approved the call as it is. */
+  approved?: boolean;
   /** Other calls of the response may run at the same time: an edit may then name only messages it knows. */
   parallel: boolean;
   /** Why the operation must not run, whatever its arguments. */

@@ -79,9 +79,48 @@ describe("approval", () => {
     expect(outcomes[1]?.error?.code).toBe("AGEMEM_MEMORY_NOT_FOUND");
   });
 
-  it("takes any other answer for a no", async () => {
+  it.each([
+    ["text", "sure", /not a decision/],
+    ["an edit without its action", { decisions: [{ type: "edit" }] }, /editedAction/],
+    [
+      "an edit without arguments",
+      { decisions: [{ type: "edit", editedAction: { name: "Delete_memory" } }] },
+      /args/,
+    ],
+    ["no decision", { decisions: [] }, /not a decision/],
+    ["two decisions", { decisions: [{ type: "approve" }, { type: "reject" }] }, /not a decision/],
+    [
+      "an edit into another tool",
+      { decisions: [{ type: "edit", editedAction: { name: "Update_memory", args: { content: "x" } } }] },
+      /names Update_memory, the one asked about was Delete_memory/,
+    ],
+  ])("takes any other answer for a no: %s", async (_, answer, why) => {
     const { resume } = await start();
-    expect((await resume("sure")).outcomes[1]?.error?.code).toBe("AGEMEM_OPERATION_REJECTED");
+    const { outcomes } = await resume(answer);
+    expect(outcomes[1]?.error).toMatchObject({ code: "AGEMEM_OPERATION_REJECTED" });
+    expect(outcomes[1]?.error?.message).toMatch(why);
     expect(await contents(store)).toHaveLength(2);
+  });
+
+  it("shows what the memory says, with nothing hidden in it", async () => {
+    await store.put(["memories", "ada"], id, { content: "Ada lives in \u202eOslo." }, ["content"]);
+    const { asked } = await start();
+    const shown = asked?.actionRequests[0]?.description;
+    expect(shown).toContain(`Memory ${id} says: "Ada lives in &#8238;Oslo."`);
+  });
+
+  it("says when there is no such memory", async () => {
+    const gone = id;
+    await store.delete(["memories", "ada"], gone);
+    const { asked } = await start();
+    expect(asked?.actionRequests[0]?.description).toContain(`There is no memory ${gone}.`);
+  });
+
+  it("does not run what was approved when the memory has changed since the person was asked", async () => {
+    const { resume } = await start();
+    await store.put(["memories", "ada"], id, { content: "Ada lives in Rome." }, ["content"]);
+    const { outcomes } = await resume({ decisions: [{ type: "approve" }] });
+    expect(outcomes[1]).toMatchObject({ ok: false, error: { code: "AGEMEM_MEMORY_CHANGED" } });
+    expect(await contents(store)).toContain("Ada lives in Rome.");
   });
 });
