@@ -2,7 +2,7 @@
 import type { AIMessage } from "@langchain/core/messages";
 import { END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
-import { createMemoryTools, FaissStore, LexicalEmbeddings } from "../src/index.js";
+import { createMemoryTools, FaissStore, LexicalEmbeddings, memoryGate } from "../src/index.js";
 import { call, modelOr } from "./model.js";
 
 const store = await FaissStore.open(":memory:", { index: { embeddings: new LexicalEmbeddings() } });
@@ -15,14 +15,17 @@ const model = modelOr([
 ]).bindTools(tools);
 
 const graph = new StateGraph(MessagesAnnotation)
+  // A run that does not say whose memory it is fails here, before the model is asked.
+  .addNode("whose", memoryGate())
   .addNode("model", async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
   // The tools answer the model's mistakes themselves; a failing disk must not be told to it.
   .addNode("tools", new ToolNode(tools, { handleToolErrors: false }))
-  .addEdge(START, "model")
+  .addEdge(START, "whose")
+  .addEdge("whose", "model")
   .addConditionalEdges("model", ({ messages }) =>
     (messages.at(-1) as AIMessage).tool_calls?.length ? "tools" : END,
   )
-  .addEdge("tools", "model")
+  .addEdge("tools", "whose")
   .compile();
 
 for (const content of ["Atlas is due on 3 May.", "When is Atlas due?"]) {

@@ -1,5 +1,5 @@
 /**
- * The rollout service of `langgraph.json`: a trainer sends tasks and its policy's endpoint and gets scored groups.
+ * The rollout service of `langgraph.rollout.json`: a trainer sends tasks and its policy's endpoint and gets scored groups.
  *
  * A factory without I/O at import. Embeddings are those the environment names, opened once per process.
  */

@@ -1,5 +1,5 @@
 /**
- * Error vocabulary of agemem: one stable code per kind of failure, four families.
+ * Error vocabulary of agemem: one stable code per kind of failure, five families.
  *
  * Owns the codes, their one-line meaning (the README table is checked against it) and the classes.
  * Leaves out: what to do with an error. Tools turn {@link InputError}s into answers for the model
@@ -17,6 +17,9 @@ export const ERROR_CODES = {
   AGEMEM_INPUT_ARGUMENT: "An argument has the wrong type or lies outside its range.",
   AGEMEM_NAMESPACE_INVALID: "A namespace is empty, or has an empty, dotted or reserved label.",
   AGEMEM_NAMESPACE_VALUE_MISSING: "The namespace template names a value that this run does not supply.",
+  AGEMEM_AUTH_REQUIRED: "The run has no authenticated user, and this server does not let clients name one.",
+  AGEMEM_AUTH_FORBIDDEN: "A client tried to set or do what only the server's operator may.",
+  AGEMEM_THREAD_OWNER: "The thread belongs to another user.",
   AGEMEM_FILTER_INVALID: "A search filter uses an unknown operator or a value it cannot compare.",
   AGEMEM_MEMORY_NOT_FOUND: "No memory with this id exists in the namespace.",
   AGEMEM_MEMORY_DUPLICATE: "An equal or nearly equal memory is stored already.",
@@ -105,6 +108,8 @@ export class AgeMemError extends Error {
 
   /** `CODE: message. Remedy` on one line, as the CLI prints it. */
   toLine(): string {
+    // Once is enough, also for an error that was made for clients.
+    if (this.message.startsWith(`${this.code}: `)) return this.message;
     const text = this.remedy ? `${stripEnd(this.message, /[.\s]/)}. ${this.remedy}` : this.message;
     return `${this.code}: ${text.replace(/\s+/g, " ")}`;
   }
@@ -135,6 +140,23 @@ export function asFamily(
   const { toLine } = AgeMemError.prototype;
   const more = { code, remedy, details, toLine, [BRAND]: true, [FAMILY]: family };
   return Object.assign(error, more, cause === undefined ? {} : { cause });
+}
+
+/** Somebody asked for what is another's, or for what only the operator may do; nothing was done. */
+export class AccessError extends AgeMemError {}
+
+/**
+ * The error as the clients of a server must get it: LangGraph's server passes on the name and the message only, so code
+ * and remedy go into the message. Other errors stay as they are.
+ */
+export function forClients(error: unknown): unknown {
+  if (!AgeMemError.isInstance(error) || error.message.startsWith(`${error.code}: `)) return error;
+  // A copy of the same class, which may be a foreign one (`asFamily`) and have a constructor of its own.
+  const copy = Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error)) as Error;
+  return Object.defineProperties(copy, {
+    message: { value: error.toLine(), writable: true, configurable: true },
+    cause: { value: error, writable: true, configurable: true },
+  });
 }
 
 /** `error.message` for an `Error`, otherwise its text: for building messages around a cause. */

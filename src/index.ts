@@ -12,6 +12,14 @@ export { type Environment, type EnvironmentOptions, openEnvironment } from "./ag
 export { AgeMemFilterEdit, type AgeMemFilterEditConfig } from "./agent/filter-edit.js";
 export { type AgeMemMiddlewareConfig, ageMemMiddleware } from "./agent/middleware.js";
 export type { AgeMemAgentOptions } from "./agent/options.js";
+export {
+  type AuthAnswer,
+  type AuthRequest,
+  type OwnedByUsersOptions,
+  ownedByUsers,
+  refuseUnguarded,
+} from "./agent/owned-by-users.js";
+export { type ServedAgent, servedAgent } from "./agent/served-agent.js";
 export { AgentState, type AgentStateValue, type AgentStatus } from "./agent/state.js";
 export {
   type BranchingStore,
@@ -27,6 +35,7 @@ export type { ContextBudget } from "./context/budget.js";
 export { restoreEdit } from "./context/restore.js";
 // Vocabulary and errors
 export {
+  AccessError,
   AgeMemError,
   type AgeMemErrorCode,
   ConfigError,
@@ -65,6 +74,7 @@ export type { StoreStats } from "./store/stats.js";
 export type { VacuumOptions, VacuumResult } from "./store/vacuum.js";
 export type { VerifyResult } from "./store/verify.js";
 export type { MemoryLimits } from "./tools/limits.js";
+export { memoryGate } from "./tools/memory-gate.js";
 export { createMemoryTools, type MemoryToolsOptions } from "./tools/memory-tools.js";
 export { hashNamespaces } from "./tools/tracing.js";
 export {

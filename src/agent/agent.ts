@@ -4,10 +4,13 @@
  * Owns the wiring. Each node has a file of its own.
  */
 import { END, START, StateGraph } from "@langchain/langgraph";
+import { forClients } from "../errors.js";
+import { isServed } from "../lib/run-owner.js";
 import { answerNode } from "./answer.js";
 import { droppingUnused } from "./memory-branch.js";
 import { checkAgentOptions } from "./option-schemas.js";
 import { type AgeMemAgentOptions, AgentContext, INHERITED } from "./options.js";
+import { OwnerChannel } from "./owner-channel.js";
 import { type AgentParts, createParts } from "./parts.js";
 import { afterThink, afterTool } from "./routes.js";
 import { AgentState } from "./state.js";
@@ -24,7 +27,8 @@ import { toolNode } from "./tool.js";
  * "format_error"; "running" while it waits for approval). A tool with `returnDirect` gives the final answer itself.
  *
  * Errors: `AGEMEM_CONFIG_INVALID` when built with wrong, unknown or contradictory options; during a run store failures
- * (`AGEMEM_STORE_*`), model failures (`AGEMEM_MODEL_*`) and `AGEMEM_NAMESPACE_VALUE_MISSING` are thrown.
+ * (`AGEMEM_STORE_*`), model failures (`AGEMEM_MODEL_*`) and `AGEMEM_NAMESPACE_VALUE_MISSING` are thrown, and
+ * `AGEMEM_THREAD_OWNER` for a run on another user's thread.
  *
  * @example
  * const agent = createAgeMemAgent({ model, store });
@@ -41,9 +45,9 @@ function buildGraph(options: AgeMemAgentOptions) {
   const parts = createParts(options);
   const { checkpointer } = options;
   const graph = new StateGraph({ state: AgentState, context: AgentContext })
-    .addNode("think", withOwnMemory(parts, thinkNode))
-    .addNode("tool", withOwnMemory(parts, toolNode))
-    .addNode("answer", answerNode(parts))
+    .addNode("think", told(withOwnMemory(parts, thinkNode)))
+    .addNode("tool", told(withOwnMemory(parts, toolNode)))
+    .addNode("answer", told(answerNode(parts)))
     .addEdge(START, "think")
     .addConditionalEdges("think", (state, config) => afterThink(parts, state, config), ["tool", "answer"])
     .addConditionalEdges("tool", (state, config) => afterTool(parts, state, config), [
@@ -52,6 +56,7 @@ function buildGraph(options: AgeMemAgentOptions) {
       "answer",
     ])
     .addEdge("answer", END);
+  Object.assign(graph.channels, { memoryOwner: new OwnerChannel() });
   return (
     graph
       .compile({
@@ -69,6 +74,17 @@ function buildGraph(options: AgeMemAgentOptions) {
 function withOwnMemory(parts: AgentParts, make: typeof thinkNode | typeof toolNode): ReturnType<typeof make> {
   return (state, config) =>
     droppingUnused(parts.memory, (memory) => make({ ...parts, memory })(state, config));
+}
+
+/** A node whose failures reach the clients of a server with code and remedy; an application gets them as they are. */
+function told(node: ReturnType<typeof thinkNode>): ReturnType<typeof thinkNode> {
+  return async (state, config) => {
+    try {
+      return await node(state, config);
+    } catch (error) {
+      throw isServed(config) ? forClients(error) : error;
+    }
+  };
 }
 
 type Graph = ReturnType<typeof buildGraph>;

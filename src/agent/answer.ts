@@ -2,6 +2,7 @@
 import { ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
+import { ownerOf } from "../lib/run-owner.js";
 import { modelCallConfig } from "../tools/tracing.js";
 import { directAnswer, hasFormatError, newestResponse, openCalls } from "./calls.js";
 import type { AgentParts } from "./parts.js";
@@ -11,6 +12,7 @@ import { addModelCall, type Caller, withCost } from "./usage.js";
 /** Builds the node. */
 export function answerNode(parts: AgentParts) {
   return async (state: AgentStateValue, config: LangGraphRunnableConfig): Promise<AgentStateUpdate> => {
+    ownerOf(parts.kit.namespace, config, state.memoryOwner);
     const direct = directAnswer(state.messages, parts.direct);
     const ended = direct === undefined ? endOf(parts, state) : answeredBy(direct);
     if (ended.status !== "answered" || !parts.structure) return ended;

@@ -1,7 +1,9 @@
 /**
- * What an assistant of a server may set about the deployed agent, in its `configurable` or `context`.
+ * What an assistant of a server may set about the deployed agent, in its `configurable` or `context`, and the operator
+ * for all of them in `AGEMEM_SETTINGS`.
  *
- * Owns names and checks. An assistant is configuration: models, budget and namespaces never come from the model.
+ * Owns names and checks. An assistant is configuration: models, budget and namespaces never come from the model. Leaves
+ * out whose settings count (`trust.ts`).
  */
 import { z } from "zod";
 import { ConfigError } from "../errors.js";
@@ -35,7 +37,16 @@ const assistantSettings = z.object({
     .partial()
     .optional(),
   memory_consistency: z.enum(["latest", "checkpoint"]).optional(),
+  /** Model calls per run. */
+  max_steps: z.number().int().min(1).optional(),
+  on_max_steps: z.enum(["answer", "stop"]).optional(),
 });
+
+/** What a client may not bring along: every setting, and what makes the ids of a run repeat. */
+export const PROTECTED_SETTINGS: readonly string[] = [
+  ...Object.keys(assistantSettings.shape),
+  "agemem_run_key",
+];
 
 /** The settings an assistant or a run may give. */
 export type AssistantSettings = z.infer<typeof assistantSettings>;
@@ -44,14 +55,42 @@ export type AssistantSettings = z.infer<typeof assistantSettings>;
 export function readAssistantSettings(...sources: (object | null | undefined)[]): AssistantSettings {
   const parsed = assistantSettings.safeParse(Object.assign({}, ...sources));
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new ConfigError(
-    "AGEMEM_CONFIG_INVALID",
-    `The assistant's settings are not usable (${problems.join("; ")})`,
-    {
-      remedy: "Correct the assistant's configurable or the run's context.",
-    },
+  throw unusable(
+    "The assistant's settings",
+    parsed.error,
+    "Correct the assistant's configurable or the run's context.",
   );
+}
+
+/**
+ * The settings of all assistants: `AGEMEM_SETTINGS`, a JSON object.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for text that is not JSON, an unknown setting or a wrong value
+ * @example
+ * serverSettings({ AGEMEM_SETTINGS: '{"approve":["DELETE"]}' }); // { approve: ["DELETE"] }
+ */
+export function serverSettings(env: NodeJS.ProcessEnv = process.env): AssistantSettings {
+  const text = env.AGEMEM_SETTINGS?.trim();
+  if (!text) return {};
+  let given: unknown;
+  try {
+    given = JSON.parse(text);
+  } catch (cause) {
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", "AGEMEM_SETTINGS is not JSON", {
+      cause,
+      remedy: `Give an object, such as AGEMEM_SETTINGS='{"approve":["DELETE"]}'.`,
+    });
+  }
+  const parsed = z.strictObject(assistantSettings.shape).safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw unusable("AGEMEM_SETTINGS", parsed.error, "Correct the variable and start the server again.");
+}
+
+function unusable(what: string, { issues }: z.ZodError, remedy: string): ConfigError {
+  const problems = issues.map(({ path, message }) => [path.join("."), message].filter(Boolean).join(": "));
+  return new ConfigError("AGEMEM_CONFIG_INVALID", `${what} cannot be used (${problems.join("; ")})`, {
+    remedy,
+  });
 }
 
 /** The settings as options of `createAgeMemAgent`, over those of the environment. */
@@ -75,6 +114,8 @@ export function assistantOptions(
     ...(namespace ? { namespace } : {}),
     ...(approve ? { approve } : {}),
     ...(settings.limits ? { limits: givenLimits(settings.limits) } : {}),
+    ...(settings.max_steps ? { maxSteps: settings.max_steps } : {}),
+    ...(settings.on_max_steps ? { onMaxSteps: settings.on_max_steps } : {}),
     ...(settings.memory_consistency ? { memoryConsistency: settings.memory_consistency } : {}),
     budget,
   };

@@ -21,6 +21,7 @@ import { FaissStore } from "../store/faiss-store.js";
 import type { TokenCounter } from "../types.js";
 import type { AgeMemAgentOptions } from "./options.js";
 import { PlatformStore } from "./platform-store.js";
+import { isDevelopmentServer } from "./trust.js";
 
 /** Everything an agent needs, opened. */
 export interface Environment<Store extends BaseStore = FaissStore> {
@@ -76,11 +77,6 @@ export async function openEnvironment(options: EnvironmentOptions = {}): Promise
     modelName,
     embeddingName,
   };
-}
-
-/** `langgraphjs dev` gives its process both; the Dockerfile of `langgraphjs dockerfile` neither. */
-function isDevelopmentServer(env: NodeJS.ProcessEnv): boolean {
-  return env.NODE_ENV === "development" && Boolean(env.LANGGRAPH_API_URL);
 }
 
 function noStoreNamed(): ConfigError {

@@ -12,6 +12,7 @@ import { Command, getConfig, type LangGraphRunnableConfig } from "@langchain/lan
 import type { AgentMiddleware } from "langchain";
 import { type ContextBudget, promptLimit } from "../context/budget.js";
 import { providerView } from "../context/provider-view.js";
+import { ownerOf } from "../lib/run-owner.js";
 import { tokenCounter } from "../models/tokens.js";
 import { budgetLine, memoryGuide, type PromptVariant } from "../prompts.js";
 import { budgetFor } from "../tools/budget.js";
@@ -94,12 +95,21 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
     stateSchema: MemoryState,
     contextSchema: AgentContext,
     tools,
+    // Before the first model call: whose run it is, and that the thread is theirs.
+    beforeAgent: (state) => {
+      // The hook's own context has only the keys that a schema names, and any may be in the namespace.
+      const { owner } = ownerOf(kit.namespace, getConfig() as LangGraphRunnableConfig, state.memoryOwner);
+      return state.memoryOwner ? undefined : { memoryOwner: owner };
+    },
     wrapToolCall: async (request, handler) => {
+      // A resumed run begins here.
+      ownerOf(kit.namespace, request.runtime, (request.state as { memoryOwner?: string }).memoryOwner);
       if (memoryTools.has(request.toolCall.name)) return handler(request);
       return ownCall(async () => handler(request), request.toolCall, request.runtime.signal);
     },
     // The trigger is looked at here and not in a hook of its own, which would be one more graph step per model call.
     wrapModelCall: async (request, handler) => {
+      ownerOf(kit.namespace, request.runtime, request.state.memoryOwner);
       const size = sizes(chatModel(request));
       const framed = request.systemMessage.concat(`\n\n${guide}`);
       const overhead = counter.countMessage(framed) + countTools(request.tools as StructuredToolInterface[]);

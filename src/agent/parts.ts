@@ -7,6 +7,7 @@ import type { Command, LangGraphRunnableConfig } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { ConfigError } from "../errors.js";
 import { BoundedMap } from "../lib/bounded-map.js";
+import { authenticatedValues } from "../lib/run-owner.js";
 import type { Prices } from "../lib/usage.js";
 import { modelNameOf } from "../models/model-name.js";
 import { systemPrompt } from "../prompts.js";
@@ -26,7 +27,7 @@ import type { AgeMemAgentOptions } from "./options.js";
 import type { AgentProtocol, Ask } from "./protocol.js";
 import { nativeProtocol } from "./protocols/native.js";
 import { textProtocol } from "./protocols/text.js";
-import { readRunLimits } from "./run-values.js";
+import { type RunLimits, readRunLimits } from "./run-values.js";
 import { type Structure, structureOf } from "./structure.js";
 import { summarizerBeside } from "./summarizer.js";
 
@@ -134,8 +135,10 @@ function countedOnce(count: (text: string) => number): (text: string) => number 
   };
 }
 
+/** An authenticated user is a client of a server: what a run may cost is for the server to say. */
 function limitsOf(options: AgeMemAgentOptions, config: LangGraphRunnableConfig) {
-  const run = readRunLimits(config);
+  const client = authenticatedValues(config.configurable) !== undefined;
+  const run: Partial<RunLimits> = client ? {} : readRunLimits(config);
   return {
     maxSteps: run.maxSteps ?? options.maxSteps ?? 10,
     onMaxSteps: run.onMaxSteps ?? options.onMaxSteps ?? "answer",

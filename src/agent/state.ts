@@ -34,6 +34,7 @@ export function reduceMessages(current: BaseMessage[], update: BaseMessage[]): B
     : [...current, ...update];
 }
 
+const owner = z.string().nullable();
 const fact = z.custom<MessageFact>((value) => typeof value === "object" && value !== null);
 
 /**
@@ -60,6 +61,11 @@ const memory = {
   }),
   /** Tokens of system prompt and tool schemas: the tools count them too. */
   contextOverhead: z.number().default(0),
+  /** Whose thread it is, from its first run on; nothing that is written later changes it. */
+  memoryOwner: new ReducedValue(owner.default(null), {
+    inputSchema: owner.default(null),
+    reducer: (current: string | null, update: string | null) => current ?? update,
+  }),
 };
 
 /** The state that `ageMemMiddleware` adds to an agent's messages. */
@@ -99,6 +105,7 @@ export function initialState(): AgentStateValue {
     messages: [],
     contextFacts: {},
     ltmVersion: null,
+    memoryOwner: null,
     contextOverhead: 0,
     contextTokens: 0,
     steps: 0,

@@ -11,6 +11,7 @@ import { toMessagesUpdate } from "../context/edit.js";
 import { providerView } from "../context/provider-view.js";
 import { AgeMemError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
+import { ownerOf, runKeyOf } from "../lib/run-owner.js";
 import { describeModelError } from "../models/chat-model.js";
 import { budgetLine, LAST_STEP_LINE, repairPrompt } from "../prompts.js";
 import { reduceOverflow } from "../tools/overflow.js";
@@ -32,6 +33,7 @@ import { type AgentUsage, addModelCall, addOutcome, type Caller, noUsage, withCo
 /** Builds the node. */
 export function thinkNode(parts: AgentParts) {
   return async (state: AgentStateValue, config: LangGraphRunnableConfig): Promise<AgentStateUpdate> => {
+    const { owner } = ownerOf(parts.kit.namespace, config, state.memoryOwner);
     const limits = parts.limits(config);
     const steps = (goesOn(state) ? state.steps : 0) + 1;
     const lastStep = steps >= limits.maxSteps && limits.onMaxSteps === "answer";
@@ -49,6 +51,7 @@ export function thinkNode(parts: AgentParts) {
       contextOverhead: frame.tokens,
       contextTokens: guarded.tokens,
       ...(isVersionedStore(kit.store) ? { ltmVersion: kit.store.version() } : {}),
+      ...(state.memoryOwner ? {} : { memoryOwner: owner }),
       usage: withCost(turn.usage, parts.prices),
       steps,
       // Only what changes is written: each channel of an update is checked and stored at every step.
@@ -68,7 +71,7 @@ function goesOn({ messages, afterTools }: AgentStateValue): boolean {
 
 /** Seeded rollouts must repeat to the id, also to those derived from it; elsewhere the provider's id stays. */
 function fixId(message: AIMessage, config: LangGraphRunnableConfig, repair: boolean): void {
-  const runKey = config.configurable?.agemem_run_key;
+  const runKey = runKeyOf(config.configurable);
   if (!runKey) return;
   const call = `${runKey}/${config.metadata?.langgraph_step ?? ""}${repair ? "/repair" : ""}`;
   message.id = `a${shortHash(call, 12)}`;

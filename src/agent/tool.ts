@@ -27,6 +27,7 @@ import { reduceFacts } from "../context/budget.js";
 import { toMessagesUpdate } from "../context/edit.js";
 import { isUserMessage, ORIGIN_KEY } from "../context/messages.js";
 import { shortHash } from "../lib/hash.js";
+import { ownerOf, runKeyOf } from "../lib/run-owner.js";
 import { contextOf, type ToolRunConfig } from "../tools/operation-context.js";
 import { isOutcome, type MemoryOpOutcome } from "../types.js";
 import { memoryAskedAbout, type Reviewed, review } from "./approval.js";
@@ -38,6 +39,8 @@ import { addOutcome, deletionsOf, operationsOf, withCost } from "./usage.js";
 /** Builds the node. */
 export function toolNode(parts: AgentParts) {
   return async (state: AgentStateValue, config: LangGraphRunnableConfig): Promise<AgentStateUpdate> => {
+    // A resumed run begins here, and an own tool has no check of its own.
+    ownerOf(parts.kit.namespace, config, state.memoryOwner);
     const memory = await parts.memory(state.ltmVersion, config);
     let working: AgentStateValue = state;
     let { usage } = state;
@@ -145,7 +148,7 @@ function withFixedIds(
   call: ToolCall,
   config: LangGraphRunnableConfig,
 ): ReturnType<typeof mergeOutputs> {
-  const runKey = config.configurable?.agemem_run_key;
+  const runKey = runKeyOf(config.configurable);
   if (!runKey) return update;
   for (const [i, message] of update.messages.entries()) {
     message.id ??= `t${shortHash(`${runKey}/${config.metadata?.langgraph_step ?? ""}/${call.id}/${i}`, 12)}`;

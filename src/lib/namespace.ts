@@ -39,14 +39,26 @@ export function resolveNamespace(
       remedy: 'Give at least one label, such as ["memories", "{user_id}"].',
     });
   }
-  return template.map((label) => label.replace(/\{([^{}]+)\}/g, (_, name: string) => lookUp(name, values)));
+  return template.map((label) => label.replace(PLACEHOLDER, (_, name: string) => lookUp(name, values)));
 }
+
+/** The names that a template asks the run for, each once. */
+export function valueNames(template: NamespaceTemplate): string[] {
+  return [
+    ...new Set(
+      template.flatMap((label) => [...label.matchAll(PLACEHOLDER)].map((match) => match[1] as string)),
+    ),
+  ];
+}
+
+const PLACEHOLDER = /\{([^{}]+)\}/g;
 
 function lookUp(name: string, values: (Record<string, unknown> | undefined)[]): string {
   for (const record of values) {
-    const value = record?.[name];
+    const value = record && Object.hasOwn(record, name) ? record[name] : undefined;
     if (value === undefined || value === null || value === "") continue;
-    if (typeof value === "string" || typeof value === "number") return encodeLabel(String(value));
+    // Text only: 5 and "5" from two callers would be one user.
+    if (typeof value === "string") return encodeLabel(value);
     throw new ConfigError("AGEMEM_NAMESPACE_VALUE_MISSING", `The namespace value "${name}" is not text`, {
       remedy: `Pass "${name}" as a string in the run's context or configurable.`,
       details: { name, type: typeof value },

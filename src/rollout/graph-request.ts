@@ -10,7 +10,7 @@ import { type PolicyEndpointOptions, rolloutsFor } from "./endpoint.js";
 import { budgetOf, type RolloutOptions } from "./options.js";
 import { taskRow, toTask } from "./task-row.js";
 
-/** Where the policy is served. The key is the server's own OPENAI_API_KEY: requests are kept, keys must not be. */
+/** Where the policy is served. Keys are the service's own (`endpoint-keys.ts`): requests are kept, keys must not be. */
 const endpoint = z.strictObject({
   /** "offline" for the rules, else the name at the endpoint. */
   model: z.string().min(1),

@@ -6,7 +6,7 @@
  */
 import { END, type LangGraphRunnableConfig, START, StateGraph, StateSchema } from "@langchain/langgraph";
 import { z } from "zod";
-import { InputError } from "../errors.js";
+import { forClients, InputError } from "../errors.js";
 import { resolveChatModel } from "../models/chat-model.js";
 import { OfflinePolicy } from "../models/offline-policy.js";
 import type { Judge } from "../rewards/judge.js";
@@ -16,8 +16,10 @@ import type { Refusal } from "../trajectory/exporter.js";
 import { exporterByName } from "../trajectory/exporters/registry.js";
 import type { TokenCounter, VersionedStore } from "../types.js";
 import { policyEndpoint } from "./endpoint.js";
+import { credentialsFor } from "./endpoint-keys.js";
 import { endpointOf, type RolloutRequest, rolloutRequest, settingsOf, tasksOf } from "./graph-request.js";
 import { type GroupResult, summarizeGroup } from "./group.js";
+import { keepAliveFetch } from "./keep-alive-fetch.js";
 import type { RolloutOptions } from "./options.js";
 import { streamRollouts } from "./runner.js";
 
@@ -61,7 +63,8 @@ const State = new StateSchema({
  * group.
  *
  * A run fails with `AGEMEM_INPUT_ARGUMENT` for a request that is not valid and `AGEMEM_CONFIG_INVALID` for an endpoint
- * that cannot be set up. Rollouts that fail are in their group.
+ * that cannot be set up; code and remedy stand in the message too, which is all that clients of a server get. Rollouts
+ * that fail are in their group. A key goes only to the addresses that `AGEMEM_ROLLOUT_KEYS` lists for it.
  *
  * @example
  * const graph = createRolloutGraph({ openStore: () => FaissStore.open(":memory:", { index: { embeddings } }) });
@@ -69,7 +72,13 @@ const State = new StateSchema({
  */
 export function createRolloutGraph(options: RolloutGraphOptions) {
   return new StateGraph(State)
-    .addNode("rollout", (state, config) => rollout(options, state.request, config))
+    .addNode("rollout", async (state, config) => {
+      try {
+        return await rollout(options, state.request, config);
+      } catch (error) {
+        throw forClients(error);
+      }
+    })
     .addEdge(START, "rollout")
     .addEdge("rollout", END)
     .compile({ name: "agemem-rollout" });
@@ -130,7 +139,9 @@ function parse(input: unknown): RolloutRequest {
 function policyOf(request: RolloutRequest): RolloutOptions["policy"] {
   const { model, temperature = 1 } = request.policy;
   if (model === "offline") return ({ seed }) => new OfflinePolicy({ seed, temperature });
-  return policyEndpoint(endpointOf(request)).policy;
+  const { patience, ...endpoint } = endpointOf(request);
+  const { apiKey, fetch } = credentialsFor(endpoint.baseURL, keepAliveFetch());
+  return policyEndpoint({ ...endpoint, apiKey, patience: { ...patience, fetch } }).policy;
 }
 
 function judgeOf({ judge }: RolloutRequest): Judge {
@@ -162,7 +173,9 @@ function outputOf(
     rewards,
     advantages: advantages.advantages,
     statuses,
-    errors: group.rollouts.map(({ trajectory }) => trajectory.error?.message ?? null),
+    errors: group.rollouts.map(({ trajectory: { error } }) =>
+      error ? `${error.code}: ${error.message}` : null,
+    ),
     zero_variance: advantages.zeroVariance,
     samples,
     refused,

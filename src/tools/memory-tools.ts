@@ -52,6 +52,7 @@ export type MemoryToolUpdate = {
   messages: BaseMessage[];
   contextFacts: FactsUpdate;
   ltmVersion?: StoreVersion;
+  memoryOwner?: string;
 };
 
 /**
@@ -177,6 +178,7 @@ function toolUpdate(
     messages: [...editUpdate(report, context), message],
     contextFacts: { ...report.facts, [message.id as string]: fact },
     ...(isVersionedStore(kit.store) ? { ltmVersion: kit.store.version() } : {}),
+    ...(context.owner === undefined ? {} : { memoryOwner: context.owner }),
   };
 }
 

@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";
 import type { BaseStore, LangGraphRunnableConfig } from "@langchain/langgraph";
 import { InputError } from "../errors.js";
-import { resolveNamespace } from "../lib/namespace.js";
+import { ownerOf, runKeyOf } from "../lib/run-owner.js";
 import { callProblem } from "../models/response-problem.js";
 import type { MessageFacts, StoreVersion } from "../types.js";
 import { countsIn, operationsIn, tooMany, tooManyDeletions } from "./limits.js";
@@ -22,6 +22,8 @@ export interface MemoryToolsState {
   contextOverhead?: number;
   /** The M this state has seen. */
   ltmVersion?: StoreVersion | null;
+  /** Whose thread it is; see `ownerOf`. */
+  memoryOwner?: string | null;
 }
 
 /** What LangGraph puts on a tool's config beside LangChain's own fields. */
@@ -54,7 +56,7 @@ type ToolTest = (toolName: string) => boolean;
  * @param own `callId` stands in for the tool call's id where the guard, not the model, acts; `isEdit` tells which
  * tools edit the context, for an operation that does so itself; `isMemory` which are memory tools at all; `isDeletion`
  * which delete, for an operation that does
- * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`
+ * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`, AccessError `AGEMEM_THREAD_OWNER`, `AGEMEM_AUTH_REQUIRED`
  */
 export function contextOf(
   kit: MemoryToolkit,
@@ -65,11 +67,7 @@ export function contextOf(
   const toolCallId = own.callId ?? given.toolCallId ?? given.toolCall?.id ?? "";
   const messages = state.messages ?? [];
   const values = given.configurable ?? {};
-  const namespace = resolveNamespace(
-    kit.namespace,
-    given.context as Record<string, unknown> | undefined,
-    values,
-  );
+  const { namespace, owner } = ownerOf(kit.namespace, given, state.memoryOwner);
   const siblings = given.sequential
     ? { parallel: false, busyWith: undefined, before: [] }
     : siblingsOf(messages, toolCallId, own.isEdit ?? (() => false));
@@ -87,8 +85,9 @@ export function contextOf(
     ...(refusal ? { refusal } : {}),
     toolCallId,
     namespace,
+    ...(state.memoryOwner ? {} : { owner }),
     // Without a thread the archive is still one user's own.
-    thread: String(values.thread_id ?? values.agemem_run_key ?? namespace.join("/")),
+    thread: String(values.thread_id ?? runKeyOf(values) ?? namespace.join("/")),
     key: callKey(given, namespace, toolCallId, messages),
     messages,
     facts: state.contextFacts ?? {},
@@ -153,7 +152,7 @@ function callKey(
   messages: readonly BaseMessage[],
 ): string {
   const info = config.executionInfo as { taskId?: string; threadId?: string } | undefined;
-  const runKey = config.configurable?.agemem_run_key as string | undefined;
+  const runKey = runKeyOf(config.configurable);
   const task = runKey ? `${runKey}/${config.metadata?.langgraph_step ?? ""}` : info?.taskId;
   if (!task) return randomUUID();
   // The position tells calls apart that a model gave the same id within one response.

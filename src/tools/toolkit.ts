@@ -61,6 +61,8 @@ export interface MemoryToolkitOptions {
 
 /** Which model writes the summary of a conversation; undefined where it is not known (any more). */
 export type SummarizerOf = (messages: readonly BaseMessage[]) => BaseChatModel | undefined;
+/** Where memories live when nothing else is said. */
+export const DEFAULT_NAMESPACE: NamespaceTemplate = ["memories", "{user_id}"];
 
 /** {@link MemoryToolkitOptions} with every default filled in. */
 export type MemoryToolkit = Required<
@@ -83,7 +85,7 @@ export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: Summ
   const embeddings = options.embeddings ?? stored ?? new LexicalEmbeddings();
   return {
     store: options.store,
-    namespace: options.namespace ?? ["memories", "{user_id}"],
+    namespace: options.namespace ?? DEFAULT_NAMESPACE,
     embeddings,
     summarizerOf: (messages) => summarizer ?? summarizerOf?.(messages),
     summarizerWindow: options.summarizerWindow,
@@ -105,6 +107,8 @@ export interface OperationContext {
   toolCallId: string;
   /** Resolved namespace of the run's memories. */
   namespace: string[];
+  /** Whose thread this becomes; absent where the state knows it. */
+  owner?: string;
   /** Names the archive of this conversation. */
   thread: string;
   /** Unique per tool call and equal when the same call is run again (retry, resume). */

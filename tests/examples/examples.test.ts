@@ -26,6 +26,14 @@ const EXPECTED: Record<string, string[]> = {
     "Ben Silva, Porto, [REDACTED_EMAIL]",
     "I'm Ada ([REDACTED_EMAIL]). Remember me, and my colleague Ben.",
   ],
+  "08-auth.ts": [
+    "ada: Noted.",
+    "ben: I do not know you yet.",
+    "ben on ada's thread: AGEMEM_THREAD_OWNER",
+    "ben's own settings: AGEMEM_AUTH_FORBIDDEN",
+    "ada 1",
+    "ben 0",
+  ],
 };
 
 afterEach(() => {

@@ -16,7 +16,7 @@ function codeOf(action: () => unknown): string | undefined {
 describe("resolveNamespace", () => {
   it("fills in the run's values, the first record first", () => {
     const context = { user_id: "ada" };
-    const configurable = { user_id: "bob", team: 7 };
+    const configurable = { user_id: "bob", team: "7" };
     expect(resolveNamespace(["m", "{team}", "u-{user_id}"], context, configurable)).toEqual([
       "m",
       "7",
@@ -32,6 +32,7 @@ describe("resolveNamespace", () => {
     ["undefined", { user_id: undefined }],
     ["an object", { user_id: { id: 1 } }],
     ["a list", { user_id: ["ada"] }],
+    ["a number", { user_id: 5 }],
   ])("refuses a value that is %s: no shared default", (_, values) => {
     expect(codeOf(() => resolveNamespace(["memories", "{user_id}"], values))).toBe(
       "AGEMEM_NAMESPACE_VALUE_MISSING",

@@ -37,7 +37,7 @@ describe.skipIf(!process.env.AGEMEM_TEST_DEPLOYED)("the deployed rollout graph",
       "--port",
       String(port),
       "--config",
-      join(ROOT, "langgraph.json"),
+      join(ROOT, "langgraph.rollout.json"),
     ];
     child = spawn(process.execPath, [program, ...args], {
       cwd: ROOT,
@@ -92,6 +92,6 @@ describe.skipIf(!process.env.AGEMEM_TEST_DEPLOYED)("the deployed rollout graph",
 
   it("answers a wrong request with its code", async () => {
     const run = client.runs.wait(null, "rollout", { input: { request: { tasks: [] } } });
-    await expect(run).rejects.toThrow(/tasks/);
+    await expect(run).rejects.toThrow(/InputError.*AGEMEM_INPUT_ARGUMENT: tasks: .* See docs\/rollouts\.md/);
   }, 60_000);
 });

@@ -1,0 +1,32 @@
+/**
+ * The state's `memoryOwner`: written once, whatever is written later.
+ *
+ * A reducer is not enough. Anybody who may send a command or a state update to a server can write
+ * `{ "__overwrite__": … }`, which LangGraph puts into a channel without asking its reducer.
+ */
+import { BinaryOperatorAggregate } from "@langchain/langgraph";
+
+type Owner = string | null;
+
+/** A channel that keeps the first value that is not null. */
+export class OwnerChannel extends BinaryOperatorAggregate<Owner, Owner> {
+  constructor() {
+    super(
+      (current, update) => current ?? update,
+      () => null,
+    );
+  }
+
+  override fromCheckpoint(checkpoint?: Owner): this {
+    const channel = new OwnerChannel();
+    if (checkpoint !== undefined) channel.value = checkpoint;
+    return channel as this;
+  }
+
+  override update(values: Owner[]): boolean {
+    const named = values.find((value) => typeof value === "string");
+    if (named === undefined || typeof this.value === "string") return false;
+    this.value = named;
+    return true;
+  }
+}

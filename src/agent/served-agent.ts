@@ -1,0 +1,102 @@
+/**
+ * The agent as LangGraph's server runs it: a factory that the server calls for each run.
+ *
+ * Owns what a run of a server may ask of the agent: store and models are the environment's and opened once per process,
+ * settings are the operator's (`trust.ts`). Leaves out who may read a thread: only the server's auth sees that
+ * (`owned-by-users.ts`).
+ */
+import { forClients } from "../errors.js";
+import { BoundedMap } from "../lib/bounded-map.js";
+import { valueNames } from "../lib/namespace.js";
+import { DEFAULT_NAMESPACE } from "../tools/toolkit.js";
+import { type AgeMemAgent, createAgeMemAgent } from "./agent.js";
+import {
+  type AssistantSettings,
+  assistantOptions,
+  readAssistantSettings,
+  serverSettings,
+} from "./assistant.js";
+import { type Environment, openEnvironment } from "./environment.js";
+import { admit, type Trust, trustNotice, trustOf } from "./trust.js";
+
+/** The config that the server hands to a factory. */
+export interface ServedConfig {
+  configurable?: Record<string, unknown>;
+  context?: unknown;
+}
+
+/** What the server says of the call: only a run has `threads.create_run`. */
+export interface ServedRuntime {
+  accessContext?: string;
+  executionRuntime?: { context?: unknown } | null;
+}
+
+/** The factory, for the `graphs` of `langgraph.json`. */
+export type ServedAgent = (config?: ServedConfig, runtime?: ServedRuntime) => Promise<AgeMemAgent>;
+
+/**
+ * Makes the factory, and says once, as a warning of the process, if runs may name their user themselves. Nothing is
+ * opened before the first call; an opening that failed is tried again at the next one.
+ *
+ * A run fails with `AGEMEM_AUTH_REQUIRED`, `AGEMEM_AUTH_FORBIDDEN` or `AGEMEM_CONFIG_INVALID`, with code and remedy in
+ * the message, as clients of a server get no more than that.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a variable of trust that is neither 1 nor 0
+ * @param env default `process.env`, as it is at each opening
+ * @example
+ * export const graph = servedAgent();
+ */
+export function servedAgent(env: NodeJS.ProcessEnv = process.env): ServedAgent {
+  const notice = trustNotice(trustOf(env));
+  if (notice) process.emitWarning(notice, { type: "AgememWarning", code: "AGEMEM_TRUST_CLIENT" });
+  let opened: Promise<Served> | undefined;
+  return async (config = {}, runtime = {}) => {
+    opened ??= open(env).catch((error) => {
+      opened = undefined;
+      throw error;
+    });
+    try {
+      return agentFor(await opened, config, runtime);
+    } catch (error) {
+      throw forClients(error);
+    }
+  };
+}
+
+interface Served {
+  agent: Environment["agent"];
+  trust: Trust;
+  settings: AssistantSettings;
+  /** By settings: a few assistants share a process, and a run's own settings must not fill it. */
+  built: BoundedMap<string, AgeMemAgent>;
+}
+
+async function open(env: NodeJS.ProcessEnv): Promise<Served> {
+  const [trust, settings] = [trustOf(env), serverSettings(env)];
+  const { agent } = await openEnvironment({ env, deployed: true });
+  return { agent, trust, settings, built: new BoundedMap(100) };
+}
+
+function agentFor(served: Served, config: ServedConfig, runtime: ServedRuntime): AgeMemAgent {
+  const settings = { ...served.settings, ...settingsOfRun(served, config, runtime) };
+  const key = JSON.stringify(settings);
+  const agent = served.built.get(key) ?? createAgeMemAgent(assistantOptions(served.agent, settings));
+  served.built.set(key, agent);
+  // The server sets store and checkpointer on what it gets: on one object, runs at the same time would share them.
+  return agent.withConfig({}) as AgeMemAgent;
+}
+
+/** Reading a state runs nothing: what earlier runs of the thread brought along is of no interest then. */
+function settingsOfRun(served: Served, config: ServedConfig, runtime: ServedRuntime): AssistantSettings {
+  const { accessContext = "threads.create_run", executionRuntime } = runtime;
+  if (accessContext !== "threads.create_run") return {};
+  const sources = [config.configurable, config.context, executionRuntime?.context].map(asRecord);
+  const template = served.settings.namespace ?? DEFAULT_NAMESPACE;
+  return admit(served.trust, sources, valueNames(template).length > 0)
+    ? readAssistantSettings(...sources)
+    : {};
+}
+
+function asRecord(value: unknown): object {
+  return typeof value === "object" && value !== null ? value : {};
+}

@@ -1,0 +1,84 @@
+/**
+ * What a served graph may believe of a run. Pure.
+ *
+ * Owns the rules: an authenticated user is who the server says; a client that names its user is believed on the
+ * development server and where the operator says so; settings come from the operator. LangGraph's server merges an
+ * assistant's settings with those of the run and of the thread's earlier runs before a graph sees them, so the graph
+ * cannot tell them apart: where clients may send runs, assistants count only if the operator keeps clients from
+ * sending such settings themselves (`ownedByUsers` does).
+ */
+import { AccessError, ConfigError } from "../errors.js";
+import { authenticatedValues } from "../lib/run-owner.js";
+import { PROTECTED_SETTINGS } from "./assistant.js";
+
+/** Read from the environment once. */
+export interface Trust {
+  /** Runs without an authenticated user may name one: "development" and "told" say why they may. */
+  client: "development" | "told" | false;
+  /** Settings in a run of an authenticated user are those of its assistant. */
+  assistants: boolean;
+  /** The server authenticates: what it stamps onto a run cannot come from the client. */
+  auth: boolean;
+}
+
+/** @throws ConfigError `AGEMEM_CONFIG_INVALID` for a value that is neither 1 nor 0 */
+export function trustOf(env: NodeJS.ProcessEnv): Trust {
+  const development = isDevelopmentServer(env);
+  return {
+    client: flag(env, "AGEMEM_TRUST_CLIENT") ? "told" : development && "development",
+    assistants: flag(env, "AGEMEM_TRUST_ASSISTANTS"),
+    auth: development || Boolean(env.LANGGRAPH_AUTH),
+  };
+}
+
+/** `langgraphjs dev` gives its process both; the Dockerfile of `langgraphjs dockerfile` neither. */
+export function isDevelopmentServer(env: NodeJS.ProcessEnv): boolean {
+  return env.NODE_ENV === "development" && Boolean(env.LANGGRAPH_API_URL);
+}
+
+/** What the operator should know when the server starts; undefined when clients name nobody. */
+export function trustNotice({ client }: Trust): string | undefined {
+  if (client === "told") {
+    return "AGEMEM_TRUST_CLIENT=1: a run without an authenticated user may name any user and any setting.";
+  }
+  if (client === "development") {
+    return "Development server: a run without an authenticated user may name any user and any setting. Deployed, the agent needs LangGraph's auth, or AGEMEM_TRUST_CLIENT=1.";
+  }
+  return undefined;
+}
+
+/**
+ * Whether the run may bring settings of its own.
+ *
+ * @param needsUser the memories are a user's, not one namespace for all
+ * @throws AccessError `AGEMEM_AUTH_REQUIRED` where nobody vouches for the user, `AGEMEM_AUTH_FORBIDDEN` for settings
+ * that are not the client's
+ */
+export function admit(trust: Trust, sources: readonly object[], needsUser: boolean): boolean {
+  const [configurable = {}] = sources as Record<string, unknown>[];
+  const authenticated = authenticatedValues(configurable) !== undefined;
+  if (!authenticated && trust.client) return true;
+  if (authenticated && !trust.auth && !trust.client) throw authRequired();
+  if (!authenticated && needsUser) throw authRequired();
+  if (authenticated && trust.assistants) return true;
+  const named = PROTECTED_SETTINGS.filter((name) => sources.some((source) => Object.hasOwn(source, name)));
+  if (named.length === 0) return false;
+  throw new AccessError("AGEMEM_AUTH_FORBIDDEN", `The run brings settings of its own: ${named.join(", ")}`, {
+    remedy:
+      "Leave them out. The operator sets them in AGEMEM_SETTINGS, or in an assistant with AGEMEM_TRUST_ASSISTANTS=1.",
+    details: { settings: named },
+  });
+}
+
+function authRequired(): AccessError {
+  return new AccessError("AGEMEM_AUTH_REQUIRED", "This server does not let clients say who they are", {
+    remedy:
+      "Configure LangGraph's auth, or set AGEMEM_TRUST_CLIENT=1 where only trusted services reach the server.",
+  });
+}
+
+function flag(env: NodeJS.ProcessEnv, name: string): boolean {
+  const value = env[name]?.trim() || "0";
+  if (value === "0" || value === "1") return value === "1";
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} is "${value}"`, { remedy: "Set it to 1 or 0." });
+}
