@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import { ConfigError } from "../errors.js";
+import { stripEnd } from "../lib/text.js";
 import { type Environment, NO_KEY, setting } from "../models/settings.js";
 
 const OPENAI = "https://api.openai.com/v1";
@@ -71,6 +72,6 @@ function anonymous(send: typeof fetch): typeof fetch {
 }
 
 function covers(allowed: URL, address: URL): boolean {
-  const folder = (url: URL) => `${url.pathname.replace(/\/+$/, "")}/`;
+  const folder = (url: URL) => `${stripEnd(url.pathname, /\//)}/`;
   return allowed.origin === address.origin && folder(address).startsWith(folder(allowed));
 }
