@@ -7,7 +7,8 @@
  * (`scripts/addons.mjs`).
  */
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
+// As a member of the default import: webpack rewrites a named `createRequire` and then finds nothing at run time.
+import Module from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type Database from "better-sqlite3";
@@ -62,7 +63,7 @@ export function requireAddon<T>(name: string, check: (loaded: unknown) => T): Ad
   for (const from of [ownModule(), ...addonFolders().map((folder) => join(folder, "package.json"))]) {
     if (from === undefined) continue;
     try {
-      return { module: check(createRequire(from)(name)), failures };
+      return { module: check(Module.createRequire(from)(name)), failures };
     } catch (error) {
       failures.push(error);
     }
