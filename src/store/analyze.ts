@@ -29,11 +29,21 @@ const QUESTION_WORDS = new Set(
     .flatMap(analyze),
 );
 
-/** Terms of a query, each once: like {@link analyze}, without question words unless nothing else is left. */
+/** Characters of a query that are read, and terms that are looked up: a pasted document asks with its beginning. */
+const QUERY_CHARS = 16_384;
+const QUERY_TERMS = 128;
+
+/**
+ * Terms of a query, each once: like {@link analyze}, without question words unless nothing else is left. Of a long
+ * query those that occur most often in it.
+ */
 export function analyzeQuery(text: string): string[] {
-  const terms = [...new Set(analyze(text))];
+  const counts = countTerms(analyze(text.slice(0, QUERY_CHARS)));
+  const terms = [...counts.keys()];
   const telling = terms.filter((term) => !QUESTION_WORDS.has(term));
-  return telling.length > 0 ? telling : terms;
+  const chosen = telling.length > 0 ? telling : terms;
+  if (chosen.length <= QUERY_TERMS) return chosen;
+  return chosen.sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0)).slice(0, QUERY_TERMS);
 }
 
 /** How often each term occurs. */

@@ -4,7 +4,7 @@
  * Reads see the state before the batch's writes. Nothing is written unless every operation is valid and every
  * embedding was made.
  */
-import type { ListNamespacesOperation } from "@langchain/langgraph";
+import type { Item, ListNamespacesOperation } from "@langchain/langgraph";
 import { StoreError } from "../errors.js";
 import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
@@ -47,7 +47,8 @@ export async function runBatch(
   if (puts.length === 0) {
     const queries = await embedQueries(engine, checked);
     if (checked.some(usesKeywords)) await indexWaiting(engine);
-    return finish(engine, await engine.reading(() => readAll(engine, target.view(), checked, queries)));
+    const results = await engine.reading(() => readAll(engine, target.view(), checked, queries));
+    return finish(engine, () => target.view(), checked, results);
   }
   const branch = target.branch as number;
   const results = await engine.write(
@@ -63,7 +64,7 @@ export async function runBatch(
       return { result, rows: writePuts(engine, branch, prepared) };
     },
   );
-  return finish(engine, results);
+  return finish(engine, () => target.view(), checked, results);
 }
 
 async function checkAll(operations: readonly unknown[], limits: StoreLimits): Promise<Checked[]> {
@@ -81,10 +82,25 @@ function usesKeywords(one: Checked): boolean {
 }
 
 /** Waits for rerankers, which may be asynchronous, and starts the TTL of returned items again. */
-async function finish(engine: Engine, results: readonly unknown[]): Promise<unknown[]> {
-  const touched = engine.touched.splice(0);
-  if (touched.length > 0) await refreshTtl(engine, touched);
-  return Promise.all(results);
+async function finish(
+  engine: Engine,
+  view: () => View,
+  checked: readonly Checked[],
+  results: readonly unknown[],
+): Promise<unknown[]> {
+  const done = await Promise.all(results);
+  if (engine.options.refreshTtlOnRead) {
+    const items = checked.flatMap(({ kind }, i) =>
+      kind === "get" || kind === "search" ? ([done[i] ?? []].flat() as Item[]) : [],
+    );
+    // A reranker may have dropped some and copied others: what counts is what the caller gets.
+    const versions = items.flatMap(({ namespace, key }) => {
+      const row = liveRow(engine, view(), namespacePath(namespace), key);
+      return row && row.ttl !== null ? [row.id] : [];
+    });
+    if (versions.length > 0) await refreshTtl(engine, versions);
+  }
+  return done;
 }
 
 async function embedQueries(engine: Engine, checked: readonly Checked[]): Promise<Map<string, Float32Array>> {

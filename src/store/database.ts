@@ -22,37 +22,47 @@ export const DATABASE_FILE = "memory.db";
 /** A database connection with its statements prepared once each. */
 export class Connection {
   readonly #statements = new Map<string, Database.Statement<unknown[]>>();
+  readonly #opened: string | null;
+  /** The write-ahead log, known from the first write on: it stays the same file while a connection is open. */
+  #wal: string | null = null;
 
   constructor(
     readonly db: Database.Database,
     /** Absolute directory, or null for an in-memory store. */
     readonly directory: string | null,
-  ) {}
+  ) {
+    this.#opened = directory === null ? null : fileId(join(directory, DATABASE_FILE));
+  }
 
   /** The prepared statement of an SQL text; the text is the cache key. */
   prepare(sql: string): Database.Statement<unknown[]> {
     let statement = this.#statements.get(sql);
     if (!statement) {
-      statement = this.db.prepare<unknown[]>(sql);
+      statement = typed(() => this.db.prepare<unknown[]>(sql));
       this.#statements.set(sql, statement);
     }
     return statement;
   }
 
   row<T>(sql: string, ...params: unknown[]): T | undefined {
-    return this.prepare(sql).get(...params) as T | undefined;
+    return typed(() => this.prepare(sql).get(...params)) as T | undefined;
   }
 
   rows<T>(sql: string, ...params: unknown[]): T[] {
-    return this.prepare(sql).all(...params) as T[];
+    return typed(() => this.prepare(sql).all(...params)) as T[];
   }
 
-  iterate<T>(sql: string, ...params: unknown[]): IterableIterator<T> {
-    return this.prepare(sql).iterate(...params) as IterableIterator<T>;
+  *iterate<T>(sql: string, ...params: unknown[]): Generator<T, undefined> {
+    try {
+      yield* this.prepare(sql).iterate(...params) as IterableIterator<T>;
+    } catch (error) {
+      throw toStoreError(error);
+    }
+    return undefined;
   }
 
   run(sql: string, ...params: unknown[]): Database.RunResult {
-    return this.prepare(sql).run(...params);
+    return typed(() => this.prepare(sql).run(...params));
   }
 
   getMeta(key: string): string | undefined {
@@ -64,6 +74,26 @@ export class Connection {
       "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
       key,
       value,
+    );
+  }
+
+  /**
+   * Throws `AGEMEM_STORE_PATH` when the files of the store are not those at its path any more: SQLite would go on
+   * writing to files that nobody can open again.
+   */
+  assertInPlace(): void {
+    if (this.directory === null) return;
+    const wal = fileId(join(this.directory, `${DATABASE_FILE}-wal`));
+    this.#wal ??= wal;
+    const file = fileId(join(this.directory, DATABASE_FILE));
+    if (file !== null && file === this.#opened && wal !== null && wal === this.#wal) return;
+    throw new StoreError(
+      "AGEMEM_STORE_PATH",
+      `The files of the store in ${this.directory} were removed or replaced`,
+      {
+        remedy: "Nothing of this call was written. Open the store again, or restore a backup.",
+        details: { path: this.directory },
+      },
     );
   }
 
@@ -90,6 +120,8 @@ export async function openDatabase(path: string, durability: Durability = "full"
     throw pathError(path, cause);
   }
   try {
+    // Counts for a new file only; vacuum can then give pages back a few at a time.
+    db.pragma("auto_vacuum = INCREMENTAL");
     db.pragma("journal_mode = WAL");
     db.pragma(`synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
     db.pragma("cache_size = -65536");
@@ -101,6 +133,32 @@ export async function openDatabase(path: string, durability: Durability = "full"
   }
   db.pragma("busy_timeout = 20");
   return new Connection(db, directory);
+}
+
+/**
+ * A connection that sees the database as it is now, whatever is written meanwhile, until it is closed. For work that
+ * takes long; null for a store in memory, which has one connection.
+ */
+export async function openSnapshot({ directory }: Connection): Promise<Connection | null> {
+  if (directory === null) return null;
+  const Sqlite = await loadSqlite();
+  let db: Database.Database | undefined;
+  try {
+    db = new Sqlite(join(directory, DATABASE_FILE), { readonly: true, fileMustExist: true });
+    db.exec("BEGIN");
+    // A deferred transaction begins with its first read.
+    db.prepare("SELECT 1 FROM meta LIMIT 1").get();
+    return new Connection(db, directory);
+  } catch (cause) {
+    db?.close();
+    throw openError(directory, cause);
+  }
+}
+
+/** What tells a file from another at the same path; null when there is none. */
+function fileId(path: string): string | null {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat ? `${stat.dev}/${stat.ino}` : null;
 }
 
 function makeDirectory(directory: string): void {
@@ -143,13 +201,27 @@ function sqliteCode(error: unknown): string {
 
 /** Whether SQLite refused because another connection holds the lock. */
 export function isBusy(error: unknown): boolean {
-  return sqliteCode(error).startsWith("SQLITE_BUSY");
+  const code = sqliteCode(error) || sqliteCode((error as { cause?: unknown } | null)?.cause);
+  return code.startsWith("SQLITE_BUSY");
 }
 
-/** Maps an SQLite failure to a {@link StoreError}; any other error is returned as it is. */
+/** Runs `work`; what SQLite says when it fails comes as a {@link StoreError}. */
+function typed<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}
+
+/** Codes of the file system that say the place is wrong, and that the disk failed. */
+const WRONG_PLACE = ["ENOENT", "ENOTDIR", "EISDIR", "EACCES", "EPERM", "EROFS"];
+const DISK = ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE"];
+
+/** Maps a failure of SQLite or the file system to a {@link StoreError}; any other error is returned as it is. */
 export function toStoreError(cause: unknown): unknown {
   const code = sqliteCode(cause);
-  if (!code) return cause;
+  if (!code) return fileError(cause);
   const details = { sqlite: code };
   if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) {
     return new StoreError("AGEMEM_STORE_LOCKED", "Another connection holds the store's write lock", {
@@ -168,6 +240,25 @@ export function toStoreError(cause: unknown): unknown {
   return new StoreError("AGEMEM_STORE_IO", `The store's database failed: ${messageOf(cause)}`, {
     cause,
     remedy: "Check free space and the health of the disk; nothing of this call was written.",
+    details,
+  });
+}
+
+function fileError(cause: unknown): unknown {
+  const code = (cause as { code?: unknown } | null)?.code;
+  if (AgeMemError.isInstance(cause) || typeof code !== "string") return cause;
+  const details = { file: code };
+  if (WRONG_PLACE.includes(code)) {
+    return new StoreError("AGEMEM_STORE_PATH", `A file of the store cannot be used: ${messageOf(cause)}`, {
+      cause,
+      remedy: "Check that the directory is there, and its permissions.",
+      details,
+    });
+  }
+  if (!DISK.includes(code)) return cause;
+  return new StoreError("AGEMEM_STORE_IO", `The disk failed: ${messageOf(cause)}`, {
+    cause,
+    remedy: "Check free space and the health of the disk.",
     details,
   });
 }

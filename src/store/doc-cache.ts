@@ -12,9 +12,10 @@ export class StampedCache<T> {
     private readonly capacity: number,
   ) {}
 
-  get(key: string, stamp: string, make: () => T): T {
+  /** The value of the stamp, made when there is none or `holds` says that it no longer counts. */
+  get(key: string, stamp: string, make: () => T, holds: (value: T) => boolean = () => true): T {
     const known = this.#entries.get(key);
-    if (known?.stamp === stamp) return known.value;
+    if (known?.stamp === stamp && holds(known.value)) return known.value;
     if (known) this.#drop(key, known.weight);
     const value = make();
     const weight = this.weigh(value) + 1;

@@ -5,8 +5,8 @@
  */
 import { createHash } from "node:crypto";
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
-import pRetry from "p-retry";
-import { ModelError, messageOf, StoreError } from "../errors.js";
+import pRetry, { AbortError } from "p-retry";
+import { ConfigError, ModelError, messageOf, StoreError } from "../errors.js";
 import { isLexical, nameOf } from "./embedding-model.js";
 
 /** How a store embeds. */
@@ -36,11 +36,19 @@ export interface StoreIndexOptions {
   vectorWeight?: number;
   /** Texts per request to the model. Default 256. */
   batchSize?: number;
+  /**
+   * Milliseconds that one request to the model may take; one that takes longer fails without another attempt, and the
+   * writes after it go on. Default 60,000.
+   */
+  timeoutMs?: number;
   /** Attempts after the first. Default 2. */
   retries?: number;
   /** Embeddings kept in memory by content. Default 2,000. */
   cacheSize?: number;
 }
+
+/** The longest time a timer takes. */
+const MAX_TIMER = 2 ** 31 - 1;
 
 /** 16 bytes that stand for a text. */
 export function textHash(text: string): Buffer {
@@ -61,6 +69,12 @@ export class Embedder {
     this.lexical = isLexical(this.name, options.embeddings);
     this.fields = options.fields ?? ["$"];
     this.dims = options.dims ?? null;
+    const limit = options.timeoutMs;
+    if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= MAX_TIMER)) {
+      throw new ConfigError("AGEMEM_CONFIG_INVALID", `index.timeoutMs is ${limit}`, {
+        remedy: `Give a whole number of milliseconds from 1 to ${MAX_TIMER}.`,
+      });
+    }
   }
 
   /** Vectors of texts, in order. Throws `AGEMEM_EMBEDDING_FAILED`, `AGEMEM_VECTOR_INVALID`. */
@@ -135,13 +149,31 @@ export class Embedder {
 
   async #call<T>(request: () => Promise<T>): Promise<T> {
     try {
-      return await pRetry(request, { retries: this.options.retries ?? 2, minTimeout: 100, factor: 3 });
+      return await pRetry(() => this.#inTime(request()), {
+        retries: this.options.retries ?? 2,
+        minTimeout: 100,
+        factor: 3,
+      });
     } catch (cause) {
       throw new ModelError("AGEMEM_EMBEDDING_FAILED", `The embedding model failed: ${messageOf(cause)}`, {
         cause,
         remedy: "Check the model's endpoint and key; nothing was stored.",
         details: { model: this.name },
       });
+    }
+  }
+
+  /** The answer, or a failure that is not tried again when it does not come in time. */
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    const limit = this.options.timeoutMs ?? 60_000;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new AbortError(`no answer within ${limit} ms`)), limit);
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

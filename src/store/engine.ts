@@ -54,8 +54,6 @@ export class Engine {
   /** Opened for `reembed`: the vectors are of another model and stay out of memory. */
   converting = false;
   closed = false;
-  /** Version rows with a TTL that the present read returned, when reading refreshes it. */
-  readonly touched: number[] = [];
   /** What each branch that has a parent wrote, by item: the first revision. */
   readonly overrides = new Map<number, Map<number, number>>();
   /** Rows that searches found, by id. */
@@ -296,6 +294,7 @@ export class Engine {
     await this.#patiently(() => this.db.run("BEGIN IMMEDIATE"));
     try {
       this.poll();
+      this.db.assertInPlace();
       const { result, rows } = work();
       this.db.run("COMMIT");
       for (const row of rows) this.apply(row);

@@ -38,9 +38,16 @@ export function textsAt(value: Record<string, unknown>, paths: readonly string[]
 
 /** All leaf texts of a value, for keyword search over `$`: field names and punctuation left out. */
 export function leafTexts(value: unknown): string[] {
-  if (value === null || value === undefined) return [];
-  if (typeof value !== "object") return [String(value)];
-  return Object.values(value).flatMap(leafTexts);
+  const texts: string[] = [];
+  // A list of what is left and not recursion: a value may be nested deeper than the stack is.
+  const left = [value];
+  while (left.length > 0) {
+    const next = left.pop();
+    if (next === null || next === undefined) continue;
+    if (typeof next !== "object") texts.push(String(next));
+    else for (const inner of Object.values(next).reverse()) left.push(inner);
+  }
+  return texts;
 }
 
 function textsAtPath(value: Record<string, unknown>, path: string): string[] {

@@ -7,6 +7,7 @@
  * written; the rows not yet indexed are analysed by the search itself.
  */
 import { analyze } from "./analyze.js";
+import type { Connection } from "./database.js";
 import type { Engine } from "./engine.js";
 import { leafTexts, textsAt } from "./field-paths.js";
 
@@ -57,9 +58,9 @@ export async function indexWaiting(engine: Engine): Promise<void> {
 }
 
 /** Removes a version row from the index. */
-export function unindex(engine: Engine, version: number): void {
-  if (engine.db.run("DELETE FROM terms WHERE version = ?", version).changes > 0) {
-    engine.db.run("DELETE FROM fts WHERE rowid = ?", version);
+export function unindex(db: Connection, version: number): void {
+  if (db.run("DELETE FROM terms WHERE version = ?", version).changes > 0) {
+    db.run("DELETE FROM fts WHERE rowid = ?", version);
   }
 }
 

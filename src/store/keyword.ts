@@ -27,6 +27,8 @@ interface Doc {
 export interface NamespaceDocs {
   docs: Map<number, Doc>;
   total: number;
+  /** When the first of them expires; from then on they are read again. */
+  until: number;
 }
 
 /** The best `wanted` rows by BM25 that pass the filter; only rows with at least one query term. */
@@ -95,12 +97,20 @@ function docsOf(engine: Engine, view: View, ns: NamespaceRow): NamespaceDocs {
   const upTo = indexedUpTo(engine);
   const stamp = `${engine.epoch}/${engine.lastWriteTo(ns.id)}/${upTo}`;
   const key = `${ns.id}/${view.levels.map(({ branch, limit }) => `${branch}:${limit}`).join("/")}`;
-  return engine.docCache.get(key, stamp, () => readDocs(engine, view, ns.id));
+  const now = engine.now();
+  return engine.docCache.get(
+    key,
+    stamp,
+    () => readDocs(engine, view, ns.id),
+    ({ until }) => now < until,
+  );
 }
 
 function readDocs(engine: Engine, view: View, ns: number): NamespaceDocs {
   const docs = new Map<number, Doc>();
+  const now = engine.now();
   let total = 0;
+  let until = Number.POSITIVE_INFINITY;
   view.levels.forEach((level, depth) => {
     const rows = engine.db.rows<{
       id: number;
@@ -108,9 +118,10 @@ function readDocs(engine: Engine, view: View, ns: number): NamespaceDocs {
       born: number;
       fields: string | null;
       length: number | null;
+      expires_at: number | null;
       value: string | null;
     }>(
-      `SELECT v.id, v.item, v.born, v.fields, t.length,
+      `SELECT v.id, v.item, v.born, v.fields, v.expires_at, t.length,
          CASE WHEN t.version IS NULL THEN v.value END AS value
        FROM versions v LEFT JOIN terms t ON t.version = v.id
        WHERE v.ns = ? AND v.branch = ? AND v.op = 1 AND v.rev <= ? AND (v.end_rev IS NULL OR v.end_rev > ?)`,
@@ -120,13 +131,15 @@ function readDocs(engine: Engine, view: View, ns: number): NamespaceDocs {
       level.limit,
     );
     for (const row of rows) {
+      if (row.expires_at !== null && row.expires_at <= now) continue;
       if (row.fields === "false" || engine.isHidden(view, depth, row.item)) continue;
       const terms = row.length === null ? termsOf(row) : null;
       const length = terms?.length ?? row.length ?? 0;
       if (length === 0) continue;
       docs.set(row.id, { length, born: row.born, ...(terms ? { counts: countTerms(terms) } : {}) });
       total += length;
+      until = Math.min(until, row.expires_at ?? until);
     }
   });
-  return { docs, total };
+  return { docs, total, until };
 }

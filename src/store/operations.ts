@@ -24,6 +24,8 @@ export interface StoreLimits {
   keyChars: number;
   /** Labels of a namespace. Default 64. */
   namespaceDepth: number;
+  /** Objects and lists within each other in one value, and steps of an index path. Default 1,000. */
+  valueDepth: number;
   /** Operations of one batch. Default 100,000. */
   batchOperations: number;
 }
@@ -32,6 +34,7 @@ export const DEFAULT_LIMITS: StoreLimits = {
   valueChars: 16 * 1024 * 1024,
   keyChars: 32_768,
   namespaceDepth: 64,
+  valueDepth: 1000,
   batchOperations: 100_000,
 };
 
@@ -90,6 +93,11 @@ function checkPut(op: PutOp, limits: StoreLimits): Checked {
   ) {
     throw argument("`index` must be false or a list of paths", "index");
   }
+  for (const path of index || []) {
+    const steps = path.split(/[.[{]/).length;
+    if (steps > limits.valueDepth)
+      throw tooLarge("number of steps in an index path", steps, limits.valueDepth);
+  }
   if (ttl !== undefined && !(typeof ttl === "number" && Number.isFinite(ttl) && ttl > 0)) {
     throw argument("`ttl` must be a positive number of minutes", "ttl");
   }
@@ -118,7 +126,20 @@ function toJson(value: unknown, limits: StoreLimits): string | null {
   }
   if (json === undefined || json[0] !== "{") throw argument("A value must be a plain object", "value");
   if (json.length > limits.valueChars) throw tooLarge("value", json.length, limits.valueChars);
+  // Every level takes two characters, so that most values need no count.
+  const depth = json.length < limits.valueDepth * 2 ? 0 : depthOf(value);
+  if (depth > limits.valueDepth) throw tooLarge("nesting of the value", depth, limits.valueDepth);
   return json;
+}
+
+function depthOf(value: object): number {
+  let depth = 0;
+  for (let level: object[] = [value]; level.length > 0; depth++) {
+    level = level.flatMap((one) =>
+      Object.values(one).filter((inner): inner is object => typeof inner === "object" && inner !== null),
+    );
+  }
+  return depth;
 }
 
 function checkSearch(op: SearchOp, limits: StoreLimits): Checked {

@@ -192,7 +192,6 @@ export function historyOf(engine: Engine, view: View, item: number): HistoryEntr
 
 /** The item a row holds: a fresh copy each time. */
 export function toItem(engine: Engine, row: FoundRow): Item {
-  if (row.ttl !== null && engine.options.refreshTtlOnRead) engine.touched.push(row.id);
   return {
     namespace: [...engine.namespaces.get(row.ns).labels],
     key: row.key,

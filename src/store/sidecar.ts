@@ -58,8 +58,8 @@ export async function saveSidecar(engine: Engine): Promise<boolean> {
   const path = join(db.directory, SIDECAR_FILE);
   const temporary = `${path}.${process.pid}.${token.slice(0, 8)}.tmp`;
   const saved = engine.lastVersion;
-  removeLeftovers(db.directory);
   try {
+    removeLeftovers(db.directory);
     writeFile(temporary, engine, table, token);
     renameSync(temporary, path);
   } catch (cause) {

@@ -5,20 +5,20 @@
  * vectors. Export reads one pinned version; import writes in batches and skips what is stored already, so an
  * interrupted one is run again.
  */
-import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { InputError, messageOf, StoreError } from "../errors.js";
+import { ensureDirectory } from "../lib/directory.js";
 import { readJsonl } from "../lib/jsonl.js";
-import { DATABASE_FILE } from "./database.js";
+import { type Connection, DATABASE_FILE, openSnapshot } from "./database.js";
 import { canonicalName, isSameModel, storedModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
 import { checkOperation, type PutOp } from "./operations.js";
 import { preparePuts } from "./prepare.js";
 import { vectorsOf } from "./promote.js";
 import { liveRow, rowById, rowsOf, toItem, type VersionRow } from "./reader.js";
-import { pinVersion, unpinVersion } from "./versions.js";
+import { pinForExport, unpinVersion } from "./versions.js";
 import { type PreparedPut, type WrittenRow, writePuts } from "./writer.js";
 
 export const EXPORT_KIND = "agemem.store/1";
@@ -54,9 +54,7 @@ export async function exportItems(
 ): Promise<number> {
   const { name } = engine.branches.open(branch);
   const version = { branch: name, revision: engine.revisionOf(branch) };
-  // The time lets vacuum drop the pin of an export that was killed.
-  const pin = `export-${Date.now()}-${randomUUID()}`;
-  await pinVersion(engine, pin, version);
+  const pin = await pinForExport(engine, version);
   const temporary = `${path}.${process.pid}.partial`;
   let file: FileHandle | undefined;
   let count = 0;
@@ -266,9 +264,12 @@ export async function backupStore(engine: Engine, path: string, onProgress?: Pro
     });
   }
   const partial = `${target}.partial`;
+  let snapshot: Connection | null = null;
   try {
-    mkdirSync(dirname(target), { recursive: true });
-    await engine.db.db.backup(partial, {
+    ensureDirectory(dirname(target));
+    // A copy of what another connection may write begins again with each of its writes; that of a snapshot does not.
+    snapshot = await openSnapshot(engine.db);
+    await (snapshot ?? engine.db).db.backup(partial, {
       progress: ({ totalPages, remainingPages }) => {
         onProgress?.(totalPages - remainingPages);
         return 2000;
@@ -281,6 +282,8 @@ export async function backupStore(engine: Engine, path: string, onProgress?: Pro
       cause,
       remedy: "Give a new directory with enough space.",
     });
+  } finally {
+    snapshot?.close();
   }
 }
 

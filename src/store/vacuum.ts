@@ -1,26 +1,36 @@
 /**
  * Vacuum: removing old rows that no open branch, fork point, pin or kept revision needs.
  *
- * Runs in short transactions, so that writers wait little; every connection reads everything anew afterwards.
+ * Runs in short transactions with pauses between them, so that writers wait little; every connection reads everything
+ * anew afterwards. Interrupted, it has removed less, and the next run goes on.
  */
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { Branches, BranchRow, Level, View } from "./branches.js";
 import type { Engine } from "./engine.js";
 import { deleteExpired } from "./expiry.js";
 import { keepIds } from "./ids.js";
-import { indexedUpTo, setIndexedUpTo, unindex } from "./keyword-index.js";
+import { unindex } from "./keyword-index.js";
 import { MAIN, VECTORS_PER_VERSION } from "./schema.js";
 import { sizeOnDisk } from "./stats.js";
+import { dropLeftPins } from "./versions.js";
 
 /** Idempotency keys are kept this long, far longer than a run is resumed. */
 const IDEMPOTENCY_DAYS = 30;
+/** Version rows looked at, and pages given back, in one transaction. */
+const SLICE = 500;
+const PAGES = 500;
+const INCREMENTAL = 2;
 
 export interface VacuumOptions {
   /** Revisions before the newest one that stay readable through `at()`. Default 0. */
   keepRevisions?: number;
   /** Minutes back from now that stay readable. Default 0. */
   keepMinutes?: number;
-  /** Give free pages back to the file system (takes the time of a copy). Default true. */
-  shrink?: boolean;
+  /**
+   * Give free pages back to the file system, a few at a time. Default true. `"copy"` writes the file anew instead:
+   * smallest, and with no trace of what was removed, but writers wait as long as the copy takes.
+   */
+  shrink?: boolean | "copy";
 }
 
 export interface VacuumResult {
@@ -32,40 +42,34 @@ export interface VacuumResult {
   bytesAfter: number;
 }
 
-/** Ids of version rows that may go, given what is kept. */
-export function removable(engine: Engine, horizon: number): number[] {
-  const views = keptViews(engine);
-  const gone: number[] = [];
-  const rows = engine.db.iterate<{
-    id: number;
-    item: number;
-    branch: number;
-    rev: number;
-    end_rev: number | null;
-    op: number;
-  }>("SELECT id, item, branch, rev, end_rev, op FROM versions ORDER BY id");
-  for (const row of rows) {
-    const end = row.end_rev ?? Number.POSITIVE_INFINITY;
-    // On the trunk the end of the row before says as much as the deletion itself.
-    if (row.op === 0 && row.branch === MAIN && row.rev <= horizon) {
-      gone.push(row.id);
-      continue;
-    }
-    const kept = views.some(({ view, window }) => {
-      const depth = view.levels.findIndex(({ branch }) => branch === row.branch);
-      const level = view.levels[depth] as Level | undefined;
-      if (!level || row.rev > level.limit) return false;
-      // Between the horizon and the view's own limit every revision stays readable.
-      const lowest = window ? Math.min(horizon, level.limit) : level.limit;
-      return end > lowest;
-    });
-    if (!kept) gone.push(row.id);
-  }
-  return gone;
+/** A version row as far as it says who can see it. */
+interface Row {
+  id: number;
+  item: number;
+  branch: number;
+  rev: number;
+  end_rev: number | null;
+  op: number;
+}
+
+type KeptView = { view: View; window: boolean };
+
+/** Whether a row may go, given what is kept. */
+function isRemovable(row: Row, views: readonly KeptView[], horizon: number): boolean {
+  const end = row.end_rev ?? Number.POSITIVE_INFINITY;
+  // On the trunk the end of the row before says as much as the deletion itself.
+  if (row.op === 0 && row.branch === MAIN && row.rev <= horizon) return true;
+  return !views.some(({ view, window }) => {
+    const level = view.levels.find(({ branch }) => branch === row.branch) as Level | undefined;
+    if (!level || row.rev > level.limit) return false;
+    // Between the horizon and the view's own limit every revision stays readable.
+    const lowest = window ? Math.min(horizon, level.limit) : level.limit;
+    return end > lowest;
+  });
 }
 
 /** Views that must stay as they are: tips and fork points of open branches (with the window), pins (exactly). */
-function keptViews(engine: Engine): { view: View; window: boolean }[] {
+function keptViews(engine: Engine): KeptView[] {
   const { branches } = engine;
   const open = openBranches(branches).map(({ id }) => ({ view: branches.view(id), window: true }));
   const pins = engine.db
@@ -97,72 +101,139 @@ export function horizonOf(engine: Engine, options: VacuumOptions): number {
 export async function vacuum(engine: Engine, options: VacuumOptions = {}): Promise<VacuumResult> {
   const bytesBefore = sizeOnDisk(engine.db.directory);
   const expired = await deleteExpired(engine);
-  const removed = await vacuumRows(engine, options);
+  // What was removed is to be gone from the file too, not only from its tables.
+  const before = engine.db.db.pragma("secure_delete", { simple: true });
+  engine.db.db.pragma("secure_delete = ON");
+  let removed: number;
+  try {
+    removed = await vacuumRows(engine, options);
+  } finally {
+    if (!engine.closed) engine.db.db.pragma(`secure_delete = ${before}`);
+  }
   engine.forget();
   engine.poll();
-  if (options.shrink !== false && engine.db.directory) {
-    await engine.exclusive(() => {
-      engine.db.db.exec("VACUUM");
-      engine.db.db.pragma("wal_checkpoint(TRUNCATE)");
-    });
-  }
+  if (options.shrink !== false && engine.db.directory) await shrink(engine, options.shrink === "copy");
   return { removed, expired, bytesBefore, bytesAfter: sizeOnDisk(engine.db.directory) };
 }
 
-/** Removes what `removable` names. Returns the number of rows. */
+/**
+ * Removes rows in short transactions. First the lowest readable revision rises: what is below it can be neither read
+ * nor forked nor pinned from then on, so a row that nobody needs at that moment is needed by nobody later.
+ */
 async function vacuumRows(engine: Engine, options: VacuumOptions): Promise<number> {
-  return engine.write(
+  const { views, horizon, last } = await engine.write(
+    async () => null,
+    () => ({ result: raiseHorizon(engine, options), rows: [] }),
+  );
+  let removed = 0;
+  for (let after = 0; after < last; ) {
+    const rows = engine.db.rows<Row>(
+      "SELECT id, item, branch, rev, end_rev, op FROM versions WHERE id > ? ORDER BY id LIMIT ?",
+      after,
+      SLICE,
+    );
+    after = rows.at(-1)?.id ?? last;
+    const gone = rows.filter((row) => isRemovable(row, views, horizon)).map(({ id }) => id);
+    if (gone.length > 0) await inSlice(engine, () => removeRows(engine, gone));
+    else await setImmediate();
+    removed += gone.length;
+  }
+  await engine.write(
     async () => null,
     () => {
-      keepIds(engine.db);
-      const dayAgo = `export-${Date.now() - 86_400_000}`;
-      engine.db.run("DELETE FROM pins WHERE name GLOB 'export-[0-9]*' AND name < ?", dayAgo);
-      const horizon = horizonOf(engine, options);
-      const gone = removable(engine, horizon);
-      for (const id of gone) removeRow(engine, id);
-      const { db } = engine;
-      for (const { id } of openBranches(engine.branches)) {
-        // The state a branch has now stays readable under its own number, which may lie before the horizon.
-        const oldest = Math.min(horizon, engine.revisionOf(id));
-        db.run("UPDATE branches SET oldest_rev = max(oldest_rev, ?) WHERE id = ?", oldest, id);
-      }
-      db.run("DELETE FROM items WHERE id NOT IN (SELECT item FROM versions)");
-      db.run("DELETE FROM namespaces WHERE id NOT IN (SELECT ns FROM items)");
-      db.run(
-        `DELETE FROM revisions WHERE rev < ? AND rev NOT IN (SELECT rev FROM versions)
-         AND rev NOT IN (SELECT max(rev) FROM revisions GROUP BY branch)`,
-        horizon,
-      );
-      db.run("DELETE FROM idempotency WHERE at < ?", engine.now() - IDEMPOTENCY_DAYS * 86_400_000);
-      dropClosedBranches(engine);
-      const last = db.row<{ id: number | null }>("SELECT max(id) AS id FROM versions")?.id ?? 0;
-      setIndexedUpTo(engine, Math.min(indexedUpTo(engine), last));
-      if (gone.length > 0) engine.bumpEpoch();
-      return { result: gone.length, rows: [] };
+      tidy(engine, horizon, removed);
+      return { result: undefined, rows: [] };
     },
   );
+  return removed;
 }
 
-function removeRow(engine: Engine, id: number): void {
+function raiseHorizon(
+  engine: Engine,
+  options: VacuumOptions,
+): { views: KeptView[]; horizon: number; last: number } {
   const { db } = engine;
-  unindex(engine, id);
-  db.run(
-    "DELETE FROM vectors WHERE id >= ? AND id < ?",
-    id * VECTORS_PER_VERSION,
-    (id + 1) * VECTORS_PER_VERSION,
-  );
-  db.run("DELETE FROM versions WHERE id = ?", id);
+  keepIds(db);
+  dropLeftPins(engine);
+  const horizon = horizonOf(engine, options);
+  for (const { id } of openBranches(engine.branches)) {
+    // The state a branch has now stays readable under its own number, which may lie before the horizon.
+    const oldest = Math.min(horizon, engine.revisionOf(id));
+    db.run("UPDATE branches SET oldest_rev = max(oldest_rev, ?) WHERE id = ?", oldest, id);
+  }
+  // What a closed branch held cannot be read under its name any more.
+  db.run("UPDATE branches SET oldest_rev = ? WHERE closed IS NOT NULL", engine.newestRevision() + 1);
+  engine.branches.reload();
+  const last = db.row<{ id: number | null }>("SELECT max(id) AS id FROM versions")?.id ?? 0;
+  return { views: keptViews(engine), horizon, last };
 }
 
-/**
- * Closed branches without rows and without children are forgotten, so that lists stay short; promoted ones stay, because
- * a thread that comes back to one must learn where it went. What a closed one held cannot be read under its name any more.
- */
-function dropClosedBranches(engine: Engine): void {
-  const beyond = engine.newestRevision() + 1;
-  engine.db.run("UPDATE branches SET oldest_rev = ? WHERE closed IS NOT NULL", beyond);
-  engine.db.run(
+/** Runs `work` as one write, and then leaves the lock to others for as long as it took. */
+async function inSlice(engine: Engine, work: () => void): Promise<void> {
+  const started = performance.now();
+  await engine.write(
+    async () => null,
+    () => {
+      work();
+      return { result: undefined, rows: [] };
+    },
+  );
+  await sleep(Math.min(performance.now() - started, 100));
+}
+
+function removeRows({ db }: Engine, ids: readonly number[]): void {
+  for (const id of ids) {
+    unindex(db, id);
+    db.run(
+      "DELETE FROM vectors WHERE id >= ? AND id < ?",
+      id * VECTORS_PER_VERSION,
+      (id + 1) * VECTORS_PER_VERSION,
+    );
+    db.run("DELETE FROM versions WHERE id = ?", id);
+  }
+}
+
+/** What is left without rows goes too, and every connection reads everything anew. */
+function tidy(engine: Engine, horizon: number, removed: number): void {
+  const { db } = engine;
+  db.run("DELETE FROM items WHERE id NOT IN (SELECT item FROM versions)");
+  db.run("DELETE FROM namespaces WHERE id NOT IN (SELECT ns FROM items)");
+  db.run(
+    `DELETE FROM revisions WHERE rev < ? AND rev NOT IN (SELECT rev FROM versions)
+     AND rev NOT IN (SELECT max(rev) FROM revisions GROUP BY branch)`,
+    horizon,
+  );
+  db.run("DELETE FROM idempotency WHERE at < ?", engine.now() - IDEMPOTENCY_DAYS * 86_400_000);
+  // Closed branches without rows and without children are forgotten, so that lists stay short; promoted ones stay,
+  // because a thread that comes back to one must learn where it went.
+  db.run(
     `DELETE FROM branches WHERE closed = 'discarded' AND id NOT IN (SELECT branch FROM versions)
      AND id NOT IN (SELECT parent FROM branches WHERE parent IS NOT NULL)`,
   );
+  if (removed > 0) engine.bumpEpoch();
+}
+
+/** Gives free pages back, a few at a time. A file of an earlier release is copied once, to be able to. */
+async function shrink(engine: Engine, copy: boolean): Promise<void> {
+  const { db } = engine.db;
+  const inSteps = !copy && db.pragma("auto_vacuum", { simple: true }) === INCREMENTAL;
+  if (inSteps) {
+    for (let free = freePages(engine); free > 0; ) {
+      await inSlice(engine, () => db.exec(`PRAGMA incremental_vacuum(${PAGES})`));
+      const left = freePages(engine);
+      // Others may free pages meanwhile; this run takes what it finds as long as that is less and less.
+      if (left >= free) break;
+      free = left;
+    }
+  } else {
+    await engine.exclusive(() => {
+      db.pragma(`auto_vacuum = ${INCREMENTAL}`);
+      db.exec("VACUUM");
+    });
+  }
+  await engine.exclusive(() => db.pragma("wal_checkpoint(TRUNCATE)"));
+}
+
+function freePages(engine: Engine): number {
+  return engine.db.db.pragma("freelist_count", { simple: true }) as number;
 }

@@ -2,6 +2,8 @@
  * Verification: rows, vectors, history, keyword index and memory checked against each other. Changes nothing.
  */
 
+import { AgeMemError } from "../errors.js";
+import { type Connection, openSnapshot, toStoreError } from "./database.js";
 import { textHash } from "./embedder.js";
 import { storedModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
@@ -64,63 +66,82 @@ const CHECKS: [ProblemKind, string][] = [
   ["keyword-index", "SELECT version AS id FROM terms WHERE version NOT IN (SELECT id FROM versions)"],
 ];
 
-/** Checks everything. */
+type Note = (kind: ProblemKind, id: number) => void;
+
+/** Checks everything, as it is at one moment: what others write meanwhile is not looked at. */
 export async function verifyStore(
   engine: Engine,
   onProgress?: (done: number) => void,
 ): Promise<VerifyResult> {
-  engine.poll();
   const found = new Map<ProblemKind, number[]>();
-  const note = (kind: ProblemKind, id: number): void => {
+  const note: Note = (kind, id) => {
     const ids = found.get(kind) ?? [];
     ids.push(id);
     found.set(kind, ids);
   };
-  const integrity = engine.db.db.pragma("integrity_check(10)") as { integrity_check: string }[];
-  if (integrity[0]?.integrity_check !== "ok") for (const i of integrity.keys()) note("database", i);
-  for (const [kind, sql] of CHECKS) for (const { id } of engine.db.rows<{ id: number }>(sql)) note(kind, id);
-  const vectors = await checkVectors(engine, note, onProgress);
-  checkMemory(engine, note);
+  const snapshot = await openSnapshot(engine.db);
+  const db = snapshot ?? engine.db;
+  let counts = { versions: 0, vectors: 0 };
+  try {
+    checkTables(db, note);
+    // A store in memory has no second connection: there nothing else runs until the end.
+    counts = await checkRows(db, note, snapshot !== null, onProgress);
+    checkMemory(engine, note);
+  } catch (error) {
+    // A page that cannot be read ends the look; that is the finding.
+    const failure = toStoreError(error);
+    if (!AgeMemError.isInstance(failure) || failure.code !== "AGEMEM_STORE_CORRUPT") throw failure;
+    note("database", 0);
+  } finally {
+    snapshot?.close();
+  }
   const problems = [...found].map(([kind, ids]) => ({
     kind,
     count: ids.length,
     examples: ids.slice(0, 5),
     repair: REPAIRS[kind],
   }));
-  const versions = engine.db.row<{ n: number }>("SELECT count(*) AS n FROM versions")?.n ?? 0;
-  return { ok: problems.length === 0, problems, versions, vectors };
+  return { ok: problems.length === 0, problems, ...counts };
+}
+
+function checkTables(db: Connection, note: Note): void {
+  const integrity = db.db.pragma("integrity_check(10)") as { integrity_check: string }[];
+  if (integrity[0]?.integrity_check !== "ok") for (const i of integrity.keys()) note("database", i);
+  for (const [kind, sql] of CHECKS) for (const { id } of db.rows<{ id: number }>(sql)) note(kind, id);
 }
 
 /** Compares each row's vectors with the texts they stand for. */
-async function checkVectors(
-  engine: Engine,
-  note: (kind: ProblemKind, id: number) => void,
+async function checkRows(
+  db: Connection,
+  note: Note,
+  pauses: boolean,
   onProgress?: (done: number) => void,
-): Promise<number> {
-  const dims = storedModel(engine.db)?.dims;
-  if (dims === undefined) return 0;
-  let seen = 0;
+): Promise<{ versions: number; vectors: number }> {
+  const versions = db.row<{ n: number }>("SELECT count(*) AS n FROM versions")?.n ?? 0;
+  const dims = storedModel(db)?.dims;
+  if (dims === undefined) return { versions, vectors: 0 };
+  let vectors = 0;
   for (let after = 0; ; ) {
-    const rows = engine.db.rows<{ id: number; fields: string | null; value: string }>(
+    const rows = db.rows<{ id: number; fields: string | null; value: string }>(
       "SELECT id, fields, value FROM versions WHERE id > ? AND op = 1 ORDER BY id LIMIT 500",
       after,
     );
-    for (const row of rows) seen += checkRow(engine, row, dims, note);
+    for (const row of rows) vectors += checkRow(db, row, dims, note);
     const last = rows.at(-1);
-    if (!last) return seen;
+    if (!last) return { versions, vectors };
     after = last.id;
-    onProgress?.(seen);
-    await new Promise((resolve) => setImmediate(resolve));
+    onProgress?.(vectors);
+    if (pauses) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
 function checkRow(
-  engine: Engine,
+  db: Connection,
   row: { id: number; fields: string | null; value: string },
   dims: number,
-  note: (kind: ProblemKind, id: number) => void,
+  note: Note,
 ): number {
-  const stored = engine.db.rows<{ id: number; hash: Buffer; vector: Buffer }>(
+  const stored = db.rows<{ id: number; hash: Buffer; vector: Buffer }>(
     "SELECT id, hash, vector FROM vectors WHERE id >= ? AND id < ? ORDER BY id",
     row.id * VECTORS_PER_VERSION,
     (row.id + 1) * VECTORS_PER_VERSION,
@@ -151,8 +172,24 @@ function isAllFinite(vector: Buffer): boolean {
   return true;
 }
 
-/** Compares the vector table in memory with the rows. */
-function checkMemory(engine: Engine, note: (kind: ProblemKind, id: number) => void): void {
+/**
+ * Compares the vector table in memory with the rows, both as of one moment. What memory holds of rows that are gone
+ * (a vacuum that was killed on its way) is no problem: no view sees it.
+ */
+function checkMemory(engine: Engine, note: Note): void {
+  const { db } = engine.db;
+  if (db.inTransaction) throw new TypeError("A store is verified outside of a transaction");
+  engine.poll();
+  db.exec("BEGIN");
+  try {
+    engine.poll();
+    compareTable(engine, note);
+  } finally {
+    db.exec("COMMIT");
+  }
+}
+
+function compareTable(engine: Engine, note: Note): void {
   const { table } = engine;
   if (!table) return;
   const rows = engine.db.iterate<{
@@ -168,6 +205,7 @@ function checkMemory(engine: Engine, note: (kind: ProblemKind, id: number) => vo
   );
   let slot = 0;
   for (const row of rows) {
+    while (slot < table.size && table.version.at(slot) < row.id) slot++;
     for (let i = 0; i < row.n; i++, slot++) {
       const same =
         table.version.at(slot) === row.id &&
@@ -177,5 +215,4 @@ function checkMemory(engine: Engine, note: (kind: ProblemKind, id: number) => vo
       if (!same) note("memory", row.id);
     }
   }
-  if (slot !== table.size) note("memory", table.size);
 }

@@ -85,8 +85,37 @@ export function listBranches(engine: Engine): BranchInfo[] {
     }));
 }
 
-/** Keeps a version readable under a name. */
+/** Begins the names of the store's own pins, which a user cannot give. */
+const OWN = "agemem:";
+
+/** Keeps a version readable under a name. Throws `AGEMEM_INPUT_ARGUMENT` for a name that cannot be given. */
 export async function pinVersion(engine: Engine, name: string, version: StoreVersion): Promise<void> {
+  if (typeof name !== "string" || name === "" || !isWellFormed(name) || name.startsWith(OWN)) {
+    throw new InputError("AGEMEM_INPUT_ARGUMENT", `A version cannot be pinned as "${name}"`, {
+      remedy: `Give a non-empty name of well-formed text that does not begin with "${OWN}".`,
+    });
+  }
+  await writePin(engine, name, version);
+}
+
+/** Keeps a version readable for an export. Returns the pin's name, whose time tells when it was left behind. */
+export async function pinForExport(engine: Engine, version: StoreVersion): Promise<string> {
+  const name = `${OWN}export-${Date.now()}-${randomUUID()}`;
+  await writePin(engine, name, version);
+  return name;
+}
+
+/** Removes pins of exports that were killed a day ago or earlier, inside a write transaction. */
+export function dropLeftPins({ db }: Engine): void {
+  const dayAgo = Date.now() - 86_400_000;
+  for (const { name } of db.rows<{ name: string }>("SELECT name FROM pins")) {
+    // Earlier releases wrote them without the beginning.
+    const at = /^(?:agemem:)?export-(\d{13})-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.exec(name)?.[1];
+    if (at !== undefined && Number(at) < dayAgo) db.run("DELETE FROM pins WHERE name = ?", name);
+  }
+}
+
+async function writePin(engine: Engine, name: string, version: StoreVersion): Promise<void> {
   await engine.write(
     async () => null,
     () => {
