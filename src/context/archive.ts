@@ -53,6 +53,7 @@ export class ContextArchive {
   async list(): Promise<ArchivedEdit[]> {
     const found: { edit: ArchivedEdit; at: number }[] = [];
     const seen = new Set<string>();
+    let before = "";
     for (let offset = 0; ; offset += PAGE) {
       const items = await this.#store.search([...this.namespace], { limit: PAGE, offset });
       // Some stores answer a prefix search with other threads whose id begins alike, or the same page again.
@@ -61,7 +62,10 @@ export class ContextArchive {
         seen.add(item.key);
         found.push({ edit: checked(item.value, item.key), at: item.createdAt.getTime() });
       }
-      if (items.length < PAGE || own.length === 0) break;
+      // A page of other threads' only does not end the list; the page before again does.
+      const first = JSON.stringify([items[0]?.namespace, items[0]?.key]);
+      if (items.length < PAGE || first === before) break;
+      before = first;
     }
     return found.sort((a, b) => a.at - b.at).map(({ edit }) => edit);
   }

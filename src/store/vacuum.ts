@@ -18,7 +18,7 @@ import { dropLeftPins } from "./versions.js";
 const IDEMPOTENCY_DAYS = 30;
 /** Version rows looked at, and pages given back, in one transaction. */
 const SLICE = 500;
-const PAGES = 500;
+const PAGES = 200;
 const INCREMENTAL = 2;
 
 export interface VacuumOptions {
@@ -134,8 +134,8 @@ async function vacuumRows(engine: Engine, options: VacuumOptions): Promise<numbe
     );
     after = rows.at(-1)?.id ?? last;
     const gone = rows.filter((row) => isRemovable(row, views, horizon)).map(({ id }) => id);
-    if (gone.length > 0) await inSlice(engine, () => removeRows(engine, gone));
-    else await setImmediate();
+    const took = gone.length > 0 ? await inSlice(engine, () => removeRows(engine, gone)) : 0;
+    if (after < last) await pause(took);
     removed += gone.length;
   }
   await engine.write(
@@ -168,8 +168,8 @@ function raiseHorizon(
   return { views: keptViews(engine), horizon, last };
 }
 
-/** Runs `work` as one write, and then leaves the lock to others for as long as it took. */
-async function inSlice(engine: Engine, work: () => void): Promise<void> {
+/** Runs `work` as one write. Returns how long it took, in milliseconds. */
+async function inSlice(engine: Engine, work: () => void): Promise<number> {
   const started = performance.now();
   await engine.write(
     async () => null,
@@ -178,7 +178,12 @@ async function inSlice(engine: Engine, work: () => void): Promise<void> {
       return { result: undefined, rows: [] };
     },
   );
-  await sleep(Math.min(performance.now() - started, 100));
+  return performance.now() - started;
+}
+
+/** Leaves the lock to others for as long as it was held, and the event loop in any case. */
+function pause(took: number): Promise<void> {
+  return took > 0 ? sleep(Math.min(took, 100)) : setImmediate();
 }
 
 function removeRows({ db }: Engine, ids: readonly number[]): void {
@@ -219,11 +224,12 @@ async function shrink(engine: Engine, copy: boolean): Promise<void> {
   const inSteps = !copy && db.pragma("auto_vacuum", { simple: true }) === INCREMENTAL;
   if (inSteps) {
     for (let free = freePages(engine); free > 0; ) {
-      await inSlice(engine, () => db.exec(`PRAGMA incremental_vacuum(${PAGES})`));
+      const took = await inSlice(engine, () => db.exec(`PRAGMA incremental_vacuum(${PAGES})`));
       const left = freePages(engine);
       // Others may free pages meanwhile; this run takes what it finds as long as that is less and less.
       if (left >= free) break;
       free = left;
+      if (free > 0) await pause(took);
     }
   } else {
     await engine.exclusive(() => {

@@ -15,7 +15,7 @@ export interface MemoryLimits {
   /** Characters of one memory: content, kind, and metadata as JSON; default 8,000. */
   characters: number;
   /**
-   * Memories in the run's namespace, with those of namespaces below it; default 10,000. ADDs of several processes at
+   * Memories in the run's own namespace; default 10,000. ADDs of several processes at
    * the same time may pass it by a few.
    */
   memories: number;

@@ -12,6 +12,7 @@ import { collapseSpace, stripEnd, truncate } from "../lib/text.js";
 import type { MemoryValue, PutOptions } from "../types.js";
 import { isVersionedStore } from "../types.js";
 import { deletedBefore, deleteNoted } from "./deletions.js";
+import { holdsAtLeast, searchExact } from "./exact-search.js";
 import { checkSize, namespaceFull } from "./limits.js";
 import { contentOf } from "./rendered.js";
 import type { AddArguments, DeleteArguments, UpdateArguments } from "./schemas.js";
@@ -65,10 +66,8 @@ export async function updateMemory(
   return { text: `Updated memory ${item.key}.`, memoryIds: [item.key] };
 }
 
-/** One item is looked for, whatever the number of memories. */
-async function isFull(kit: MemoryToolkit, context: OperationContext): Promise<boolean> {
-  const last = { limit: 1, offset: kit.limits.memories - 1 };
-  return (await kit.store.search(context.namespace, last)).length > 0;
+function isFull(kit: MemoryToolkit, context: OperationContext): Promise<boolean> {
+  return holdsAtLeast(kit.store, context.namespace, kit.limits.memories);
 }
 
 /** Removes a memory for good. Refused without confirmation (`AGEMEM_MEMORY_NOT_CONFIRMED`). */
@@ -121,12 +120,11 @@ async function refuseDuplicate(
   context: OperationContext,
   id: string,
 ): Promise<void> {
-  const near = await kit.store.search(context.namespace, { query: content, limit: 5 });
+  const near = await searchExact(kit.store, context.namespace, { query: content, limit: 5 });
   const wanted = normalise(content);
   const twin = near.find(
     (item) =>
       item.key !== id &&
-      isExact(item.namespace, context.namespace) &&
       (normalise(contentOf(item)) === wanted || (item.score ?? 0) >= kit.duplicateThreshold),
   );
   if (!twin) return;
@@ -144,9 +142,8 @@ async function refuseDuplicate(
 async function existing(kit: MemoryToolkit, id: string, context: OperationContext): Promise<Item> {
   const item = await kit.store.get(context.namespace, id);
   if (item) return item;
-  const known = await kit.store.search(context.namespace, { limit: 200 });
+  const known = await searchExact(kit.store, context.namespace, { limit: 200 });
   const close = known
-    .filter((entry) => isExact(entry.namespace, context.namespace))
     .map((entry) => ({ key: entry.key, distance: editDistance(entry.key, id) }))
     .sort((a, b) => a.distance - b.distance || (a.key < b.key ? -1 : 1))
     .slice(0, 3)
@@ -167,11 +164,6 @@ function shownText(text: string): string {
 /** Another program may have chosen the id. */
 function shownId(id: string): string {
   return escapeXml(truncate(collapseSpace(id), 60));
-}
-
-/** Stores search by prefix; a memory belongs to the run only when its namespace is exactly the run's. */
-export function isExact(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((label, i) => label === b[i]);
 }
 
 function normalise(text: string): string {

@@ -18,7 +18,7 @@ import { modelNameOf } from "../models/model-name.js";
 import { modelWindow } from "../models/window.js";
 import { SUMMARISER_PROMPT, summariserRequest } from "../prompts.js";
 import { type CallUsage, METADATA } from "../types.js";
-import { isExact } from "./long-term.js";
+import { searchExact } from "./exact-search.js";
 import { toStoreFilter } from "./metadata-filter.js";
 import { inPlace } from "./parallel-edit.js";
 import { toRendered } from "./rendered.js";
@@ -34,15 +34,13 @@ export async function retrieveMemory(
 ): Promise<OperationResult> {
   const limit = args.top_k ?? kit.topK;
   const { filter, matches } = toStoreFilter(kit.store, args.metadata_filter);
-  // Stores that cannot filter nested values are asked for more and filtered here.
-  const found = await kit.store.search(context.namespace, {
+  const items = await searchExact(kit.store, context.namespace, {
     query: args.query,
-    limit: matches ? limit * 20 : limit,
+    limit,
     ...(filter ? { filter } : {}),
+    // Stores that cannot filter nested values are filtered here.
+    ...(matches ? { accepts: matches } : {}),
   });
-  const items = found
-    .filter((item) => isExact(item.namespace, context.namespace) && (matches?.(item.value) ?? true))
-    .slice(0, limit);
   return {
     text: renderMemories(items.map(toRendered), {
       query: args.query,
