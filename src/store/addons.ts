@@ -100,7 +100,7 @@ export function addonFolders(): string[] {
 export function reasonOf(failures: readonly unknown[]): string {
   const telling = failures.find((error) => !isNotInstalled(error)) ?? failures[0];
   // The package `bindings` lists every place it looked in, Node.js the modules that asked.
-  const [text = ""] = messageOf(telling).split(/\s*(?:Tried:|Require stack:)/);
+  const [text = ""] = messageOf(telling).split(/Tried:|Require stack:/);
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > 300 ? `${line.slice(0, 299)}…` : line;
 }

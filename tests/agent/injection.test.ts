@@ -50,9 +50,9 @@ beforeEach(async () => {
   store.touched.clear();
 });
 
-/** Only Ada's memories and this thread's archive were asked about; Ben's are as they were, and nobody saw them. */
+/** Only Ada's memories and this thread's archive and notes were asked about; Ben's are as they were, and nobody saw them. */
 async function expectApart(seen: unknown): Promise<void> {
-  const allowed = ["memories/ada", "agemem-archive/t"];
+  const allowed = ["memories/ada", "agemem-archive/t", "agemem-calls/t"];
   expect([...store.touched].filter((namespace) => !allowed.includes(namespace))).toEqual([]);
   expect((await store.get(BEN, "mben"))?.value).toEqual(memory(SECRET));
   expect(await store.search(BEN)).toHaveLength(1);

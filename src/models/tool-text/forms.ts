@@ -57,7 +57,7 @@ function readMistral(text: string): FoundCalls {
   const calls: FoundCall[] = [];
   for (const part of body.split("[TOOL_CALLS]")) {
     const [, name, json] =
-      /^\s*([\w.-]+)\s*(?:\[CALL_ID\][\w-]+)?(?:\[ARGS\])?\s*(\{[\s\S]*\})\s*$/.exec(part) ?? [];
+      /^([\w.-]+)\s*(?:\[CALL_ID\][\w-]+\s*)?(?:\[ARGS\]\s*)?(\{[\s\S]*\})$/.exec(part.trim()) ?? [];
     const args = json === undefined ? undefined : parse(json);
     if (name === undefined || !isRecord(args)) {
       return { calls: [], content, broken: "what follows [TOOL_CALLS] is not a JSON list of calls" };
