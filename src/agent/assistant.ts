@@ -7,6 +7,8 @@
  */
 import { z } from "zod";
 import { ConfigError } from "../errors.js";
+import { nearest, problemsOf } from "../lib/check-options.js";
+import { type NamespaceTemplate, valueNames } from "../lib/namespace.js";
 import { resolveChatModel } from "../models/chat-model.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import type { MemoryLimits } from "../tools/limits.js";
@@ -63,6 +65,35 @@ export function readAssistantSettings(...sources: (object | null | undefined)[])
 }
 
 /**
+ * Refuses what was probably meant as a setting and is none, such as `maxTokens` for `max_tokens`. Settings share a record
+ * with the values of the namespace, what LangGraph's server adds and what an application sends along, so that a name
+ * which resembles no setting is left alone.
+ *
+ * @param template whose values are the run's own, whatever they are called
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID`, with `details.problems`
+ */
+export function refuseMisspelled(sources: readonly object[], template: NamespaceTemplate): void {
+  const known = new Set([...PROTECTED_SETTINGS, ...valueNames(template)]);
+  const problems = [...new Set(sources.flatMap(Object.keys))].flatMap((name) => {
+    const meant = known.has(name) || isServers(name) ? undefined : nearest(name, PROTECTED_SETTINGS);
+    return meant === undefined ? [] : [`unknown setting "${name}" (did you mean "${meant}"?)`];
+  });
+  if (problems.length === 0) return;
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", `The assistant's settings: ${problems.join("; ")}`, {
+    remedy:
+      "Correct the assistant's configurable or the run's context; a value of another meaning needs another name.",
+    details: { problems },
+  });
+}
+
+/** What LangGraph, its server and LangSmith put beside the settings; also headers of the request. */
+function isServers(name: string): boolean {
+  return /^(__|x-|langgraph_|langsmith[_-]|checkpoint_)/.test(name) || SERVERS.has(name);
+}
+
+const SERVERS = new Set(["thread_id", "run_id", "graph_id", "assistant_id", "user_id", "user-agent"]);
+
+/**
  * The settings of all assistants: `AGEMEM_SETTINGS`, a JSON object.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for text that is not JSON, an unknown setting or a wrong value
@@ -86,10 +117,11 @@ export function serverSettings(env: NodeJS.ProcessEnv = process.env): AssistantS
   throw unusable("AGEMEM_SETTINGS", parsed.error, "Correct the variable and start the server again.");
 }
 
-function unusable(what: string, { issues }: z.ZodError, remedy: string): ConfigError {
-  const problems = issues.map(({ path, message }) => [path.join("."), message].filter(Boolean).join(": "));
+function unusable(what: string, error: z.ZodError, remedy: string): ConfigError {
+  const problems = problemsOf(error, assistantSettings, "the settings");
   return new ConfigError("AGEMEM_CONFIG_INVALID", `${what} cannot be used (${problems.join("; ")})`, {
     remedy,
+    details: { problems },
   });
 }
 

@@ -14,6 +14,7 @@ import {
   type AssistantSettings,
   assistantOptions,
   readAssistantSettings,
+  refuseMisspelled,
   serverSettings,
 } from "./assistant.js";
 import { type Environment, openEnvironment } from "./environment.js";
@@ -92,9 +93,10 @@ function settingsOfRun(served: Served, config: ServedConfig, runtime: ServedRunt
   if (accessContext !== "threads.create_run") return {};
   const sources = [config.configurable, config.context, executionRuntime?.context].map(asRecord);
   const template = served.settings.namespace ?? DEFAULT_NAMESPACE;
-  return admit(served.trust, sources, valueNames(template).length > 0)
-    ? readAssistantSettings(...sources)
-    : {};
+  if (!admit(served.trust, sources, valueNames(template).length > 0)) return {};
+  const settings = readAssistantSettings(...sources);
+  refuseMisspelled(sources, settings.namespace ?? template);
+  return settings;
 }
 
 function asRecord(value: unknown): object {

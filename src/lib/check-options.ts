@@ -22,16 +22,21 @@ export type OptionShape<T> = { [K in keyof Required<T>]: z.ZodType };
 export function checkOptions(schema: z.ZodObject, given: unknown, what: string): void {
   const parsed = schema.safeParse(given);
   if (parsed.success) return;
-  const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, schema));
+  const problems = problemsOf(parsed.error, schema);
   throw new ConfigError("AGEMEM_CONFIG_INVALID", `${what}: ${problems.join("; ")}`, {
     remedy: "Correct the options; nothing was built.",
     details: { what, problems },
   });
 }
 
-function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodObject): string[] {
+/** One line per problem that a schema found; an unknown key with the known one it was probably meant to be. */
+export function problemsOf({ issues }: z.ZodError, schema: z.ZodObject, whole = "the options"): string[] {
+  return issues.flatMap((issue) => problemOf(issue, schema, whole));
+}
+
+function problemOf(issue: z.core.$ZodIssue, schema: z.ZodObject, whole: string): string[] {
   const path = issue.path.map(String).join(".");
-  if (issue.code !== "unrecognized_keys") return [`${path || "the options"}: ${issue.message}`];
+  if (issue.code !== "unrecognized_keys") return [`${path || whole}: ${issue.message}`];
   const known = path === "" ? Object.keys(schema.shape) : keysAt(schema, issue.path);
   return issue.keys.map((key) => {
     const meant = nearest(key, known);
@@ -44,11 +49,16 @@ function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodObject): string[] {
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let at: unknown = schema;
   for (const key of path) {
-    while (at instanceof z.ZodOptional) at = at.unwrap();
+    at = bare(at);
     at = at instanceof z.ZodObject ? at.shape[String(key)] : undefined;
   }
-  while (at instanceof z.ZodOptional) at = at.unwrap();
+  at = bare(at);
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+function bare(schema: unknown): unknown {
+  const wrapped = schema instanceof z.ZodOptional || schema instanceof z.ZodDefault;
+  return wrapped ? bare(schema.unwrap()) : schema;
 }
 
 /**

@@ -7,6 +7,7 @@ import { REWARD_PRESETS } from "../rewards/reward.js";
 import { EXPORTERS } from "../trajectory/exporters/registry.js";
 import { MEMORY_OPS, type MemoryTask } from "../types.js";
 import { type PolicyEndpointOptions, rolloutsFor } from "./endpoint.js";
+import { LONGEST_WAIT_MS } from "./option-schemas.js";
 import { budgetOf, type RolloutOptions } from "./options.js";
 import { taskRow, toTask } from "./task-row.js";
 
@@ -37,7 +38,11 @@ export const rolloutRequest = z.strictObject({
   max_turns: whole.optional(),
   /** Requests to the policy at once. */
   concurrency: whole.optional(),
-  timeout_s: z.number().positive().optional(),
+  timeout_s: z
+    .number()
+    .min(0.001)
+    .max(Math.floor(LONGEST_WAIT_MS / 1000))
+    .optional(),
   protocol: z.enum(["native", "text"]).optional(),
   /** Guidance in the system prompt. */
   prompt: z.enum(PROMPT_VARIANTS).optional(),
@@ -46,7 +51,7 @@ export const rolloutRequest = z.strictObject({
   /** T_max in tokens. */
   t_max: z.int().min(16).optional(),
   /** Memories shown by a retrieval. */
-  top_k: whole.optional(),
+  top_k: whole.max(50).optional(),
   /** Who writes summaries: "policy" (default) or the rules, for a policy too small to write them. */
   summarizer: z.enum(["policy", "offline"]).default("policy"),
   /** What the trainer knows of its server, kept with each step. */

@@ -7,6 +7,7 @@
 import { END, type LangGraphRunnableConfig, START, StateGraph, StateSchema } from "@langchain/langgraph";
 import { z } from "zod";
 import { forClients, InputError } from "../errors.js";
+import { problemsOf } from "../lib/check-options.js";
 import { resolveChatModel } from "../models/chat-model.js";
 import { OfflinePolicy } from "../models/offline-policy.js";
 import type { Judge } from "../rewards/judge.js";
@@ -20,6 +21,7 @@ import { credentialsFor } from "./endpoint-keys.js";
 import { endpointOf, type RolloutRequest, rolloutRequest, settingsOf, tasksOf } from "./graph-request.js";
 import { type GroupResult, summarizeGroup } from "./group.js";
 import { keepAliveFetch } from "./keep-alive-fetch.js";
+import { checkRolloutGraphOptions } from "./option-schemas.js";
 import type { RolloutOptions } from "./options.js";
 import { streamRollouts } from "./runner.js";
 
@@ -66,11 +68,13 @@ const State = new StateSchema({
  * that cannot be set up; code and remedy stand in the message too, which is all that clients of a server get. Rollouts
  * that fail are in their group. A key goes only to the addresses that `AGEMEM_ROLLOUT_KEYS` lists for it.
  *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown
  * @example
  * const graph = createRolloutGraph({ openStore: () => FaissStore.open(":memory:", { index: { embeddings } }) });
  * const { groups } = await graph.invoke({ request: { tasks, policy: { model: "offline" }, k: 4 } });
  */
 export function createRolloutGraph(options: RolloutGraphOptions) {
+  checkRolloutGraphOptions(options);
   return new StateGraph(State)
     .addNode("rollout", async (state, config) => {
       try {
@@ -128,11 +132,11 @@ async function rollout(
 function parse(input: unknown): RolloutRequest {
   const parsed = rolloutRequest.safeParse(input);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const field = issue?.path.join(".") || "request";
-  throw new InputError("AGEMEM_INPUT_ARGUMENT", `${field}: ${issue?.message ?? "invalid"}`, {
+  const problems = problemsOf(parsed.error, rolloutRequest, "the request");
+  const field = parsed.error.issues[0]?.path.join(".") || "request";
+  throw new InputError("AGEMEM_INPUT_ARGUMENT", problems.join("; "), {
     remedy: "See docs/rollouts.md for the form of the request.",
-    details: { field },
+    details: { field, problems },
   });
 }
 

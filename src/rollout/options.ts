@@ -2,7 +2,6 @@
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
-import { ConfigError } from "../errors.js";
 import type { AdvantageOptions, AdvantagePreset } from "../grpo.js";
 import { tokenCounter } from "../models/tokens.js";
 import type { PromptVariant } from "../prompts.js";
@@ -10,6 +9,7 @@ import type { Judge } from "../rewards/judge.js";
 import type { RewardOptions } from "../rewards/reward.js";
 import type { EngineRecord } from "../trajectory/schema-parts.js";
 import { MEMORY_OPS, type MemoryOp, type TokenCounter, type VersionedStore } from "../types.js";
+import { checkRolloutOptions } from "./option-schemas.js";
 
 /** Which rollout is meant. Everything random in it derives from `seed`. */
 export interface RolloutIdentity {
@@ -82,9 +82,17 @@ type Optional =
 export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &
   Pick<RolloutOptions, Optional> & { budget: ContextBudget };
 
-/** Fills in defaults. Errors: `AGEMEM_CONFIG_INVALID`. */
-export function rolloutSettings(options: RolloutOptions): RolloutSettings {
-  const settings: RolloutSettings = {
+/**
+ * Fills in defaults.
+ *
+ * @param what the function that is given the options, for the message; default "runRollouts"
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown
+ */
+export function rolloutSettings(options: RolloutOptions, what = "runRollouts"): RolloutSettings {
+  checkRolloutOptions(options, what);
+  const budget = { ...DEFAULT_BUDGET, ...given(options.budget ?? {}) };
+  checkRolloutOptions({ ...options, budget }, what);
+  return {
     k: 8,
     maxTurns: 10,
     topK: 3,
@@ -96,16 +104,14 @@ export function rolloutSettings(options: RolloutOptions): RolloutSettings {
     timeoutMs: 600_000,
     runName: "run",
     counter: tokenCounter(),
-    ...options,
-    budget: { ...DEFAULT_BUDGET, ...options.budget },
+    ...given(options),
+    budget,
   };
-  for (const name of ["k", "maxTurns", "topK", "concurrency"] as const) {
-    if (Number.isInteger(settings[name]) && settings[name] >= 1) continue;
-    throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} is ${settings[name]}`, {
-      remedy: "Give a whole number of 1 or more.",
-    });
-  }
-  return settings;
+}
+
+/** Without the keys that are undefined, which would hide defaults. */
+function given<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
 /** The budget of a given T_max: a quarter of it is kept for the response, at most the paper's 2,048 tokens. */

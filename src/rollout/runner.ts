@@ -17,6 +17,7 @@ import {
   summarizeGroup,
 } from "./group.js";
 import { RunJournal } from "./journal.js";
+import { checkRunHooks } from "./option-schemas.js";
 import {
   type RolloutIdentity,
   type RolloutOptions,
@@ -53,7 +54,7 @@ export interface RunSummary extends RolloutProgress {
  * Each rollout writes to its own fork of `options.store`. A rollout that fails is recorded with its error and gets
  * no reward; its siblings go on. With `out` set nothing that finished is run again after a crash.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID`; the first failure of disk or store; the abort reason of `signal`, when
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown; the first failure of disk or store; the abort reason of `signal`, when
  * the rollouts under way have stopped
  * @example
  * const { meanReward } = await streamRollouts(tasks, options, { out: "run.jsonl", onGroup: (group) => train(group) });
@@ -63,7 +64,17 @@ export async function streamRollouts(
   options: RolloutOptions,
   hooks: RunHooks = {},
 ): Promise<RunSummary> {
-  const checked = rolloutSettings(options);
+  return stream("streamRollouts", tasks, options, hooks);
+}
+
+async function stream(
+  what: string,
+  tasks: readonly MemoryTask[],
+  options: RolloutOptions,
+  hooks: RunHooks,
+): Promise<RunSummary> {
+  const checked = rolloutSettings(options, what);
+  checkRunHooks(hooks, what);
   const journal = hooks.out === undefined ? undefined : await RunJournal.open(hooks.out);
   const tracker = new ProgressTracker(tasks.length * checked.k, hooks.onProgress);
   let complete = false;
@@ -99,7 +110,8 @@ export async function runRollouts(
   hooks: RunHooks = {},
 ): Promise<GroupResult[]> {
   const kept = new Map<string, GroupResult>();
-  const { groups } = await streamRollouts(tasks, options, {
+  checkRunHooks(hooks, "runRollouts");
+  const { groups } = await stream("runRollouts", tasks, options, {
     ...hooks,
     onGroup: async (group) => {
       kept.set(group.groupId, group);

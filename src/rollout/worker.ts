@@ -48,7 +48,7 @@ class Worker {
     const { options, close } = await openRollouts(data);
     const { signal } = this.stop;
     setMaxListeners(0, signal);
-    const settings = rolloutSettings({ ...options, signal });
+    const settings = rolloutSettings({ ...options, signal }, "openRollouts");
     this.opened = {
       options,
       ...(close ? { close } : {}),

@@ -13,7 +13,8 @@ import { type Durability, openDatabase } from "./database.js";
 import type { StoreIndexOptions } from "./embedder.js";
 import { Engine } from "./engine.js";
 import { type StoreWarning, warnOfFallback } from "./index-kind.js";
-import { DEFAULT_LIMITS, type PutOp, type StoreLimits } from "./operations.js";
+import { limitsOf, type PutOp, type StoreLimits } from "./operations.js";
+import { checkStoreOptions } from "./option-schemas.js";
 import { type PromoteOptions, type PromoteResult, promoteBranch } from "./promote.js";
 import { type ReembedOptions, reembedStore } from "./reembed.js";
 import { type RepairResult, repairStore } from "./repair.js";
@@ -100,10 +101,10 @@ export class FaissStore extends StoreHandle implements VersionedStore {
    *
    * @param path directory, or `":memory:"`
    * @throws StoreError `AGEMEM_STORE_PATH`, `AGEMEM_STORE_CORRUPT`, `AGEMEM_STORE_FORMAT`, `AGEMEM_STORE_EMBEDDING`;
-   * ConfigError `AGEMEM_PACKAGE_MISSING` without a better-sqlite3 that runs, or without the FAISS that is insisted on
+   * ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown, `AGEMEM_PACKAGE_MISSING` without a better-sqlite3 that runs, or without the FAISS that is insisted on
    */
   static async open(path: string, options: FaissStoreOptions = {}): Promise<FaissStore> {
-    const engine = await FaissStore.#start(path, options, false);
+    const engine = await FaissStore.#start(path, options, "open");
     return new FaissStore(engine, MAIN);
   }
 
@@ -115,7 +116,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
    * @throws ModelError `AGEMEM_EMBEDDING_FAILED`; the store still works with the old model then
    */
   static async reembed(path: string, options: FaissStoreOptions & ReembedOptions): Promise<number> {
-    const engine = await FaissStore.#start(path, options, true);
+    const engine = await FaissStore.#start(path, options, "reembed");
     const store = new FaissStore(engine, MAIN);
     try {
       return await reembedStore(engine, options);
@@ -130,7 +131,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
    * @throws StoreError `AGEMEM_STORE_CORRUPT` when only a backup helps
    */
   static async repair(path: string, options: FaissStoreOptions = {}): Promise<RepairResult> {
-    const engine = await FaissStore.#start(path, options, true);
+    const engine = await FaissStore.#start(path, options, "repair");
     const store = new FaissStore(engine, MAIN);
     try {
       return await repairStore(engine);
@@ -139,12 +140,17 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     }
   }
 
-  static async #start(path: string, options: FaissStoreOptions, converting: boolean): Promise<Engine> {
+  static async #start(
+    path: string,
+    options: FaissStoreOptions,
+    what: "open" | "reembed" | "repair",
+  ): Promise<Engine> {
+    checkStoreOptions(path, options, what);
     const db = await openDatabase(path, options.durability);
     try {
       const engine = new Engine(db, {
         index: options.index,
-        limits: { ...DEFAULT_LIMITS, ...options.limits },
+        limits: limitsOf(options.limits),
         busyTimeoutMs: options.busyTimeoutMs ?? 30_000,
         now: options.now ?? Date.now,
         checkpointEvery: options.checkpointEvery ?? 10_000,
@@ -152,7 +158,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
         refreshTtlOnRead: options.ttl?.refreshOnRead ?? false,
       });
       if (options.index) warnOfFallback(engine.indexes.chosen(), options.onWarning);
-      engine.converting = converting;
+      engine.converting = what !== "open";
       await engine.reading(() => undefined);
       return engine;
     } catch (error) {

@@ -38,6 +38,12 @@ export const DEFAULT_LIMITS: StoreLimits = {
   batchOperations: 100_000,
 };
 
+/** The limits with their defaults, also where one is given as undefined. */
+export function limitsOf(given: Partial<StoreLimits> = {}): StoreLimits {
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...DEFAULT_LIMITS, ...Object.fromEntries(set) };
+}
+
 /** A put as this store takes it: with options, and with vectors of one's own where they exist already. */
 export type PutOp = PutOperation &
   PutOptions & {

@@ -139,6 +139,42 @@ describe("servedAgent", () => {
     });
   });
 
+  it.each([
+    [{ maxTokens: 900 }, /unknown setting "maxTokens" \(did you mean "max_tokens"\?\)/],
+    [{ aprove: ["DELETE"] }, /unknown setting "aprove" \(did you mean "approve"\?\)/],
+    [{ "max-steps": 3 }, /"max-steps" \(did you mean "max_steps"\?\)/],
+    [{ limits: { deletion: 1 } }, /"limits\.deletion" \(did you mean "deletions"\?\)/],
+    [{ mode: "chat" }, /unknown setting "mode" \(did you mean "model"\?\)/],
+  ])("refuses what was meant as a setting: %j", async (wrong, message) => {
+    const refused = { code: "AGEMEM_CONFIG_INVALID", message: expect.stringMatching(message) };
+    const factory = servedAgent(env(open));
+    const user = { user_id: "ada" };
+    await expect(factory({ configurable: { ...user, ...wrong } })).rejects.toMatchObject(refused);
+    await expect(factory({ configurable: user, context: wrong })).rejects.toMatchObject(refused);
+    const assistant = servedAgent(env({ AGEMEM_TRUST_ASSISTANTS: "1" }));
+    await expect(assistant(of("ada", wrong))).rejects.toMatchObject(refused);
+  });
+
+  it("leaves alone what belongs to the server, the namespace and the application", async () => {
+    const server = {
+      thread_id: "t",
+      run_id: "r",
+      graph_id: "agent",
+      assistant_id: "a",
+      checkpoint_ns: "",
+      langgraph_request_id: "q",
+      "x-model": "m",
+      __request_start_time_ms__: 1,
+    };
+    const run = { configurable: { ...server, user_id: "ada", locale: "de", page_title: "Home" } };
+    await expect(servedAgent(env(open))(run)).resolves.toBeDefined();
+    const template = { AGEMEM_SETTINGS: '{"namespace":["memories","{mode}"]}' };
+    const named = { configurable: { ...server, mode: "chat" } };
+    await expect(servedAgent(env({ ...open, ...template }))(named)).resolves.toBeDefined();
+    const own = { configurable: { mode: "chat" }, context: { namespace: ["memories", "{mode}"] } };
+    await expect(servedAgent(env(open))(own)).resolves.toBeDefined();
+  });
+
   it("reads a thread whatever its runs brought along", async () => {
     const poisoned = of("ada", { namespace: "nonsense", approve: 5 });
     const read = servedAgent(env())(poisoned, { accessContext: "threads.read", executionRuntime: null });
@@ -152,6 +188,8 @@ describe("servedAgent", () => {
   ])("refuses %j", async (more) => {
     const built = servedAgent(env(more))(of("ada"));
     await expect(built).rejects.toMatchObject({ code: "AGEMEM_CONFIG_INVALID" });
+    const hint = /unknown option "aprove" \(did you mean "approve"\?\)/;
+    if (more.AGEMEM_SETTINGS.includes("aprove")) await expect(built).rejects.toThrow(hint);
   });
 
   it("says once, when the server loads it, that runs may name their user", () => {

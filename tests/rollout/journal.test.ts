@@ -33,7 +33,10 @@ const failingAfter = (n: number): RolloutOptions => {
   let begun = 0;
   const failing = new Proxy(store, {
     get: (target, key) => {
-      if (key === "fork" && ++begun > n) return () => Promise.reject(new Error("the disk is gone"));
+      if (key === "fork") {
+        return (...args: Parameters<FaissStore["fork"]>) =>
+          ++begun > n ? Promise.reject(new Error("the disk is gone")) : target.fork(...args);
+      }
       const value = Reflect.get(target, key, target);
       return typeof value === "function" ? value.bind(target) : value;
     },

@@ -1,0 +1,137 @@
+/**
+ * What the options of rollouts and of their graph may be. Kept beside the types: an option without a schema does not
+ * compile.
+ */
+import { z } from "zod";
+import { ADVANTAGE_PRESETS, type AdvantageOptions } from "../grpo.js";
+import {
+  callable,
+  chatModel,
+  checkOptions,
+  embeddingModel,
+  having,
+  number,
+  type OptionShape,
+  oneOf,
+  text,
+  tokenCounting,
+  whole,
+} from "../lib/check-options.js";
+import { PROMPT_VARIANTS } from "../prompts.js";
+import { REWARD_PRESETS, type RewardOptions, type RewardWeights } from "../rewards/reward.js";
+import { budgetOption, operationList } from "../tools/option-schemas.js";
+import type { EngineRecord } from "../trajectory/schema-parts.js";
+import type { RolloutGraphOptions } from "./graph.js";
+import type { RolloutOptions } from "./options.js";
+import type { RunHooks } from "./runner.js";
+
+/** What a timer of Node can wait, in milliseconds; a longer one would end at once. */
+export const LONGEST_WAIT_MS = 2 ** 31 - 1;
+
+const finite = z.number("must be a finite number");
+const weights = z.tuple([finite, finite, finite], "must be three numbers");
+
+const reward = z.strictObject(
+  {
+    preset: oneOf(namesOf(REWARD_PRESETS)).optional(),
+    weights: z
+      .strictObject(
+        {
+          task: finite.optional(),
+          context: finite.optional(),
+          memory: finite.optional(),
+          penalty: finite.optional(),
+          alpha: weights.optional(),
+          beta: weights.optional(),
+        } satisfies OptionShape<RewardWeights>,
+        "must be an object of weights",
+      )
+      .optional(),
+  } satisfies OptionShape<RewardOptions>,
+  "must be { preset?, weights? }",
+);
+
+const presets = namesOf(ADVANTAGE_PRESETS);
+const normalisation = z.strictObject({
+  std: oneOf(["sample", "population", "none"]).optional(),
+  eps: number(0, Number.MAX_VALUE).optional(),
+} satisfies OptionShape<AdvantageOptions>);
+const advantage = z.union(
+  [oneOf(presets), normalisation],
+  `must be one of ${presets.map((each) => `"${each}"`).join(", ")}, or { std?, eps? } in range`,
+);
+
+const known = z.string("must be text or null").nullable();
+const engine = z.strictObject(
+  { name: known, version: known, logprobs_mode: known } satisfies OptionShape<EngineRecord>,
+  "must be { name, version, logprobs_mode }",
+);
+
+const rolloutOptions = z.strictObject(
+  {
+    policy: callable,
+    store: having(
+      ["get", "put", "search", "delete", "batch", "fork", "version", "at"],
+      "must be a store with versions, such as FaissStore.open(…)",
+    ),
+    judge: having(
+      ["answer", "storage", "relevance", "memoryQuality"],
+      "must be a Judge, such as createLlmJudge(…)",
+    ),
+    k: whole(1).optional(),
+    maxTurns: whole(1).optional(),
+    budget: budgetOption.optional(),
+    topK: whole(1, 50).optional(),
+    protocol: oneOf(["native", "text"]).optional(),
+    promptVariant: oneOf(PROMPT_VARIANTS).optional(),
+    operations: operationList.optional(),
+    engine: engine.optional(),
+    summarizer: chatModel.optional(),
+    embeddings: embeddingModel.optional(),
+    counter: tokenCounting.optional(),
+    reward: reward.optional(),
+    advantage: advantage.optional(),
+    seed: z.union([z.string(), finite], "must be text or a finite number").optional(),
+    concurrency: whole(1).optional(),
+    timeoutMs: number(1, LONGEST_WAIT_MS).optional(),
+    policyVersion: whole(0).optional(),
+    driver: oneOf(["loop", "graph"]).optional(),
+    runName: text.optional(),
+    signal: having(["addEventListener", "throwIfAborted"], "must be an AbortSignal").optional(),
+  } satisfies OptionShape<RolloutOptions>,
+  "must be an object of options",
+);
+
+/** Errors: `AGEMEM_CONFIG_INVALID`. */
+export function checkRolloutOptions(options: unknown, what: string): void {
+  checkOptions(rolloutOptions, options, what);
+}
+
+const runHooks = z.strictObject(
+  {
+    out: text.optional(),
+    onProgress: callable.optional(),
+    workers: having(["run"], "must be a WorkerPool").optional(),
+    onGroup: callable.optional(),
+  } satisfies OptionShape<RunHooks>,
+  "must be an object of hooks",
+);
+
+/** Errors: `AGEMEM_CONFIG_INVALID`. */
+export function checkRunHooks(hooks: unknown, what: string): void {
+  checkOptions(runHooks, hooks, what);
+}
+
+const graphOptions = z.strictObject(
+  { openStore: callable, counterFor: callable.optional() } satisfies OptionShape<RolloutGraphOptions>,
+  "must be an object of options",
+);
+
+/** Errors: `AGEMEM_CONFIG_INVALID`. */
+export function checkRolloutGraphOptions(options: unknown): void {
+  checkOptions(graphOptions, options, "createRolloutGraph");
+}
+
+function namesOf<T extends object>(presetsByName: T): Extract<keyof T, string>[] {
+  return Object.keys(presetsByName) as Extract<keyof T, string>[];
+}
