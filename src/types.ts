@@ -81,7 +81,7 @@ export type MemoryValue = {
   memory_type: string;
   /** The model's own metadata, filterable through `metadata_filter`. */
   metadata: Record<string, unknown>;
-  /** Where it came from: thread and tool call. */
+  /** Where it came from: `thread`, `tool_call`, and `said_by` ("user", "document", "tool" or "assistant"). */
   source: Record<string, string>;
 };
 

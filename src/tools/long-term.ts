@@ -15,6 +15,7 @@ import { deletedBefore, deleteNoted } from "./deletions.js";
 import { holdsAtLeast, searchExact } from "./exact-search.js";
 import { checkSize, namespaceFull } from "./limits.js";
 import { contentOf } from "./rendered.js";
+import { saidBy } from "./said-by.js";
 import type { AddArguments, DeleteArguments, UpdateArguments } from "./schemas.js";
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
 import { orOvertaken, refuseOvertaken, revisionOfMemory } from "./unchanged.js";
@@ -36,7 +37,7 @@ export async function addMemory(
     content: args.content,
     memory_type: args.memory_type ?? "fact",
     metadata: args.metadata ?? {},
-    source: { thread: context.thread, tool_call: context.toolCallId },
+    source: sourceOf(args.content, context),
   };
   checkSize(kit.limits, value);
   if (!args.force) await refuseDuplicate(kit, args.content, context, id);
@@ -59,11 +60,21 @@ export async function updateMemory(
     content: args.content,
     memory_type: old.memory_type ?? "fact",
     metadata: { ...old.metadata, ...args.metadata },
-    source: { thread: context.thread, tool_call: context.toolCallId },
+    source: sourceOf(args.content, context, old),
   };
   checkSize(kit.limits, value);
   await orOvertaken(kit, item.key, context, () => write(kit, context, item.key, value, revision));
   return { text: `Updated memory ${item.key}.`, memoryIds: [item.key] };
+}
+
+/** Which call of which thread stored it, and who had said it. */
+function sourceOf(
+  content: string,
+  { thread, toolCallId, messages }: OperationContext,
+  before?: Partial<MemoryValue>,
+): MemoryValue["source"] {
+  const said = saidBy(content, messages, before);
+  return { thread, tool_call: toolCallId, ...(said === undefined ? {} : { said_by: said }) };
 }
 
 function isFull(kit: MemoryToolkit, context: OperationContext): Promise<boolean> {

@@ -103,10 +103,11 @@ describe("approval", () => {
   });
 
   it("shows what the memory says, with nothing hidden in it", async () => {
-    await store.put(["memories", "ada"], id, { content: "Ada lives in \u202eOslo." }, ["content"]);
+    const value = { content: "Ada lives in \u202eOslo.", source: { said_by: "document" } };
+    await store.put(["memories", "ada"], id, value, ["content"]);
     const { asked } = await start();
     const shown = asked?.actionRequests[0]?.description;
-    expect(shown).toContain(`Memory ${id} says: "Ada lives in &#8238;Oslo."`);
+    expect(shown).toContain(`Memory ${id} says: "Ada lives in &#8238;Oslo." (said by: document, `);
   });
 
   it("says when there is no such memory", async () => {

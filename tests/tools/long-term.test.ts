@@ -28,7 +28,7 @@ describe("ADD", () => {
       content: "Ada lives in Lisbon.",
       memory_type: "fact",
       metadata: { topic: "home", since: 2024 },
-      source: { thread: "t", tool_call: "call_1" },
+      source: { thread: "t", tool_call: "call_1", said_by: "assistant" },
     });
     expect(outcome).toMatchObject({
       kind: "agemem.op/1",
