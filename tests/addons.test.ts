@@ -118,7 +118,9 @@ describe("without better-sqlite3", () => {
     const { code, line } = result as { code: string; line: string };
     expect(code).toBe("AGEMEM_PACKAGE_MISSING");
     expect(line).toMatch(/Could not locate the bindings file/);
-    expect(line).toMatch(/`npm rebuild better-sqlite3`.*`pnpm approve-builds better-sqlite3`/);
+    expect(line).toMatch(
+      /`npm rebuild better-sqlite3`.*`npm install-scripts approve better-sqlite3`.*`pnpm approve-builds better-sqlite3`/,
+    );
   });
 
   it.each([".agemem/native", "elsewhere"])("takes the one in %s", async (folder) => {

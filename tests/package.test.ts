@@ -175,15 +175,19 @@ describe("an installed package", () => {
     expect((await npm(["exec", "--no", "--", "agemem", "--version"], project)).trim()).toBe(version);
   });
 
-  it.each(["NodeNext", "Bundler"] as const)("has declarations that %s resolution finds", (resolution) => {
-    const names = Object.keys(ENTRIES).map((name, i) => `export * as m${i} from ${JSON.stringify(name)};`);
-    writeFileSync(join(project, "types.ts"), names.join("\n"));
-    // Checking the declarations themselves takes long, and once is enough.
-    const options = { skipLibCheck: resolution === "Bundler" };
-    expect(typeErrors(["types.ts"], resolution, options).filter((line) => line.includes("agemem"))).toEqual(
-      [],
-    );
-  });
+  it.each(["NodeNext", "Bundler"] as const)(
+    "has declarations that %s resolution finds",
+    (resolution) => {
+      const names = Object.keys(ENTRIES).map((name, i) => `export * as m${i} from ${JSON.stringify(name)};`);
+      writeFileSync(join(project, "types.ts"), names.join("\n"));
+      // Checking the declarations themselves takes long, and once is enough.
+      const options = { skipLibCheck: resolution === "Bundler" };
+      expect(typeErrors(["types.ts"], resolution, options).filter((line) => line.includes("agemem"))).toEqual(
+        [],
+      );
+    },
+    120_000,
+  );
 
   it("has the script that gets FAISS, which finds the installed one", async () => {
     const out = await sh(

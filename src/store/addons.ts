@@ -116,7 +116,7 @@ function missingSqlite(failures: unknown[]): ConfigError {
     ? `its compiled part does not load (${reasonOf(failures)})`
     : "it is not installed";
   const remedy = installed
-    ? "Run `npm rebuild better-sqlite3`, with pnpm `pnpm approve-builds better-sqlite3`; or `npx agemem setup` (`pnpm exec agemem setup`), which says what the machine lacks."
+    ? "Run `npm rebuild better-sqlite3`, from npm 12 on `npm install-scripts approve better-sqlite3` before it, with pnpm `pnpm approve-builds better-sqlite3`; or `npx agemem setup` (`pnpm exec agemem setup`), which says what the machine lacks."
     : "Run `npm install better-sqlite3@12`, with pnpm `pnpm add better-sqlite3@12`; or `npx agemem setup` (`pnpm exec agemem setup`), which says what the machine lacks.";
   return new ConfigError("AGEMEM_PACKAGE_MISSING", `FaissStore needs better-sqlite3, and ${problem}`, {
     cause: failures[0],
