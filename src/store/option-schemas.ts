@@ -36,6 +36,7 @@ const indexShape = {
 
 const limits = {
   valueChars: whole(1).optional(),
+  valueDepth: whole(1).optional(),
   keyChars: whole(1).optional(),
   namespaceDepth: whole(1).optional(),
   batchOperations: whole(1).optional(),
