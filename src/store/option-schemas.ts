@@ -31,6 +31,7 @@ const indexShape = {
   vectorWeight: number(0, Number.MAX_VALUE).optional(),
   batchSize: whole(1).optional(),
   retries: whole(0).optional(),
+  timeoutMs: number(1, 2 ** 31 - 1).optional(),
   cacheSize: whole(0).optional(),
 } satisfies OptionShape<StoreIndexOptions>;
 
