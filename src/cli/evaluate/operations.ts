@@ -5,8 +5,9 @@ import { reportOperations } from "../../evaluation/operations/report.js";
 import { runSituations } from "../../evaluation/operations/run.js";
 import type { Split } from "../../evaluation/operations/situation.js";
 import { makeSituations } from "../../evaluation/operations/situations.js";
+import { resolveChatModel } from "../../models/chat-model.js";
 import { PROMPT_VARIANTS, type PromptVariant } from "../../prompts.js";
-import { choice, positive } from "../arguments.js";
+import { choice, number, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
 import { operationsTables } from "./operations-tables.js";
 
@@ -18,6 +19,8 @@ interface Options {
   perKind: number;
   seed: string;
   concurrency: number;
+  temperature: number;
+  maxTokens: number;
   name?: string;
   out?: string;
   json?: boolean;
@@ -34,6 +37,8 @@ export function operationsCommand(): Command {
     .option("--per-kind <n>", "situations of each of the 15 kinds", positive, 12)
     .option("--seed <seed>", "seed of the situations", "0")
     .option("--concurrency <n>", "decisions at once", positive, 1)
+    .option("--temperature <t>", "sampling temperature", number, 0)
+    .option("--max-tokens <n>", "most tokens of one response", positive, 256)
     .option("--name <name>", "name of the tested setting in the results")
     .option("--out <file>", "results as JSON Lines; a run that was cut off goes on where it ends")
     .option("--json", "print the figures as JSON")
@@ -43,13 +48,16 @@ export function operationsCommand(): Command {
 async function evaluateOperations(options: Options): Promise<void> {
   const { protocol, prompt, split, perKind, seed, out } = options;
   const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
-  const { agent, store, counter, modelName } = await openEnvironment({ env, storePath: ":memory:" });
+  const { agent, live, store, counter, modelName } = await openEnvironment({ env, storePath: ":memory:" });
+  const { temperature, maxTokens } = options;
+  // The rules take no sampling; a model left to itself may write until its window is full.
+  const model = live ? resolveChatModel(undefined, env, { temperature, maxTokens }) : agent.model;
   const name = options.name ?? [modelName, protocol, prompt].join(" / ");
   const situations = makeSituations({ split, perKind, seed });
   const progress = createProgress("decisions", situations.length);
   let done = 0;
   try {
-    const subject = { model: agent.model, protocol, promptVariant: prompt, counter };
+    const subject = { model, protocol, promptVariant: prompt, counter };
     const results = await runSituations(situations, subject, {
       name,
       store,
