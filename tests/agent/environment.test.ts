@@ -160,7 +160,7 @@ describe("assistant settings", () => {
     const run = { context: { user_id: "ada", org: "acme" } };
     await expect(agent.invoke(says("Hi."), run)).resolves.toMatchObject({ finalAnswer: "Hi." });
     const system = model.calls[0]?.messages[0]?.text;
-    expect(system).toMatch(/^You are Otto\.[\s\S]*<tool_call>[\s\S]*of 1000 tokens/);
+    expect(system).toMatch(/^You are Otto\.[\s\S]*<tool_call>[\s\S]*of 900 tokens/);
     await store.close();
   });
 

@@ -77,7 +77,7 @@ const AGENT: [object, RegExp][] = [
   [{ tools: {} }, /tools: must be a list of tools/],
   [{ tools: [undefined] }, /tools\.0: must be a LangChain tool/],
   [{ tools: [{}] }, /tools\.0: must be a LangChain tool/],
-  [{ prices: { "gpt-4o": 3 } }, /prices\.gpt-4o: must be \{ input, output \}/],
+  [{ prices: { "gpt-4o": 3 } }, /prices\.gpt-4o: must be \{ input, output, cachedInput\? \}/],
   [{ checkpointer: true }, /checkpointer: must be a checkpointer/],
   [{ responseFormat: "json" }, /responseFormat: must be a zod schema/],
   [{ instructions: 5 }, /instructions: must be text/],

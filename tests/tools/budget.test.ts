@@ -74,7 +74,7 @@ describe("the budget of an agent", () => {
       { messages: ["Hi."] },
       run,
     );
-    for (const { calls } of [one, two]) expect(calls[0]?.messages[0]?.text).toMatch(/of 50000 tokens used/);
+    for (const { calls } of [one, two]) expect(calls[0]?.messages[0]?.text).toMatch(/of 46000 tokens used/);
     await store.close();
   });
 });

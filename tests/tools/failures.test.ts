@@ -19,7 +19,9 @@ class FailingStore extends InMemoryStore {
   }
 }
 const always = () => new FailingStore(() => true);
-const HISTORY = ["cheap sunglasses", "I see.", "What now?"];
+// Long enough for a summary of it to be shorter.
+const ADVICE = "Take them off indoors, and keep them in the case that came with them. ".repeat(6).trim();
+const HISTORY = ["cheap sunglasses", ADVICE, "What now?"];
 
 describe("a failing store", () => {
   it.each([

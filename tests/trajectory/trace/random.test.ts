@@ -62,7 +62,9 @@ describe.each(["native", "text"] as const)("random stories, %s protocol", (proto
     const shown = plots.filter(({ fate }) => fate === "in_context");
     const condense: Act[] = [[["Summary_context", { span: "all" }]], "Done."];
     const finds: Act[] = shown.map(({ fact }) => [["Retrieve_memory", { query: fact, top_k: 1 }]]);
-    story.push({ thread: "now", user: "Hello.", acts: ["Hello."] });
+    // Long enough for the summary to be shorter.
+    const welcome = `Hello. ${"It is good to have you back, whatever you would like to do. ".repeat(6)}`;
+    story.push({ thread: "now", user: "Hello.", acts: [welcome] });
     story.push({ thread: "now", user: "Condense, please.", acts: condense });
     story.push({ thread: "now", user: "What do you know?", acts: [...finds, "Not much."] });
 
