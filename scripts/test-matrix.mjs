@@ -91,6 +91,14 @@ async function copyTree(set, versions) {
     if (copy.overrides[name] && !copy.overrides[name].startsWith("$")) copy.overrides[name] = version;
   }
   writeFileSync(join(target, "package.json"), `${JSON.stringify(copy, null, 2)}\n`);
+  // Tests ask git which files belong to the project.
+  for (const args of [
+    ["init", "--quiet"],
+    ["add", "--all"],
+  ]) {
+    const done = await run("git", args, { cwd: target });
+    if (!done.ok) throw new Error(`git ${args[0]} failed: ${done.output.trim()}`);
+  }
   return target;
 }
 
