@@ -28,6 +28,7 @@ interface Question {
   adversarial: boolean;
 }
 interface Scores {
+  recall_at_3: number;
   recall_at_5: number;
   recall_at_10: number;
   recall_at_20: number;
@@ -109,6 +110,7 @@ function score(questions: Question[], ranked: string[][]): Scores {
     return rank === -1 ? 0 : 1 / (rank + 1);
   };
   return {
+    recall_at_3: recallAt(3),
     recall_at_5: recallAt(5),
     recall_at_10: recallAt(10),
     recall_at_20: recallAt(20),

@@ -42,6 +42,8 @@ export interface MemoryOpOutcome {
   readonly error?: { readonly code: string; readonly message: string };
   /** LTM ids the operation stored, changed, removed or returned, best first. */
   readonly memoryIds: readonly string[];
+  /** Set for RETRIEVE: how the store ranked; absent where it has one way only. */
+  readonly searchMode?: SearchMode;
   readonly namespace: readonly string[];
   /** LTM revision before and after; null when the store keeps no revisions. */
   readonly revisionBefore: number | null;
@@ -84,6 +86,16 @@ export type MemoryValue = {
   /** Where it came from: `thread`, `tool_call`, and `said_by` ("user", "document", "tool" or "assistant"). */
   source: Record<string, string>;
 };
+
+/** How a store can rank what it finds for a query. */
+export const SEARCH_MODES = ["vector", "keyword", "hybrid"] as const;
+
+/**
+ * - `"vector"`: cosine similarity, -1..1. The default of a search when the store embeds.
+ * - `"keyword"`: BM25 over the indexed text, 0 or more, without upper bound. The default otherwise.
+ * - `"hybrid"`: reciprocal rank fusion of both, 0..2/21.
+ */
+export type SearchMode = (typeof SEARCH_MODES)[number];
 
 /** A point in the history of a versioned store. */
 export interface StoreVersion {

@@ -12,7 +12,7 @@ import { type NamespaceTemplate, valueNames } from "../lib/namespace.js";
 import { resolveChatModel } from "../models/chat-model.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import type { MemoryLimits } from "../tools/limits.js";
-import { MEMORY_OPS } from "../types.js";
+import { MEMORY_OPS, SEARCH_MODES } from "../types.js";
 import { type AgeMemAgentOptions, INHERITED } from "./options.js";
 
 const assistantSettings = z.object({
@@ -38,6 +38,8 @@ const assistantSettings = z.object({
     })
     .partial()
     .optional(),
+  /** How RETRIEVE ranks. */
+  search_mode: z.enum(SEARCH_MODES).optional(),
   memory_consistency: z.enum(["latest", "checkpoint"]).optional(),
   /** Model calls per run. */
   max_steps: z.number().int().min(1).optional(),
@@ -146,6 +148,7 @@ export function assistantOptions(
     ...(namespace ? { namespace } : {}),
     ...(approve ? { approve } : {}),
     ...(settings.limits ? { limits: givenLimits(settings.limits) } : {}),
+    ...(settings.search_mode ? { searchMode: settings.search_mode } : {}),
     ...(settings.max_steps ? { maxSteps: settings.max_steps } : {}),
     ...(settings.on_max_steps ? { onMaxSteps: settings.on_max_steps } : {}),
     ...(settings.memory_consistency ? { memoryConsistency: settings.memory_consistency } : {}),

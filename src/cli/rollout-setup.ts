@@ -12,7 +12,7 @@ import type { PromptVariant } from "../prompts.js";
 import type { RewardPreset } from "../rewards/reward.js";
 import { policyEndpoint, rolloutsFor } from "../rollout/endpoint.js";
 import { budgetOf, type RolloutOptions } from "../rollout/options.js";
-import type { MemoryOp } from "../types.js";
+import type { MemoryOp, SearchMode } from "../types.js";
 import { openJudge } from "./judge.js";
 
 /** The command's options: plain data, sent to other processes as they are. */
@@ -35,6 +35,7 @@ export interface RolloutArguments {
   operations?: MemoryOp[];
   tMax?: number;
   topK?: number;
+  searchMode?: SearchMode;
   summarizer: "policy" | "offline";
   policyVersion?: number;
   judge: string;
@@ -87,6 +88,7 @@ function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
     ...(options.operations === undefined ? {} : { operations: options.operations }),
     ...(options.tMax === undefined ? {} : { budget: budgetOf(options.tMax) }),
     ...(options.topK === undefined ? {} : { topK: options.topK }),
+    ...(options.searchMode === undefined ? {} : { searchMode: options.searchMode }),
     ...(options.summarizer === "offline" ? { summarizer: new OfflineSummarizer() } : {}),
     runName: options.runName,
     reward: { preset: options.reward },

@@ -7,7 +7,7 @@ import { PROMPT_VARIANTS } from "../prompts.js";
 import { REWARD_PRESETS } from "../rewards/reward.js";
 import { streamRollouts } from "../rollout/runner.js";
 import { WorkerPool } from "../rollout/worker-pool.js";
-import { MEMORY_OPS } from "../types.js";
+import { MEMORY_OPS, SEARCH_MODES } from "../types.js";
 import { choice, count, names, number, positive } from "./arguments.js";
 import { createProgress } from "./progress.js";
 import { openRollouts, type RolloutArguments } from "./rollout-setup.js";
@@ -35,6 +35,7 @@ export function rolloutCommand(): Command {
     .option("--operations <list>", `memory operations offered, of ${MEMORY_OPS}, or none`, names(MEMORY_OPS))
     .option("--t-max <n>", "token budget of the context (T_max)", positive)
     .option("--top-k <n>", "memories shown by a retrieval", positive)
+    .addOption(choice("--search-mode <mode>", "how memories are ranked (default: hybrid)", SEARCH_MODES))
     .addOption(choice("--summarizer <name>", "who writes summaries", ["policy", "offline"], "policy"))
     .option("--policy-version <n>", "number of the policy's weights, for the record", count)
     .option("--judge <name>", '"offline" (rules) or a model name', "offline")

@@ -5,7 +5,7 @@ import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import { REWARD_PRESETS } from "../rewards/reward.js";
 import { EXPORTERS } from "../trajectory/exporters/registry.js";
-import { MEMORY_OPS, type MemoryTask } from "../types.js";
+import { MEMORY_OPS, type MemoryTask, SEARCH_MODES } from "../types.js";
 import { type PolicyEndpointOptions, rolloutsFor } from "./endpoint.js";
 import { LONGEST_WAIT_MS } from "./option-schemas.js";
 import { budgetOf, type RolloutOptions } from "./options.js";
@@ -52,6 +52,8 @@ export const rolloutRequest = z.strictObject({
   t_max: z.int().min(16).optional(),
   /** Memories shown by a retrieval. */
   top_k: whole.max(50).optional(),
+  /** How memories are ranked. */
+  search_mode: z.enum(SEARCH_MODES).optional(),
   /** Who writes summaries: "policy" (default) or the rules, for a policy too small to write them. */
   summarizer: z.enum(["policy", "offline"]).default("policy"),
   /** What the trainer knows of its server, kept with each step. */
@@ -111,6 +113,7 @@ export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
     promptVariant: request.prompt,
     budget: request.t_max === undefined ? undefined : budgetOf(request.t_max),
     topK: request.top_k,
+    searchMode: request.search_mode,
     summarizer: request.summarizer === "offline" ? new OfflineSummarizer() : undefined,
     seed,
     reward,

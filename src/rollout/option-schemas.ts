@@ -21,6 +21,7 @@ import { PROMPT_VARIANTS } from "../prompts.js";
 import { REWARD_PRESETS, type RewardOptions, type RewardWeights } from "../rewards/reward.js";
 import { budgetOption, operationList } from "../tools/option-schemas.js";
 import type { EngineRecord } from "../trajectory/schema-parts.js";
+import { SEARCH_MODES } from "../types.js";
 import type { RolloutGraphOptions } from "./graph.js";
 import type { RolloutOptions } from "./options.js";
 import type { RunHooks } from "./runner.js";
@@ -82,6 +83,7 @@ const rolloutOptions = z.strictObject(
     maxTurns: whole(1).optional(),
     budget: budgetOption.optional(),
     topK: whole(1, 50).optional(),
+    searchMode: oneOf(SEARCH_MODES).optional(),
     protocol: oneOf(["native", "text"]).optional(),
     promptVariant: oneOf(PROMPT_VARIANTS).optional(),
     operations: operationList.optional(),

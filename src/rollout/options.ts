@@ -7,8 +7,15 @@ import { tokenCounter } from "../models/tokens.js";
 import type { PromptVariant } from "../prompts.js";
 import type { Judge } from "../rewards/judge.js";
 import type { RewardOptions } from "../rewards/reward.js";
+import { retrievalMode } from "../tools/search-mode.js";
 import type { EngineRecord } from "../trajectory/schema-parts.js";
-import { MEMORY_OPS, type MemoryOp, type TokenCounter, type VersionedStore } from "../types.js";
+import {
+  MEMORY_OPS,
+  type MemoryOp,
+  type SearchMode,
+  type TokenCounter,
+  type VersionedStore,
+} from "../types.js";
 import { checkRolloutOptions } from "./option-schemas.js";
 
 /** Which rollout is meant. Everything random in it derives from `seed`. */
@@ -37,6 +44,8 @@ export interface RolloutOptions {
   budget?: Partial<ContextBudget>;
   /** Memories shown with each message of stage 1; default 3. */
   topK?: number;
+  /** How memories are ranked, in stage 1 and by RETRIEVE; default "hybrid" where the store has it. */
+  searchMode?: SearchMode;
   protocol?: "native" | "text";
   /** Guidance in the system prompt; default "full". Evaluate a policy with the variant it was trained on. */
   promptVariant?: PromptVariant;
@@ -70,6 +79,7 @@ export interface RolloutOptions {
 
 type Optional =
   | "driver"
+  | "searchMode"
   | "engine"
   | "summarizer"
   | "embeddings"
@@ -92,6 +102,7 @@ export function rolloutSettings(options: RolloutOptions, what = "runRollouts"): 
   checkRolloutOptions(options, what);
   const budget = { ...DEFAULT_BUDGET, ...given(options.budget ?? {}) };
   checkRolloutOptions({ ...options, budget }, what);
+  retrievalMode(options.store, options.searchMode);
   return {
     k: 8,
     maxTurns: 10,

@@ -7,6 +7,7 @@
 import { AgeMemError, messageOf } from "../errors.js";
 import { judgeEpisode } from "../rewards/judge.js";
 import { scoreEpisode } from "../rewards/reward.js";
+import { retrievalMode } from "../tools/search-mode.js";
 import { createToolkit } from "../tools/toolkit.js";
 import type { Rollout } from "../trajectory/file.js";
 import { TrajectoryRecorder } from "../trajectory/recorder.js";
@@ -57,7 +58,14 @@ export async function runRollout(
       branch,
       revision,
       episode,
-      metadata: { ...task.metadata, seed: identity.seed, judge: settings.judge.name, ...scored?.metadata },
+      metadata: {
+        ...task.metadata,
+        seed: identity.seed,
+        judge: settings.judge.name,
+        // Stage 1 is not among the operations of the record.
+        search_mode: retrievalMode(settings.store, settings.searchMode) ?? null,
+        ...scored?.metadata,
+      },
       ts: new Date(startedAt).toISOString(),
       latency_ms: Date.now() - startedAt,
     });
@@ -84,7 +92,8 @@ async function attempt(
   const act = async (signal: AbortSignal): Promise<Outcome> => {
     try {
       const agent = agents.of(settings.policy(identity), fork);
-      const kit = createToolkit({ store: fork, topK: settings.topK, counter: settings.counter });
+      const { topK, counter, searchMode } = settings;
+      const kit = createToolkit({ store: fork, topK, counter, ...(searchMode ? { searchMode } : {}) });
       const stages = await runStages({ agent, kit, task, identity, settings, callbacks: [recorder], signal });
       return { status: "ok", error: null, stages };
     } catch (error) {

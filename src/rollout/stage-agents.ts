@@ -48,12 +48,13 @@ export class StageAgents {
   }
 
   private shared(model: BaseChatModel) {
-    const { budget, topK, counter, protocol, promptVariant, operations, embeddings, summarizer } =
+    const { budget, topK, searchMode, counter, protocol, promptVariant, operations, embeddings, summarizer } =
       this.settings;
     return {
       model,
       budget,
       topK,
+      ...(searchMode ? { searchMode } : {}),
       counter,
       protocol,
       promptVariant,

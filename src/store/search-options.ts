@@ -3,16 +3,12 @@
  */
 import type { Item } from "@langchain/langgraph";
 import { InputError } from "../errors.js";
+import { SEARCH_MODES, type SearchMode } from "../types.js";
 
 /** A found item with its score, as LangGraph defines it; `score` is absent for unranked items. */
 export type SearchItem = Item & { score?: number };
 
-/**
- * - `"vector"`: cosine similarity, -1..1. The default when the store embeds.
- * - `"keyword"`: BM25 over the indexed text, 0 or more, without upper bound. The default otherwise.
- * - `"hybrid"`: reciprocal rank fusion of both, 0..2/21.
- */
-export type SearchMode = "vector" | "keyword" | "hybrid";
+export type { SearchMode };
 
 /** Options of a search beside LangGraph's `filter`, `limit`, `offset` and `query`. */
 export interface MemorySearchOptions {
@@ -29,7 +25,7 @@ export interface MemorySearchOptions {
 /** Refuses unknown modes and numbers out of range with `AGEMEM_INPUT_ARGUMENT`. */
 export function checkSearchOptions(options: MemorySearchOptions): void {
   const { mode, recency, rerank } = options;
-  if (mode !== undefined && mode !== "vector" && mode !== "keyword" && mode !== "hybrid") {
+  if (mode !== undefined && !SEARCH_MODES.includes(mode)) {
     throw argument('`mode` must be "vector", "keyword" or "hybrid"');
   }
   if (recency !== undefined) {

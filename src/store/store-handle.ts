@@ -4,7 +4,7 @@
  * Leaves out writing and maintenance (`faiss-store.ts`).
  */
 import { BaseStore, type Item, type Operation, type OperationResults } from "@langchain/langgraph";
-import type { StoreVersion } from "../types.js";
+import { SEARCH_MODES, type SearchMode, type StoreVersion } from "../types.js";
 import { runBatch, type Target } from "./batch.js";
 import type { StoreIndexOptions } from "./embedder.js";
 import type { Engine } from "./engine.js";
@@ -27,6 +27,11 @@ export abstract class StoreHandle extends BaseStore {
   /** How this store embeds, under the name LangGraph's own stores have for it; undefined without an embedding model. */
   get indexConfig(): StoreIndexOptions | undefined {
     return this.engine.options.index;
+  }
+
+  /** How this store can rank; agemem's RETRIEVE takes "hybrid" where it is among them. */
+  get searchModes(): readonly SearchMode[] {
+    return this.engine.embedder ? SEARCH_MODES : ["keyword"];
   }
 
   /** Runs operations at one moment; reads see the state before the batch's writes. See {@link FaissStore}. */

@@ -7,11 +7,14 @@
  */
 import type { BaseStore } from "@langchain/langgraph";
 import type { SearchItem } from "../store/search-options.js";
+import type { SearchMode } from "../types.js";
 
 export interface ExactSearch {
   limit: number;
   query?: string;
   filter?: Record<string, unknown>;
+  /** Passed on to a store that ranks in more ways than one. */
+  mode?: SearchMode;
   /** What the store's filter cannot say. */
   accepts?: (value: Record<string, unknown>) => boolean;
 }

@@ -17,6 +17,7 @@ import { checkSize, namespaceFull } from "./limits.js";
 import { contentOf } from "./rendered.js";
 import { saidBy } from "./said-by.js";
 import type { AddArguments, DeleteArguments, UpdateArguments } from "./schemas.js";
+import { similaritySearch } from "./search-mode.js";
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
 import { orOvertaken, refuseOvertaken, revisionOfMemory } from "./unchanged.js";
 
@@ -131,12 +132,13 @@ async function refuseDuplicate(
   context: OperationContext,
   id: string,
 ): Promise<void> {
-  const near = await searchExact(kit.store, context.namespace, { query: content, limit: 5 });
+  const { scored, ...options } = similaritySearch(kit.store);
+  const near = await searchExact(kit.store, context.namespace, { query: content, limit: 5, ...options });
   const wanted = normalise(content);
   const twin = near.find(
     (item) =>
       item.key !== id &&
-      (normalise(contentOf(item)) === wanted || (item.score ?? 0) >= kit.duplicateThreshold),
+      (normalise(contentOf(item)) === wanted || (scored && (item.score ?? 0) >= kit.duplicateThreshold)),
   );
   if (!twin) return;
   throw new InputError(

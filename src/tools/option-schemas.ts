@@ -15,7 +15,7 @@ import {
   whole,
 } from "../lib/check-options.js";
 import { namespaceProblem } from "../lib/namespace.js";
-import { MEMORY_OPS, type MemoryOp } from "../types.js";
+import { MEMORY_OPS, type MemoryOp, SEARCH_MODES } from "../types.js";
 import type { MemoryLimits } from "./limits.js";
 import type { MemoryToolsOptions } from "./memory-tools.js";
 
@@ -76,6 +76,7 @@ export const toolsShape = {
   budget: budgetOption.optional(),
   theta: number(0, 1).optional(),
   topK: whole(1, 50).optional(),
+  searchMode: oneOf(SEARCH_MODES).optional(),
   duplicateThreshold: number(0, 1).optional(),
   segmentMinTokens: whole(1).optional(),
   limits: limitsOption.optional(),

@@ -4,8 +4,8 @@ import type { MemoryValue } from "../types.js";
 
 type Found = Item & Pick<Awaited<ReturnType<BaseStore["search"]>>[number], "score">;
 
-/** The item with every field that is shown. */
-export function toRendered(item: Found) {
+/** The item with every field that is shown; its score where it is one. */
+export function toRendered(item: Found, scored = true) {
   const value = item.value as Partial<MemoryValue>;
   return {
     id: item.key,
@@ -15,7 +15,7 @@ export function toRendered(item: Found) {
       metadata: value.metadata ?? {},
       source: value.source ?? {},
     },
-    ...(item.score === undefined ? {} : { score: item.score }),
+    ...(item.score === undefined || !scored ? {} : { score: item.score }),
     createdAt: item.createdAt,
     updatedAt: item.updatedAt,
   };

@@ -61,6 +61,7 @@ export async function runOperation(
     ok: !refusal,
     ...(refusal ? { error: { code: refusal.code, message: refusal.message } } : {}),
     memoryIds: result?.memoryIds ?? [],
+    ...(result?.searchMode ? { searchMode: result.searchMode } : {}),
     namespace: context.namespace,
     revisionBefore,
     revisionAfter: revisionOf(kit),

@@ -26,7 +26,7 @@ import type { FilterArguments, RetrieveArguments, SummaryArguments } from "./sch
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
 import { withoutContext } from "./tracing.js";
 
-/** Searches M by similarity and renders the best `top_k` for C; what C shows already is named, not repeated. */
+/** Searches M, as `searchMode` says, and renders the best `top_k` for C; what C shows already is named, not repeated. */
 export async function retrieveMemory(
   kit: MemoryToolkit,
   args: RetrieveArguments,
@@ -37,16 +37,23 @@ export async function retrieveMemory(
   const items = await searchExact(kit.store, context.namespace, {
     query: args.query,
     limit,
+    ...(kit.searchMode ? { mode: kit.searchMode } : {}),
     ...(filter ? { filter } : {}),
     // Stores that cannot filter nested values are filtered here.
     ...(matches ? { accepts: matches } : {}),
   });
+  const similar = kit.searchMode === undefined || kit.searchMode === "vector";
   return {
-    text: renderMemories(items.map(toRendered), {
-      query: args.query,
-      alreadyShown: memoriesInContext(context.facts),
-    }),
+    // Only a similarity means something by itself.
+    text: renderMemories(
+      items.map((item) => toRendered(item, similar)),
+      {
+        query: args.query,
+        alreadyShown: memoriesInContext(context.facts),
+      },
+    ),
     memoryIds: items.map((item) => item.key),
+    ...(kit.searchMode ? { searchMode: kit.searchMode } : {}),
     shown: Object.fromEntries(items.map((item) => [item.key, item.updatedAt.getTime()])),
   };
 }

@@ -17,9 +17,10 @@ import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import { thresholdsOf } from "../models/thresholds.js";
 import { tokenCounter } from "../models/tokens.js";
-import type { CallUsage, MessageFacts, StoreVersion, TokenCounter } from "../types.js";
+import type { CallUsage, MessageFacts, SearchMode, StoreVersion, TokenCounter } from "../types.js";
 import { budgetFor } from "./budget.js";
 import { type MemoryLimits, resolveLimits } from "./limits.js";
+import { retrievalMode } from "./search-mode.js";
 import { embeddingsOf } from "./store-embeddings.js";
 
 /** Settings of the memory operations. Only `store` is required. */
@@ -44,6 +45,11 @@ export interface MemoryToolkitOptions {
   theta?: number;
   /** Memories returned by RETRIEVE when the model names no number; default 3. */
   topK?: number;
+  /**
+   * How RETRIEVE ranks; default "hybrid" where the store has it, else the store's own way. Near copies are always found by
+   * similarity.
+   */
+  searchMode?: SearchMode;
   /** ADD reports an item with cosine similarity >= this instead of storing a near copy; default {@link thresholdsOf}. */
   duplicateThreshold?: number;
   /** Messages of at least this many tokens are filtered by segment; default 80. */
@@ -66,16 +72,19 @@ export const DEFAULT_NAMESPACE: NamespaceTemplate = ["memories", "{user_id}"];
 
 /** {@link MemoryToolkitOptions} with every default filled in. */
 export type MemoryToolkit = Required<
-  Omit<MemoryToolkitOptions, "budget" | "limits" | "summarizer" | "summarizerWindow">
+  Omit<MemoryToolkitOptions, "budget" | "limits" | "searchMode" | "summarizer" | "summarizerWindow">
 > & {
   budget: ContextBudget;
   limits: MemoryLimits;
   summarizerOf: SummarizerOf;
   summarizerWindow: number | undefined;
+  /** Undefined for a store that has one way only. */
+  searchMode: SearchMode | undefined;
 };
 
 /**
  * Fills in defaults. What may be given is checked where the application gives it (`option-schemas.ts`).
+ * Errors: `AGEMEM_CONFIG_INVALID` where the store does not have `searchMode`.
  *
  * @param summarizerOf in place of one summariser for all conversations
  */
@@ -93,6 +102,7 @@ export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: Summ
     budget: budgetFor(options.budget),
     theta: options.theta ?? thresholdsOf(embeddings).theta,
     topK: options.topK ?? 3,
+    searchMode: retrievalMode(options.store, options.searchMode),
     // Duplicates are found by the store's search.
     duplicateThreshold: options.duplicateThreshold ?? thresholdsOf(stored ?? embeddings).duplicate,
     segmentMinTokens: options.segmentMinTokens ?? 80,
@@ -137,6 +147,8 @@ export interface OperationResult {
   /** What the model reads. */
   text: string;
   memoryIds: string[];
+  /** How the store ranked them (RETRIEVE). */
+  searchMode?: SearchMode;
   /** New context (SUMMARY, FILTER). */
   edit?: ContextEdit;
   /** Memories shown in `text`: id to the time of the shown version in epoch milliseconds. */

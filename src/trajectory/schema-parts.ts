@@ -4,7 +4,7 @@
  * Owns the zod schemas that `schema.ts` composes. All names are snake_case, as in the file.
  */
 import { z } from "zod";
-import { MEMORY_OPS } from "../types.js";
+import { MEMORY_OPS, SEARCH_MODES } from "../types.js";
 
 /** A count: an integer of 0 or more. */
 export const count = z.int().min(0);
@@ -56,6 +56,8 @@ export const memoryOpSchema = z.object({
   ok: z.boolean(),
   error: failureSchema.nullable(),
   memory_ids: z.array(z.string()),
+  /** How RETRIEVE ranked; null for other operations, stores with one way only, and older recordings. */
+  search_mode: z.enum(SEARCH_MODES).nullable().default(null),
   namespace: z.array(z.string()),
   revision_before: count.nullable(),
   revision_after: count.nullable(),

@@ -36,6 +36,7 @@ export function toMemoryOpRecord(outcome: MemoryOpOutcome, input: string | null 
     ok: outcome.ok,
     error: outcome.error ? { code: outcome.error.code, message: outcome.error.message } : null,
     memory_ids: [...outcome.memoryIds],
+    search_mode: outcome.searchMode ?? null,
     namespace: [...outcome.namespace],
     revision_before: outcome.revisionBefore,
     revision_after: outcome.revisionAfter,

@@ -52,6 +52,7 @@ const SETTINGS: Record<string, unknown> = {
   max_tokens: 1_000_000,
   response_tokens: 1,
   memory_consistency: "checkpoint",
+  search_mode: "keyword",
   max_steps: 1000,
   on_max_steps: "stop",
   agemem_run_key: "mine",

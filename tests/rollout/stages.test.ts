@@ -54,6 +54,28 @@ describe("the three stages", () => {
     expect(introspection.slice(2)).toEqual([null, null, null, null, null]);
   });
 
+  it("search as the run is told, and the record says how", async () => {
+    const context = [
+      { title: "", text: "Nora Lind works in Porto." },
+      { title: "", text: "Heavy rain fell yesterday." },
+    ];
+    for (const [options, used, shown] of [
+      [{}, "hybrid", 1],
+      // No word in common.
+      [{ searchMode: "keyword" }, "keyword", 0],
+    ] as const) {
+      const { steps, trajectory } = await one(diligent, options, { ...personTask(), context });
+      const ops = steps.flatMap((step) => step.memory_ops);
+      const modes = (op: string) =>
+        new Set(ops.filter((each) => each.op === op).map((each) => each.search_mode));
+      expect([...modes("RETRIEVE")]).toEqual([used]);
+      expect([...modes("ADD")]).toEqual([null]);
+      expect(trajectory.metadata.search_mode).toBe(used);
+      const told = steps.findLast((step) => step.stage === 1)?.messages.findLast((m) => m.role === "user");
+      expect(String(told?.content)).toContain(`count="${shown}"`);
+    }
+  });
+
   it("stage 2 begins with an empty context and what stage 1 stored", async () => {
     const { steps } = await one(diligent);
     const first = steps.find((step) => step.stage === 2);

@@ -127,6 +127,7 @@ export function op(over: Partial<MemoryOpRecord> = {}): MemoryOpRecord {
     ok: true,
     error: null,
     memory_ids: ["m1"],
+    search_mode: null,
     namespace: ["memories", "ada"],
     revision_before: 0,
     revision_after: 1,
