@@ -90,9 +90,17 @@ export class Engine {
     });
   }
 
-  /** Takes over what other connections committed since the last look. Cheap when there is nothing. */
+  /**
+   * Takes over what other connections committed since the last look. Cheap when there is nothing.
+   *
+   * @throws StoreError `AGEMEM_STORE_LOCKED`, `AGEMEM_STORE_CORRUPT`, `AGEMEM_STORE_IO`, `AGEMEM_STORE_CLOSED`
+   */
   poll(): void {
-    this.read(() => undefined);
+    try {
+      this.read(() => undefined);
+    } catch (error) {
+      throw toStoreError(error);
+    }
   }
 
   /**

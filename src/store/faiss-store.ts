@@ -300,7 +300,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   /** Writes this branch's live items to a JSONL file; the file appears when it is complete. Returns their number. */
   async export(path: string, options?: ExportOptions): Promise<number> {
     this.#assertOpen();
-    this.engine.poll();
+    await this.engine.reading(() => undefined);
     return exportItems(this.engine, this.#branch, path, options);
   }
 

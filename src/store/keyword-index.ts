@@ -10,6 +10,7 @@ import { analyze } from "./analyze.js";
 import type { Connection } from "./database.js";
 import type { Engine } from "./engine.js";
 import { leafTexts, textsAt } from "./field-paths.js";
+import { isStoredJson } from "./stored-json.js";
 
 const WATERMARK = "fts_upto";
 /** Rows that may wait before a search or write indexes them. */
@@ -47,7 +48,7 @@ export function indexPending(engine: Engine, limit: number): number {
 
 /** Indexes what waits when it is much, in pieces; a store locked by others is searched without. */
 export async function indexWaiting(engine: Engine): Promise<void> {
-  engine.poll();
+  await engine.reading(() => undefined);
   while (engine.lastVersion - indexedUpTo(engine) > MAX_PENDING) {
     const done = await engine.write(
       async () => null,
@@ -64,9 +65,12 @@ export function unindex(db: Connection, version: number): void {
   }
 }
 
-/** Terms of a row's indexed texts; `[]` for a row put with `index: false`. */
+/**
+ * Terms of a row's indexed texts; `[]` for a row put with `index: false`, and for a damaged one, which must not take
+ * keyword search from all others: reading it fails, and `verify` names it.
+ */
 export function termsOf(row: { fields: string | null; value: string | null }): string[] {
-  if (row.value === null || row.fields === "false") return [];
+  if (row.value === null || row.fields === "false" || !isStoredJson(row.value)) return [];
   const value = JSON.parse(row.value) as Record<string, unknown>;
   const paths = JSON.parse(row.fields ?? '["$"]') as string[];
   const texts = paths.flatMap((path) =>

@@ -6,6 +6,7 @@
 import type { Item } from "@langchain/langgraph";
 import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
+import { storedJson } from "./stored-json.js";
 
 /** A row of `versions` with the item's key. */
 export interface VersionRow {
@@ -184,7 +185,7 @@ export function historyOf(engine: Engine, view: View, item: number): HistoryEntr
         branch: engine.branches.get(branch)?.name ?? String(branch),
         revision: row.rev,
         operation: row.op === 1 ? ("put" as const) : ("delete" as const),
-        value: row.value === null ? null : (JSON.parse(row.value) as Record<string, unknown>),
+        value: row.value === null ? null : storedJson(row.value, `The item "${row.key}"`),
         at: new Date(row.updated_at),
       })),
   );
@@ -195,7 +196,7 @@ export function toItem(engine: Engine, row: FoundRow): Item {
   return {
     namespace: [...engine.namespaces.get(row.ns).labels],
     key: row.key,
-    value: JSON.parse(row.value ?? "null") as Record<string, unknown>,
+    value: storedJson(row.value ?? "null", `The item "${row.key}"`),
     createdAt: new Date(row.created_at),
     updatedAt: new Date(row.updated_at),
   };

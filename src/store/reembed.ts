@@ -9,6 +9,7 @@ import { recordModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
 import { textsAt } from "./field-paths.js";
 import { VECTORS_PER_VERSION } from "./schema.js";
+import { isStoredJson } from "./stored-json.js";
 import type { Progress } from "./transfer.js";
 
 export interface ReembedOptions {
@@ -93,7 +94,7 @@ async function embedRows(engine: Engine, embedder: Embedder, rows: readonly Row[
   const last = rows.at(-1);
   if (!last) return 0;
   const texts = rows.flatMap(({ id, fields, value }) => {
-    if (value === null || fields === null || fields === "false") return [];
+    if (value === null || fields === null || fields === "false" || !isStoredJson(value)) return [];
     const found = textsAt(JSON.parse(value) as Record<string, unknown>, JSON.parse(fields) as string[]);
     return found.map(({ path, text }, i) => ({ id: id * VECTORS_PER_VERSION + i, path, text }));
   });

@@ -9,6 +9,7 @@ import { keepIds } from "./ids.js";
 import { indexWaiting, setIndexedUpTo } from "./keyword-index.js";
 import { VECTORS_PER_VERSION } from "./schema.js";
 import { SIDECAR_FILE } from "./sidecar.js";
+import { isStoredJson } from "./stored-json.js";
 import { type VerifyResult, verifyStore } from "./verify.js";
 import { writeVectors } from "./writer.js";
 
@@ -71,9 +72,11 @@ async function embedMissing(engine: Engine): Promise<void> {
   const { problems } = await verifyStore(engine);
   const wanted = problems.some(({ kind }) => kind === "vector-damaged" || kind === "vector-missing");
   if (!wanted || !embedder) return;
-  const ids = engine.db.rows<{ id: number; fields: string; value: string }>(
-    "SELECT id, fields, value FROM versions WHERE op = 1 AND fields IS NOT NULL AND fields <> 'false' ORDER BY id",
-  );
+  const ids = engine.db
+    .rows<{ id: number; fields: string; value: string }>(
+      "SELECT id, fields, value FROM versions WHERE op = 1 AND fields IS NOT NULL AND fields <> 'false' ORDER BY id",
+    )
+    .filter(({ value }) => isStoredJson(value));
   for (let from = 0; from < ids.length; from += 256) {
     const rows = ids.slice(from, from + 256);
     const texts = rows.map((row) =>

@@ -9,6 +9,7 @@ import type { Filter } from "./filter.js";
 import type { NamespaceRow } from "./namespaces.js";
 import { type FoundRow, rowById, rowsByIds, rowsOf, toItem, type VersionRow } from "./reader.js";
 import type { SearchItem } from "./search-options.js";
+import { storedJson } from "./stored-json.js";
 import { normalise } from "./vector-math.js";
 
 /** A search with everything resolved. */
@@ -140,5 +141,5 @@ export function appendUnranked(
 
 /** Whether a row's value passes the filter. */
 export function passes(row: FoundRow, filter: Filter | null): boolean {
-  return !filter || filter(JSON.parse(row.value ?? "{}") as Record<string, unknown>);
+  return !filter || filter(storedJson(row.value ?? "{}", `The item "${row.key}"`));
 }

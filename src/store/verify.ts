@@ -9,6 +9,7 @@ import { storedModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
 import { textsAt } from "./field-paths.js";
 import { VECTORS_PER_VERSION } from "./schema.js";
+import { isStoredJson } from "./stored-json.js";
 
 /** One kind of problem with what repair would do about it. */
 export interface Problem {
@@ -39,6 +40,7 @@ export const REPAIRS = {
   "vector-without-row": "delete the vector",
   "vector-damaged": "delete the vector and embed the text again",
   "vector-missing": "embed the text",
+  "value-damaged": "nothing: put or delete the item anew, or restore a backup",
   "keyword-index": "build the keyword index anew",
   memory: "read everything again from the database",
 } as const;
@@ -119,7 +121,6 @@ async function checkRows(
 ): Promise<{ versions: number; vectors: number }> {
   const versions = db.row<{ n: number }>("SELECT count(*) AS n FROM versions")?.n ?? 0;
   const dims = storedModel(db)?.dims;
-  if (dims === undefined) return { versions, vectors: 0 };
   let vectors = 0;
   for (let after = 0; ; ) {
     const rows = db.rows<{ id: number; fields: string | null; value: string }>(
@@ -138,9 +139,14 @@ async function checkRows(
 function checkRow(
   db: Connection,
   row: { id: number; fields: string | null; value: string },
-  dims: number,
+  dims: number | undefined,
   note: Note,
 ): number {
+  if (!isStoredJson(row.value)) {
+    note("value-damaged", row.id);
+    return 0;
+  }
+  if (dims === undefined) return 0;
   const stored = db.rows<{ id: number; hash: Buffer; vector: Buffer }>(
     "SELECT id, hash, vector FROM vectors WHERE id >= ? AND id < ? ORDER BY id",
     row.id * VECTORS_PER_VERSION,

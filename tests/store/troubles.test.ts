@@ -125,6 +125,49 @@ describe("files of a store", () => {
     await damaged.close();
   });
 
+  it("whose text of one item is damaged answer all other questions", async () => {
+    const store = await openStore();
+    await store.put(["memories", "bob"], "bad", { text: "walnut" });
+    await store.put(["memories", "bob"], "good", { text: "walnut" });
+    const { engine } = store as unknown as { engine: { db: { db: Database } } };
+    engine.db.db.exec(`UPDATE versions SET value = '{"text":"wal' WHERE id = 1`);
+    // Some wait to be indexed, which a search does for all tenants.
+    await store.batch(
+      Array.from({ length: 300 }, (_, i) => ({ namespace: NS, key: `k${i}`, value: { text: "tea" } })),
+    );
+    for (const mode of ["keyword", "hybrid"] as const) {
+      expect(await store.search(NS, { query: "tea", mode, limit: 400 })).toHaveLength(300);
+    }
+    const bob = await store.search(["memories", "bob"], { query: "walnut", mode: "keyword" });
+    expect(bob.map(({ key }) => key)).toEqual(["good"]);
+    expect(await codeOf(() => store.get(["memories", "bob"], "bad"))).toBe("AGEMEM_STORE_CORRUPT");
+    expect(await codeOf(() => store.history(["memories", "bob"], "bad"))).toBe("AGEMEM_STORE_CORRUPT");
+    expect(await codeOf(() => store.search(["memories"], { filter: { text: "walnut" } }))).toBe(
+      "AGEMEM_STORE_CORRUPT",
+    );
+    const { problems } = await store.verify();
+    expect(problems).toMatchObject([{ kind: "value-damaged", count: 1, examples: [1] }]);
+    await store.delete(["memories", "bob"], "bad");
+    expect(await store.search(["memories"], { filter: { text: "walnut" } })).toHaveLength(1);
+  });
+
+  it("that fail while a reader catches up say so with a code", async () => {
+    const store = await openStore(temporaryDirectory());
+    await store.put(NS, "a", { text: "a" });
+    const { engine } = store as unknown as { engine: { poll(): void; db: { db: Database } } };
+    const { db } = engine.db;
+    const pragma = db.pragma.bind(db);
+    db.pragma = (source, options) => {
+      if (source !== "data_version") return pragma(source, options);
+      throw Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR_READ" });
+    };
+    expect(await codeOf(() => engine.poll())).toBe("AGEMEM_STORE_IO");
+    expect(await codeOf(() => store.export(join(temporaryDirectory(), "out.jsonl")))).toBe("AGEMEM_STORE_IO");
+    expect(await codeOf(() => store.search(NS, { query: "a", mode: "keyword" }))).toBe("AGEMEM_STORE_IO");
+    db.pragma = pragma;
+    expect(await store.get(NS, "a")).not.toBeNull();
+  });
+
   it("on a full disk refuse the write, and go on when there is room", async () => {
     const path = temporaryDirectory();
     const store = await openStore(path);
