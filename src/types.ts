@@ -65,11 +65,15 @@ export interface MemoryOpOutcome {
   readonly latencyMs: number;
 }
 
-/** Tokens and calls of one or more model calls. Tokens are 0 when the server reported none. */
+/** Tokens and calls of one or more model calls. Tokens are null when the server did not report those of every call. */
 export interface CallUsage {
   calls: number;
-  promptTokens: number;
-  completionTokens: number;
+  promptTokens: number | null;
+  completionTokens: number | null;
+  /** Of the prompt's, those that came from the provider's cache; absent for none. */
+  cachedTokens?: number;
+  /** Calls whose tokens the server did not report; absent for none. A call that failed had none to report. */
+  unreported?: number;
   latencyMs: number;
 }
 

@@ -4,6 +4,7 @@
  * Owns the state's `usage`. What a call is charged to, and what it costs, is that of a recording (`lib/usage.ts`).
  */
 import type { AIMessage } from "@langchain/core/messages";
+import { addCalls, NO_CALLS, reportedTokens } from "../lib/call-usage.js";
 import {
   chargeCall,
   chargeOperation,
@@ -23,7 +24,7 @@ export interface AgentUsage {
   auxiliary: CallUsage;
   /** The same calls by what they were for, with the operations that ran; the rows of `agemem trace`. */
   operations: UsageByOperation;
-  /** Of all model calls, by the table of prices; null without a table, or when it lacks a model that used tokens. */
+  /** Of all model calls, by the table of prices; null without a table, or when it or a server's report lacks something. */
   cost: number | null;
 }
 
@@ -35,28 +36,23 @@ export interface Caller {
   keys: readonly UsageKey[];
 }
 
-const NO_CALLS: CallUsage = { calls: 0, promptTokens: 0, completionTokens: 0, latencyMs: 0 };
-
 /** At the start of an invocation. */
 export function noUsage(): AgentUsage {
   return { policy: NO_CALLS, auxiliary: NO_CALLS, operations: {}, cost: null };
 }
 
-/** With one more model call. Tokens are 0 where the server reported none. */
+/** With one more model call. Tokens are null where the server reported none. */
 export function addModelCall(
   usage: AgentUsage,
   response: AIMessage,
   latencyMs: number,
   { role, model, keys }: Caller,
 ): AgentUsage {
-  const { usage_metadata: reported } = response;
-  const { input_tokens = 0, output_tokens = 0, input_token_details: details } = reported ?? {};
-  const call = { calls: 1, promptTokens: input_tokens, completionTokens: output_tokens, latencyMs };
-  const told = { model, cachedTokens: details?.cache_read ?? 0, reported: reported !== undefined };
+  const call = { ...reportedTokens(response), latencyMs };
   return {
     ...usage,
-    [role]: plus(usage[role], call),
-    operations: chargeCall(usage.operations, keys, { ...call, ...told }),
+    [role]: addCalls(usage[role], call),
+    operations: chargeCall(usage.operations, keys, { ...call, model }),
   };
 }
 
@@ -69,7 +65,7 @@ export function addOutcome(usage: AgentUsage, outcome: MemoryOpOutcome, summariz
   if (!auxiliary) return { ...usage, operations };
   return {
     ...usage,
-    auxiliary: plus(usage.auxiliary, auxiliary),
+    auxiliary: addCalls(usage.auxiliary, auxiliary),
     operations: chargeCall(operations, [key], { ...auxiliary, model: summarizer }),
   };
 }
@@ -87,13 +83,4 @@ export function deletionsOf({ operations: { DELETE } }: AgentUsage): number {
 /** With the money filled in. */
 export function withCost(usage: AgentUsage, prices: Prices | undefined): AgentUsage {
   return prices ? { ...usage, cost: costOf(totalUsage(usage.operations), prices) } : usage;
-}
-
-function plus(a: CallUsage, b: CallUsage): CallUsage {
-  return {
-    calls: a.calls + b.calls,
-    promptTokens: a.promptTokens + b.promptTokens,
-    completionTokens: a.completionTokens + b.completionTokens,
-    latencyMs: a.latencyMs + b.latencyMs,
-  };
 }

@@ -4,6 +4,7 @@ import type { Figures } from "../benchmarks/metrics/figures.js";
 import type { RecordingStats } from "../benchmarks/metrics/recording-stats.js";
 import { MEMORY_OPS } from "../types.js";
 import { TABLE_STYLE } from "./demo/screen.js";
+import { tokenCount } from "./usage-line.js";
 
 /** Summary, operations by stage (the paper's table 3), measures and reward parts. */
 export function statsReport(stats: RecordingStats): string {
@@ -19,7 +20,7 @@ function summary(stats: RecordingStats): string {
     `rollouts    ${stats.rollouts}: ${statuses.join(", ")}`,
     ...failures,
     `steps       ${stats.policySteps} policy calls, ${stats.trainableSteps} trainable; ${stats.formatErrors} out of format, ${stats.truncated} truncated`,
-    `auxiliary   ${calls} calls, ${promptTokens} + ${completionTokens} tokens`,
+    `auxiliary   ${calls} calls, ${tokenCount(promptTokens)} + ${tokenCount(completionTokens)} tokens`,
     `groups      ${groups.groups}: ${groups.zeroVariance} without variance, ${groups.unscored} unscored; std within a group ${figure(groups.std.mean)} (mean)`,
   ].join("\n");
 }

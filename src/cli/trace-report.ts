@@ -16,6 +16,7 @@ import type { TracedMemory, TraceEvent } from "../trajectory/trace/events.js";
 import type { ConversationTrace } from "../trajectory/trace/trace.js";
 import type { FactVerdict, Verdict } from "../trajectory/trace/verdict.js";
 import { TABLE_STYLE } from "./demo/screen.js";
+import { tokenCount } from "./usage-line.js";
 
 /** The whole report. */
 export function traceReport(traces: readonly ConversationTrace[], prices: Prices | undefined): string {
@@ -79,7 +80,7 @@ function describe(event: TraceEvent): string {
 
 function edit(event: TraceEvent): string {
   const own = event.auxiliary
-    ? ` (${event.auxiliary.calls} model call(s), ${event.auxiliary.tokens} tokens)`
+    ? ` (${event.auxiliary.calls} model call(s), ${tokenCount(event.auxiliary.tokens)} tokens)`
     : "";
   return `edit ${event.editId}, ${event.messages} message(s), ${event.tokensSaved} tokens saved${own}`;
 }
@@ -154,8 +155,8 @@ export function usageTable(usage: UsageByOperation, prices: Prices | undefined):
       row.operations ? String(row.operations) : "",
       row.refused ? String(row.refused) : "",
       row.calls.toFixed(1),
-      String(Math.round(row.promptTokens)),
-      String(Math.round(row.completionTokens)),
+      tokenCount(row.promptTokens),
+      tokenCount(row.completionTokens),
       String(Math.round(row.latencyMs)),
       row.tokensSaved ? String(row.tokensSaved) : "",
       ...(prices ? [cost == null ? "unknown" : cost.toFixed(6)] : []),

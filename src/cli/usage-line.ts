@@ -10,10 +10,16 @@ export async function usageLine(file: string): Promise<string> {
   for await (const record of readTrajectoryFile(file)) if (record.kind === "step") steps.push(record);
   const total = totalUsage(usageOfSteps(steps));
   const number = (value: number): string => Math.round(value).toLocaleString("en");
+  const tokens = (value: number | null): string => (value === null ? tokenCount(value) : number(value));
   return [
     `${number(total.calls)} model calls`,
-    `${number(total.promptTokens)} + ${number(total.completionTokens)} tokens`,
+    `${tokens(total.promptTokens)} + ${tokens(total.completionTokens)} tokens`,
     `${(total.latencyMs / 1000).toFixed(2)} s`,
     `${number(total.tokensSaved)} tokens taken out of the context`,
   ].join(", ");
+}
+
+/** A number of tokens for a report; "unknown" where the server did not report those of every call. */
+export function tokenCount(tokens: number | null): string {
+  return tokens === null ? "unknown" : String(Math.round(tokens));
 }

@@ -5,6 +5,7 @@
  * none; a summariser's call to the SUMMARY that made it. So the rows add up to the total. Pure; nothing is mutated.
  */
 import type { CallUsage, MemoryOp, MemoryOpOutcome } from "../types.js";
+import { addCalls, addTokens, type CallTokens, NO_CALLS, shareOf } from "./call-usage.js";
 
 /**
  * Rows beside the six operations: the final answers, the application's own tools, emergency summaries of the overflow
@@ -12,17 +13,8 @@ import type { CallUsage, MemoryOp, MemoryOpOutcome } from "../types.js";
  */
 export type UsageKey = MemoryOp | "ANSWER" | "TOOLS" | "GUARD" | "AUX";
 
-/** Tokens of one model; 0 where the server reported none. */
-export interface ModelTokens {
-  /** Shares of calls add up, so this can be a fraction. */
-  calls: number;
-  promptTokens: number;
-  completionTokens: number;
-  /** Prompt tokens that came from the provider's cache; absent for none. */
-  cachedTokens?: number;
-  /** Calls of which the server reported no tokens; absent for none. Then the cost is not known. */
-  unreported?: number;
-}
+/** Tokens of one model; null where the server did not report them. Shares of calls add up, so they can be fractions. */
+export type ModelTokens = CallTokens;
 
 /** What one row took. */
 export interface OperationUsage extends CallUsage {
@@ -37,18 +29,7 @@ export interface OperationUsage extends CallUsage {
 export type UsageByOperation = Readonly<Partial<Record<UsageKey, OperationUsage>>>;
 
 /** One model call, or several of one model taken together. */
-export interface ModelCall {
-  model: string;
-  /** Default 1. */
-  calls?: number;
-  promptTokens: number;
-  completionTokens: number;
-  /** Of the prompt's, from the provider's cache; default 0. */
-  cachedTokens?: number;
-  /** False when the server reported no tokens; default true. */
-  reported?: boolean;
-  latencyMs: number;
-}
+export type ModelCall = CallUsage & { model: string };
 
 /** Price per million tokens, in the currency of the caller's choice. */
 export interface Price {
@@ -69,10 +50,7 @@ export type ChargedOperation = Pick<
 const NOTHING: OperationUsage = {
   operations: 0,
   refused: 0,
-  calls: 0,
-  promptTokens: 0,
-  completionTokens: 0,
-  latencyMs: 0,
+  ...NO_CALLS,
   tokensSaved: 0,
   models: {},
 };
@@ -84,20 +62,12 @@ export function chargeCall(
   call: ModelCall,
 ): UsageByOperation {
   const share = 1 / Math.max(1, keys.length);
-  const tokens = {
-    calls: (call.calls ?? 1) * share,
-    promptTokens: call.promptTokens * share,
-    completionTokens: call.completionTokens * share,
-  };
-  const ofModel = withExtras(tokens, {
-    cachedTokens: (call.cachedTokens ?? 0) * share,
-    unreported: call.reported === false ? tokens.calls : 0,
-  });
+  const tokens = shareOf(call, share);
   const row: OperationUsage = {
     ...NOTHING,
     ...tokens,
     latencyMs: call.latencyMs * share,
-    models: { [call.model]: ofModel },
+    models: { [call.model]: tokens },
   };
   return keys.reduce((sum, key) => addRow(sum, key, row), usage);
 }
@@ -141,22 +111,15 @@ export function costOf(usage: OperationUsage, prices: Prices): number | null {
   let cost = 0;
   for (const [model, tokens] of Object.entries(usage.models)) {
     const price = prices[model];
-    if (tokens.unreported) return null;
     const { promptTokens, completionTokens, cachedTokens = 0 } = tokens;
+    if (promptTokens === null || completionTokens === null) return null;
     if (price) {
       const { input, output, cachedInput = input } = price;
       const prompt = (promptTokens - cachedTokens) * input + cachedTokens * cachedInput;
       cost += (prompt + completionTokens * output) / 1e6;
-    } else if (tokens.promptTokens + tokens.completionTokens > 0) return null;
+    } else if (promptTokens + completionTokens > 0) return null;
   }
   return cost;
-}
-
-function withExtras(
-  tokens: ModelTokens,
-  { cachedTokens, unreported }: { cachedTokens: number; unreported: number },
-): ModelTokens {
-  return { ...tokens, ...(cachedTokens ? { cachedTokens } : {}), ...(unreported ? { unreported } : {}) };
 }
 
 function addRow(usage: UsageByOperation, key: UsageKey, row: OperationUsage): UsageByOperation {
@@ -166,24 +129,13 @@ function addRow(usage: UsageByOperation, key: UsageKey, row: OperationUsage): Us
 function addRows(a: OperationUsage, b: OperationUsage): OperationUsage {
   const models: Record<string, ModelTokens> = { ...a.models };
   for (const [name, tokens] of Object.entries(b.models)) {
-    const known: ModelTokens = models[name] ?? { calls: 0, promptTokens: 0, completionTokens: 0 };
-    const sums = {
-      calls: known.calls + tokens.calls,
-      promptTokens: known.promptTokens + tokens.promptTokens,
-      completionTokens: known.completionTokens + tokens.completionTokens,
-    };
-    models[name] = withExtras(sums, {
-      cachedTokens: (known.cachedTokens ?? 0) + (tokens.cachedTokens ?? 0),
-      unreported: (known.unreported ?? 0) + (tokens.unreported ?? 0),
-    });
+    const known = models[name];
+    models[name] = known ? addTokens(known, tokens) : tokens;
   }
   return {
     operations: a.operations + b.operations,
     refused: a.refused + b.refused,
-    calls: a.calls + b.calls,
-    promptTokens: a.promptTokens + b.promptTokens,
-    completionTokens: a.completionTokens + b.completionTokens,
-    latencyMs: a.latencyMs + b.latencyMs,
+    ...addCalls(a, b),
     tokensSaved: a.tokensSaved + b.tokensSaved,
     models,
   };

@@ -22,7 +22,8 @@ export interface WireReply {
   /** Text sent beside the content as `reasoning_content`, as vLLM and SGLang do. */
   reasoning?: string;
   finish_reason?: "stop" | "length" | "tool_calls" | "content_filter";
-  usage?: { prompt_tokens: number; completion_tokens: number };
+  /** Default: the tokens of prompt and answer. null: the server reports none. */
+  usage?: { prompt_tokens: number; completion_tokens: number; cached_tokens?: number } | null;
   /** The generated tokens; default: the words of content and tool calls. */
   tokens?: WireToken[];
   /** Token ids of the prompt, as a chat template and a tokenizer make them; default: those of its words. */
@@ -63,7 +64,8 @@ interface Prepared {
   readonly tokens: readonly WireToken[];
   readonly promptIds: readonly number[];
   readonly finish: string;
-  readonly usage: Record<string, number>;
+  /** Undefined where the server reports none. */
+  readonly usage: Record<string, unknown> | undefined;
 }
 
 function prepare(reply: WireReply, request: WireRequest): Prepared {
@@ -80,6 +82,7 @@ function prepare(reply: WireReply, request: WireRequest): Prepared {
   const promptIds = reply.promptTokenIds ?? promptTokenIds(request);
   const prompt = reply.usage?.prompt_tokens ?? promptIds.length;
   const completion = reply.usage?.completion_tokens ?? tokens.length;
+  const cached = reply.usage?.cached_tokens;
   return {
     message: {
       role: "assistant",
@@ -91,7 +94,15 @@ function prepare(reply: WireReply, request: WireRequest): Prepared {
     tokens,
     promptIds,
     finish: reply.finish_reason ?? (toolCalls.length > 0 ? "tool_calls" : "stop"),
-    usage: { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
+    usage:
+      reply.usage === null
+        ? undefined
+        : {
+            prompt_tokens: prompt,
+            completion_tokens: completion,
+            total_tokens: prompt + completion,
+            ...(cached === undefined ? {} : { prompt_tokens_details: { cached_tokens: cached } }),
+          },
   };
 }
 
@@ -103,7 +114,7 @@ export function completionBody(reply: WireReply, request: WireRequest, id: strin
     choices: [
       { index: 0, message, finish_reason: finish, ...extras(request, tokens), ...logprobs(request, tokens) },
     ],
-    usage,
+    ...(usage ? { usage } : {}),
     ...(request.return_token_ids && { prompt_token_ids: promptIds }),
   };
 }
@@ -139,7 +150,7 @@ export function completionChunks(
   return [
     request.return_token_ids ? { ...first, prompt_token_ids: promptIds } : first,
     ...rest,
-    ...(request.stream_options?.include_usage ? [{ ...common, choices: [], usage }] : []),
+    ...(usage && request.stream_options?.include_usage ? [{ ...common, choices: [], usage }] : []),
   ];
 }
 

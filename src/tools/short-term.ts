@@ -12,6 +12,7 @@ import { applyFilter, filterUnits, scoreUnits } from "../context/filter.js";
 import { memoriesInContext, renderMemories } from "../context/retrieval.js";
 import { applySummary, parseSpan, planSummary, type SummaryPlan, summarise } from "../context/summary.js";
 import { type AgeMemError, InputError, messageOf } from "../errors.js";
+import { addTokens, NO_CALLS, reportedTokens } from "../lib/call-usage.js";
 import { shortHash } from "../lib/hash.js";
 import { describeModelError } from "../models/model-errors.js";
 import { modelNameOf } from "../models/model-name.js";
@@ -88,19 +89,46 @@ function summarizerFor(kit: MemoryToolkit, context: OperationContext): BaseChatM
   });
 }
 
-/** Writes the summary of a plan, archives the originals, and only then gives the edited context. */
+/**
+ * Writes the summary of a plan, archives the originals, and only then gives the edited context. A refusal carries the
+ * calls that were made for nothing; see {@link spentOn}.
+ */
 export async function runSummary(
   kit: MemoryToolkit,
   plan: SummaryPlan,
   context: OperationContext,
   kind: "summary" | "emergency" = "summary",
 ): Promise<{ edit: ContextEdit; auxiliary: CallUsage }> {
-  const auxiliary: CallUsage = { calls: 0, promptTokens: 0, completionTokens: 0, latencyMs: 0 };
+  const auxiliary: CallUsage = { ...NO_CALLS };
+  try {
+    const summary = await writeSummary(kit, plan, context, auxiliary);
+    const summarised = applySummary(context.messages, plan, summary, {
+      editId: editId(context),
+      facts: context.facts,
+      counter: kit.counter,
+      kind,
+    });
+    refuseLonger(summarised);
+    const edit = context.parallel ? inPlace(summarised) : summarised;
+    await archive(kit, context, edit);
+    return { edit, auxiliary };
+  } catch (error) {
+    // Also of messages that cannot be archived: the summary was written, and paid for, before.
+    if (error instanceof InputError && auxiliary.calls > 0) error.details.auxiliary = auxiliary;
+    throw error;
+  }
+}
+
+async function writeSummary(
+  kit: MemoryToolkit,
+  plan: SummaryPlan,
+  context: OperationContext,
+  auxiliary: CallUsage,
+): Promise<string> {
   const summarizer = summarizerFor(kit, context);
   const windowTokens = kit.summarizerWindow ?? modelWindow(summarizer)?.window ?? UNKNOWN_WINDOW;
-  let summary: string;
   try {
-    summary = await summarise(plan.messages, {
+    return await summarise(plan.messages, {
       counter: kit.counter,
       windowTokens,
       call: (transcript, previous) =>
@@ -112,32 +140,18 @@ export async function runSummary(
     throw new InputError("AGEMEM_SUMMARY_FAILED", messageOf(cause), {
       cause,
       remedy: "The context is unchanged. Go on without a summary, or try again later.",
-      details: { auxiliary },
     });
   }
-  const summarised = applySummary(context.messages, plan, summary, {
-    editId: editId(context),
-    facts: context.facts,
-    counter: kit.counter,
-    kind,
-  });
-  refuseLonger(summarised, auxiliary);
-  const edit = context.parallel ? inPlace(summarised) : summarised;
-  await archive(kit, context, edit);
-  return { edit, auxiliary };
 }
 
 /** A summary is there to make room: one that makes none, or takes more, is not taken. */
-function refuseLonger({ report }: ContextEdit, auxiliary: CallUsage): void {
+function refuseLonger({ report }: ContextEdit): void {
   if (report.tokensAfter < report.tokensBefore) return;
   const grown = report.tokensAfter - report.tokensBefore;
   throw new InputError(
     "AGEMEM_SUMMARY_FAILED",
     `The summary is no shorter than the ${count(report.removedIds.length, "message")} it would replace (${grown} tokens more)`,
-    {
-      remedy: "The context is unchanged. Go on without a summary: there is little to be gained by one.",
-      details: { auxiliary },
-    },
+    { remedy: "The context is unchanged. Go on without a summary: there is little to be gained by one." },
   );
 }
 
@@ -206,8 +220,8 @@ async function callSummarizer(
     .finally(() => {
       usage.latencyMs += kit.now() - started;
     });
-  usage.promptTokens += response.usage_metadata?.input_tokens ?? 0;
-  usage.completionTokens += response.usage_metadata?.output_tokens ?? 0;
+  // The call itself is counted before it is made.
+  Object.assign(usage, addTokens(usage, { ...reportedTokens(response), calls: 0 }));
   const text = response.text.trim();
   if (!text) throw new Error("the summariser returned no text");
   return text;

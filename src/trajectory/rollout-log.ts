@@ -6,6 +6,7 @@
  */
 
 import type { AIMessage, BaseMessage } from "@langchain/core/messages";
+import { reportedTokens } from "../lib/call-usage.js";
 import { FORMAT_ERROR_KEY, type TokenCounter, type ToolSchema } from "../types.js";
 import { fields, type RunFacts } from "./call-facts.js";
 import { compareContexts } from "./context-edit.js";
@@ -157,7 +158,7 @@ export class RolloutLog {
     step.stop_reason = typeof stop === "string" || Number.isInteger(stop) ? (stop as string | number) : null;
     step.truncated = step.finish_reason === "length";
     step.usage = usage;
-    step.context_tokens = usage?.prompt_tokens || draft.count();
+    step.context_tokens = usage?.prompt_tokens ?? draft.count();
     step.drop_reason = dropReason(step, tokens.mismatch);
     step.trainable = step.drop_reason === null;
     this.noteFormatError(message);
@@ -261,11 +262,12 @@ function dropReason(step: StepRecord, mismatch: string | null): string | null {
 }
 
 function usageOf(message: BaseMessage, tokenUsage: Record<string, unknown>): StepRecord["usage"] {
-  const known = (message as AIMessage).usage_metadata;
-  const prompt = known?.input_tokens ?? tokenUsage.promptTokens ?? tokenUsage.prompt_tokens;
-  const completion = known?.output_tokens ?? tokenUsage.completionTokens ?? tokenUsage.completion_tokens;
-  if (typeof prompt !== "number" || typeof completion !== "number") return null;
-  return { prompt_tokens: prompt, completion_tokens: completion };
+  const known = reportedTokens(message as AIMessage);
+  const prompt = known.promptTokens ?? (tokenUsage.promptTokens || tokenUsage.prompt_tokens);
+  const completion = known.completionTokens ?? tokenUsage.completionTokens ?? tokenUsage.completion_tokens;
+  if (typeof prompt !== "number" || typeof completion !== "number" || prompt === 0) return null;
+  const cached = (message as AIMessage).usage_metadata?.input_token_details?.cache_read;
+  return { prompt_tokens: prompt, completion_tokens: completion, cached_tokens: cached ?? null };
 }
 
 /** Tokens of a prompt by a counter: messages and tool schemas. */

@@ -39,11 +39,11 @@ export const responseSchema = z.object({
 /** Code and message of a failure. */
 export const failureSchema = z.object({ code: z.string().nullable(), message: z.string() });
 
-/** Calls and tokens an operation or a rollout spent on auxiliary model calls. */
+/** Calls and tokens of an operation or a rollout; tokens are null where the server did not report those of every call. */
 export const callUsageSchema = z.object({
   calls: count,
-  prompt_tokens: count,
-  completion_tokens: count,
+  prompt_tokens: count.nullable(),
+  completion_tokens: count.nullable(),
   latency_ms: milliseconds,
 });
 
@@ -102,7 +102,12 @@ export const engineSchema = z.object({
 });
 
 /** Tokens of one call as the server reported them. */
-export const usageSchema = z.object({ prompt_tokens: count, completion_tokens: count });
+export const usageSchema = z.object({
+  prompt_tokens: count,
+  completion_tokens: count,
+  /** Of the prompt's, those from the provider's cache; null where the server does not say, and in older recordings. */
+  cached_tokens: count.nullable().default(null),
+});
 
 /** Where in a LangGraph run the call happened. */
 export const langgraphSchema = z.object({

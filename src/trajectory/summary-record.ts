@@ -1,6 +1,8 @@
 /** The trajectory record of a set of steps: what can be summed up from them, and null for what nobody scored. Pure. */
-import type { CallRole } from "../types.js";
+import { addCalls, NO_CALLS } from "../lib/call-usage.js";
+import type { CallRole, CallUsage } from "../types.js";
 import { type StepRecord, TRAJECTORY_SCHEMA, type TrajectoryRecord } from "./schema.js";
+import { recordedTokens } from "./usage.js";
 
 /** What the steps cannot tell. */
 export type TrajectoryFacts = Partial<TrajectoryRecord> &
@@ -43,13 +45,15 @@ export function summaryRecord(steps: readonly StepRecord[], facts: TrajectoryFac
 }
 
 function usageOf(steps: readonly StepRecord[], role: CallRole): TrajectoryRecord["policy_usage"] {
-  const total = { calls: 0, prompt_tokens: 0, completion_tokens: 0, latency_ms: 0 };
+  let total: CallUsage = NO_CALLS;
   for (const step of steps) {
     if (step.call_role !== role) continue;
-    total.calls += 1;
-    total.prompt_tokens += step.usage?.prompt_tokens ?? 0;
-    total.completion_tokens += step.usage?.completion_tokens ?? 0;
-    total.latency_ms += step.latency_ms;
+    total = addCalls(total, { ...recordedTokens(step), latencyMs: step.latency_ms });
   }
-  return total;
+  return {
+    calls: total.calls,
+    prompt_tokens: total.promptTokens,
+    completion_tokens: total.completionTokens,
+    latency_ms: total.latencyMs,
+  };
 }

@@ -1,4 +1,5 @@
 /** Usage per operation from recorded steps. Pure. */
+import type { CallTokens } from "../lib/call-usage.js";
 import {
   chargeCall,
   chargeOperation,
@@ -12,7 +13,7 @@ import { conversationsOf, type Turn } from "./trace/conversations.js";
 
 /**
  * Calls, tokens, time and savings per operation; see `lib/usage.ts` for what is charged to what. Tokens are those the
- * server reported; a call without a report counts as a call of 0 tokens.
+ * server reported, null where it reported none. A call that failed counts as a call of 0 tokens.
  *
  * @example
  * const usage = usageOfSteps(recorder.take("r1"));
@@ -32,6 +33,20 @@ export function usageOfSteps(steps: readonly StepRecord[]): UsageByOperation {
     }
   }
   return usage;
+}
+
+/** Tokens of one recorded call, as `reportedTokens` has those of a response. */
+export function recordedTokens({ usage, error }: Pick<StepRecord, "usage" | "error">): CallTokens {
+  // A call that failed has no usage to report.
+  const none = error === null ? null : 0;
+  const cached = usage?.cached_tokens;
+  return {
+    calls: 1,
+    promptTokens: usage?.prompt_tokens ?? none,
+    completionTokens: usage?.completion_tokens ?? none,
+    ...(cached ? { cachedTokens: cached } : {}),
+    ...(usage === null && none === null ? { unreported: 1 } : {}),
+  };
 }
 
 /** What the response of a call asked for. */
@@ -69,12 +84,6 @@ function chargeAuxiliary(
 }
 
 function callOf(step: StepRecord): ModelCall {
-  return {
-    model: step.model ?? "unknown",
-    promptTokens: step.usage?.prompt_tokens ?? 0,
-    completionTokens: step.usage?.completion_tokens ?? 0,
-    // A call that failed has no usage to report.
-    reported: step.usage !== null || step.error !== null,
-    latencyMs: step.latency_ms,
-  };
+  const { model, latency_ms: latencyMs } = step;
+  return { model: model ?? "unknown", ...recordedTokens(step), latencyMs };
 }

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { addUsage, chargeCall, chargeOperation, costOf, totalUsage } from "../../src/lib/usage.js";
 
-const call = { model: "gpt", promptTokens: 900, completionTokens: 90, latencyMs: 30 };
+const call = { model: "gpt", calls: 1, promptTokens: 900, completionTokens: 90, latencyMs: 30 };
 const filter = { op: "FILTER" as const, ok: true, tokensBefore: 100, tokensAfter: 40, latencyMs: 5 };
 
 it("shares a call among what its response asks for, and adds up", () => {
@@ -52,10 +52,17 @@ it("prices tokens from the provider's cache at their own price", () => {
 });
 
 it("does not know the cost of calls whose tokens the server did not report", () => {
-  const silent = { ...call, promptTokens: 0, completionTokens: 0, reported: false };
+  const silent = { ...call, promptTokens: null, completionTokens: null, unreported: 1 };
   const usage = chargeCall(chargeCall({}, ["ADD"], call), ["ANSWER"], silent);
   const prices = { gpt: { input: 2, output: 10 } };
-  expect(totalUsage(usage).models.gpt).toMatchObject({ calls: 2, unreported: 1 });
+  expect(totalUsage(usage).models.gpt).toEqual({
+    calls: 2,
+    promptTokens: null,
+    completionTokens: null,
+    unreported: 1,
+  });
+  expect(totalUsage(usage)).toMatchObject({ calls: 2, promptTokens: null, completionTokens: null });
+  expect(usage.ADD).toMatchObject({ promptTokens: 900, completionTokens: 90 });
   expect(costOf(totalUsage(usage), prices)).toBeNull();
   expect(costOf(usage.ADD ?? totalUsage({}), prices)).toBeCloseTo(0.0027, 12);
 });

@@ -60,7 +60,7 @@ export function step(over: Partial<StepRecord> = {}): StepRecord {
     revision_before: null,
     revision_after: null,
     context_tokens: 3,
-    usage: { prompt_tokens: 3, completion_tokens: 2 },
+    usage: { prompt_tokens: 3, completion_tokens: 2, cached_tokens: null },
     error: null,
     langgraph: { thread_id: null, node: null, step: null, checkpoint_ns: null, checkpoint_id: null },
     ts: "2026-01-02T03:04:05.000Z",

@@ -26,6 +26,13 @@ describe("record schema agemem.trajectory/1", () => {
     expect(recordSchema.parse(JSON.parse(JSON.stringify(step())))).toEqual(step());
   });
 
+  it("reads usage from before cached tokens were kept, and sums that nobody knows", () => {
+    const usage = { prompt_tokens: 3, completion_tokens: 2 };
+    expect(recordSchema.parse({ ...step(), usage })).toEqual(step());
+    const unknown = { calls: 1, prompt_tokens: null, completion_tokens: null, latency_ms: 1 };
+    expect(recordSchema.parse(trajectory({ aux_usage: unknown }))).toMatchObject({ aux_usage: unknown });
+  });
+
   it("drops fields it does not know", () => {
     expect(recordSchema.parse({ ...step(), from_a_later_release: 1 })).toEqual(step());
   });

@@ -1,11 +1,16 @@
 /** Usage of recorded steps: what is charged to what. */
 import { expect, it } from "vitest";
-import { totalUsage } from "../../src/lib/usage.js";
+import { costOf, totalUsage } from "../../src/lib/usage.js";
+import { summaryRecord } from "../../src/trajectory/summary-record.js";
 import { usageOfSteps } from "../../src/trajectory/usage.js";
 import { OVERFLOW_CALL_ID } from "../../src/types.js";
 import { op, textStep } from "./records.js";
 
-const usage = (prompt_tokens: number, completion_tokens = 0) => ({ prompt_tokens, completion_tokens });
+const usage = (prompt_tokens: number, completion_tokens = 0, cached_tokens: number | null = null) => ({
+  prompt_tokens,
+  completion_tokens,
+  cached_tokens,
+});
 const auxiliary = { calls: 1, prompt_tokens: 50, completion_tokens: 5, latency_ms: 4 };
 const run = { tool_call_id: "own", name: "search", ok: true, error: null, latency_ms: 1 };
 
@@ -59,4 +64,32 @@ it("charges calls to operations, own tools, answers, summaries and the guard; th
   const total = totalUsage(rows);
   expect([total.promptTokens, total.completionTokens]).toEqual([520, 52]);
   expect(total.calls).toBeCloseTo(5, 12);
+});
+
+it("does not know a sum with a call that the server reported nothing of; a failed call has nothing to report", () => {
+  const failed = { response: null, usage: null, error: { code: null, message: "down" } };
+  const steps = [
+    textStep({ usage: usage(100, 10) }),
+    textStep({ step_index: 1, usage: null }),
+    textStep({ ...failed, step_index: 2 }),
+    textStep({ step_index: 3, call_role: "aux", drop_reason: "aux", usage: usage(50, 5) }),
+  ];
+  const total = totalUsage(usageOfSteps(steps));
+  expect(total).toMatchObject({ calls: 4, promptTokens: null, completionTokens: null, unreported: 1 });
+  const record = summaryRecord(steps, { rollout_id: "r", status: "ok", ts: "2026-01-02T00:00:00.000Z" });
+  expect(record.policy_usage).toMatchObject({ calls: 3, prompt_tokens: null, completion_tokens: null });
+  expect(record.aux_usage).toMatchObject({ calls: 1, prompt_tokens: 50, completion_tokens: 5 });
+  const known = totalUsage(usageOfSteps(steps.filter(({ step_index }) => step_index !== 1)));
+  expect(known).toMatchObject({ calls: 3, promptTokens: 150, completionTokens: 15 });
+});
+
+it("prices the cached tokens of a recording at their own price", () => {
+  const steps = [
+    textStep({ model: "m", usage: usage(1000, 10, 600) }),
+    textStep({ step_index: 1, model: "m", usage: usage(500) }),
+  ];
+  const total = totalUsage(usageOfSteps(steps));
+  expect(total).toMatchObject({ promptTokens: 1500, cachedTokens: 600 });
+  const price = { input: 2, output: 10, cachedInput: 0.5 };
+  expect(costOf(total, { m: price })).toBeCloseTo((900 * 2 + 600 * 0.5 + 100) / 1e6, 12);
 });

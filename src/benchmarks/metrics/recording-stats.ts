@@ -5,6 +5,7 @@
  * are shown (`cli/stats.ts`, `plots.ts`).
  */
 import { groupAdvantages } from "../../grpo.js";
+import { plus } from "../../lib/call-usage.js";
 import type { Rollout } from "../../trajectory/file.js";
 import type { RolloutStatus, StepRecord, TrajectoryRecord } from "../../trajectory/schema.js";
 import { MEMORY_OPS, type MemoryOp } from "../../types.js";
@@ -45,8 +46,8 @@ export interface RecordingStats {
   groups: GroupSpread;
   formatErrors: number;
   truncated: number;
-  /** Calls of summariser and other auxiliary models, with their tokens. */
-  auxiliary: { calls: number; promptTokens: number; completionTokens: number };
+  /** Calls of summariser and other auxiliary models, with their tokens; null where the server did not report them all. */
+  auxiliary: { calls: number; promptTokens: number | null; completionTokens: number | null };
   /** Policy steps, and those with token ids a trainer can use. */
   policySteps: number;
   trainableSteps: number;
@@ -85,7 +86,11 @@ class Counter {
   private readonly byStep: Tally[] = [];
   private readonly rewards = new Map<string, (number | null)[]>();
   private readonly sums = { formatErrors: 0, truncated: 0, policySteps: 0, trainableSteps: 0 };
-  private readonly auxiliary = { calls: 0, promptTokens: 0, completionTokens: 0 };
+  private readonly auxiliary: RecordingStats["auxiliary"] = {
+    calls: 0,
+    promptTokens: 0,
+    completionTokens: 0,
+  };
   private rollouts = 0;
 
   add({ trajectory, steps }: Rollout): void {
@@ -131,8 +136,8 @@ class Counter {
     for (const [name, value] of Object.entries(trajectory.reward_parts)) this.parts.at(name).add(value);
     const { calls, prompt_tokens, completion_tokens } = trajectory.aux_usage;
     this.auxiliary.calls += calls;
-    this.auxiliary.promptTokens += prompt_tokens;
-    this.auxiliary.completionTokens += completion_tokens;
+    this.auxiliary.promptTokens = plus(this.auxiliary.promptTokens, prompt_tokens);
+    this.auxiliary.completionTokens = plus(this.auxiliary.completionTokens, completion_tokens);
     if (trajectory.group_id === null) return;
     const group = this.rewards.get(trajectory.group_id) ?? [];
     group.push(trajectory.reward);

@@ -12,6 +12,7 @@ import type { AgeMemAgentOptions } from "../../agent/options.js";
 import { type AgentParts, createParts } from "../../agent/parts.js";
 import type { AgentStateValue } from "../../agent/state.js";
 import { thinkNode } from "../../agent/think.js";
+import { addTokens, NO_CALLS, reportedTokens } from "../../lib/call-usage.js";
 import { shortHash } from "../../lib/hash.js";
 import type { PromptVariant } from "../../prompts.js";
 import { FORMAT_ERROR_KEY, isOutcome } from "../../types.js";
@@ -131,16 +132,13 @@ function readDecision(parts: AgentParts, before: AgentStateValue, after: AgentSt
 }
 
 function costOf(asked: readonly AIMessage[]): Omit<Decided, keyof Decision | "latencyMs"> {
-  const sum = (key: "input_tokens" | "output_tokens"): number | null =>
-    asked.every(({ usage_metadata }) => usage_metadata)
-      ? asked.reduce((total, { usage_metadata }) => total + (usage_metadata?.[key] ?? 0), 0)
-      : null;
+  const { promptTokens, completionTokens } = asked.map(reportedTokens).reduce(addTokens, NO_CALLS);
   const [first] = asked;
   const calls = first?.tool_calls?.length ? JSON.stringify(first.tool_calls) : "";
   return {
     first: [first?.text, calls].filter(Boolean).join("\n"),
-    promptTokens: sum("input_tokens"),
-    responseTokens: sum("output_tokens"),
+    promptTokens,
+    responseTokens: completionTokens,
     modelCalls: asked.length,
   };
 }

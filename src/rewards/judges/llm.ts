@@ -10,6 +10,7 @@ import pLimit from "p-limit";
 import pRetry from "p-retry";
 import { z } from "zod";
 import { ModelError, messageOf } from "../../errors.js";
+import { addTokens, NO_CALLS, reportedTokens } from "../../lib/call-usage.js";
 import { sha256 } from "../../lib/hash.js";
 import { withoutFence } from "../../lib/text.js";
 import { type CallUsage, METADATA } from "../../types.js";
@@ -79,7 +80,7 @@ export function createLlmJudge(options: LlmJudgeOptions): Judge {
 }
 
 class Asker {
-  readonly usage: CallUsage = { calls: 0, promptTokens: 0, completionTokens: 0, latencyMs: 0 };
+  readonly usage: CallUsage = { ...NO_CALLS };
   readonly modelName: string;
   private readonly limit: ReturnType<typeof pLimit>;
 
@@ -127,9 +128,9 @@ class Asker {
     }
   }
 
-  private count({ usage_metadata: usage }: AIMessage): void {
-    this.usage.promptTokens += usage?.input_tokens ?? 0;
-    this.usage.completionTokens += usage?.output_tokens ?? 0;
+  private count(reply: AIMessage): void {
+    // The call itself is counted before it is made.
+    Object.assign(this.usage, addTokens(this.usage, { ...reportedTokens(reply), calls: 0 }));
   }
 }
 

@@ -1,4 +1,5 @@
 /** What happened in a conversation, one readable event each, in order. Pure. */
+import { plus } from "../../lib/call-usage.js";
 import type { MemoryOp } from "../../types.js";
 import type { StepRecord } from "../schema.js";
 import type { MemoryOpRecord } from "../schema-parts.js";
@@ -33,8 +34,8 @@ export interface TraceEvent {
   /** Messages an edit took out or shortened. */
   messages: number;
   tokensSaved: number;
-  /** Model calls of the operation itself, and their tokens. */
-  auxiliary: { calls: number; tokens: number } | null;
+  /** Model calls of the operation itself, and their tokens; null where the server did not report them. */
+  auxiliary: { calls: number; tokens: number | null } | null;
 }
 
 const ASKED: Partial<Record<MemoryOp, string>> = { RETRIEVE: "query", SUMMARY: "span", FILTER: "criteria" };
@@ -64,7 +65,7 @@ export function operationEvent(
     tokensSaved: isEdit(op) ? op.tokens_before - op.tokens_after : 0,
     auxiliary: op.auxiliary && {
       calls: op.auxiliary.calls,
-      tokens: op.auxiliary.prompt_tokens + op.auxiliary.completion_tokens,
+      tokens: plus(op.auxiliary.prompt_tokens, op.auxiliary.completion_tokens),
     },
   };
 }
