@@ -9,7 +9,7 @@ import { eventLine, usageTable } from "../../src/cli/trace-report.js";
 import { usageLine } from "../../src/cli/usage-line.js";
 import { TrajectoryWriter } from "../../src/trajectory/file.js";
 import { summaryRecord } from "../../src/trajectory/summary-record.js";
-import { traceOf } from "../../src/trajectory/trace/trace.js";
+import { traceRecords } from "../../src/trajectory/trace/trace.js";
 import { usageOfSteps } from "../../src/trajectory/usage.js";
 import { op, textStep } from "../trajectory/records.js";
 
@@ -19,7 +19,11 @@ const steps = [
   textStep({ step_index: 1, call_role: "aux", drop_reason: "aux", usage: null, model: "notes" }),
   textStep({ step_index: 2 }),
 ];
-const trajectory = summaryRecord(steps, { rollout_id: "g1-r0", status: "ok", ts: "2026-01-02T00:00:00.000Z" });
+const trajectory = summaryRecord(steps, {
+  rollout_id: "g1-r0",
+  status: "ok",
+  ts: "2026-01-02T00:00:00.000Z",
+});
 
 let folder: string;
 beforeAll(async () => {
@@ -28,14 +32,14 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 it("agemem trace: the row and the total, while the other rows stay known", () => {
-  const prices = { scripted: { input: 1, output: 1 }, notes: { input: 1, output: 1 } };
+  const prices = { m: { input: 1, output: 1 }, notes: { input: 1, output: 1 } };
   const lines = usageTable(usageOfSteps(steps), prices).split("\n");
   const cells = (name: string) => lines.find((line) => line.includes(` ${name} `))?.split(/[│\s]+/);
   for (const name of ["SUMMARY", "total"]) {
     expect(cells(name)?.filter((cell) => cell === "unknown")).toHaveLength(3);
   }
   expect(cells("ANSWER")).not.toContain("unknown");
-  expect(eventLine(traceOf(steps)[0]?.events[0] as never)).toContain("(1 model call(s), unknown tokens)");
+  expect(eventLine(traceRecords(steps)[0]?.events[0] as never)).toContain("(1 model call(s), unknown tokens)");
 });
 
 it("agemem stats: the line of auxiliary calls", async () => {

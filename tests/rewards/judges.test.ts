@@ -115,7 +115,12 @@ describe("LLM judge", () => {
     const { judge } = judgeOf(["?", "?", new Error("503")]);
     await expect(judge.answer("q", "g", "p")).rejects.toMatchObject({ code: "AGEMEM_MODEL_FAILED" });
     // Nobody reported tokens of the two calls that were answered.
-    expect(judge.usage).toMatchObject({ calls: 3, promptTokens: null, completionTokens: null, unreported: 2 });
+    expect(judge.usage).toMatchObject({
+      calls: 3,
+      promptTokens: null,
+      completionTokens: null,
+      unreported: 2,
+    });
   });
   it("keeps graded text inside its tags", async () => {
     const { judge, model } = judgeOf(['{"score": 0}']);
