@@ -172,14 +172,14 @@ describe("usage", () => {
   });
 
   it("begins anew with each invocation and costs null without prices; a repaired response counts twice", async () => {
-    const { agent } = scripted([reply("One.", 10, 1), new AIMessage(""), reply("Two.", 30, 3)], { store });
+    const { agent } = scripted([reply("One.", 10, 1), reply("", 5, 1), reply("Two.", 30, 3)], { store });
     const first = await agent.invoke(says("Hi."), ada());
     expect(first.usage).toMatchObject({ policy: { calls: 1, promptTokens: 10 }, operations: {}, cost: null });
     const second = await agent.invoke(
       { ...first, messages: [...first.messages, new HumanMessage("Hi.")] },
       ada(),
     );
-    expect(second.usage).toMatchObject({ policy: { calls: 2, promptTokens: 30, completionTokens: 3 } });
+    expect(second.usage).toMatchObject({ policy: { calls: 2, promptTokens: 35, completionTokens: 4 } });
   });
 });
 
