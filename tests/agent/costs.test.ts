@@ -69,8 +69,9 @@ async function usageOf(agent: AgeMemAgent, config: Recorded, streamed: boolean):
   if (!streamed) return (await agent.invoke(says("Hello."), config)).usage;
   let usage: AgentUsage | undefined;
   const modes = { ...config, streamMode: ["messages", "values"] as const };
-  for await (const [mode, chunk] of await agent.stream(says("Hello."), modes as never)) {
-    if (mode === "values") usage = (chunk as unknown as { usage: AgentUsage }).usage;
+  for await (const part of await agent.stream(says("Hello."), modes as never)) {
+    const [mode, chunk] = part as unknown as [string, { usage: AgentUsage }];
+    if (mode === "values") usage = chunk.usage;
   }
   return usage as AgentUsage;
 }
