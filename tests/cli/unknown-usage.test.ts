@@ -39,7 +39,9 @@ it("agemem trace: the row and the total, while the other rows stay known", () =>
     expect(cells(name)?.filter((cell) => cell === "unknown")).toHaveLength(3);
   }
   expect(cells("ANSWER")).not.toContain("unknown");
-  expect(eventLine(traceRecords(steps)[0]?.events[0] as never)).toContain("(1 model call(s), unknown tokens)");
+  expect(eventLine(traceRecords(steps)[0]?.events[0] as never)).toContain(
+    "(1 model call(s), unknown tokens)",
+  );
 });
 
 it("agemem stats: the line of auxiliary calls", async () => {
