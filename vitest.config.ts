@@ -1,8 +1,12 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
+
+// They need models; `npm run test:models` gets them and names their folder.
+const realModels = process.env.AGEMEM_TEST_MODELS === undefined ? ["tests/models/real/**"] : [];
 
 export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
+    exclude: [...configDefaults.exclude, ...realModels],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: "forks",

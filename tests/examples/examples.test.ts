@@ -15,6 +15,7 @@ const EXPECTED: Record<string, string[]> = {
   ],
   "04-users-and-approval.ts": [
     'The agent wants to call Delete_memory with {"memory_id":"m1","confirmation":true}.',
+    'Memory m1 says: "ada\'s cat is called Ines." (last changed NOW).',
     "It is forgotten.",
     "ada 0",
     "ben 1",
@@ -55,6 +56,7 @@ describe("examples", () => {
       said.mock.calls
         .map((words) => words.join(" "))
         .join("\n")
+        .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "NOW")
         .split("\n"),
     ).toEqual(lines);
   });

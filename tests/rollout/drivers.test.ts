@@ -152,7 +152,7 @@ describe("loop and graph record the same", () => {
   it("of a rollout that takes too long: the same status and steps", async () => {
     const hanging: ScriptedResponder = (messages) =>
       newestUser(messages).endsWith("?") ? new Promise<never>(() => undefined) : diligent(messages, []);
-    const options = { ...scripted(hanging), k: 1, timeoutMs: 400 };
+    const options = { ...scripted(hanging), k: 1, timeoutMs: 3_000 };
     const [loop, graph] = await Promise.all([
       recorded("loop", [personTask(0)], options),
       recorded("graph", [personTask(0)], options),

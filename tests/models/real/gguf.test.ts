@@ -1,4 +1,4 @@
-/** The local chat model on real files. `npm run test:models` gets them; without it there is nothing to run here. */
+/** The local chat model on real files. `npm run test:models` gets them; `npm test` leaves this folder out. */
 import { join } from "node:path";
 import { HumanMessage, SystemMessage } from "@langchain/core/messages";
 import { afterAll, describe, expect, it } from "vitest";
@@ -7,12 +7,12 @@ import { GgufChatModel } from "../../../src/models/gguf/chat-model.js";
 import { extractTokens } from "../../../src/trajectory/token-ids.js";
 import { chatModelConformance, conformanceTool } from "../../support/chat-model-conformance.js";
 
-const folder = process.env.AGEMEM_TEST_MODELS;
+const folder = process.env.AGEMEM_TEST_MODELS ?? "";
 const timeout = 240_000;
 
-describe.runIf(folder !== undefined)("gguf: on real files", () => {
+describe("gguf: on real files", () => {
   const smol = new GgufChatModel({
-    file: join(folder ?? "", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+    file: join(folder, "SmolLM2-135M-Instruct.Q4_1.gguf"),
     contextSize: 1024,
     sequences: 2,
     threads: 1,
@@ -21,7 +21,7 @@ describe.runIf(folder !== undefined)("gguf: on real files", () => {
     recordTokens: true,
   });
   const gemma = new GgufChatModel({
-    file: join(folder ?? "", "gemma-3-270m.Q4_K_M.gguf"),
+    file: join(folder, "gemma-3-270m.Q4_K_M.gguf"),
     contextSize: 1024,
     threads: 1,
     maxTokens: 40,
