@@ -120,8 +120,8 @@ export async function openDatabase(path: string, durability: Durability = "full"
     throw pathError(path, cause);
   }
   try {
-    // Counts for a new file only; vacuum can then give pages back a few at a time.
-    db.pragma("auto_vacuum = INCREMENTAL");
+    // Vacuum can then give pages back a few at a time. A file that is there keeps its mode, and saying it would be a write.
+    if (db.pragma("page_count", { simple: true }) === 0) db.pragma("auto_vacuum = INCREMENTAL");
     db.pragma("journal_mode = WAL");
     db.pragma(`synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
     db.pragma("cache_size = -65536");

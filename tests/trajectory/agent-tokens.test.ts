@@ -11,7 +11,11 @@ import { stepSchema } from "../../src/trajectory/schema.js";
 import { METADATA } from "../../src/types.js";
 
 const calls = [
-  { name: "Add_memory", args: { content: "Ada lives in Oslo." } },
+  // Long enough for any summary of it to be shorter, whatever the id of the memory costs.
+  {
+    name: "Add_memory",
+    args: { content: "Ada lives in Oslo, by the harbour, with two cats, a piano and a view of the fjord." },
+  },
   { name: "Summary_context", args: { span: "all" } },
 ];
 
