@@ -11,6 +11,8 @@ import { lastLine, run } from "./native.mjs";
 
 const CANDIDATES = ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
 const CPU_INDEX = "https://download.pytorch.org/whl/cpu";
+/** One version by name: of equal versions pip prefers the one built for the processor, of different ones the newest. */
+const CPU_TORCH = "torch==2.13.0";
 
 /** The first Python of this machine that is 3.10 or newer, `AGEMEM_PYTHON` before all; undefined when there is none. */
 export async function findPython(env = process.env) {
@@ -39,7 +41,8 @@ export function torchIndex(device, env = process.env, platform = process.platfor
 /** Steps of the installation as arguments of pip. On the processor torch comes without CUDA, a tenth of the size. */
 export function installSteps(project, device, env = process.env, platform = process.platform) {
   const index = torchIndex(device, env, platform);
-  const torch = index === undefined ? [] : [["--extra-index-url", index, "torch"]];
+  const torch =
+    index === undefined ? [] : [["--extra-index-url", index, device === "cpu" ? CPU_TORCH : "torch"]];
   return [["setuptools>=77", "wheel"], ...torch, ["--no-build-isolation", "-e", `${project}[dev]`]];
 }
 

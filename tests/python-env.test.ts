@@ -28,7 +28,9 @@ describe("the Python environment", () => {
 
   it("installs torch without CUDA for the processor only", () => {
     const torch = (device: string, env: Record<string, string> = {}, platform = "linux") =>
-      installSteps("here", device, env, platform).find((step) => step.includes("torch"));
+      installSteps("here", device, env, platform).find((step) =>
+        step.some((part) => part.startsWith("torch")),
+      );
     expect(torch("cpu")?.[1]).toContain("/cpu");
     expect(torch("cuda")).toBeUndefined();
     expect(torch("cpu", {}, "darwin")).toBeUndefined();
