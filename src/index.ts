@@ -6,11 +6,18 @@
 
 // The agent, and the tools for graphs of your own
 export { type AgeMemAgent, createAgeMemAgent } from "./agent/agent.js";
-export type { ApprovalRequest, ApprovalResponse } from "./agent/approval.js";
 export { type AssistantSettings, assistantOptions, readAssistantSettings } from "./agent/assistant.js";
+export {
+  type BranchingStore,
+  branchesInCheckpoints,
+  discardThreadBranches,
+  type SweepOptions,
+  sweepThreadBranches,
+} from "./agent/branches/thread-memory.js";
 export { type Environment, type EnvironmentOptions, openEnvironment } from "./agent/environment.js";
-export { AgeMemFilterEdit, type AgeMemFilterEditConfig } from "./agent/filter-edit.js";
-export { type AgeMemMiddlewareConfig, ageMemMiddleware } from "./agent/middleware.js";
+export { AgeMemFilterEdit, type AgeMemFilterEditConfig } from "./agent/middleware/filter-edit.js";
+export { type AgeMemMiddlewareConfig, ageMemMiddleware } from "./agent/middleware/middleware.js";
+export type { ApprovalRequest, ApprovalResponse } from "./agent/nodes/approval.js";
 export type { AgeMemAgentOptions } from "./agent/options.js";
 export {
   type AuthAnswer,
@@ -21,18 +28,11 @@ export {
 } from "./agent/owned-by-users.js";
 export { type ServedAgent, servedAgent } from "./agent/served-agent.js";
 export { AgentState, type AgentStateValue, type AgentStatus } from "./agent/state.js";
-export {
-  type BranchingStore,
-  branchesInCheckpoints,
-  discardThreadBranches,
-  type SweepOptions,
-  sweepThreadBranches,
-} from "./agent/thread-memory.js";
 export type { AgentUsage } from "./agent/usage.js";
 // Short-term memory
 export { ContextArchive } from "./context/archive.js";
 export type { ContextBudget } from "./context/budget.js";
-export { restoreEdit } from "./context/restore.js";
+export { restoreEdit } from "./context/edits/restore.js";
 // Vocabulary and errors
 export {
   AccessError,

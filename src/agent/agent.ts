@@ -6,16 +6,16 @@
 import { END, START, StateGraph } from "@langchain/langgraph";
 import { forClients } from "../errors.js";
 import { isServed } from "../lib/run-owner.js";
-import { answerNode } from "./answer.js";
-import { droppingUnused } from "./memory-branch.js";
+import { droppingUnused } from "./branches/memory-branch.js";
+import { answerNode } from "./nodes/answer.js";
+import { afterThink, afterTool } from "./nodes/routes.js";
+import { thinkNode } from "./nodes/think.js";
+import { toolNode } from "./nodes/tool.js";
 import { checkAgentOptions } from "./option-schemas.js";
 import { type AgeMemAgentOptions, AgentContext, INHERITED } from "./options.js";
 import { OwnerChannel } from "./owner-channel.js";
 import { type AgentParts, createParts } from "./parts.js";
-import { afterThink, afterTool } from "./routes.js";
 import { AgentState } from "./state.js";
-import { thinkNode } from "./think.js";
-import { toolNode } from "./tool.js";
 
 /**
  * Builds an agent that manages its own memory: six memory tools beside yours, short-term memory within a token

@@ -10,15 +10,15 @@ import type { BaseMessage } from "@langchain/core/messages";
 import type { BaseStore } from "@langchain/langgraph";
 import { reduceFacts } from "../context/budget.js";
 import type { MessageFacts, StoreVersion } from "../types.js";
-import { answerNode } from "./answer.js";
 import { askDirectly } from "./direct-call.js";
 import { managerOf, runChain, runMemoryOperation } from "./direct-run.js";
+import { answerNode } from "./nodes/answer.js";
+import { afterThink, afterTool } from "./nodes/routes.js";
+import { thinkNode } from "./nodes/think.js";
+import { toolNode } from "./nodes/tool.js";
 import type { AgeMemAgentOptions, AgentContextValue } from "./options.js";
 import { createParts } from "./parts.js";
-import { afterThink, afterTool } from "./routes.js";
 import { type AgentStateUpdate, type AgentStateValue, initialState, newer, reduceMessages } from "./state.js";
-import { thinkNode } from "./think.js";
-import { toolNode } from "./tool.js";
 
 /** Options of {@link createAgentLoop}: those of the graph without what needs one. */
 export type AgentLoopOptions = Omit<

@@ -19,8 +19,8 @@ import {
 import type { Price } from "../lib/usage.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import { operationList, toolsShape } from "../tools/option-schemas.js";
-import type { AgeMemFilterEditConfig } from "./filter-edit.js";
-import type { AgeMemMiddlewareConfig } from "./middleware.js";
+import type { AgeMemFilterEditConfig } from "./middleware/filter-edit.js";
+import type { AgeMemMiddlewareConfig } from "./middleware/middleware.js";
 import { type AgeMemAgentOptions, INHERITED } from "./options.js";
 
 const tool = having(["invoke"], "must be a LangChain tool, such as tool(…) makes").refine(

@@ -7,7 +7,7 @@ import type { Prices } from "../lib/usage.js";
 import type { PromptVariant } from "../prompts.js";
 import type { MemoryToolsOptions } from "../tools/memory-tools.js";
 import type { MemoryOp } from "../types.js";
-import type { MemoryConsistency } from "./memory-branch.js";
+import type { MemoryConsistency } from "./branches/memory-branch.js";
 import type { WrittenCalls } from "./protocol.js";
 
 /** In place of a checkpointer: one comes with the server or the parent graph. */

@@ -22,13 +22,13 @@ import {
 import type { ToolRunConfig } from "../tools/operation-context.js";
 import { createToolkit, type MemoryToolkit } from "../tools/toolkit.js";
 import type { ToolSchema } from "../types.js";
-import { type MemoryOf, memoryOf } from "./memory-branch.js";
+import { type MemoryOf, memoryOf } from "./branches/memory-branch.js";
+import { type Structure, structureOf } from "./nodes/structure.js";
 import type { AgeMemAgentOptions } from "./options.js";
 import type { AgentProtocol, Ask } from "./protocol.js";
 import { nativeProtocol } from "./protocols/native.js";
 import { textProtocol } from "./protocols/text.js";
 import { type RunLimits, readRunLimits } from "./run-values.js";
-import { type Structure, structureOf } from "./structure.js";
 import { summarizerBeside } from "./summarizer.js";
 
 /** One call of a memory operation. */

@@ -8,7 +8,7 @@ import { InputError, StoreError } from "../errors.js";
 import { resolveNamespace } from "../lib/namespace.js";
 import type { ArchivedEdit } from "./edit.js";
 
-export { restoreEdit } from "./restore.js";
+export { restoreEdit } from "./edits/restore.js";
 
 /** First label of the namespaces that hold archived edits. */
 export const ARCHIVE_LABEL = "agemem-archive";

@@ -7,7 +7,7 @@ import { tokenCounter } from "../models/tokens.js";
 import type { PromptVariant } from "../prompts.js";
 import type { Judge } from "../rewards/judge.js";
 import type { RewardOptions } from "../rewards/reward.js";
-import { retrievalMode } from "../tools/search-mode.js";
+import { retrievalMode } from "../tools/search/search-mode.js";
 import type { EngineRecord } from "../trajectory/schema-parts.js";
 import {
   MEMORY_OPS,

@@ -7,7 +7,7 @@
 import { AgeMemError, messageOf } from "../errors.js";
 import { judgeEpisode } from "../rewards/judge.js";
 import { scoreEpisode } from "../rewards/reward.js";
-import { retrievalMode } from "../tools/search-mode.js";
+import { retrievalMode } from "../tools/search/search-mode.js";
 import { createToolkit } from "../tools/toolkit.js";
 import type { Rollout } from "../trajectory/file.js";
 import { TrajectoryRecorder } from "../trajectory/recorder.js";

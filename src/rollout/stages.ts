@@ -6,7 +6,7 @@
  */
 import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
-import { retrieveMemory } from "../tools/short-term.js";
+import { retrieveMemory } from "../tools/operations/short-term.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
 import { METADATA, type MemoryTask, type MessageFacts, type Passage, type Stage } from "../types.js";
 import type { RolloutIdentity, RolloutSettings } from "./options.js";

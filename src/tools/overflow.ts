@@ -8,12 +8,12 @@ import type { BaseMessage } from "@langchain/core/messages";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { countMessages, type FactsUpdate, promptLimit } from "../context/budget.js";
 import type { ContextEdit } from "../context/edit.js";
-import { emergencyPlan, type FixedTokens, fixedTokens } from "../context/emergency.js";
+import { emergencyPlan, type FixedTokens, fixedTokens } from "../context/edits/emergency.js";
 import { AgeMemError, InputError } from "../errors.js";
 import { type MemoryOpOutcome, type MessageFacts, OVERFLOW_CALL_ID } from "../types.js";
 import { noteOperations } from "./limits.js";
 import { contextOf } from "./operation-context.js";
-import { runSummary, spentOn } from "./short-term.js";
+import { runSummary, spentOn } from "./operations/short-term.js";
 import type { MemoryToolkit } from "./toolkit.js";
 
 /** What the guard did: `reduced` is the shorter context; without it the outcome says why there is none. */

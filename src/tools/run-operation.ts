@@ -8,11 +8,11 @@ import { countMessages, type FactsUpdate, reduceFacts } from "../context/budget.
 import type { ContextEdit } from "../context/edit.js";
 import { AgeMemError, InputError } from "../errors.js";
 import { isVersionedStore, type MemoryOp, type MemoryOpOutcome, type MessageFacts } from "../types.js";
-import { inTurn } from "./in-turn.js";
 import { countsIn, type OperationCounts } from "./limits.js";
-import { addMemory, deleteMemory, updateMemory } from "./long-term.js";
+import { inTurn } from "./operations/in-turn.js";
+import { addMemory, deleteMemory, updateMemory } from "./operations/long-term.js";
+import { filterContext, retrieveMemory, spentOn, summariseContext } from "./operations/short-term.js";
 import { OPERATION_SCHEMAS } from "./schemas.js";
-import { filterContext, retrieveMemory, spentOn, summariseContext } from "./short-term.js";
 import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
 
 /** What a tool call leaves behind. */

@@ -20,8 +20,8 @@ import { tokenCounter } from "../models/tokens.js";
 import type { CallUsage, MessageFacts, SearchMode, StoreVersion, TokenCounter } from "../types.js";
 import { budgetFor } from "./budget.js";
 import { type MemoryLimits, resolveLimits } from "./limits.js";
-import { retrievalMode } from "./search-mode.js";
-import { embeddingsOf } from "./store-embeddings.js";
+import { retrievalMode } from "./search/search-mode.js";
+import { embeddingsOf } from "./search/store-embeddings.js";
 
 /** Settings of the memory operations. Only `store` is required. */
 export interface MemoryToolkitOptions {

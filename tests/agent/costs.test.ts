@@ -4,7 +4,7 @@ import { ChatOpenAI } from "@langchain/openai";
 import { createAgent } from "langchain";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AgeMemAgent, createAgeMemAgent } from "../../src/agent/agent.js";
-import { ageMemMiddleware } from "../../src/agent/middleware.js";
+import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
 import type { AgentUsage } from "../../src/agent/usage.js";
 import { costOf, totalUsage } from "../../src/lib/usage.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";

@@ -7,7 +7,7 @@ import { createAgent } from "langchain";
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
-import { ageMemMiddleware } from "../../src/agent/middleware.js";
+import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel, type ScriptedStep } from "../../src/testing/scripted-model.js";
 import { createMemoryTools } from "../../src/tools/memory-tools.js";

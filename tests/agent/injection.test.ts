@@ -5,7 +5,7 @@ import { createAgent } from "langchain";
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
-import { ageMemMiddleware } from "../../src/agent/middleware.js";
+import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
 import { parseMemories } from "../../src/context/retrieval.js";
 import { LexicalEmbeddings } from "../../src/models/lexical-embeddings.js";
 import { OfflinePolicy } from "../../src/models/offline-policy.js";

@@ -14,7 +14,7 @@ import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { createAgent } from "langchain";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { ageMemMiddleware } from "../../src/agent/middleware.js";
+import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
 import { AgentState } from "../../src/agent/state.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";

@@ -2,7 +2,7 @@ import { AIMessageChunk, BaseMessage, HumanMessage } from "@langchain/core/messa
 import { createAgent } from "langchain";
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { ageMemMiddleware } from "../../src/agent/middleware.js";
+import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { MEMORY_EVENT } from "../../src/types.js";

@@ -3,10 +3,10 @@ import { AIMessage, type BaseMessage, HumanMessage } from "@langchain/core/messa
 import fc from "fast-check";
 import { countMessages, reduceFacts } from "../../src/context/budget.js";
 import type { ArchivedEdit, ContextEdit } from "../../src/context/edit.js";
-import { emergencyPlan } from "../../src/context/emergency.js";
-import { applyFilter, filterUnits } from "../../src/context/filter.js";
-import { restoreEdit } from "../../src/context/restore.js";
-import { applySummary, planSummary, type SummarySpan } from "../../src/context/summary.js";
+import { emergencyPlan } from "../../src/context/edits/emergency.js";
+import { applyFilter, filterUnits } from "../../src/context/edits/filter.js";
+import { restoreEdit } from "../../src/context/edits/restore.js";
+import { applySummary, planSummary, type SummarySpan } from "../../src/context/edits/summary.js";
 import { AgeMemError } from "../../src/errors.js";
 import type { MessageFacts } from "../../src/types.js";
 import { ai, call, charCounter, system, tool, user } from "./helpers.js";

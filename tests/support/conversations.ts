@@ -15,7 +15,7 @@ import { Command, InMemoryStore, MemorySaver, type Operation } from "@langchain/
 import { createAgent } from "langchain";
 import { z } from "zod";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
-import { ageMemMiddleware } from "../../src/agent/middleware.js";
+import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
 import { StoreError } from "../../src/errors.js";
 import { createRandom, type Random } from "../../src/lib/random.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";

@@ -7,7 +7,7 @@ import { createAgent } from "langchain";
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { ContextArchive } from "../../src/context/archive.js";
-import { restoreEdit } from "../../src/context/restore.js";
+import { restoreEdit } from "../../src/context/edits/restore.js";
 import { findChatHistoryProblems } from "../../src/context/validity.js";
 import { tokenCounter } from "../../src/models/tokens.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";

@@ -5,7 +5,7 @@ import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { createAgent } from "langchain";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
-import { ageMemMiddleware } from "../../src/agent/middleware.js";
+import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { createMemoryTools } from "../../src/tools/memory-tools.js";

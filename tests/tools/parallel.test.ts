@@ -4,7 +4,7 @@ import { messagesStateReducer } from "@langchain/langgraph";
 import { beforeEach, expect, it } from "vitest";
 import { ContextArchive } from "../../src/context/archive.js";
 import { reduceFacts } from "../../src/context/budget.js";
-import { restoreEdit } from "../../src/context/restore.js";
+import { restoreEdit } from "../../src/context/edits/restore.js";
 import { tokenCounter } from "../../src/models/tokens.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";

@@ -4,7 +4,7 @@ import { type BaseStore, InMemoryStore } from "@langchain/langgraph";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { ContextArchive } from "../../src/context/archive.js";
-import { restoreEdit } from "../../src/context/restore.js";
+import { restoreEdit } from "../../src/context/edits/restore.js";
 import { LexicalEmbeddings } from "../../src/models/lexical-embeddings.js";
 import { tokenCounter } from "../../src/models/tokens.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";

@@ -5,7 +5,7 @@ import { InMemoryStore } from "@langchain/langgraph";
 import { createAgent } from "langchain";
 import { Client } from "langsmith";
 import { expect, it } from "vitest";
-import { ageMemMiddleware } from "../../src/agent/middleware.js";
+import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { startLangSmith } from "./langsmith-server.js";
 

@@ -8,7 +8,7 @@ import { defuse, escapeXml } from "../../lib/escaping.js";
 import { shortHash } from "../../lib/hash.js";
 import { textProtocolPrompt } from "../../prompts.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
-import { parseTextResponse } from "../text-parser.js";
+import { parseTextResponse } from "./text-parser.js";
 
 /** Tags in the system prompt and in the messages; nothing is bound to the model. */
 export function textProtocol({ model, ask, schemas }: ProtocolOptions): AgentProtocol {

@@ -7,7 +7,7 @@ import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messag
 import { MemorySaver } from "@langchain/langgraph";
 import { createAgeMemAgent } from "../../agent/agent.js";
 import type { Environment } from "../../agent/environment.js";
-import { parseTextResponse } from "../../agent/text-parser.js";
+import { parseTextResponse } from "../../agent/protocols/text-parser.js";
 import { TrajectoryWriter } from "../../trajectory/file.js";
 import { TrajectoryRecorder } from "../../trajectory/recorder.js";
 import type { StepRecord } from "../../trajectory/schema.js";

@@ -4,7 +4,7 @@
  * Owns which pairs are made. Leaves out their scores: an embedding is handed in as a function, and passages are scored
  * by FILTER's own code. Pure but for that function.
  */
-import { type Embed, scoreUnits } from "../../context/filter-scores.js";
+import { type Embed, scoreUnits } from "../../context/edits/filter-scores.js";
 import { splitSentences } from "../../lib/text.js";
 import type { MemoryTask, Passage } from "../../types.js";
 import { PEOPLE, STATEMENTS, type StatementKind } from "./statements.js";

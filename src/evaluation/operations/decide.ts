@@ -8,10 +8,10 @@ import type { BaseChatModel } from "@langchain/core/language_models/chat_models"
 import type { AIMessage } from "@langchain/core/messages";
 import type { BaseStore } from "@langchain/langgraph";
 import { applyUpdate } from "../../agent/loop.js";
+import { thinkNode } from "../../agent/nodes/think.js";
 import type { AgeMemAgentOptions } from "../../agent/options.js";
 import { type AgentParts, createParts } from "../../agent/parts.js";
 import type { AgentStateValue } from "../../agent/state.js";
-import { thinkNode } from "../../agent/think.js";
 import { addTokens, NO_CALLS, reportedTokens } from "../../lib/call-usage.js";
 import { shortHash } from "../../lib/hash.js";
 import type { PromptVariant } from "../../prompts.js";

@@ -1,0 +1,92 @@
+/**
+ * The filter as a `ContextEdit` of langchain's `contextEditingMiddleware`: passages about given criteria go before the
+ * model is called.
+ *
+ * langchain hands an edit the agent's own list of messages, so what an edit takes out is gone from the thread. This one
+ * archives it first, as the FILTER tool does.
+ */
+import type { EmbeddingsInterface } from "@langchain/core/embeddings";
+import { type BaseStore, getConfig } from "@langchain/langgraph";
+import type { ContextEdit } from "langchain";
+import { ContextArchive } from "../../context/archive.js";
+import { DEFAULT_BUDGET } from "../../context/budget.js";
+import { applyFilter, filterUnits, scoreUnits } from "../../context/edits/filter.js";
+import { AgeMemError } from "../../errors.js";
+import { shortHash } from "../../lib/hash.js";
+import { LexicalEmbeddings } from "../../models/lexical-embeddings.js";
+import { thresholdsOf } from "../../models/thresholds.js";
+import { tokenCounter } from "../../models/tokens.js";
+import { embeddingsOf } from "../../tools/search/store-embeddings.js";
+import type { TokenCounter } from "../../types.js";
+import { checkFilterEditOptions } from "../option-schemas.js";
+import { type ContextSize, isReached, triggerConditions } from "./context-size.js";
+
+/** Options of {@link AgeMemFilterEdit}. */
+export interface AgeMemFilterEditConfig {
+  /** What to remove: lines or clauses separated by ";" are matched on their own as well. */
+  criteria: string;
+  /** Where what goes is archived, under the run's thread; a run without a thread archives nothing. */
+  store: BaseStore;
+  /** When to filter; default always. */
+  trigger?: ContextSize | ContextSize[];
+  /** Tokens that `trigger.fraction` is a share of; default 8,192. */
+  maxTokens?: number;
+  /** Similarity from which a passage goes (AgeMem, eq. 15); default {@link thresholdsOf}. */
+  theta?: number;
+  /** Default: the store's own, {@link LexicalEmbeddings} where it has none. */
+  embeddings?: EmbeddingsInterface;
+  counter?: TokenCounter;
+  /** Messages of at least this many tokens are filtered by passage; default 80. */
+  segmentMinTokens?: number;
+}
+
+/**
+ * Keeps noise from the model. The newest user message and calls in progress stay, calls stay with their answers.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID`; at a call ModelError `AGEMEM_EMBEDDING_FAILED`, StoreError `AGEMEM_STORE_*`
+ * @example
+ * contextEditingMiddleware({ edits: [new AgeMemFilterEdit({ store, criteria: "advertising; cookie banners" })] });
+ */
+export class AgeMemFilterEdit implements ContextEdit {
+  readonly #config: AgeMemFilterEditConfig;
+  readonly #conditions: ContextSize[];
+  readonly #embeddings: EmbeddingsInterface;
+  readonly #counter: TokenCounter;
+
+  constructor(config: AgeMemFilterEditConfig) {
+    checkFilterEditOptions(config);
+    this.#config = config;
+    this.#conditions = triggerConditions(config.trigger ?? { messages: 1 });
+    this.#embeddings = config.embeddings ?? embeddingsOf(config.store) ?? new LexicalEmbeddings();
+    this.#counter = config.counter ?? tokenCounter();
+  }
+
+  /** Takes what fits the criteria out of `messages`, in place. */
+  async apply({ messages, countTokens }: Parameters<ContextEdit["apply"]>[0]): Promise<void> {
+    const { criteria, store, maxTokens = DEFAULT_BUDGET.maxTokens } = this.#config;
+    const theta = this.#config.theta ?? thresholdsOf(this.#embeddings).theta;
+    const now = { tokens: await countTokens(messages), messages: messages.length };
+    if (!isReached(this.#conditions, now, maxTokens)) return;
+    const counter = this.#counter;
+    const segmentMinTokens = this.#config.segmentMinTokens ?? 80;
+    const units = filterUnits(messages, { segmentMinTokens, counter });
+    const scores = await scoreUnits(units, criteria, (texts) => this.#embeddings.embedDocuments(texts));
+    const seen = JSON.stringify([criteria, messages.map((message) => message.id)]);
+    const options = { theta, editId: `e${shortHash(seen, 8)}`, facts: {}, counter };
+    const edit = unlessEmpty(() => applyFilter(messages, units, scores, options));
+    if (!edit) return;
+    const thread = getConfig()?.configurable?.thread_id;
+    if (thread) await new ContextArchive(store, String(thread)).save(edit.report.archive);
+    messages.splice(0, messages.length, ...edit.messages);
+  }
+}
+
+/** Undefined when nothing reaches theta. */
+function unlessEmpty<T>(apply: () => T): T | undefined {
+  try {
+    return apply();
+  } catch (error) {
+    if (AgeMemError.isInstance(error) && error.code === "AGEMEM_EDIT_EMPTY") return undefined;
+    throw error;
+  }
+}

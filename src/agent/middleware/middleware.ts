@@ -1,0 +1,271 @@
+/**
+ * `ageMemMiddleware`: the six operations, the guide and the overflow guard for langchain's `createAgent`.
+ *
+ * Owns the translation to langchain's hooks. Only types of langchain are used, so that agemem works without it.
+ */
+import { dispatchCustomEvent } from "@langchain/core/callbacks/dispatch";
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { AIMessage, type BaseMessage, SystemMessage } from "@langchain/core/messages";
+import type { StructuredToolInterface } from "@langchain/core/tools";
+import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
+import { Command, getConfig, type LangGraphRunnableConfig } from "@langchain/langgraph";
+import type { AgentMiddleware } from "langchain";
+import { type ContextBudget, promptLimit } from "../../context/budget.js";
+import { providerView } from "../../context/provider-view.js";
+import { ownerOf } from "../../lib/run-owner.js";
+import { tokenCounter } from "../../models/tokens.js";
+import { budgetLine, memoryGuide, type PromptVariant } from "../../prompts.js";
+import { budgetFor } from "../../tools/budget.js";
+import {
+  createMemoryOperations,
+  type MemoryToolsOptions,
+  toolNames,
+  toTool,
+} from "../../tools/memory-tools.js";
+import { type ReducedContext, reduceOverflow } from "../../tools/overflow.js";
+import { targetedUpdate } from "../../tools/parallel-edit.js";
+import { createToolkit, type MemoryToolkit } from "../../tools/toolkit.js";
+import { MEMORY_EVENT, type TokenCounter } from "../../types.js";
+import { checkMiddlewareOptions } from "../option-schemas.js";
+import { AgentContext } from "../options.js";
+import { MemoryState } from "../state.js";
+import { summarizerBeside } from "../summarizer.js";
+import {
+  type ContextSize,
+  checkKeep,
+  isReached,
+  type KeepSize,
+  newestWithin,
+  triggerConditions,
+} from "./context-size.js";
+import { ownCall } from "./own-tool-errors.js";
+import { withoutTracedContext } from "./private-model.js";
+import { readableResponse } from "./readable-response.js";
+import { ResponseModels } from "./response-models.js";
+
+/** Options of {@link ageMemMiddleware}, on top of those of the memory tools. */
+export interface AgeMemMiddlewareConfig extends MemoryToolsOptions {
+  /** When the oldest messages are summarised without being asked; default `{ tokens: maxTokens - responseTokens }`. */
+  trigger?: ContextSize | ContextSize[];
+  /** What such a summary leaves as it is; default `{ fraction: 0.5 }` of the budget. */
+  keep?: KeepSize;
+  /** "short" for models with a small window; default "full". */
+  promptVariant?: PromptVariant;
+}
+
+/** The middleware's type: its state, and the tools it brings. */
+export type AgeMemMiddleware = AgentMiddleware<
+  typeof MemoryState,
+  typeof AgentContext,
+  Record<string, unknown>,
+  readonly StructuredToolInterface[]
+>;
+
+type ModelRequest = Parameters<NonNullable<AgeMemMiddleware["wrapModelCall"]>>[0];
+type ModelHandler = Parameters<NonNullable<AgeMemMiddleware["wrapModelCall"]>>[1];
+
+/**
+ * Memory for an agent of langchain: six tools, the guide to them behind your system prompt, and a summary of the
+ * oldest messages when the context reaches `trigger`.
+ *
+ * The run must supply what the namespace template names (default `user_id`) in `context` or `configurable`. Calls of
+ * one response run at the same time in `createAgent`: of several SUMMARY and FILTER calls the first runs.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a setting out of range
+ * @example
+ * const agent = createAgent({ model, tools, middleware: [ageMemMiddleware({ store })] });
+ * await agent.invoke({ messages: "I moved to Lisbon." }, { context: { user_id: "ada" } });
+ */
+export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddleware {
+  checkMiddlewareOptions(config);
+  const counter = remember(config.counter ?? tokenCounter());
+  const settings = { ...config, counter };
+  const models = new ResponseModels();
+  const kit = createToolkit(settings, (messages) => models.of(messages));
+  const sizes = sizesOf(config);
+  const guide = memoryGuide({
+    names: toolNames(config.names),
+    variant: config.promptVariant ?? "full",
+    ...(config.operations ? { operations: config.operations } : {}),
+    // langchain runs the calls of a response side by side.
+    inOrder: false,
+  });
+  const tools = [...createMemoryOperations(settings, kit).values()].map(toTool);
+  const memoryTools = new Set(tools.map((tool) => tool.name));
+  const countTools = toolCounter(counter);
+  const middleware: AgeMemMiddleware & Record<symbol, boolean> = {
+    // What langchain's createMiddleware() puts on its results.
+    [Symbol.for("AgentMiddleware")]: true,
+    name: "AgeMemMiddleware",
+    stateSchema: MemoryState,
+    contextSchema: AgentContext,
+    tools,
+    // Before the first model call: whose run it is, and that the thread is theirs.
+    beforeAgent: (state) => {
+      // The hook's own context has only the keys that a schema names, and any may be in the namespace.
+      const { owner } = ownerOf(kit.namespace, getConfig() as LangGraphRunnableConfig, state.memoryOwner);
+      return state.memoryOwner ? undefined : { memoryOwner: owner };
+    },
+    wrapToolCall: async (request, handler) => {
+      // A resumed run begins here.
+      ownerOf(kit.namespace, request.runtime, (request.state as { memoryOwner?: string }).memoryOwner);
+      if (memoryTools.has(request.toolCall.name)) return handler(request);
+      return ownCall(async () => handler(request), request.toolCall, request.runtime.signal);
+    },
+    // The trigger is looked at here and not in a hook of its own, which would be one more graph step per model call.
+    wrapModelCall: async (request, handler) => {
+      ownerOf(kit.namespace, request.runtime, request.state.memoryOwner);
+      const size = sizes(chatModel(request));
+      const framed = request.systemMessage.concat(`\n\n${guide}`);
+      const overhead = counter.countMessage(framed) + countTools(request.tools as StructuredToolInterface[]);
+      const summarizer = config.summarizer ?? summarizerBeside(chatModel(request));
+      const reduced = await guard({ ...kit, summarizerOf: () => summarizer }, request, size, overhead);
+      const shown = reduced?.messages ?? request.messages;
+      const { messages, systemMessage } = promptOf(shown, framed, (rest) =>
+        budgetLine(tokensOf(rest, counter) + overhead, actsAt(size)),
+      );
+      const model = withoutTracedContext(request.model);
+      let given: unknown;
+      const ask = async (shown: BaseMessage[]) => {
+        const response = await handler({ ...request, model, messages: shown, systemMessage });
+        given = response;
+        return response;
+      };
+      const response = await readableResponse(ask, messages);
+      if (AIMessage.isInstance(response)) models.note(response, summarizer);
+      return withMemory(response, { reduced, overhead, replaced: response !== given });
+    },
+  };
+  return middleware;
+}
+
+/** The model of a request, of which LangChain's type shows the part that langchain needs. */
+function chatModel({ model }: ModelRequest): BaseChatModel {
+  return model as BaseChatModel;
+}
+
+/** The history as it may be sent; a developer's message among the others joins the agent's own system message. */
+function promptOf(shown: BaseMessage[], framed: SystemMessage, lastLine: (rest: BaseMessage[]) => string) {
+  const view = providerView(shown);
+  const developer = view.filter((message) => SystemMessage.isInstance(message));
+  const messages = view.slice(developer.length);
+  const own = framed.concat(`\n\n${lastLine(messages)}`);
+  return {
+    messages,
+    systemMessage: developer.reduce(
+      // Anthropic refuses a text block of white space alone.
+      (sum, { content }) =>
+        sum.concat(typeof content === "string" ? `\n\n${content}` : new SystemMessage({ content })),
+      own,
+    ),
+  };
+}
+
+/** What the guard goes by, for a model. */
+interface Sizes {
+  budget: ContextBudget;
+  conditions: ContextSize[];
+  keep: KeepSize;
+}
+
+/** Tokens from which the guard acts: the lowest that a condition names, else what a prompt may have. */
+function actsAt({ budget, conditions }: Sizes): number {
+  const named = conditions.map(({ tokens, fraction }) =>
+    Math.max(tokens ?? 0, (fraction ?? 0) * budget.maxTokens),
+  );
+  return Math.min(promptLimit(budget), ...named.filter((size) => size > 0));
+}
+
+/** The sizes for each model that an agent uses; what is wrong whatever the model is refused here and now. */
+function sizesOf({ budget, trigger, keep = { fraction: 0.5 } }: AgeMemMiddlewareConfig) {
+  const given = trigger && triggerConditions(trigger);
+  const kept = checkKeep(keep);
+  const known = new WeakMap<BaseChatModel, Sizes>();
+  return (model: BaseChatModel): Sizes => {
+    const size = known.get(model);
+    if (size) return size;
+    const own = budgetFor(budget, model);
+    const conditions = given ?? [{ tokens: promptLimit(own) }];
+    const made = { budget: own, conditions, keep: kept };
+    known.set(model, made);
+    return made;
+  };
+}
+
+/** Summarises the oldest messages where the trigger is reached; undefined where nothing changed. */
+async function guard(
+  kit: MemoryToolkit,
+  { messages, state, runtime }: ModelRequest,
+  { conditions, keep, budget }: Sizes,
+  overhead: number,
+): Promise<ReducedContext | undefined> {
+  const tokens = tokensOf(messages, kit.counter) + overhead;
+  if (!isReached(conditions, { tokens, messages: messages.length }, budget.maxTokens)) return undefined;
+  const kept = newestWithin(messages, keep, (message) => kit.counter.countMessage(message), budget.maxTokens);
+  const keepIds = kept.map((message) => message.id as string);
+  const run = { ...getConfig(), context: runtime.context } as LangGraphRunnableConfig;
+  const { contextFacts = {} } = state;
+  const done = await reduceOverflow({ ...kit, budget }, { messages, contextFacts }, overhead, run, {
+    keepIds,
+  });
+  if (!done) return undefined;
+  runtime.writer?.({ event: MEMORY_EVENT, ...done.outcome });
+  await dispatchCustomEvent(MEMORY_EVENT, done.outcome, run);
+  return done.reduced;
+}
+
+/**
+ * The response, and what this call leaves in the state beside it. langchain puts the response of the model into the state
+ * itself, and may have something to say in its place; only one that was `replaced` here must be told.
+ */
+function withMemory(
+  response: Awaited<ReturnType<ModelHandler>>,
+  made: { reduced: ReducedContext | undefined; overhead: number; replaced: boolean },
+): ReturnType<ModelHandler> | Command {
+  const edited = made.reduced ? targetedUpdate(made.reduced.edit) : [];
+  if (!AIMessage.isInstance(response)) {
+    // A structured answer, which langchain takes in no other form; it ends the run, and no tool call follows.
+    const structured = response as unknown as { messages?: BaseMessage[] };
+    return { ...structured, messages: [...edited, ...(structured.messages ?? [])] } as never;
+  }
+  if (made.replaced && !made.reduced) return response;
+  const messages = made.replaced ? [...edited, response] : edited;
+  return new Command({
+    update: { messages, contextFacts: made.reduced?.facts ?? {}, contextOverhead: made.overhead },
+  });
+}
+
+function tokensOf(messages: readonly BaseMessage[], counter: TokenCounter): number {
+  return messages.reduce((sum, message) => sum + counter.countMessage(message), 0);
+}
+
+/** Counts each message object once: the hooks see the same ones again at every step. */
+function remember(counter: TokenCounter): TokenCounter {
+  const known = new WeakMap<BaseMessage, number>();
+  return {
+    name: counter.name,
+    exact: counter.exact,
+    countText: (text) => counter.countText(text),
+    countTools: (tools) => counter.countTools(tools),
+    countMessage(message) {
+      const tokens = known.get(message) ?? counter.countMessage(message);
+      known.set(message, tokens);
+      return tokens;
+    },
+  };
+}
+
+/** Tokens of tool schemas; they are the same list at every step. */
+function toolCounter(counter: TokenCounter): (tools: StructuredToolInterface[]) => number {
+  let last: { tools: StructuredToolInterface[]; tokens: number } | undefined;
+  return (tools) => {
+    if (last?.tools !== tools) {
+      const schemas = tools.map((tool) => {
+        const { name, description = "", parameters = {} } = convertToOpenAITool(tool).function;
+        return { name, description, parameters: parameters as Record<string, unknown> };
+      });
+      last = { tools, tokens: counter.countTools(schemas) };
+    }
+    return last.tokens;
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * A person's word before an operation runs, through LangGraph's `interrupt`.
+ *
+ * Request and answer have the shapes of langchain's `humanInTheLoopMiddleware`, so that its user interfaces work. Owns
+ * what a person is shown, and which answers are decisions.
+ */
+import type { ToolCall } from "@langchain/core/messages/tool";
+import { type BaseStore, interrupt } from "@langchain/langgraph";
+import { z } from "zod";
+import { showInvisible } from "../../lib/escaping.js";
+import { contentOf } from "../../tools/operations/rendered.js";
+import type { MemoryValue } from "../../types.js";
+
+/** What the interrupt carries. */
+export interface ApprovalRequest {
+  actionRequests: { name: string; args: Record<string, unknown>; description: string }[];
+  reviewConfigs: { actionName: string; allowedDecisions: ("approve" | "edit" | "reject")[] }[];
+}
+
+/** What the run is resumed with: `new Command({ resume: { decisions: [{ type: "approve" }] } })`. */
+export interface ApprovalResponse {
+  decisions: (
+    | { type: "approve" }
+    | { type: "edit"; editedAction: { name: string; args: Record<string, unknown> } }
+    | { type: "reject"; message?: string }
+  )[];
+}
+
+/** One decision: a request is about one call. */
+const response = z.object({
+  decisions: z.tuple(
+    [
+      z.discriminatedUnion("type", [
+        z.object({ type: z.literal("approve") }),
+        z.object({
+          type: z.literal("edit"),
+          editedAction: z.object({ name: z.string(), args: z.record(z.string(), z.unknown()) }),
+        }),
+        z.object({ type: z.literal("reject"), message: z.string().optional() }),
+      ]),
+    ],
+    "one decision is needed",
+  ),
+});
+
+/** The call as it may run, or why not. */
+export type Reviewed = { call: ToolCall; approved?: true; rejected?: string };
+
+/**
+ * Stops the run until a person has decided on the call. Whatever is not a decision on this very call (another shape, two
+ * decisions, an edit that names another tool) is a rejection.
+ *
+ * @param memory what the person is told of the memory that the call is about
+ */
+export function review(call: ToolCall, memory: string): Reviewed {
+  const description = `The agent wants to call ${call.name} with ${showInvisible(JSON.stringify(call.args))}.`;
+  const request: ApprovalRequest = {
+    actionRequests: [
+      { name: call.name, args: call.args, description: memory ? `${description}\n${memory}` : description },
+    ],
+    reviewConfigs: [{ actionName: call.name, allowedDecisions: ["approve", "edit", "reject"] }],
+  };
+  const parsed = response.safeParse(interrupt(request));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const where = issue?.path.length ? `${issue.path.join(".")}: ` : "";
+    return { call, rejected: `the answer was not a decision (${where}${issue?.message})` };
+  }
+  const [decision] = parsed.data.decisions;
+  if (decision.type === "approve") return { call, approved: true };
+  if (decision.type === "reject") return { call, rejected: decision.message ?? "" };
+  const { name, args } = decision.editedAction;
+  if (name === call.name) return { call: { ...call, args } };
+  return { call, rejected: `the edited call names ${name}, the one asked about was ${call.name}` };
+}
+
+/** What the memory says that a call is about, whole; empty for calls that name none. */
+export async function memoryAskedAbout(
+  { args }: ToolCall,
+  store: BaseStore,
+  namespace: string[],
+): Promise<string> {
+  const id: unknown = args.memory_id;
+  if (typeof id !== "string" || id.trim() === "") return "";
+  const item = await store.get(namespace, id.trim());
+  if (!item) return `There is no memory ${showInvisible(id)}.`;
+  const { said_by } = (item.value as Partial<MemoryValue>).source ?? {};
+  const facts = [
+    said_by ? `said by: ${showInvisible(said_by)}` : "",
+    `last changed ${item.updatedAt.toISOString()}`,
+  ];
+  return `Memory ${showInvisible(item.key)} says: "${showInvisible(contentOf(item))}" (${facts.filter(Boolean).join(", ")}).`;
+}

@@ -1,0 +1,24 @@
+/** Which node comes next; the same for the graph and the plain loop. Pure. */
+import { directAnswer, hasFormatError, openCalls } from "../calls.js";
+import type { AgentParts } from "../parts.js";
+import type { AgentStateValue } from "../state.js";
+
+type Config = Parameters<AgentParts["limits"]>[0];
+
+/** At the last step an "answer" was asked for: calls that come all the same are not run. */
+export function afterThink(parts: AgentParts, state: AgentStateValue, config: Config): "tool" | "answer" {
+  if (hasFormatError(state.messages) || openCalls(state.messages).length === 0) return "answer";
+  const { maxSteps, onMaxSteps } = parts.limits(config);
+  return state.steps >= maxSteps && onMaxSteps === "answer" ? "answer" : "tool";
+}
+
+/** Calls that are still open come first; then the model, while it has steps left. */
+export function afterTool(
+  parts: AgentParts,
+  state: AgentStateValue,
+  config: Config,
+): "tool" | "think" | "answer" {
+  if (openCalls(state.messages).length > 0) return "tool";
+  if (directAnswer(state.messages, parts.direct) !== undefined) return "answer";
+  return state.steps >= parts.limits(config).maxSteps ? "answer" : "think";
+}

@@ -1,0 +1,79 @@
+/** Structured answers: one more model call that puts the conversation's outcome into the form of a schema. */
+import { type AIMessage, type BaseMessage, SystemMessage } from "@langchain/core/messages";
+import type { LangGraphRunnableConfig } from "@langchain/langgraph";
+import { z } from "zod";
+import { providerView } from "../../context/provider-view.js";
+import { AgeMemError, ConfigError, ModelError } from "../../errors.js";
+import { describeModelError } from "../../models/chat-model.js";
+import { callProblem } from "../../models/response-problem.js";
+import { METADATA } from "../../types.js";
+import type { AgeMemAgentOptions } from "../options.js";
+
+/** A structured answer, or why there is none; `raw` is the model's response, for its usage, where it gave one. */
+export type Structured =
+  | { value: Record<string, unknown>; error?: undefined; raw: AIMessage }
+  | { value?: undefined; error: ModelError; raw?: AIMessage };
+
+/** Makes the structured answer from the whole conversation, under the agent's system prompt. */
+export type Structure = (
+  system: string,
+  messages: readonly BaseMessage[],
+  config: LangGraphRunnableConfig,
+) => Promise<Structured>;
+
+/**
+ * Undefined when no `responseFormat` is asked for. Its call is tagged: its tokens are not streamed as the answer and
+ * not recorded as the policy's. A model that fails, or gives what does not fit, is told in the result: the answer that
+ * it was to put into form is finished, and stays.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` with protocol "text"
+ */
+export function structureOf({ model, responseFormat, protocol }: AgeMemAgentOptions): Structure | undefined {
+  if (!responseFormat) return undefined;
+  if (protocol === "text") {
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", 'responseFormat does not work with protocol "text"', {
+      remedy: "Use native tool calling, or parse the answer yourself.",
+    });
+  }
+  const structured = model.withStructuredOutput(responseFormat as Record<string, unknown>, {
+    includeRaw: true,
+  });
+  return async (system, messages, config) => {
+    const shown = providerView([new SystemMessage(system), ...messages]);
+    try {
+      const { parsed, raw } = await structured.invoke(shown, {
+        ...config,
+        runName: "agemem.structure",
+        tags: [...(config.tags ?? []), "nostream", "agemem:aux"],
+        metadata: { ...config.metadata, [METADATA.callRole]: "aux" },
+      });
+      const response = raw as AIMessage;
+      // What was cut off may fit the schema all the same, completed by guess.
+      const problem = callProblem(response);
+      const value = problem === undefined ? fitting(parsed, responseFormat) : undefined;
+      return value ? { value, raw: response } : { error: unfit(problem), raw: response };
+    } catch (error) {
+      if (config.signal?.aborted) throw error;
+      return { error: AgeMemError.isInstance(error) ? (error as ModelError) : describeModelError(error) };
+    }
+  };
+}
+
+function unfit(problem: string | undefined): ModelError {
+  const why = problem === undefined ? "" : `: ${problem}`;
+  return new ModelError(
+    "AGEMEM_MODEL_FAILED",
+    `The model gave no structured answer that fits the schema${why}`,
+    { remedy: "Simplify the schema, or use a model with structured output." },
+  );
+}
+
+/** Not every model's own parser checks the schema. Undefined when nothing came or it does not fit. */
+function fitting(
+  parsed: unknown,
+  schema: NonNullable<AgeMemAgentOptions["responseFormat"]>,
+): Record<string, unknown> | undefined {
+  if (typeof parsed !== "object" || parsed === null) return undefined;
+  if (!(schema instanceof z.ZodType)) return parsed as Record<string, unknown>;
+  return schema.safeParse(parsed).data;
+}

@@ -1,0 +1,184 @@
+/**
+ * ADD, UPDATE, DELETE: the operations on long-term memory (AgeMem, eq. 10-13).
+ *
+ * Owns what is stored and when a request is refused. Embedding and durability are the store's.
+ */
+import type { Item } from "@langchain/langgraph";
+import { InputError } from "../../errors.js";
+import { editDistance } from "../../lib/check-options.js";
+import { escapeXml } from "../../lib/escaping.js";
+import { shortHash } from "../../lib/hash.js";
+import { collapseSpace, stripEnd, truncate } from "../../lib/text.js";
+import type { MemoryValue, PutOptions } from "../../types.js";
+import { isVersionedStore } from "../../types.js";
+import { checkSize, namespaceFull } from "../limits.js";
+import type { AddArguments, DeleteArguments, UpdateArguments } from "../schemas.js";
+import { holdsAtLeast, searchExact } from "../search/exact-search.js";
+import { similaritySearch } from "../search/search-mode.js";
+import type { MemoryToolkit, OperationContext, OperationResult } from "../toolkit.js";
+import { deletedBefore, deleteNoted } from "./deletions.js";
+import { contentOf } from "./rendered.js";
+import { saidBy } from "./said-by.js";
+import { orOvertaken, refuseOvertaken, revisionOfMemory } from "./unchanged.js";
+
+/**
+ * Stores a new memory. An equal or nearly equal one is reported instead (`AGEMEM_MEMORY_DUPLICATE`), unless the
+ * model insists with `force`; so is one that is too large or too many (`AGEMEM_MEMORY_LIMIT`).
+ */
+export async function addMemory(
+  kit: MemoryToolkit,
+  args: AddArguments,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const id = memoryId(context);
+  const stored: OperationResult = { text: `Stored as memory ${id}.`, memoryIds: [id] };
+  // The id is this very call's: it ran before (retry, resume).
+  if (await kit.store.get(context.namespace, id)) return stored;
+  const value: MemoryValue = {
+    content: args.content,
+    memory_type: args.memory_type ?? "fact",
+    metadata: args.metadata ?? {},
+    source: sourceOf(args.content, context),
+  };
+  checkSize(kit.limits, value);
+  if (!args.force) await refuseDuplicate(kit, args.content, context, id);
+  if (await isFull(kit, context)) throw namespaceFull(kit.limits);
+  await write(kit, context, id, value);
+  return stored;
+}
+
+/** Replaces content and embedding; metadata is merged over the old. `AGEMEM_MEMORY_NOT_FOUND` for an unknown id. */
+export async function updateMemory(
+  kit: MemoryToolkit,
+  args: UpdateArguments,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const revision = await revisionOfMemory(kit, args.memory_id, context);
+  const item = await existing(kit, args.memory_id, context);
+  refuseOvertaken(item, revision, context);
+  const old = item.value as Partial<MemoryValue>;
+  const value: MemoryValue = {
+    content: args.content,
+    memory_type: old.memory_type ?? "fact",
+    metadata: { ...old.metadata, ...args.metadata },
+    source: sourceOf(args.content, context, old),
+  };
+  checkSize(kit.limits, value);
+  await orOvertaken(kit, item.key, context, () => write(kit, context, item.key, value, revision));
+  return { text: `Updated memory ${item.key}.`, memoryIds: [item.key] };
+}
+
+/** Which call of which thread stored it, and who had said it. */
+function sourceOf(
+  content: string,
+  { thread, toolCallId, messages }: OperationContext,
+  before?: Partial<MemoryValue>,
+): MemoryValue["source"] {
+  const said = saidBy(content, messages, before);
+  return { thread, tool_call: toolCallId, ...(said === undefined ? {} : { said_by: said }) };
+}
+
+function isFull(kit: MemoryToolkit, context: OperationContext): Promise<boolean> {
+  return holdsAtLeast(kit.store, context.namespace, kit.limits.memories);
+}
+
+/** Removes a memory for good. Refused without confirmation (`AGEMEM_MEMORY_NOT_CONFIRMED`). */
+export async function deleteMemory(
+  kit: MemoryToolkit,
+  args: DeleteArguments,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const deleted: OperationResult = { text: `Deleted memory ${args.memory_id}.`, memoryIds: [args.memory_id] };
+  const revision = await revisionOfMemory(kit, args.memory_id, context);
+  const stored = await kit.store.get(context.namespace, args.memory_id);
+  if (!stored && (await deletedBefore(kit.store, args.memory_id, context))) return deleted;
+  const item = stored ?? (await existing(kit, args.memory_id, context));
+  if (!(args.confirmation ?? args.confirmed)) {
+    throw new InputError("AGEMEM_MEMORY_NOT_CONFIRMED", `Memory ${item.key} was not deleted`, {
+      remedy: "Call again with confirmation true if it should go.",
+    });
+  }
+  refuseOvertaken(item, revision, context);
+  await orOvertaken(kit, item.key, context, () => deleteNoted(kit.store, item.key, context, revision));
+  return deleted;
+}
+
+/** The same call run again gets the same id, so that a retry cannot store a second copy. */
+function memoryId(context: OperationContext): string {
+  return `m${shortHash(context.key, 8)}`;
+}
+
+async function write(
+  kit: MemoryToolkit,
+  context: OperationContext,
+  id: string,
+  value: MemoryValue,
+  ifRevision?: number,
+): Promise<void> {
+  if (isVersionedStore(kit.store)) {
+    const options: PutOptions = {
+      idempotencyKey: context.key,
+      ...(ifRevision === undefined ? {} : { ifRevision }),
+    };
+    await kit.store.put(context.namespace, id, value, ["content"], options);
+  } else {
+    await kit.store.put(context.namespace, id, value, ["content"]);
+  }
+}
+
+async function refuseDuplicate(
+  kit: MemoryToolkit,
+  content: string,
+  context: OperationContext,
+  id: string,
+): Promise<void> {
+  const { scored, ...options } = similaritySearch(kit.store);
+  const near = await searchExact(kit.store, context.namespace, { query: content, limit: 5, ...options });
+  const wanted = normalise(content);
+  const twin = near.find(
+    (item) =>
+      item.key !== id &&
+      (normalise(contentOf(item)) === wanted || (scored && (item.score ?? 0) >= kit.duplicateThreshold)),
+  );
+  if (!twin) return;
+  throw new InputError(
+    "AGEMEM_MEMORY_DUPLICATE",
+    `Memory ${shownId(twin.key)} already says "${shownText(contentOf(twin))}"`,
+    {
+      remedy: `Update ${shownId(twin.key)} if it has changed, or repeat with force true to store both.`,
+      details: { memoryId: twin.key },
+    },
+  );
+}
+
+/** The item, or a refusal that names ids which look alike or whose content does. */
+async function existing(kit: MemoryToolkit, id: string, context: OperationContext): Promise<Item> {
+  const item = await kit.store.get(context.namespace, id);
+  if (item) return item;
+  const known = await searchExact(kit.store, context.namespace, { limit: 200 });
+  const close = known
+    .map((entry) => ({ key: entry.key, distance: editDistance(entry.key, id) }))
+    .sort((a, b) => a.distance - b.distance || (a.key < b.key ? -1 : 1))
+    .slice(0, 3)
+    .map((entry) => entry.key);
+  throw new InputError("AGEMEM_MEMORY_NOT_FOUND", `There is no memory "${shownId(id)}"`, {
+    remedy: close.length
+      ? `Close ids: ${close.map(shownId).join(", ")}. Retrieve first to be sure which one is meant.`
+      : "No memories are stored yet.",
+    details: { id, close },
+  });
+}
+
+/** Stored text inside of an answer: on one line, and unable to speak as anyone else. */
+function shownText(text: string): string {
+  return escapeXml(truncate(collapseSpace(text), 200));
+}
+
+/** Another program may have chosen the id. */
+function shownId(id: string): string {
+  return escapeXml(truncate(collapseSpace(id), 60));
+}
+
+function normalise(text: string): string {
+  return stripEnd(collapseSpace(text.normalize("NFKC").toLowerCase()), /[\s.!]/);
+}

@@ -1,0 +1,253 @@
+/**
+ * RETRIEVE, SUMMARY, FILTER: the operations on short-term memory (AgeMem, eq. 8-9, 14-15).
+ *
+ * Owns the order of steps and what is archived before anything is taken out. The edits are pure functions of
+ * `context/`; embedding and the summariser call are the I/O here.
+ */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { HumanMessage, SystemMessage } from "@langchain/core/messages";
+import { ContextArchive } from "../../context/archive.js";
+import type { ContextEdit } from "../../context/edit.js";
+import { applyFilter, filterUnits, scoreUnits } from "../../context/edits/filter.js";
+import {
+  applySummary,
+  parseSpan,
+  planSummary,
+  type SummaryPlan,
+  summarise,
+} from "../../context/edits/summary.js";
+import { memoriesInContext, renderMemories } from "../../context/retrieval.js";
+import { type AgeMemError, InputError, messageOf } from "../../errors.js";
+import { addTokens, NO_CALLS, reportedTokens } from "../../lib/call-usage.js";
+import { shortHash } from "../../lib/hash.js";
+import { describeModelError } from "../../models/model-errors.js";
+import { modelNameOf } from "../../models/model-name.js";
+import { modelWindow } from "../../models/window.js";
+import { SUMMARISER_PROMPT, summariserRequest } from "../../prompts.js";
+import { type CallUsage, METADATA } from "../../types.js";
+import { inPlace } from "../parallel-edit.js";
+import type { FilterArguments, RetrieveArguments, SummaryArguments } from "../schemas.js";
+import { searchExact } from "../search/exact-search.js";
+import { toStoreFilter } from "../search/metadata-filter.js";
+import type { MemoryToolkit, OperationContext, OperationResult } from "../toolkit.js";
+import { withoutContext } from "../tracing.js";
+import { toRendered } from "./rendered.js";
+
+/** Searches M, as `searchMode` says, and renders the best `top_k` for C; what C shows already is named, not repeated. */
+export async function retrieveMemory(
+  kit: MemoryToolkit,
+  args: RetrieveArguments,
+  context: Pick<OperationContext, "namespace" | "facts">,
+): Promise<OperationResult> {
+  const limit = args.top_k ?? kit.topK;
+  const { filter, matches } = toStoreFilter(kit.store, args.metadata_filter);
+  const items = await searchExact(kit.store, context.namespace, {
+    query: args.query,
+    limit,
+    ...(kit.searchMode ? { mode: kit.searchMode } : {}),
+    ...(filter ? { filter } : {}),
+    // Stores that cannot filter nested values are filtered here.
+    ...(matches ? { accepts: matches } : {}),
+  });
+  const similar = kit.searchMode === undefined || kit.searchMode === "vector";
+  return {
+    // Only a similarity means something by itself.
+    text: renderMemories(
+      items.map((item) => toRendered(item, similar)),
+      {
+        query: args.query,
+        alreadyShown: memoriesInContext(context.facts),
+      },
+    ),
+    memoryIds: items.map((item) => item.key),
+    ...(kit.searchMode ? { searchMode: kit.searchMode } : {}),
+    shown: Object.fromEntries(items.map((item) => [item.key, item.updatedAt.getTime()])),
+  };
+}
+
+/** Replaces the chosen span by a summary. When the summariser fails the context stays (`AGEMEM_SUMMARY_FAILED`). */
+export async function summariseContext(
+  kit: MemoryToolkit,
+  args: SummaryArguments,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const plan = planSummary(context.messages, parseSpan(String(args.span)), {
+    protectIds: context.protectIds,
+  });
+  const { edit, auxiliary } = await runSummary(kit, plan, context);
+  return {
+    text: `Summarised ${count(edit.report.removedIds.length, "message")} ${effect(edit, context)}`,
+    memoryIds: [],
+    edit,
+    auxiliary,
+  };
+}
+
+/** Tokens that any summariser is taken to read at once. */
+const UNKNOWN_WINDOW = 8192;
+
+/** A call that goes on in another process may not know which model had asked for it. */
+function summarizerFor(kit: MemoryToolkit, context: OperationContext): BaseChatModel {
+  const summarizer = kit.summarizerOf(context.messages);
+  if (summarizer) return summarizer;
+  throw new InputError("AGEMEM_SUMMARY_FAILED", "The model that writes summaries is not at hand yet", {
+    remedy: "The context is unchanged. Call again if a summary is still needed.",
+  });
+}
+
+/**
+ * Writes the summary of a plan, archives the originals, and only then gives the edited context. A refusal carries the
+ * calls that were made for nothing; see {@link spentOn}.
+ */
+export async function runSummary(
+  kit: MemoryToolkit,
+  plan: SummaryPlan,
+  context: OperationContext,
+  kind: "summary" | "emergency" = "summary",
+): Promise<{ edit: ContextEdit; auxiliary: CallUsage }> {
+  const auxiliary: CallUsage = { ...NO_CALLS };
+  try {
+    const summary = await writeSummary(kit, plan, context, auxiliary);
+    const summarised = applySummary(context.messages, plan, summary, {
+      editId: editId(context),
+      facts: context.facts,
+      counter: kit.counter,
+      kind,
+    });
+    refuseLonger(summarised);
+    const edit = context.parallel ? inPlace(summarised) : summarised;
+    await archive(kit, context, edit);
+    return { edit, auxiliary };
+  } catch (error) {
+    // Also of messages that cannot be archived: the summary was written, and paid for, before.
+    if (error instanceof InputError && auxiliary.calls > 0) error.details.auxiliary = auxiliary;
+    throw error;
+  }
+}
+
+async function writeSummary(
+  kit: MemoryToolkit,
+  plan: SummaryPlan,
+  context: OperationContext,
+  auxiliary: CallUsage,
+): Promise<string> {
+  const summarizer = summarizerFor(kit, context);
+  const windowTokens = kit.summarizerWindow ?? modelWindow(summarizer)?.window ?? UNKNOWN_WINDOW;
+  try {
+    return await summarise(plan.messages, {
+      counter: kit.counter,
+      windowTokens,
+      call: (transcript, previous) =>
+        callSummarizer(summarizer, kit, context, auxiliary, transcript, previous),
+    });
+  } catch (cause) {
+    if (context.config.signal?.aborted) throw cause;
+    // The model reads this, and so do traces: what the provider said was stripped of keys when it was caught.
+    throw new InputError("AGEMEM_SUMMARY_FAILED", messageOf(cause), {
+      cause,
+      remedy: "The context is unchanged. Go on without a summary, or try again later.",
+    });
+  }
+}
+
+/** A summary is there to make room: one that makes none, or takes more, is not taken. */
+function refuseLonger({ report }: ContextEdit): void {
+  if (report.tokensAfter < report.tokensBefore) return;
+  const grown = report.tokensAfter - report.tokensBefore;
+  throw new InputError(
+    "AGEMEM_SUMMARY_FAILED",
+    `The summary is no shorter than the ${count(report.removedIds.length, "message")} it would replace (${grown} tokens more)`,
+    { remedy: "The context is unchanged. Go on without a summary: there is little to be gained by one." },
+  );
+}
+
+/** The model calls of a summary that came to nothing, for the outcome. */
+export function spentOn(error: AgeMemError): { auxiliary?: CallUsage } {
+  const { auxiliary } = error.details as { auxiliary?: CallUsage };
+  return auxiliary ? { auxiliary } : {};
+}
+
+/** Removes messages, and segments of long ones, that are about `criteria`. `AGEMEM_EDIT_EMPTY` when none is. */
+export async function filterContext(
+  kit: MemoryToolkit,
+  args: FilterArguments,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const units = filterUnits(context.messages, {
+    protectIds: context.protectIds,
+    segmentMinTokens: kit.segmentMinTokens,
+    counter: kit.counter,
+  });
+  const scores = await scoreUnits(units, args.criteria, (texts) => kit.embeddings.embedDocuments(texts));
+  const edit = applyFilter(context.messages, units, scores, {
+    theta: kit.theta,
+    editId: editId(context),
+    facts: context.facts,
+    counter: kit.counter,
+  });
+  const { removedIds, changedIds } = edit.report;
+  await archive(kit, context, edit);
+  const parts = [
+    removedIds.length ? `${count(removedIds.length, "message")}` : "",
+    changedIds.length ? `parts of ${count(changedIds.length, "message")}` : "",
+  ].filter(Boolean);
+  return {
+    text: `Removed ${parts.join(" and ")} ${effect(edit, context)}`,
+    memoryIds: [],
+    edit,
+  };
+}
+
+/** One auxiliary call. It is tagged so that its tokens are neither recorded as the policy's nor streamed as the answer. */
+async function callSummarizer(
+  summarizer: BaseChatModel,
+  kit: MemoryToolkit,
+  context: OperationContext,
+  usage: CallUsage,
+  transcript: string,
+  previous?: string,
+): Promise<string> {
+  const started = kit.now();
+  usage.calls += 1;
+  const response = await summarizer
+    .invoke(
+      [new SystemMessage(SUMMARISER_PROMPT), new HumanMessage(summariserRequest(transcript, previous))],
+      withoutContext({
+        ...context.config,
+        runName: "agemem.summarize",
+        tags: [...(context.config.tags ?? []), "nostream", "agemem:aux"],
+        metadata: { ...context.config.metadata, [METADATA.callRole]: "aux", [METADATA.op]: "SUMMARY" },
+      }),
+    )
+    .catch((error: unknown) => {
+      if (context.config.signal?.aborted) throw error;
+      throw describeModelError(error, { what: "the summariser", model: modelNameOf(summarizer) });
+    })
+    .finally(() => {
+      usage.latencyMs += kit.now() - started;
+    });
+  // The call itself is counted before it is made.
+  Object.assign(usage, addTokens(usage, { ...reportedTokens(response), calls: 0 }));
+  const text = response.text.trim();
+  if (!text) throw new Error("the summariser returned no text");
+  return text;
+}
+
+/** Written before the context changes: if the archive fails, nothing has been taken out. */
+async function archive(kit: MemoryToolkit, context: OperationContext, edit: ContextEdit): Promise<void> {
+  await new ContextArchive(kit.store, context.thread).save(edit.report.archive);
+}
+
+function editId(context: OperationContext): string {
+  return `e${shortHash(context.key, 8)}`;
+}
+
+/** Tokens of the whole prompt, as in the outcome, and the handle for restoring. */
+function effect({ report }: ContextEdit, { overheadTokens }: OperationContext): string {
+  const [before, after] = [report.tokensBefore + overheadTokens, report.tokensAfter + overheadTokens];
+  return `(context ${before} -> ${after} tokens). Edit ${report.editId}.`;
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}

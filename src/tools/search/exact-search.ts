@@ -1,0 +1,61 @@
+/**
+ * Searching exactly one namespace in stores that search by prefix.
+ *
+ * LangGraph's stores find what lies below a namespace too, and those that compare prefixes as text (PostgreSQL, in
+ * memory) also find its neighbors: user "1" and users "10" to "19". The cut is therefore made here, after they are
+ * left out: pages are read until there is enough. Where no other namespace begins alike, one page is all.
+ */
+import type { BaseStore } from "@langchain/langgraph";
+import type { SearchItem } from "../../store/search-options.js";
+import type { SearchMode } from "../../types.js";
+
+export interface ExactSearch {
+  limit: number;
+  query?: string;
+  filter?: Record<string, unknown>;
+  /** Passed on to a store that ranks in more ways than one. */
+  mode?: SearchMode;
+  /** What the store's filter cannot say. */
+  accepts?: (value: Record<string, unknown>) => boolean;
+}
+
+/** Most items of one page. */
+const PAGE = 1000;
+
+/** The best `limit` items of the namespace itself, in the store's order. */
+export async function searchExact(
+  store: BaseStore,
+  namespace: readonly string[],
+  { limit, accepts = () => true, ...options }: ExactSearch,
+): Promise<SearchItem[]> {
+  const found = new Map<string, SearchItem>();
+  let size = limit;
+  for (let offset = 0; found.size < limit; ) {
+    const page = await store.search([...namespace], { ...options, limit: size, offset });
+    for (const item of page) {
+      // A write between two pages can move an item into the next one.
+      if (found.size === limit || found.has(item.key) || !isExact(item.namespace, namespace)) continue;
+      if (accepts(item.value)) found.set(item.key, item);
+    }
+    if (page.length < size) break;
+    offset += page.length;
+    size = Math.min(Math.max(size * 4, 50), Math.max(PAGE, limit));
+  }
+  return [...found.values()];
+}
+
+/** Whether the namespace itself holds at least `count` items. One item is looked for, unless neighbors have many. */
+export async function holdsAtLeast(
+  store: BaseStore,
+  namespace: readonly string[],
+  count: number,
+): Promise<boolean> {
+  const last = await store.search([...namespace], { limit: 1, offset: count - 1 });
+  if (last.length === 0) return false;
+  return (await searchExact(store, namespace, { limit: count })).length >= count;
+}
+
+/** Whether two namespaces are the same. */
+export function isExact(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((label, i) => label === b[i]);
+}

@@ -1,0 +1,26 @@
+/** Turning the model's `metadata_filter` into what a store can search by. Pure. */
+import type { BaseStore } from "@langchain/langgraph";
+import { compileFilter } from "../../store/filter.js";
+import { isVersionedStore } from "../../types.js";
+
+/** Keys that live beside `metadata` in a memory's value. */
+const TOP_LEVEL = new Set(["memory_type", "content"]);
+
+/**
+ * The filter for the store, or a predicate when the store cannot look into nested values (LangGraph's own stores
+ * compare top-level keys only).
+ */
+export function toStoreFilter(
+  store: BaseStore,
+  metadataFilter: Record<string, unknown> | undefined,
+): {
+  filter?: Record<string, unknown>;
+  matches?: (value: Record<string, unknown>) => boolean;
+} {
+  const entries = Object.entries(metadataFilter ?? {});
+  if (entries.length === 0) return {};
+  const filter = Object.fromEntries(
+    entries.map(([key, wanted]) => [TOP_LEVEL.has(key) ? key : `metadata.${key}`, wanted]),
+  );
+  return isVersionedStore(store) ? { filter } : { matches: compileFilter(filter) };
+}
