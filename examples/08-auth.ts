@@ -1,6 +1,7 @@
 /** Two users of a server: whose memory, whose thread, whose settings. Offline: the server's part is played here. */
 import { MemorySaver } from "@langchain/langgraph";
-import { AgeMemError, createAgeMemAgent, FaissStore, LexicalEmbeddings, ownedByUsers } from "../src/index.js";
+import { AgeMemError, createAgeMemAgent, FaissStore, LexicalEmbeddings } from "../src/index.js";
+import { ownedByUsers } from "../src/server.js";
 import { call, modelOr } from "./model.js";
 
 const store = await FaissStore.open(":memory:", { index: { embeddings: new LexicalEmbeddings() } });

@@ -5,7 +5,7 @@
  * except under `langgraphjs dev`: a container's disk is not a volume. The tools hold the store themselves, because the
  * server replaces the one a graph was compiled with.
  */
-import { servedAgent } from "../src/index.js";
+import { servedAgent } from "../src/server.js";
 
 /** Called by the server per run. */
 export const graph = servedAgent();

@@ -1,12 +1,12 @@
 /**
  * Memory that a LangGraph.js agent manages itself: the application's entry point.
  *
- * Training is in `agemem/training`, tools for tests are in `agemem/testing`.
+ * What runs on LangGraph's server is in `agemem/server`, training in `agemem/training`, tools for tests in
+ * `agemem/testing`.
  */
 
 // The agent, and the tools for graphs of your own
 export { type AgeMemAgent, createAgeMemAgent } from "./agent/agent.js";
-export { type AssistantSettings, assistantOptions, readAssistantSettings } from "./agent/assistant.js";
 export {
   type BranchingStore,
   branchesInCheckpoints,
@@ -14,19 +14,10 @@ export {
   type SweepOptions,
   sweepThreadBranches,
 } from "./agent/branches/thread-memory.js";
-export { type Environment, type EnvironmentOptions, openEnvironment } from "./agent/environment.js";
 export { AgeMemFilterEdit, type AgeMemFilterEditConfig } from "./agent/middleware/filter-edit.js";
 export { type AgeMemMiddlewareConfig, ageMemMiddleware } from "./agent/middleware/middleware.js";
 export type { ApprovalRequest, ApprovalResponse } from "./agent/nodes/approval.js";
 export type { AgeMemAgentOptions } from "./agent/options.js";
-export {
-  type AuthAnswer,
-  type AuthRequest,
-  type OwnedByUsersOptions,
-  ownedByUsers,
-  refuseUnguarded,
-} from "./agent/owned-by-users.js";
-export { type ServedAgent, servedAgent } from "./agent/served-agent.js";
 export { AgentState, type AgentStateValue, type AgentStatus } from "./agent/state.js";
 export type { AgentUsage } from "./agent/usage.js";
 // Short-term memory

@@ -16,7 +16,12 @@ import {
   walk,
 } from "./support/source-tree.js";
 
-const ENTRY_POINTS = { agemem: "index.ts", "agemem/training": "training.ts", "agemem/testing": "testing.ts" };
+const ENTRY_POINTS = {
+  agemem: "index.ts",
+  "agemem/server": "server.ts",
+  "agemem/training": "training.ts",
+  "agemem/testing": "testing.ts",
+};
 const sources = readSources();
 const { layers, side } = readLayers();
 const manifest = JSON.parse(readText("package.json")) as Record<string, Record<string, string>>;

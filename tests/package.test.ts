@@ -26,7 +26,12 @@ import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { codeBlocks, exportedNames, ROOT } from "./support/source-tree.js";
 
-const ENTRIES = { agemem: "index.ts", "agemem/training": "training.ts", "agemem/testing": "testing.ts" };
+const ENTRIES = {
+  agemem: "index.ts",
+  "agemem/server": "server.ts",
+  "agemem/training": "training.ts",
+  "agemem/testing": "testing.ts",
+};
 const SNIPPETS = ["app", "research", "operator"];
 const project = mkdtempSync(join(tmpdir(), "agemem-package-"));
 let packed: string[] = [];
@@ -147,9 +152,10 @@ describe("an installed package", () => {
   it("goes through a bundler", async () => {
     const entry = join(project, "bundled.mjs");
     const imports = Object.keys(ENTRIES).map((name, i) => `import * as m${i} from ${JSON.stringify(name)};`);
+    const all = imports.map((_, i) => `m${i}`).join(", ");
     writeFileSync(
       entry,
-      `${imports.join("\n")}\nconsole.log([m0, m1, m2].every((m) => Object.keys(m).length > 0));`,
+      `${imports.join("\n")}\nconsole.log([${all}].every((m) => Object.keys(m).length > 0));`,
     );
     await build({
       entryPoints: [entry],

@@ -6,7 +6,7 @@
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { Auth, HTTPException } from "@langchain/langgraph-sdk/auth";
-import { ownedByUsers, refuseUnguarded } from "../../src/index.js";
+import { ownedByUsers, refuseUnguarded } from "../../src/server.js";
 
 export const auth = new Auth()
   .authenticate((request) => {

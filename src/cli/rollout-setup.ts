@@ -3,7 +3,7 @@
  *
  * Owns what the command's words mean. Leaves out tasks, files and processes (`rollout.ts`).
  */
-import { openEnvironment } from "../agent/environment.js";
+
 import type { AdvantagePreset } from "../grpo.js";
 import { chatModelSpec } from "../models/chat-model.js";
 import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js";
@@ -12,6 +12,7 @@ import type { PromptVariant } from "../prompts.js";
 import type { RewardPreset } from "../rewards/reward.js";
 import { policyEndpoint, rolloutsFor } from "../rollout/endpoint.js";
 import { budgetOf, type RolloutOptions } from "../rollout/options.js";
+import { openEnvironment } from "../server/environment.js";
 import type { MemoryOp, SearchMode } from "../types.js";
 import { openJudge } from "./judge.js";
 

@@ -8,9 +8,9 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import colors from "picocolors";
-import { type Environment, openEnvironment } from "../../agent/environment.js";
 import { InputError, messageOf, StoreError } from "../../errors.js";
 import { ensureDirectory } from "../../lib/directory.js";
+import { type AgentEnvironment, openEnvironment } from "../../server/environment.js";
 import type { MemoryValue } from "../../types.js";
 import { usageLine } from "../usage-line.js";
 import { DEMO_SESSIONS } from "./conversation.js";
@@ -150,7 +150,7 @@ async function prepare(dir: string, stale: string[]): Promise<void> {
 }
 
 async function printHead(
-  environment: Environment,
+  environment: AgentEnvironment,
   options: DemoArguments,
   number: number,
   title: string,
@@ -164,7 +164,7 @@ async function printHead(
   console.log(`context     ${options.budget} tokens`);
 }
 
-async function memoryRows({ store }: Environment) {
+async function memoryRows({ store }: AgentEnvironment) {
   const items = await store.search(NAMESPACE, { limit: 100 });
   const rows = [];
   for (const item of items) {

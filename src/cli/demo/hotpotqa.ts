@@ -2,7 +2,6 @@
 import { dirname, join } from "node:path";
 import Table from "cli-table3";
 import colors from "picocolors";
-import { openEnvironment } from "../../agent/environment.js";
 import { loadHotpotQa } from "../../benchmarks/datasets/hotpotqa.js";
 import { recordingStats } from "../../benchmarks/metrics/recording-stats.js";
 import { messageOf, StoreError } from "../../errors.js";
@@ -13,6 +12,7 @@ import { createOfflineJudge } from "../../rewards/judges/offline.js";
 import type { GroupResult } from "../../rollout/group.js";
 import { removeRecording } from "../../rollout/journal.js";
 import { runRollouts } from "../../rollout/runner.js";
+import { openEnvironment } from "../../server/environment.js";
 import { readRollouts } from "../../trajectory/file.js";
 import { createProgress } from "../progress.js";
 import { figure, statsReport } from "../stats-report.js";

@@ -6,8 +6,8 @@
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { MemorySaver } from "@langchain/langgraph";
 import { createAgeMemAgent } from "../../agent/agent.js";
-import type { Environment } from "../../agent/environment.js";
 import { parseTextResponse } from "../../agent/protocols/text-parser.js";
+import type { AgentEnvironment } from "../../server/environment.js";
 import { TrajectoryWriter } from "../../trajectory/file.js";
 import { TrajectoryRecorder } from "../../trajectory/recorder.js";
 import type { StepRecord } from "../../trajectory/schema.js";
@@ -18,7 +18,7 @@ import { answerLine, budgetBar, operationLine, thoughtLine, userLine } from "./s
 
 /** What a session needs. */
 export interface SessionOptions {
-  environment: Environment;
+  environment: AgentEnvironment;
   session: DemoSession;
   /** Thread of the conversation; another one sees nothing of this one's context. */
   threadId: string;

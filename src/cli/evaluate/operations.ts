@@ -1,12 +1,12 @@
 /** `agemem evaluate operations`: which memory operation a model chooses, in situations whose right moves are known. */
 import { Command } from "commander";
-import { openEnvironment } from "../../agent/environment.js";
 import { reportOperations } from "../../evaluation/operations/report.js";
 import { runSituations } from "../../evaluation/operations/run.js";
 import type { Split } from "../../evaluation/operations/situation.js";
 import { makeSituations } from "../../evaluation/operations/situations.js";
 import { resolveChatModel } from "../../models/chat-model.js";
 import { PROMPT_VARIANTS, type PromptVariant } from "../../prompts.js";
+import { openEnvironment } from "../../server/environment.js";
 import { choice, number, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
 import { operationsTables } from "./operations-tables.js";

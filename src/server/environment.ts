@@ -11,6 +11,7 @@
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseStore } from "@langchain/langgraph";
+import type { AgeMemAgentOptions } from "../agent/options.js";
 import { ConfigError, messageOf, StoreError } from "../errors.js";
 import { DEFAULT_STORE, parseStoreSetting, withoutPassword } from "../lib/store-setting.js";
 import { chatModelSpec, resolveChatModel } from "../models/chat-model.js";
@@ -19,12 +20,11 @@ import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js"
 import { tokenCounter } from "../models/tokens.js";
 import { FaissStore } from "../store/faiss-store.js";
 import type { TokenCounter } from "../types.js";
-import type { AgeMemAgentOptions } from "./options.js";
 import { PlatformStore } from "./platform-store.js";
 import { isDevelopmentServer } from "./trust.js";
 
 /** Everything an agent needs, opened. */
-export interface Environment<Store extends BaseStore = FaissStore> {
+export interface AgentEnvironment<Store extends BaseStore = FaissStore> {
   /** For `createAgeMemAgent`. */
   agent: Pick<AgeMemAgentOptions, "model" | "store" | "embeddings" | "counter">;
   store: Store;
@@ -57,9 +57,11 @@ export interface EnvironmentOptions {
  */
 export async function openEnvironment(
   options: EnvironmentOptions & { storePath: string },
-): Promise<Environment>;
-export async function openEnvironment(options?: EnvironmentOptions): Promise<Environment<BaseStore>>;
-export async function openEnvironment(options: EnvironmentOptions = {}): Promise<Environment<BaseStore>> {
+): Promise<AgentEnvironment>;
+export async function openEnvironment(options?: EnvironmentOptions): Promise<AgentEnvironment<BaseStore>>;
+export async function openEnvironment(
+  options: EnvironmentOptions = {},
+): Promise<AgentEnvironment<BaseStore>> {
   const env = options.env ?? process.env;
   const setting = options.storePath ? `faiss:${options.storePath}` : env.AGEMEM_STORE;
   if (setting === undefined && options.deployed && !isDevelopmentServer(env)) throw noStoreNamed();

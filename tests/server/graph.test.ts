@@ -7,9 +7,9 @@ import { promisify } from "node:util";
 import { MemorySaver } from "@langchain/langgraph";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { graph } from "../../graphs/agent.js";
-import { PROTECTED_SETTINGS } from "../../src/agent/assistant.js";
-import { servedAgent } from "../../src/agent/served-agent.js";
-import { says } from "./helpers.js";
+import { PROTECTED_SETTINGS } from "../../src/server/assistant.js";
+import { servedAgent } from "../../src/server/served-agent.js";
+import { says } from "../agent/helpers.js";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 let folder: string;

@@ -6,11 +6,12 @@
  * Leaves out who a user is: that is `authenticate`, the application's own. Only shapes of LangGraph's SDK are used, so
  * that agemem works without it.
  */
+
+import { AgentState } from "../agent/state.js";
 import { AccessError, type AgeMemErrorCode } from "../errors.js";
 import { type NamespaceTemplate, resolveNamespace } from "../lib/namespace.js";
 import { DEFAULT_NAMESPACE } from "../tools/toolkit.js";
 import { PROTECTED_SETTINGS } from "./assistant.js";
-import { AgentState } from "./state.js";
 
 /** What the server asks a handler. */
 export interface AuthRequest {

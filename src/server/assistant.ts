@@ -6,6 +6,7 @@
  * out whose settings count (`trust.ts`).
  */
 import { z } from "zod";
+import { type AgeMemAgentOptions, INHERITED } from "../agent/options.js";
 import { ConfigError } from "../errors.js";
 import { nearest, problemsOf } from "../lib/check-options.js";
 import { type NamespaceTemplate, valueNames } from "../lib/namespace.js";
@@ -13,7 +14,6 @@ import { resolveChatModel } from "../models/chat-model.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import type { MemoryLimits } from "../tools/limits.js";
 import { MEMORY_OPS, SEARCH_MODES } from "../types.js";
-import { type AgeMemAgentOptions, INHERITED } from "./options.js";
 
 const assistantSettings = z.object({
   /** Such as "openai:gpt-4o-mini", or "offline" for the rules. */

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { END, InMemoryStore, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
-import { assistantOptions, readAssistantSettings } from "../../src/agent/assistant.js";
-import { openEnvironment } from "../../src/agent/environment.js";
-import { PlatformStore } from "../../src/agent/platform-store.js";
+import { assistantOptions, readAssistantSettings } from "../../src/server/assistant.js";
+import { openEnvironment } from "../../src/server/environment.js";
+import { PlatformStore } from "../../src/server/platform-store.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
+import { ada, calls, openStore, outcomesOf, says, scripted } from "../agent/helpers.js";
 import { startPostgres } from "../tools/postgres.js";
-import { ada, calls, openStore, outcomesOf, says, scripted } from "./helpers.js";
 
 describe("AGEMEM_STORE", () => {
   let folder: string;

@@ -5,11 +5,12 @@
  * settings are the operator's (`trust.ts`). Leaves out who may read a thread: only the server's auth sees that
  * (`owned-by-users.ts`).
  */
+
+import { type AgeMemAgent, createAgeMemAgent } from "../agent/agent.js";
 import { forClients } from "../errors.js";
 import { BoundedMap } from "../lib/bounded-map.js";
 import { valueNames } from "../lib/namespace.js";
 import { DEFAULT_NAMESPACE } from "../tools/toolkit.js";
-import { type AgeMemAgent, createAgeMemAgent } from "./agent.js";
 import {
   type AssistantSettings,
   assistantOptions,
@@ -17,7 +18,7 @@ import {
   refuseMisspelled,
   serverSettings,
 } from "./assistant.js";
-import { type Environment, openEnvironment } from "./environment.js";
+import { type AgentEnvironment, openEnvironment } from "./environment.js";
 import { admit, type Trust, trustNotice, trustOf } from "./trust.js";
 
 /** The config that the server hands to a factory. */
@@ -65,7 +66,7 @@ export function servedAgent(env: NodeJS.ProcessEnv = process.env): ServedAgent {
 }
 
 interface Served {
-  agent: Environment["agent"];
+  agent: AgentEnvironment["agent"];
   trust: Trust;
   settings: AssistantSettings;
   /** By settings: a few assistants share a process, and a run's own settings must not fill it. */

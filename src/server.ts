@@ -1,0 +1,11 @@
+/** The agent on LangGraph's server: environment, assistants, and who may do what. `graphs/agent.ts` is made of it. */
+export { type AssistantSettings, assistantOptions, readAssistantSettings } from "./server/assistant.js";
+export { type AgentEnvironment, type EnvironmentOptions, openEnvironment } from "./server/environment.js";
+export {
+  type AuthAnswer,
+  type AuthRequest,
+  type OwnedByUsersOptions,
+  ownedByUsers,
+  refuseUnguarded,
+} from "./server/owned-by-users.js";
+export { type ServedAgent, servedAgent } from "./server/served-agent.js";
