@@ -1,8 +1,8 @@
 /** What each process of `bench/rollout.ts` runs: the options of its rollouts against the test server. */
 import { LexicalEmbeddings } from "../src/models/lexical-embeddings.js";
 import { createOfflineJudge } from "../src/rewards/judges/offline.js";
-import { policyEndpoint } from "../src/rollout/endpoint.js";
-import type { OpenRollouts } from "../src/rollout/worker-messages.js";
+import { policyEndpoint } from "../src/rollout/http/endpoint.js";
+import type { OpenRollouts } from "../src/rollout/workers/messages.js";
 import { FaissStore } from "../src/store/faiss-store.js";
 
 export interface BenchSetup {

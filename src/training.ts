@@ -1,13 +1,13 @@
 /** Rollouts, records, rewards and advantages for an external GRPO trainer: the researcher's entry point. */
 
 // Tasks
-export { type DataNotice, type HotpotQaOptions, loadHotpotQa } from "./benchmarks/datasets/hotpotqa.js";
-export { loadJsonlTasks } from "./benchmarks/datasets/jsonl-tasks.js";
-export { type LocomoOptions, loadLocomo } from "./benchmarks/datasets/locomo.js";
+export { type DataNotice, type HotpotQaOptions, loadHotpotQa } from "./evaluation/datasets/hotpotqa.js";
+export { loadJsonlTasks } from "./evaluation/datasets/jsonl-tasks.js";
+export { type LocomoOptions, loadLocomo } from "./evaluation/datasets/locomo.js";
 // Recordings: scoring them again, and what they hold
-export { type RecordingStats, recordingStats } from "./benchmarks/metrics/recording-stats.js";
-export { findLeaks, type Leak, padDistractors } from "./benchmarks/tasks/padding.js";
-export { generateTasks, type SyntheticOptions, type TaskShape } from "./benchmarks/tasks/synthetic.js";
+export { type RecordingStats, recordingStats } from "./evaluation/metrics/recording-stats.js";
+export { findLeaks, type Leak, padDistractors } from "./evaluation/tasks/padding.js";
+export { generateTasks, type SyntheticOptions, type TaskShape } from "./evaluation/tasks/synthetic.js";
 // Advantages
 export {
   ADVANTAGE_PRESETS,
@@ -41,23 +41,27 @@ export {
 } from "./rewards/reward.js";
 export { type AgentLightningRollout, agentLightning } from "./rollout/adapters/agent-lightning.js";
 export { type TrinityReport, trinityProxy } from "./rollout/adapters/trinity.js";
+export type { GroupResult, GroupSummary } from "./rollout/group.js";
 export {
   type PolicyEndpoint,
   type PolicyEndpointOptions,
   policyEndpoint,
   rolloutsFor,
-} from "./rollout/endpoint.js";
-// Three-stage rollouts in groups of K
-export { createRolloutGraph, type RolloutGraphOptions, type RolloutGroupOutput } from "./rollout/graph.js";
-export { type RolloutRequest, rolloutRequest } from "./rollout/graph-request.js";
-export type { GroupResult, GroupSummary } from "./rollout/group.js";
+} from "./rollout/http/endpoint.js";
+export { type PatienceOptions, PatientFetch } from "./rollout/http/patient-fetch.js";
 export type { RolloutIdentity, RolloutOptions } from "./rollout/options.js";
-export { type PatienceOptions, PatientFetch } from "./rollout/patient-fetch.js";
 export type { RolloutProgress } from "./rollout/progress.js";
 export { type RescoreOptions, type RescoreReport, rescoreFile } from "./rollout/rescore.js";
 export { type RunHooks, type RunSummary, runRollouts, streamRollouts } from "./rollout/runner.js";
-export type { OpenRollouts, WorkerSetup } from "./rollout/worker-messages.js";
-export { type WorkerOptions, WorkerPool } from "./rollout/worker-pool.js";
+// Three-stage rollouts in groups of K
+export {
+  createRolloutGraph,
+  type RolloutGraphOptions,
+  type RolloutGroupOutput,
+} from "./rollout/service/graph.js";
+export { type RolloutRequest, rolloutRequest } from "./rollout/service/request.js";
+export type { OpenRollouts, WorkerSetup } from "./rollout/workers/messages.js";
+export { type WorkerOptions, WorkerPool } from "./rollout/workers/pool.js";
 // Exports to trainers
 export { type Exporter, exportRollouts } from "./trajectory/exporter.js";
 export { EXPORTERS, exporterByName } from "./trajectory/exporters/registry.js";

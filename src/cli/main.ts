@@ -10,15 +10,15 @@ import { AgeMemError } from "../errors.js";
 import { demoCommand } from "./demo/command.js";
 import { evaluateCommand } from "./evaluate/command.js";
 import { exitCodeOf } from "./exit-codes.js";
-import { exportCommand } from "./export.js";
 import { memoryCommand } from "./memory/command.js";
+import { exportCommand } from "./recordings/export.js";
+import { scoreCommand } from "./recordings/score.js";
+import { statsCommand } from "./recordings/stats.js";
+import { traceCommand } from "./recordings/trace.js";
+import { validateCommand } from "./recordings/validate.js";
 import { rolloutCommand } from "./rollout.js";
-import { scoreCommand } from "./score.js";
 import { setupCommand } from "./setup.js";
-import { statsCommand } from "./stats.js";
 import { tasksCommand } from "./tasks.js";
-import { traceCommand } from "./trace.js";
-import { validateCommand } from "./validate.js";
 
 async function main(argv: string[]): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {

@@ -10,7 +10,7 @@ import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js"
 import { OfflineSummarizer } from "../models/offline-summarizer.js";
 import type { PromptVariant } from "../prompts.js";
 import type { RewardPreset } from "../rewards/reward.js";
-import { policyEndpoint, rolloutsFor } from "../rollout/endpoint.js";
+import { policyEndpoint, rolloutsFor } from "../rollout/http/endpoint.js";
 import { budgetOf, type RolloutOptions } from "../rollout/options.js";
 import { openEnvironment } from "../server/environment.js";
 import type { MemoryOp, SearchMode } from "../types.js";

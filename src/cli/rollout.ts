@@ -1,12 +1,12 @@
 /** `agemem rollout TASKS --out FILE`: three-stage rollouts of many tasks, recorded, scored, resumable. */
 import { Command } from "commander";
-import { loadTasks, TASK_SOURCES } from "../benchmarks/tasks/source.js";
 import { ConfigError } from "../errors.js";
+import { loadTasks, TASK_SOURCES } from "../evaluation/tasks/source.js";
 import { ADVANTAGE_PRESETS } from "../grpo.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import { REWARD_PRESETS } from "../rewards/reward.js";
 import { streamRollouts } from "../rollout/runner.js";
-import { WorkerPool } from "../rollout/worker-pool.js";
+import { WorkerPool } from "../rollout/workers/pool.js";
 import { MEMORY_OPS, SEARCH_MODES } from "../types.js";
 import { choice, count, names, number, positive } from "./arguments.js";
 import { createProgress } from "./progress.js";

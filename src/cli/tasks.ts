@@ -1,8 +1,8 @@
 /** `agemem tasks SOURCE --out FILE`: tasks of any source as a JSONL file, for trainers and for looking at them. */
 import { existsSync } from "node:fs";
 import { Command } from "commander";
-import { loadTasks, TASK_SOURCES } from "../benchmarks/tasks/source.js";
 import { InputError } from "../errors.js";
+import { loadTasks, TASK_SOURCES } from "../evaluation/tasks/source.js";
 import { JsonlWriter } from "../lib/jsonl.js";
 import { toTaskRow } from "../rollout/task-row.js";
 import { count, positive } from "./arguments.js";

@@ -22,9 +22,9 @@ import { REWARD_PRESETS, type RewardOptions, type RewardWeights } from "../rewar
 import { budgetOption, operationList } from "../tools/option-schemas.js";
 import type { EngineRecord } from "../trajectory/schema-parts.js";
 import { SEARCH_MODES } from "../types.js";
-import type { RolloutGraphOptions } from "./graph.js";
 import type { RolloutOptions } from "./options.js";
 import type { RunHooks } from "./runner.js";
+import type { RolloutGraphOptions } from "./service/graph.js";
 
 /** What a timer of Node can wait, in milliseconds; a longer one would end at once. */
 export const LONGEST_WAIT_MS = 2 ** 31 - 1;

@@ -28,7 +28,7 @@ import { ProgressTracker, type RolloutProgress } from "./progress.js";
 import { type RolloutResult, runRollout } from "./rollout.js";
 import { StageAgents } from "./stage-agents.js";
 import { Sweeper } from "./sweep.js";
-import type { WorkerPool } from "./worker-pool.js";
+import type { WorkerPool } from "./workers/pool.js";
 
 /** Where to write and whom to tell. */
 export interface RunHooks {

@@ -1,8 +1,8 @@
 /**
  * A task as JSON: one line of a task file, and one task of a request to the rollout service. Names are snake_case.
  *
- * Owns the form and the way from and to {@link MemoryTask}. Leaves out files (`benchmarks/datasets/jsonl-tasks.ts`)
- * and the rest of the request (`graph-request.ts`).
+ * Owns the form and the way from and to {@link MemoryTask}. Leaves out files (`evaluation/datasets/jsonl-tasks.ts`)
+ * and the rest of the request (`service/request.ts`).
  */
 import { z } from "zod";
 import type { MemoryTask } from "../types.js";

@@ -10,7 +10,7 @@ import { ChatOpenAI, type ChatOpenAIFields } from "@langchain/openai";
 import { afterEach, describe, expect, it } from "vitest";
 import { describeModelError } from "../../src/models/chat-model.js";
 import { directChatModel } from "../../src/models/direct-completions.js";
-import { keepAliveFetch } from "../../src/rollout/keep-alive-fetch.js";
+import { keepAliveFetch } from "../../src/rollout/http/keep-alive-fetch.js";
 import { type OpenAIServer, type ServerReply, startOpenAIServer } from "../../src/testing/openai-server.js";
 import { TrajectoryRecorder } from "../../src/trajectory/recorder.js";
 

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createOfflineJudge } from "../../src/rewards/judges/offline.js";
 import { agentLightning } from "../../src/rollout/adapters/agent-lightning.js";
 import { trinityProxy } from "../../src/rollout/adapters/trinity.js";
-import { policyEndpoint } from "../../src/rollout/endpoint.js";
+import { policyEndpoint } from "../../src/rollout/http/endpoint.js";
 import { runRollouts, streamRollouts } from "../../src/rollout/runner.js";
 import { startOpenAIServer } from "../../src/testing/openai-server.js";
 import { memoryStore, personTask } from "./setup.js";

@@ -5,10 +5,10 @@
  * The policy is a script: it stores each message it is told, answers every other question rightly, and is cut at the
  * length limit once.
  */
-import { generateTasks } from "../../src/benchmarks/tasks/synthetic.js";
+import { generateTasks } from "../../src/evaluation/tasks/synthetic.js";
 import { LexicalEmbeddings } from "../../src/models/lexical-embeddings.js";
 import { createOfflineJudge } from "../../src/rewards/judges/offline.js";
-import { policyEndpoint } from "../../src/rollout/endpoint.js";
+import { policyEndpoint } from "../../src/rollout/http/endpoint.js";
 import { streamRollouts } from "../../src/rollout/runner.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import type { WireRequest } from "../../src/testing/openai-wire.js";

@@ -9,7 +9,7 @@ import { ChatOpenAI } from "@langchain/openai";
 import { expect, it } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { createAgentLoop } from "../../src/agent/loop.js";
-import { policyEndpoint } from "../../src/rollout/endpoint.js";
+import { policyEndpoint } from "../../src/rollout/http/endpoint.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { openAiMessage } from "../../src/trajectory/exporters/openai-messages.js";
 import { EXPORTERS } from "../../src/trajectory/exporters/registry.js";

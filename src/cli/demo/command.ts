@@ -12,7 +12,7 @@ import { InputError, messageOf, StoreError } from "../../errors.js";
 import { ensureDirectory } from "../../lib/directory.js";
 import { type AgentEnvironment, openEnvironment } from "../../server/environment.js";
 import type { MemoryValue } from "../../types.js";
-import { usageLine } from "../usage-line.js";
+import { usageLine } from "../recordings/usage-line.js";
 import { DEMO_SESSIONS } from "./conversation.js";
 import { runHotpotQa } from "./hotpotqa.js";
 import { memoryTable, operationCounts } from "./screen.js";

@@ -2,9 +2,9 @@
 import { dirname, join } from "node:path";
 import Table from "cli-table3";
 import colors from "picocolors";
-import { loadHotpotQa } from "../../benchmarks/datasets/hotpotqa.js";
-import { recordingStats } from "../../benchmarks/metrics/recording-stats.js";
 import { messageOf, StoreError } from "../../errors.js";
+import { loadHotpotQa } from "../../evaluation/datasets/hotpotqa.js";
+import { recordingStats } from "../../evaluation/metrics/recording-stats.js";
 import { ensureDirectory } from "../../lib/directory.js";
 import { truncate } from "../../lib/text.js";
 import { OfflinePolicy } from "../../models/offline-policy.js";
@@ -15,7 +15,7 @@ import { runRollouts } from "../../rollout/runner.js";
 import { openEnvironment } from "../../server/environment.js";
 import { readRollouts } from "../../trajectory/file.js";
 import { createProgress } from "../progress.js";
-import { figure, statsReport } from "../stats-report.js";
+import { figure, statsReport } from "../recordings/stats-report.js";
 import { TABLE_STYLE } from "./screen.js";
 
 /** Arguments of the command that matter here. */

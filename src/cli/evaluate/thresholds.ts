@@ -1,7 +1,6 @@
 /** `agemem evaluate thresholds`: where an embedding model's similarities tell a duplicate, and what FILTER should remove. */
 import Table from "cli-table3";
 import { Command } from "commander";
-import { loadTasks } from "../../benchmarks/tasks/source.js";
 import { passagePairs, scorePairs, statementPairs } from "../../evaluation/calibration/pairs.js";
 import { storedPairs } from "../../evaluation/calibration/stored-pairs.js";
 import {
@@ -10,6 +9,7 @@ import {
   measure,
   type ScoredPair,
 } from "../../evaluation/calibration/threshold.js";
+import { loadTasks } from "../../evaluation/tasks/source.js";
 import { resolveEmbeddings } from "../../models/embeddings.js";
 import { number, positive } from "../arguments.js";
 import { TABLE_STYLE } from "../demo/screen.js";

@@ -7,8 +7,8 @@
  */
 import { ConfigError } from "../../errors.js";
 import type { TrajectoryRecord } from "../../trajectory/schema.js";
-import type { PolicyEndpointOptions } from "../endpoint.js";
-import { type PatienceOptions, PatientFetch } from "../patient-fetch.js";
+import type { PolicyEndpointOptions } from "../http/endpoint.js";
+import { type PatienceOptions, PatientFetch } from "../http/patient-fetch.js";
 import { postJson } from "./post.js";
 
 /** The two ends of one rollout under Agent Lightning. */

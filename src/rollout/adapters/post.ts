@@ -1,7 +1,7 @@
 /** Telling a trainer's server something over HTTP, with patience and with its failures in agemem's codes. */
 import { ModelError } from "../../errors.js";
 import { describeModelError } from "../../models/chat-model.js";
-import type { PatientFetch } from "../patient-fetch.js";
+import type { PatientFetch } from "../http/patient-fetch.js";
 
 /**
  * Posts JSON and expects a 2xx answer.

@@ -7,7 +7,7 @@
 import pLimit from "p-limit";
 import { stripEnd } from "../../lib/text.js";
 import type { GroupResult } from "../group.js";
-import { type PatienceOptions, PatientFetch } from "../patient-fetch.js";
+import { type PatienceOptions, PatientFetch } from "../http/patient-fetch.js";
 import { postJson } from "./post.js";
 
 /** What one group came to at the proxy. */

@@ -1,0 +1,104 @@
+/**
+ * The policy behind an OpenAI-compatible endpoint or in a local file, as a run uses it: token-exact, patient, seeded per
+ * rollout.
+ *
+ * Owns how a model is set up for rollouts. Leaves out which model is meant (`models/chat-model.ts`) and retrying
+ * (`patient-fetch.ts`).
+ */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import type { ChatOpenAI, ChatOpenAIFields } from "@langchain/openai";
+import { sha256 } from "../../lib/hash.js";
+import { type ChatModelOptions, type ResolvedChatModel, resolveChatModel } from "../../models/chat-model.js";
+import { directChatModel } from "../../models/direct-completions.js";
+import { GgufChatModel } from "../../models/gguf/chat-model.js";
+import type { RolloutIdentity } from "../options.js";
+import { keepAliveFetch } from "./keep-alive-fetch.js";
+import { type PatienceOptions, type PatienceStats, PatientFetch } from "./patient-fetch.js";
+
+/** Which endpoint, how it samples and how patiently it is asked. */
+export interface PolicyEndpointOptions {
+  /** `openai:NAME`, or `gguf:FILE` for a model in this process; default AGEMEM_MODEL. */
+  model?: string;
+  /** Default OPENAI_BASE_URL. */
+  baseURL?: string;
+  /** Default OPENAI_API_KEY. */
+  apiKey?: string;
+  /** Default: temperature 1 and top_p 1, the sampling under which log-probabilities are those of the policy. */
+  sampling?: Pick<ChatModelOptions, "temperature" | "topP" | "maxTokens" | "body">;
+  /** Sends a seed per rollout, derived from the rollout's. Default: none; one seed for all would make equal rollouts. */
+  sendSeed?: boolean;
+  patience?: PatienceOptions;
+}
+
+/** A served policy. */
+export interface PolicyEndpoint {
+  /** For `RolloutOptions.policy`. */
+  policy: (rollout: RolloutIdentity) => BaseChatModel;
+  modelName: string;
+  /** Requests, retries and waiting so far; a local model has none. */
+  readonly stats: Readonly<PatienceStats>;
+  /** Makes sure that a local model can be loaded, before a run begins. */
+  ready(): Promise<void>;
+}
+
+/**
+ * Sets the endpoint up; nothing is sent yet. Token ids and log-probabilities are asked for with each call.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` as `resolveChatModel`
+ * @example
+ * const { policy } = policyEndpoint({ model: "openai:qwen", baseURL: "http://127.0.0.1:8000/v1" });
+ */
+export function policyEndpoint(options: PolicyEndpointOptions = {}): PolicyEndpoint {
+  const env = {
+    ...process.env,
+    ...(options.baseURL === undefined ? {} : { OPENAI_BASE_URL: options.baseURL }),
+    ...(options.apiKey === undefined ? {} : { OPENAI_API_KEY: options.apiKey }),
+  };
+  const patient = new PatientFetch({ fetch: keepAliveFetch(), ...options.patience });
+  const build = (seed?: number): ResolvedChatModel => {
+    const model = resolveChatModel(options.model, env, {
+      temperature: 1,
+      topP: 1,
+      ...options.sampling,
+      ...(seed === undefined ? {} : { seed }),
+      sequences: options.patience?.concurrency ?? 1,
+      recordTokens: true,
+    });
+    // Local models of one file share what is loaded.
+    return model instanceof GgufChatModel ? model : withFetch(model, patient.fetch);
+  };
+  const shared = build();
+  return {
+    policy: ({ seed }) => (options.sendSeed ? build(seedNumber(seed)) : shared),
+    modelName: shared.model,
+    stats: patient.stats,
+    ready: async () => {
+      if (shared instanceof GgufChatModel) await shared.load();
+    },
+  };
+}
+
+/**
+ * How many rollouts to keep under way so that an endpoint is never short of requests: half as many again as it takes
+ * at once. While some of them store, count and judge, others wait for a slot, and no slot waits for them.
+ *
+ * @param requests requests under way at once, from all processes together
+ * @returns rollouts under way at once, for `RolloutOptions.concurrency`
+ * @example
+ * const { policy } = policyEndpoint({ patience: { concurrency: 64 } });
+ * await streamRollouts(tasks, { policy, store, judge, concurrency: rolloutsFor(64) });
+ */
+export function rolloutsFor(requests: number): number {
+  return Math.floor(1.5 * requests);
+}
+
+/** The same model over another `fetch`, which then does all retrying; the rollout's own limit ends a call. */
+function withFetch(model: ChatOpenAI, fetch: typeof globalThis.fetch): ChatOpenAI {
+  // The stored fields lack the last one; see `recordTokens`.
+  return directChatModel({ ...(model.lc_kwargs as ChatOpenAIFields), __includeRawResponse: true }, fetch);
+}
+
+/** 31 bits, which every server takes. */
+function seedNumber(seed: string): number {
+  return Number.parseInt(sha256(seed).slice(0, 8), 16) >>> 1;
+}

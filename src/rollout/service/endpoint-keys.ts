@@ -1,0 +1,77 @@
+/**
+ * Which key the rollout service sends to which address.
+ *
+ * A request names the policy's address, so whoever may send requests could have any key of the operator sent to a server
+ * of their own. Owns the allow-list: a key goes only to the addresses that the operator listed for it. Pure, but for
+ * the `fetch` it wraps.
+ */
+import { z } from "zod";
+import { ConfigError } from "../../errors.js";
+import { stripEnd } from "../../lib/text.js";
+import { type Environment, NO_KEY, setting } from "../../models/settings.js";
+
+const OPENAI = "https://api.openai.com/v1";
+const table = z.record(z.string().min(1), z.array(z.url()).min(1));
+
+/** Names of variables that hold a key, each with the addresses it may be sent to. */
+export type EndpointKeys = z.infer<typeof table>;
+
+/**
+ * `AGEMEM_ROLLOUT_KEYS`, a JSON object such as `{"VLLM_KEY": ["http://10.0.0.5:8000/v1"]}`. Default: OPENAI_API_KEY for
+ * OPENAI_BASE_URL, or for OpenAI itself.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID`
+ */
+export function endpointKeys(env: Environment = process.env): EndpointKeys {
+  const text = setting(env, "AGEMEM_ROLLOUT_KEYS");
+  if (text === undefined) return { OPENAI_API_KEY: [setting(env, "OPENAI_BASE_URL") ?? OPENAI] };
+  try {
+    return table.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new ConfigError(
+      "AGEMEM_CONFIG_INVALID",
+      "AGEMEM_ROLLOUT_KEYS is not a table of keys and addresses",
+      {
+        cause,
+        remedy: `Give a JSON object, such as {"OPENAI_API_KEY":["${OPENAI}"]}.`,
+      },
+    );
+  }
+}
+
+/**
+ * The key for an address: that of the first entry that lists it, or a folder above it on the same host and port.
+ *
+ * @param baseURL default OPENAI_BASE_URL, or OpenAI itself
+ * @returns undefined where no key may go
+ */
+export function keyFor(baseURL: string | undefined, env: Environment = process.env): string | undefined {
+  const address = new URL(baseURL ?? setting(env, "OPENAI_BASE_URL") ?? OPENAI);
+  for (const [name, allowed] of Object.entries(endpointKeys(env))) {
+    if (allowed.some((each) => covers(new URL(each), address))) return setting(env, name);
+  }
+  return undefined;
+}
+
+/** The part of an endpoint's options that keeps keys where they belong. */
+export function credentialsFor(
+  baseURL: string | undefined,
+  send: typeof fetch,
+): { apiKey: string; fetch: typeof fetch } {
+  const apiKey = keyFor(baseURL);
+  return apiKey === undefined ? { apiKey: NO_KEY, fetch: anonymous(send) } : { apiKey, fetch: send };
+}
+
+/** Without the headers that OpenAI's client adds from the environment: organization, project, and whatever is set. */
+function anonymous(send: typeof fetch): typeof fetch {
+  const harmless = new Set(["accept", "content-type", "user-agent"]);
+  return (input, init) => {
+    const headers = [...new Headers(init?.headers)].filter(([name]) => harmless.has(name));
+    return send(input, { ...init, headers: Object.fromEntries(headers) });
+  };
+}
+
+function covers(allowed: URL, address: URL): boolean {
+  const folder = (url: URL) => `${stripEnd(url.pathname, /\//)}/`;
+  return allowed.origin === address.origin && folder(address).startsWith(folder(allowed));
+}

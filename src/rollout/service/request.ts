@@ -1,0 +1,132 @@
+/** What a trainer sends to the rollout graph, and how it becomes settings of a run. All names are snake_case. */
+import { z } from "zod";
+import { ADVANTAGE_PRESETS } from "../../grpo.js";
+import { OfflineSummarizer } from "../../models/offline-summarizer.js";
+import { PROMPT_VARIANTS } from "../../prompts.js";
+import { REWARD_PRESETS } from "../../rewards/reward.js";
+import { EXPORTERS } from "../../trajectory/exporters/registry.js";
+import { MEMORY_OPS, type MemoryTask, SEARCH_MODES } from "../../types.js";
+import { type PolicyEndpointOptions, rolloutsFor } from "../http/endpoint.js";
+import { LONGEST_WAIT_MS } from "../option-schemas.js";
+import { budgetOf, type RolloutOptions } from "../options.js";
+import { taskRow, toTask } from "../task-row.js";
+
+/** Where the policy is served. Keys are the service's own (`endpoint-keys.ts`): requests are kept, keys must not be. */
+const endpoint = z.strictObject({
+  /** "offline" for the rules, else the name at the endpoint. */
+  model: z.string().min(1),
+  base_url: z.url().optional(),
+  temperature: z.number().min(0).max(2).optional(),
+  top_p: z.number().min(0).max(1).optional(),
+  max_tokens: z.int().min(1).optional(),
+  /** Further fields of the request body, such as `chat_template_kwargs`. */
+  body: z.record(z.string(), z.unknown()).optional(),
+  send_seed: z.boolean().optional(),
+});
+
+const names = <T extends object>(object: T) =>
+  z.enum(Object.keys(object) as [Extract<keyof T, string>, ...Extract<keyof T, string>[]]);
+const whole = z.int().min(1);
+
+/** The input of the graph. */
+export const rolloutRequest = z.strictObject({
+  tasks: z.array(taskRow).min(1),
+  policy: endpoint.default({ model: "offline" }),
+  /** Number of the weights behind the policy. */
+  policy_version: z.int().min(0).optional(),
+  k: whole.optional(),
+  max_turns: whole.optional(),
+  /** Requests to the policy at once. */
+  concurrency: whole.optional(),
+  timeout_s: z
+    .number()
+    .min(0.001)
+    .max(Math.floor(LONGEST_WAIT_MS / 1000))
+    .optional(),
+  protocol: z.enum(["native", "text"]).optional(),
+  /** Guidance in the system prompt. */
+  prompt: z.enum(PROMPT_VARIANTS).optional(),
+  /** Memory operations offered; none for the same policy without memory tools. */
+  operations: z.array(z.enum(MEMORY_OPS)).optional(),
+  /** T_max in tokens. */
+  t_max: z.int().min(16).optional(),
+  /** Memories shown by a retrieval. */
+  top_k: whole.max(50).optional(),
+  /** How memories are ranked. */
+  search_mode: z.enum(SEARCH_MODES).optional(),
+  /** Who writes summaries: "policy" (default) or the rules, for a policy too small to write them. */
+  summarizer: z.enum(["policy", "offline"]).default("policy"),
+  /** What the trainer knows of its server, kept with each step. */
+  engine: z
+    .strictObject({
+      name: z.string().nullable().default(null),
+      version: z.string().nullable().default(null),
+      logprobs_mode: z.string().nullable().default(null),
+    })
+    .optional(),
+  seed: z.union([z.string(), z.number()]).optional(),
+  /** Part of all ids. Default "v" and the policy version, so that groups of different weights never share an id. */
+  run_name: z.string().min(1).optional(),
+  reward: z
+    .strictObject({
+      preset: names(REWARD_PRESETS).optional(),
+      weights: z
+        .strictObject({ task: z.number(), context: z.number(), memory: z.number(), penalty: z.number() })
+        .partial()
+        .optional(),
+    })
+    .optional(),
+  advantage: names(ADVANTAGE_PRESETS).optional(),
+  /** "offline" or the model that judges, on the server's own endpoint. */
+  judge: z.string().min(1).default("offline"),
+  /** What each group's `samples` are: whole records, or rows of an exporter. */
+  format: z.union([z.literal("records"), names(EXPORTERS)]).default("records"),
+});
+
+export type RolloutRequest = z.infer<typeof rolloutRequest>;
+
+/** The tasks in the vocabulary of the code. */
+export function tasksOf(request: RolloutRequest): MemoryTask[] {
+  return request.tasks.map(toTask);
+}
+
+/** The endpoint of the request. */
+export function endpointOf({ policy, concurrency }: RolloutRequest): PolicyEndpointOptions {
+  const { model, base_url: baseURL, temperature, top_p: topP, max_tokens: maxTokens, body } = policy;
+  return {
+    model,
+    ...(baseURL === undefined ? {} : { baseURL }),
+    sendSeed: policy.send_seed ?? false,
+    sampling: defined({ temperature, topP, maxTokens, body }),
+    ...(concurrency === undefined ? {} : { patience: { concurrency } }),
+  };
+}
+
+/** Everything of a run that the request says beside policy, store and judge. */
+export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
+  const { k, protocol, operations, engine, seed, reward, advantage, policy_version: policyVersion } = request;
+  return defined({
+    k,
+    protocol,
+    operations,
+    engine,
+    promptVariant: request.prompt,
+    budget: request.t_max === undefined ? undefined : budgetOf(request.t_max),
+    topK: request.top_k,
+    searchMode: request.search_mode,
+    summarizer: request.summarizer === "offline" ? new OfflineSummarizer() : undefined,
+    seed,
+    reward,
+    advantage,
+    policyVersion,
+    maxTurns: request.max_turns,
+    concurrency: request.concurrency === undefined ? undefined : rolloutsFor(request.concurrency),
+    timeoutMs: request.timeout_s === undefined ? undefined : request.timeout_s * 1000,
+    runName: request.run_name ?? `v${policyVersion ?? 0}`,
+  });
+}
+
+/** Without the keys that are undefined, which would hide defaults. */
+function defined<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,0 +1,92 @@
+/**
+ * A process that runs rollouts for another one: `fork` runs this file, messages say what to do.
+ *
+ * Owns the life of such a process. It ends when told to, or when the process that started it is gone. Leaves out which
+ * rollouts there are, their groups and files, which stay with the run (`pool.ts`).
+ */
+import { setMaxListeners } from "node:events";
+import { fileURLToPath } from "node:url";
+import { type RolloutSettings, rolloutSettings } from "../options.js";
+import { runRollout } from "../rollout.js";
+import { StageAgents } from "../stage-agents.js";
+import { Sweeper } from "../sweep.js";
+import {
+  type FromWorker,
+  fromSent,
+  type OpenRollouts,
+  type ToWorker,
+  toSent,
+  type WorkerSetup,
+} from "./messages.js";
+
+interface Opened extends OpenRollouts {
+  settings: RolloutSettings;
+  agents: StageAgents;
+  sweeper: Sweeper;
+}
+
+class Worker {
+  private readonly stop = new AbortController();
+  private opened: Opened | undefined;
+
+  async handle(message: ToWorker): Promise<void> {
+    switch (message.kind) {
+      case "open":
+        return this.attempt(null, () => this.open(message.setup, message.data));
+      case "run":
+        return this.attempt(message.job, () => this.run(message));
+      case "abort":
+        return this.stop.abort(fromSent(message.error));
+      case "close":
+        await this.opened?.close?.();
+        process.disconnect();
+    }
+  }
+
+  private async open(setup: string, data: unknown): Promise<FromWorker> {
+    const { openRollouts } = (await import(setup)) as WorkerSetup;
+    const { options, close } = await openRollouts(data);
+    const { signal } = this.stop;
+    setMaxListeners(0, signal);
+    const settings = rolloutSettings({ ...options, signal }, "openRollouts");
+    this.opened = {
+      options,
+      ...(close ? { close } : {}),
+      settings,
+      agents: new StageAgents(settings),
+      sweeper: new Sweeper(settings.store),
+    };
+    return { kind: "ready" };
+  }
+
+  private async run({ job, task, identity }: ToWorker & { kind: "run" }): Promise<FromWorker> {
+    if (!this.opened) throw new TypeError("The worker was not opened.");
+    const { settings, agents, sweeper } = this.opened;
+    const result = await runRollout(task, identity, settings, agents);
+    await sweeper.discarded();
+    return { kind: "done", job, result };
+  }
+
+  private async attempt(job: number | null, work: () => Promise<FromWorker>): Promise<void> {
+    try {
+      send(await work());
+    } catch (error) {
+      send({ kind: "failed", job, error: toSent(error) });
+    }
+  }
+}
+
+/** Nobody listens any more when the run has ended first. */
+function send(message: FromWorker): void {
+  if (process.connected) process.send?.(message);
+}
+
+function serve(): void {
+  const worker = new Worker();
+  process.on("message", (message) => void worker.handle(message as ToWorker));
+  process.once("disconnect", () => process.exit());
+  // Ctrl-C reaches the whole group of processes; the run decides what becomes of its workers.
+  process.on("SIGINT", () => undefined);
+}
+
+if (process.send && process.argv[1] === fileURLToPath(import.meta.url)) serve();
