@@ -7,11 +7,11 @@
  */
 import { parseArgs } from "node:util";
 import { createRandom, type Random } from "../src/lib/random.js";
-import { FaissIndex, loadFaiss } from "../src/store/vector-indexes/faiss.js";
-import { scan } from "../src/store/vector-indexes/flat.js";
-import { PartitionedIndex } from "../src/store/vector-indexes/partitioned.js";
-import { normalise } from "../src/store/vector-math.js";
-import { SEES_ALL, VectorTable } from "../src/store/vector-table.js";
+import { FaissIndex, loadFaiss } from "../src/store/vectors/vector-indexes/faiss.js";
+import { scan } from "../src/store/vectors/vector-indexes/flat.js";
+import { PartitionedIndex } from "../src/store/vectors/vector-indexes/partitioned.js";
+import { normalise } from "../src/store/vectors/vector-math.js";
+import { SEES_ALL, VectorTable } from "../src/store/vectors/vector-table.js";
 import { inTurns, time } from "./store-tools.js";
 
 type Row = Record<string, number | null>;

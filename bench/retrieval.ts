@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { readJson } from "../src/lib/jsonl.js";
 import { resolveEmbeddings } from "../src/models/embeddings.js";
 import { FaissStore } from "../src/store/faiss-store.js";
-import type { SearchMode } from "../src/store/search-options.js";
+import type { SearchMode } from "../src/store/search/search-options.js";
 
 interface Turn {
   speaker: string;

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import Database from "better-sqlite3";
 import { FaissStore } from "../src/store/faiss-store.js";
-import { SIDECAR_FILE } from "../src/store/sidecar.js";
+import { SIDECAR_FILE } from "../src/store/vectors/sidecar.js";
 import { measurePeers } from "./store-peers.js";
 import { Clustered, DIMS, heapBytes, inTurns, median, time } from "./store-tools.js";
 

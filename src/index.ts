@@ -55,15 +55,15 @@ export { LexicalEmbeddings } from "./models/lexical-embeddings.js";
 export { OfflinePolicy } from "./models/offline-policy.js";
 export { OfflineSummarizer } from "./models/offline-summarizer.js";
 export { tokenCounter } from "./models/tokens.js";
-// Long-term memory
-export type { StoreIndexOptions } from "./store/embedder.js";
 export { FaissStore, type FaissStoreOptions, FaissStoreView } from "./store/faiss-store.js";
-export type { StoreWarning } from "./store/index-kind.js";
 export type { PromoteConflict, PromoteOptions, PromoteResult } from "./store/promote.js";
-export type { MemorySearchOptions, SearchItem, SearchMode } from "./store/search-options.js";
-export type { StoreStats } from "./store/stats.js";
-export type { VacuumOptions, VacuumResult } from "./store/vacuum.js";
-export type { VerifyResult } from "./store/verify.js";
+export type { MemorySearchOptions, SearchItem, SearchMode } from "./store/search/search-options.js";
+export type { StoreStats } from "./store/upkeep/stats.js";
+export type { VacuumOptions, VacuumResult } from "./store/upkeep/vacuum.js";
+export type { VerifyResult } from "./store/upkeep/verify.js";
+// Long-term memory
+export type { StoreIndexOptions } from "./store/vectors/embedder.js";
+export type { StoreWarning } from "./store/vectors/index-kind.js";
 export type { MemoryLimits } from "./tools/limits.js";
 export { memoryGate } from "./tools/memory-gate.js";
 export { createMemoryTools, type MemoryToolsOptions } from "./tools/memory-tools.js";

@@ -6,16 +6,16 @@
  */
 import type { Item, ListNamespacesOperation } from "@langchain/langgraph";
 import { StoreError } from "../errors.js";
-import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
-import { refreshTtl } from "./expiry.js";
-import { indexWaiting } from "./keyword-index.js";
 import { asNamespaceError } from "./namespace-error.js";
 import { type Checked, checkOperation, namespacePath, type StoreLimits } from "./operations.js";
 import { type CheckedPut, preparePuts } from "./prepare.js";
-import { hasItems, liveRow, toItem } from "./reader.js";
-import { runSearch } from "./run-search.js";
-import { writePuts } from "./writer.js";
+import type { View } from "./rows/branches.js";
+import { refreshTtl } from "./rows/expiry.js";
+import { hasItems, liveRow, toItem } from "./rows/reader.js";
+import { writePuts } from "./rows/writer.js";
+import { indexWaiting } from "./search/keyword-index.js";
+import { runSearch } from "./search/run-search.js";
 
 /** Where a batch runs: the view its reads see, and the branch its writes go to (null = read only). */
 export interface Target {

@@ -8,21 +8,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreError } from "../errors.js";
 import { BoundedMap } from "../lib/bounded-map.js";
-import { Branches, type View } from "./branches.js";
-import { type Connection, isBusy, toStoreError } from "./database.js";
-import { StampedCache } from "./doc-cache.js";
-import { Embedder, type StoreIndexOptions } from "./embedder.js";
-import { isSameModel, recordModel, storedModel } from "./embedding-model.js";
-import { IndexSet } from "./index-set.js";
-import type { NamespaceDocs } from "./keyword.js";
-import { loadRows } from "./loader.js";
-import { Namespaces } from "./namespaces.js";
 import type { StoreLimits } from "./operations.js";
-import type { FoundRow } from "./reader.js";
-import { loadSidecar, saveSidecar } from "./sidecar.js";
-import { Tally } from "./tally.js";
-import { VectorTable } from "./vector-table.js";
-import type { WrittenRow } from "./writer.js";
+import { Branches, type View } from "./rows/branches.js";
+import { type Connection, isBusy, toStoreError } from "./rows/database.js";
+import { Namespaces } from "./rows/namespaces.js";
+import type { FoundRow } from "./rows/reader.js";
+import { Tally } from "./rows/tally.js";
+import type { WrittenRow } from "./rows/writer.js";
+import { StampedCache } from "./search/doc-cache.js";
+import type { NamespaceDocs } from "./search/keyword.js";
+import { Embedder, type StoreIndexOptions } from "./vectors/embedder.js";
+import { isSameModel, recordModel, storedModel } from "./vectors/embedding-model.js";
+import { IndexSet } from "./vectors/index-set.js";
+import { loadRows } from "./vectors/loader.js";
+import { loadSidecar, saveSidecar } from "./vectors/sidecar.js";
+import { VectorTable } from "./vectors/vector-table.js";
 
 export interface EngineOptions {
   index: StoreIndexOptions | undefined;

@@ -9,20 +9,17 @@ import type { Operation, OperationResults } from "@langchain/langgraph";
 import { StoreError } from "../errors.js";
 import type { PutOptions, StoreVersion, VersionedStore } from "../types.js";
 import { runBatch } from "./batch.js";
-import { type Durability, openDatabase } from "./database.js";
-import type { StoreIndexOptions } from "./embedder.js";
 import { Engine } from "./engine.js";
-import { type StoreWarning, warnOfFallback } from "./index-kind.js";
 import { limitsOf, type PutOp, type StoreLimits } from "./operations.js";
 import { checkStoreOptions } from "./option-schemas.js";
 import { type PromoteOptions, type PromoteResult, promoteBranch } from "./promote.js";
-import { type ReembedOptions, reembedStore } from "./reembed.js";
-import { type RepairResult, repairStore } from "./repair.js";
-import { MAIN } from "./schema.js";
-import type { SearchItem } from "./search-options.js";
-import { saveSidecar } from "./sidecar.js";
-import { collectStats, type StoreStats } from "./stats.js";
+import { type Durability, openDatabase } from "./rows/database.js";
+import { MAIN } from "./rows/schema.js";
+import type { SearchItem } from "./search/search-options.js";
 import { FaissStoreView, StoreHandle } from "./store-handle.js";
+import { type ReembedOptions, reembedStore } from "./upkeep/reembed.js";
+import { type RepairResult, repairStore } from "./upkeep/repair.js";
+import { collectStats, type StoreStats } from "./upkeep/stats.js";
 import {
   backupStore,
   type ExportOptions,
@@ -31,9 +28,12 @@ import {
   type ImportResult,
   importItems,
   type Progress,
-} from "./transfer.js";
-import { type VacuumOptions, type VacuumResult, vacuum } from "./vacuum.js";
-import { type VerifyResult, verifyStore } from "./verify.js";
+} from "./upkeep/transfer.js";
+import { type VacuumOptions, type VacuumResult, vacuum } from "./upkeep/vacuum.js";
+import { type VerifyResult, verifyStore } from "./upkeep/verify.js";
+import type { StoreIndexOptions } from "./vectors/embedder.js";
+import { type StoreWarning, warnOfFallback } from "./vectors/index-kind.js";
+import { saveSidecar } from "./vectors/sidecar.js";
 import {
   type BranchInfo,
   createFork,

@@ -12,9 +12,9 @@ import type {
 } from "@langchain/langgraph";
 import { InputError, StoreError } from "../errors.js";
 import type { PutOptions } from "../types.js";
-import { compileFilter, type Filter } from "./filter.js";
-import type { MemorySearchOptions } from "./search-options.js";
-import { checkSearchOptions } from "./search-options.js";
+import { compileFilter, type Filter } from "./search/filter.js";
+import type { MemorySearchOptions } from "./search/search-options.js";
+import { checkSearchOptions } from "./search/search-options.js";
 
 /** Sizes above which an operation is refused with `AGEMEM_STORE_LIMIT`. */
 export interface StoreLimits {

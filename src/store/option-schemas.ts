@@ -13,10 +13,10 @@ import {
   text,
   whole,
 } from "../lib/check-options.js";
-import type { StoreIndexOptions } from "./embedder.js";
 import type { FaissStoreOptions } from "./faiss-store.js";
 import type { StoreLimits } from "./operations.js";
-import type { ReembedOptions } from "./reembed.js";
+import type { ReembedOptions } from "./upkeep/reembed.js";
+import type { StoreIndexOptions } from "./vectors/embedder.js";
 
 const indexShape = {
   embeddings: embeddingModel,

@@ -1,12 +1,12 @@
 /** Puts made ready to write: texts extracted, embedded with one call to the model, vectors checked. */
 import { StoreError } from "../errors.js";
-import { textHash } from "./embedder.js";
-import { storedModel } from "./embedding-model.js";
 import type { Engine } from "./engine.js";
-import { textsAt } from "./field-paths.js";
 import type { Checked, PutOp } from "./operations.js";
-import { VECTORS_PER_VERSION } from "./schema.js";
-import type { PreparedPut, StoredVector } from "./writer.js";
+import { VECTORS_PER_VERSION } from "./rows/schema.js";
+import type { PreparedPut, StoredVector } from "./rows/writer.js";
+import { textsAt } from "./search/field-paths.js";
+import { textHash } from "./vectors/embedder.js";
+import { storedModel } from "./vectors/embedding-model.js";
 
 export type CheckedPut = Extract<Checked, { kind: "put" }>;
 

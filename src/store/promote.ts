@@ -1,11 +1,11 @@
 /** Promotion: the net changes of a branch written onto its parent as one revision. */
 import { InputError, StoreError } from "../errors.js";
-import type { View } from "./branches.js";
 import type { Engine } from "./engine.js";
-import { toVector } from "./loader.js";
-import { isLive, latestRow, type VersionRow } from "./reader.js";
-import { VECTORS_PER_VERSION } from "./schema.js";
-import { type PreparedPut, type StoredVector, type WrittenRow, writePuts } from "./writer.js";
+import type { View } from "./rows/branches.js";
+import { isLive, latestRow, type VersionRow } from "./rows/reader.js";
+import { VECTORS_PER_VERSION } from "./rows/schema.js";
+import { type PreparedPut, type StoredVector, type WrittenRow, writePuts } from "./rows/writer.js";
+import { toVector } from "./vectors/loader.js";
 
 export interface PromoteOptions {
   /**

@@ -6,13 +6,13 @@
 import { BaseStore, type Item, type Operation, type OperationResults } from "@langchain/langgraph";
 import { SEARCH_MODES, type SearchMode, type StoreVersion } from "../types.js";
 import { runBatch, type Target } from "./batch.js";
-import type { StoreIndexOptions } from "./embedder.js";
 import type { Engine } from "./engine.js";
 import { namespacePath } from "./operations.js";
 import { vectorsOf } from "./promote.js";
-import { type HistoryEntry, historyOf, itemId, rowsOf, toItem } from "./reader.js";
-import { type RetrieverOptions, StoreRetriever } from "./retriever.js";
-import type { MemorySearchOptions, SearchItem } from "./search-options.js";
+import { type HistoryEntry, historyOf, itemId, rowsOf, toItem } from "./rows/reader.js";
+import { type RetrieverOptions, StoreRetriever } from "./search/retriever.js";
+import type { MemorySearchOptions, SearchItem } from "./search/search-options.js";
+import type { StoreIndexOptions } from "./vectors/embedder.js";
 
 /** What every handle can do: read a view. */
 export abstract class StoreHandle extends BaseStore {

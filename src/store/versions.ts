@@ -2,11 +2,11 @@
 import { randomUUID } from "node:crypto";
 import { InputError } from "../errors.js";
 import type { StoreVersion } from "../types.js";
-import { branchError } from "./branches.js";
 import type { Engine } from "./engine.js";
-import { nextId } from "./ids.js";
 import { isWellFormed } from "./operations.js";
-import { MAIN } from "./schema.js";
+import { branchError } from "./rows/branches.js";
+import { nextId } from "./rows/ids.js";
+import { MAIN } from "./rows/schema.js";
 
 /** Inserts a branch and returns its id. One row is written, whatever the size of the store. */
 export async function createFork(

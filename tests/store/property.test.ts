@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { createRandom, type Random } from "../../src/lib/random.js";
 import { FaissStore, type FaissStoreView } from "../../src/store/faiss-store.js";
-import { loadFaiss } from "../../src/store/vector-indexes/faiss.js";
+import { loadFaiss } from "../../src/store/vectors/vector-indexes/faiss.js";
 import { codeOf, LetterEmbeddings } from "./helpers.js";
 import { bm25, cosines, idOf, Model, type ModelBranch, type ModelItem, under } from "./model.js";
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/store/engine.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { namespacePath } from "../../src/store/operations.js";
-import { writePuts } from "../../src/store/writer.js";
+import { writePuts } from "../../src/store/rows/writer.js";
 import { keysOf, LetterEmbeddings, openStore, temporaryDirectory } from "./helpers.js";
 
 const NS = ["n"];

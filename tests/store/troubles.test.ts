@@ -3,8 +3,8 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Database } from "better-sqlite3";
 import { describe, expect, it } from "vitest";
-import { analyzeQuery } from "../../src/store/analyze.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
+import { analyzeQuery } from "../../src/store/search/analyze.js";
 import { codeOf, LetterEmbeddings, openStore, temporaryDirectory } from "./helpers.js";
 
 const NS = ["memories", "ada"];

@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { InputError } from "../../errors.js";
 import { truncate } from "../../lib/text.js";
-import type { SearchItem, SearchMode } from "../../store/search-options.js";
+import type { SearchItem, SearchMode } from "../../store/search/search-options.js";
 import { choice, count } from "../arguments.js";
 import { openStore, parseNamespace, print, type StoreOptions } from "./open.js";
 

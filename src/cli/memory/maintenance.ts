@@ -1,7 +1,7 @@
 /** `agemem memory export | import | backup | verify | repair | vacuum | reembed | stats`: looking after a store. */
 import { Command, Option } from "commander";
 import { FaissStore } from "../../store/faiss-store.js";
-import { exportLangChainFaiss, importLangChainFaiss } from "../../store/langchain-faiss.js";
+import { exportLangChainFaiss, importLangChainFaiss } from "../../store/upkeep/langchain-faiss.js";
 import { count, number } from "../arguments.js";
 import {
   counter,

@@ -5,8 +5,8 @@ import { ConfigError, InputError } from "../../errors.js";
 import { showInvisible } from "../../lib/escaping.js";
 import { DEFAULT_STORE, parseStoreSetting } from "../../lib/store-setting.js";
 import { resolveEmbeddings } from "../../models/embeddings.js";
-import { DATABASE_FILE } from "../../store/database.js";
 import { FaissStore, type FaissStoreOptions } from "../../store/faiss-store.js";
+import { DATABASE_FILE } from "../../store/rows/database.js";
 
 export interface StoreOptions {
   /** `--store`; without it `AGEMEM_STORE` counts, and then the default of the graphs. */

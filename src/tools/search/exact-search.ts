@@ -6,7 +6,7 @@
  * left out: pages are read until there is enough. Where no other namespace begins alike, one page is all.
  */
 import type { BaseStore } from "@langchain/langgraph";
-import type { SearchItem } from "../../store/search-options.js";
+import type { SearchItem } from "../../store/search/search-options.js";
 import type { SearchMode } from "../../types.js";
 
 export interface ExactSearch {

@@ -1,6 +1,6 @@
 /** Turning the model's `metadata_filter` into what a store can search by. Pure. */
 import type { BaseStore } from "@langchain/langgraph";
-import { compileFilter } from "../../store/filter.js";
+import { compileFilter } from "../../store/search/filter.js";
 import { isVersionedStore } from "../../types.js";
 
 /** Keys that live beside `metadata` in a memory's value. */

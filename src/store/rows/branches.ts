@@ -1,0 +1,174 @@
+/**
+ * Branches: which of them exist, and what a view of a branch up to a revision can see.
+ *
+ * A view is a chain, tip first: rows of the tip up to its revision, rows of its parent up to the fork, and so
+ * on. A row of a lower level counts only while no level above it has written the same item.
+ */
+import { StoreError } from "../../errors.js";
+import type { StoreVersion } from "../../types.js";
+import type { Connection } from "./database.js";
+
+export interface BranchRow {
+  id: number;
+  name: string;
+  parent: number | null;
+  fork_rev: number;
+  created_at: number;
+  /** Null while open; else "discarded", or "promoted:" and the revision of the parent that has the branch's changes. */
+  closed: string | null;
+  /** Lowest revision still readable by `at()`; vacuum raises it. */
+  oldest_rev: number;
+}
+
+/** The limit that lets everything through; larger than any revision, and an integer for SQLite. */
+export const TIP = Number.MAX_SAFE_INTEGER;
+
+/** One level of a view: rows of `branch` with revisions up to `limit`. */
+export interface Level {
+  branch: number;
+  limit: number;
+}
+
+/** A point of view on the store. `limit` of the first level is {@link TIP} for the tip of a branch. */
+export interface View {
+  readonly levels: readonly Level[];
+}
+
+/** In-memory copy of the branch table, reloaded when another connection committed. */
+export class Branches {
+  #rows = new Map<number, BranchRow>();
+
+  constructor(private readonly db: Connection) {
+    this.reload();
+  }
+
+  reload(): void {
+    this.#rows = new Map(this.db.rows<BranchRow>("SELECT * FROM branches").map((row) => [row.id, row]));
+  }
+
+  /** Reads one row again, after this connection wrote it: forks are many, and each begins and ends. */
+  refresh(id: number): void {
+    const row = this.db.row<BranchRow>("SELECT * FROM branches WHERE id = ?", id);
+    if (row) this.#rows.set(id, row);
+    else this.#rows.delete(id);
+  }
+
+  all(): BranchRow[] {
+    return [...this.#rows.values()];
+  }
+
+  byName(name: string): BranchRow | undefined {
+    return this.all().find((row) => row.name === name && row.closed === null);
+  }
+
+  get(id: number): BranchRow | undefined {
+    return this.#rows.get(id);
+  }
+
+  /** The row of an open branch. Throws `AGEMEM_STORE_BRANCH` when it was discarded or promoted. */
+  open(id: number): BranchRow {
+    const row = this.#rows.get(id);
+    if (!row) throw branchError(`The branch "${id}" is gone`, "Fork again from an open branch.");
+    if (row.closed !== null) throw this.closedError(row);
+    return row;
+  }
+
+  /** The branch last promoted under a name, if none of that name is open. */
+  promoted(name: string): BranchRow | undefined {
+    return this.all().findLast((row) => row.name === name && row.closed?.startsWith("promoted"));
+  }
+
+  /** Where a promoted branch's changes are now: its parent, or where that one's went. Undefined once that is discarded. */
+  destinationOf({ closed, parent }: BranchRow): StoreVersion | undefined {
+    const above = parent === null ? undefined : this.#rows.get(parent);
+    if (!above || !closed?.startsWith("promoted")) return undefined;
+    if (above.closed !== null) return this.destinationOf(above);
+    // Noted since 0.1: without it the newest is the nearest that is known.
+    const revision = Number(closed.split(":")[1] ?? Number.NaN);
+    return { branch: above.name, revision: Number.isNaN(revision) ? this.#tipOf(above) : revision };
+  }
+
+  /** What a caller is told who names a branch that is not open. `details.promotedTo` says where a promoted one went. */
+  closedError(row: BranchRow): StoreError {
+    const promotedTo = this.destinationOf(row);
+    const where = promotedTo ? ` to "${promotedTo.branch}"` : "";
+    return new StoreError(
+      "AGEMEM_STORE_BRANCH",
+      `The branch "${row.name}" is ${row.closed?.split(":")[0]}${where}`,
+      {
+        remedy: promotedTo ? `Go on from "${promotedTo.branch}".` : "Fork again from an open branch.",
+        details: { branch: row.name, ...(promotedTo ? { promotedTo, tip: this.#tipOf(row) } : {}) },
+      },
+    );
+  }
+
+  /** The row of an open branch by name. Throws `AGEMEM_STORE_BRANCH`. */
+  named(name: string): BranchRow {
+    const row = this.byName(name);
+    if (row) return row;
+    const promoted = this.promoted(name);
+    if (promoted) throw this.closedError(promoted);
+    throw branchError(`There is no open branch "${name}"`, "List the branches with branches().");
+  }
+
+  /** The nearest ancestor that is open. Throws `AGEMEM_STORE_BRANCH` for the trunk, which has none. */
+  openAncestor(id: number): BranchRow {
+    let row = this.open(id);
+    do {
+      const above = row.parent === null ? undefined : this.#rows.get(row.parent);
+      if (!above) throw branchError('The branch "main" has no parent to promote to', "Promote forks only.");
+      row = above;
+    } while (row.closed !== null);
+    return row;
+  }
+
+  /** The view of a branch up to a revision (default: everything). */
+  view(id: number, limit = TIP): View {
+    const levels: Level[] = [];
+    let bound = limit;
+    for (
+      let row = this.#rows.get(id);
+      row;
+      row = row.parent === null ? undefined : this.#rows.get(row.parent)
+    ) {
+      levels.push({ branch: row.id, limit: bound });
+      bound = Math.min(bound, row.fork_rev);
+    }
+    return { levels };
+  }
+
+  /**
+   * Finds the branch of a version and checks that it can be read: an open one, or a promoted one until the next vacuum.
+   * Throws `AGEMEM_STORE_BRANCH`.
+   */
+  resolve(version: StoreVersion, newest: number): BranchRow {
+    const { branch, revision } = version;
+    const row = this.byName(branch) ?? this.promoted(branch) ?? this.named(branch);
+    if (!Number.isInteger(revision) || revision < 0 || revision > newest) {
+      throw branchError(`Branch "${branch}" has no revision ${revision}`, `Use a revision up to ${newest}.`);
+    }
+    if (revision < row.oldest_rev && !this.#isPinned(row.id, revision)) {
+      throw branchError(
+        `Revision ${revision} of branch "${branch}" was vacuumed`,
+        "Pin versions that must stay readable before vacuum.",
+      );
+    }
+    return row;
+  }
+
+  #tipOf({ id, fork_rev }: BranchRow): number {
+    const row = this.db.row<{ rev: number | null }>(
+      "SELECT max(rev) AS rev FROM revisions WHERE branch = ?",
+      id,
+    );
+    return Math.max(row?.rev ?? 0, fork_rev);
+  }
+
+  #isPinned(branch: number, revision: number): boolean {
+    return this.db.row("SELECT 1 FROM pins WHERE branch = ? AND rev = ?", branch, revision) !== undefined;
+  }
+}
+
+export function branchError(message: string, remedy: string): StoreError {
+  return new StoreError("AGEMEM_STORE_BRANCH", message, { remedy });
+}

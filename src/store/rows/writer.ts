@@ -1,0 +1,180 @@
+/**
+ * Writing a batch inside an open write transaction: revisions, version rows, vectors, idempotency.
+ *
+ * Owns how a put or delete changes the tables. Leaves out the transaction and the memory (`engine.ts`).
+ */
+import { StoreError } from "../../errors.js";
+import type { Engine } from "../engine.js";
+import type { View } from "./branches.js";
+import { nextId } from "./ids.js";
+import { isLive, latestRow, type VersionRow } from "./reader.js";
+import { VECTORS_PER_VERSION } from "./schema.js";
+
+/** A vector to store: the path and content hash of its text, and the numbers as the model gave them. */
+export interface StoredVector {
+  path: string;
+  hash: Buffer;
+  vector: Float32Array;
+}
+
+/** A put or delete ready to write. */
+export interface PreparedPut {
+  path: string;
+  key: string;
+  /** JSON of the value; null deletes. */
+  json: string | null;
+  /** JSON of the paths that are indexed, or of false; null for a deletion. */
+  fields: string | null;
+  vectors: StoredVector[];
+  /** Minutes, or null. */
+  ttl: number | null;
+  idempotencyKeys: string[];
+  /** Newest revision that the item must have; 0 for an item that was never written. */
+  ifRevision?: number;
+  /** Times to keep (import); default now. */
+  createdAt?: number;
+  updatedAt?: number;
+}
+
+/** A version row written, as the memory needs it. */
+export type WrittenRow = Pick<
+  VersionRow,
+  "id" | "item" | "ns" | "branch" | "rev" | "end_rev" | "prev" | "born" | "op"
+> & { vectors: Float32Array[] };
+
+/** Writes the puts of one batch as one revision. Returns the rows written (none when nothing changed). */
+export function writePuts(engine: Engine, branch: number, puts: readonly PreparedPut[]): WrittenRow[] {
+  const view = engine.branches.view(branch);
+  const now = engine.now();
+  const rev = engine.newestRevision() + 1;
+  const first = nextId(engine.db, "versions");
+  const written: WrittenRow[] = [];
+  for (const put of lastOfEach(engine, view, puts)) {
+    const row = writePut(engine, view, put, { rev, id: first + written.length, now });
+    if (row) written.push(row);
+  }
+  const keys = puts.flatMap((put) => put.idempotencyKeys);
+  if (written.length > 0 || keys.length > 0) {
+    for (const key of keys) {
+      engine.db.run(
+        "INSERT OR IGNORE INTO idempotency (key, branch, rev, at) VALUES (?, ?, ?, ?)",
+        key,
+        branch,
+        rev,
+        now,
+      );
+    }
+  }
+  if (written.length > 0)
+    engine.db.run("INSERT INTO revisions (rev, branch, at) VALUES (?, ?, ?)", rev, branch, now);
+  return written;
+}
+
+/** The last put of each item, without those whose idempotency key was used before. */
+function lastOfEach(engine: Engine, view: View, puts: readonly PreparedPut[]): PreparedPut[] {
+  if (puts.length === 1) return puts.filter((put) => !wasDone(engine, view, put));
+  const last = new Map<string, PreparedPut>();
+  const seen = new Set<string>();
+  for (const put of puts) {
+    if (put.idempotencyKeys.some((key) => seen.has(key)) || wasDone(engine, view, put)) continue;
+    for (const key of put.idempotencyKeys) seen.add(key);
+    const id = `${put.path}\n${put.key}`;
+    last.delete(id);
+    last.set(id, put);
+  }
+  return [...last.values()];
+}
+
+function wasDone(engine: Engine, view: View, put: PreparedPut): boolean {
+  return put.idempotencyKeys.some((key) =>
+    view.levels.some(({ branch, limit }) =>
+      engine.db.row(
+        "SELECT 1 FROM idempotency WHERE key = ? AND branch = ? AND rev <= ?",
+        key,
+        branch,
+        limit,
+      ),
+    ),
+  );
+}
+
+function writePut(
+  engine: Engine,
+  view: View,
+  put: PreparedPut,
+  at: { rev: number; id: number; now: number },
+): WrittenRow | null {
+  const { db } = engine;
+  const branch = view.levels[0]?.branch ?? 0;
+  const known = engine.namespaces.find(put.path);
+  if (!known && put.ifRevision) throw overtaken(put);
+  if (!known && put.json === null) return null;
+  const ns = known ?? engine.namespaces.ensure(put.path);
+  const found = db.row<{ id: number }>("SELECT id FROM items WHERE ns = ? AND key = ?", ns.id, put.key)?.id;
+  if (found === undefined && put.ifRevision) throw overtaken(put);
+  if (found === undefined && put.json === null) return null;
+  const item = found ?? nextId(db, "items");
+  if (found === undefined) db.run("INSERT INTO items (id, ns, key) VALUES (?, ?, ?)", item, ns.id, put.key);
+  const current = found === undefined ? undefined : latestRow(engine, view, item);
+  const alive = current !== undefined && isLive(current, at.now);
+  if (put.ifRevision !== undefined && put.ifRevision !== (current?.rev ?? 0)) throw overtaken(put);
+  if (put.json === null && (!current || current.op === 0)) return null;
+  const prev = current?.branch === branch ? current.id : null;
+  if (prev !== null) db.run("UPDATE versions SET end_rev = ? WHERE id = ?", at.rev, prev);
+  const row: WrittenRow = {
+    id: at.id,
+    item,
+    ns: ns.id,
+    branch,
+    rev: at.rev,
+    end_rev: null,
+    prev,
+    born: alive && put.json !== null ? current.born : at.id,
+    op: put.json === null ? 0 : 1,
+    vectors: put.vectors.map(({ vector }) => vector),
+  };
+  db.run(
+    `INSERT INTO versions (id, item, ns, branch, rev, end_rev, prev, born, op, created_at, updated_at, expires_at, ttl,
+      fields, value) VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    row.id,
+    item,
+    ns.id,
+    branch,
+    at.rev,
+    prev,
+    row.born,
+    row.op,
+    put.createdAt ?? (alive ? current.created_at : at.now),
+    put.updatedAt ?? at.now,
+    put.ttl === null ? null : at.now + Math.round(put.ttl * 60_000),
+    put.ttl,
+    put.fields,
+    put.json,
+  );
+  writeVectors(engine, row.id, put.vectors);
+  return row;
+}
+
+function overtaken({ key, ifRevision }: PreparedPut): StoreError {
+  return new StoreError(
+    "AGEMEM_STORE_CONFLICT",
+    `The item "${key}" is not at revision ${ifRevision} any more`,
+    {
+      remedy: "Read it again and decide anew; nothing of the batch was written.",
+      details: { key, ifRevision },
+    },
+  );
+}
+
+/** Stores the vectors of a version row. */
+export function writeVectors(engine: Engine, version: number, vectors: readonly StoredVector[]): void {
+  vectors.forEach(({ path, hash, vector }, ordinal) => {
+    engine.db.run(
+      "INSERT INTO vectors (id, path, hash, vector) VALUES (?, ?, ?, ?)",
+      version * VECTORS_PER_VERSION + ordinal,
+      path,
+      hash,
+      Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength),
+    );
+  });
+}

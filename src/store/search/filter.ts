@@ -1,0 +1,108 @@
+/**
+ * Search filters: a filter object becomes a predicate over values. Pure.
+ *
+ * Keys are fields of the value, dotted for nested ones (a field whose own name has dots wins). All conditions
+ * must hold. A condition is a plain value (equal) or operators: `$eq $ne $gt $gte $lt $lte $in $nin $exists`.
+ * Equality is deep. `$ne` and `$nin` include items without the field. Order compares numbers with numbers,
+ * texts with texts (so ISO dates) and a Date with an ISO text; any other pair does not match.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { InputError } from "../../errors.js";
+
+export type Filter = (value: Record<string, unknown>) => boolean;
+type Test = (actual: unknown) => boolean;
+
+const MISSING = Symbol("missing");
+
+const OPERATORS: Record<string, (operand: unknown) => Test> = {
+  $eq: equals,
+  $ne: (operand) => not(equals(operand)),
+  $gt: (operand) => ordered("$gt", operand, (c) => c > 0),
+  $gte: (operand) => ordered("$gte", operand, (c) => c >= 0),
+  $lt: (operand) => ordered("$lt", operand, (c) => c < 0),
+  $lte: (operand) => ordered("$lte", operand, (c) => c <= 0),
+  $in: (operand) => oneOf("$in", operand),
+  $nin: (operand) => not(oneOf("$nin", operand)),
+  $exists: (operand) => {
+    if (typeof operand !== "boolean") throw invalid("`$exists` needs true or false");
+    return (actual) => (actual !== MISSING) === operand;
+  },
+};
+
+/**
+ * Compiles a filter.
+ *
+ * @throws InputError `AGEMEM_FILTER_INVALID` for an unknown operator or an operand it cannot compare
+ * @example
+ * compileFilter({ "metadata.year": { $gte: 2024 }, memory_type: "fact" });
+ */
+export function compileFilter(filter: Record<string, unknown>): Filter {
+  if (typeof filter !== "object" || Array.isArray(filter)) throw invalid("A filter must be an object");
+  const conditions = Object.entries(filter).map(([key, condition]) => {
+    if (key.startsWith("$")) throw invalid(`Unknown operator "${key}" in place of a field`);
+    return { key, parts: key.split("."), test: compileCondition(condition) };
+  });
+  return (value) => conditions.every(({ key, parts, test }) => test(lookUp(value, key, parts)));
+}
+
+function compileCondition(condition: unknown): Test {
+  if (!isPlainObject(condition)) return equals(condition);
+  const names = Object.keys(condition);
+  const operators = names.filter((name) => name.startsWith("$"));
+  if (operators.length === 0) return equals(condition);
+  if (operators.length < names.length) throw invalid("A condition mixes operators and fields");
+  const tests = operators.map((name) => {
+    const operator = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
+    if (!operator) throw invalid(`Unknown operator "${name}"`);
+    return operator(condition[name]);
+  });
+  return (actual) => tests.every((test) => test(actual));
+}
+
+function lookUp(value: Record<string, unknown>, key: string, parts: string[]): unknown {
+  if (Object.hasOwn(value, key)) return value[key];
+  let current: unknown = value;
+  for (const part of parts) {
+    if (typeof current !== "object" || current === null || !Object.hasOwn(current, part)) return MISSING;
+    current = (current as Record<string, unknown>)[part];
+  }
+  return current;
+}
+
+function equals(operand: unknown): Test {
+  if (operand === undefined) return (actual) => actual === MISSING;
+  const wanted = operand instanceof Date ? operand.toJSON() : operand;
+  return (actual) => actual === wanted || (typeof wanted === "object" && isDeepStrictEqual(actual, wanted));
+}
+
+function ordered(name: string, operand: unknown, accept: (comparison: number) => boolean): Test {
+  const wanted = operand instanceof Date ? operand.toJSON() : operand;
+  if (typeof wanted !== "number" && typeof wanted !== "string") {
+    throw invalid(`\`${name}\` compares numbers, texts and dates only`);
+  }
+  return (actual) => {
+    if (typeof actual !== typeof wanted) return false;
+    const value = actual as typeof wanted;
+    return accept(value < wanted ? -1 : value > wanted ? 1 : value === wanted ? 0 : Number.NaN);
+  };
+}
+
+function oneOf(name: string, operand: unknown): Test {
+  if (!Array.isArray(operand)) throw invalid(`\`${name}\` needs a list`);
+  const tests = operand.map(equals);
+  return (actual) => tests.some((test) => test(actual));
+}
+
+function not(test: Test): Test {
+  return (actual) => !test(actual);
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+function invalid(message: string): InputError {
+  return new InputError("AGEMEM_FILTER_INVALID", message, {
+    remedy: `Use plain values or ${Object.keys(OPERATORS).join(", ")}.`,
+  });
+}

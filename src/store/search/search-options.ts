@@ -1,0 +1,43 @@
+/**
+ * What a search may ask for beyond LangGraph's contract: mode, recency, reranking. Checked here, done in `search.ts`.
+ */
+import type { Item } from "@langchain/langgraph";
+import { InputError } from "../../errors.js";
+import { SEARCH_MODES, type SearchMode } from "../../types.js";
+
+/** A found item with its score, as LangGraph defines it; `score` is absent for unranked items. */
+export type SearchItem = Item & { score?: number };
+
+export type { SearchMode };
+
+/** Options of a search beside LangGraph's `filter`, `limit`, `offset` and `query`. */
+export interface MemorySearchOptions {
+  mode?: SearchMode;
+  /**
+   * Weighs newer items higher: the score becomes
+   * `(1 - weight) * score + weight * 2 ** (-age / halfLifeMinutes)`, age by `updatedAt`.
+   */
+  recency?: { halfLifeMinutes: number; weight?: number };
+  /** Reorders (and may drop) the best candidates, which come with their scores; called once per search. */
+  rerank?: (query: string, items: SearchItem[]) => SearchItem[] | Promise<SearchItem[]>;
+}
+
+/** Refuses unknown modes and numbers out of range with `AGEMEM_INPUT_ARGUMENT`. */
+export function checkSearchOptions(options: MemorySearchOptions): void {
+  const { mode, recency, rerank } = options;
+  if (mode !== undefined && !SEARCH_MODES.includes(mode)) {
+    throw argument('`mode` must be "vector", "keyword" or "hybrid"');
+  }
+  if (recency !== undefined) {
+    const { halfLifeMinutes, weight = 0.3 } = recency;
+    if (!(halfLifeMinutes > 0 && Number.isFinite(halfLifeMinutes))) {
+      throw argument("`recency.halfLifeMinutes` must be a positive number");
+    }
+    if (!(weight >= 0 && weight <= 1)) throw argument("`recency.weight` must lie between 0 and 1");
+  }
+  if (rerank !== undefined && typeof rerank !== "function") throw argument("`rerank` must be a function");
+}
+
+function argument(message: string): InputError {
+  return new InputError("AGEMEM_INPUT_ARGUMENT", message);
+}

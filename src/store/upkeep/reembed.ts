@@ -1,0 +1,148 @@
+/**
+ * Changing the embedding model: every version row is embedded anew into a second table, which then takes the
+ * place of the first in one transaction. Interrupted, it goes on where it stopped; until it is done the store
+ * works with the old model.
+ */
+import { ConfigError } from "../../errors.js";
+import type { Engine } from "../engine.js";
+import { VECTORS_PER_VERSION } from "../rows/schema.js";
+import { isStoredJson } from "../rows/stored-json.js";
+import { textsAt } from "../search/field-paths.js";
+import { type Embedder, textHash } from "../vectors/embedder.js";
+import { recordModel } from "../vectors/embedding-model.js";
+import type { Progress } from "./transfer.js";
+
+export interface ReembedOptions {
+  onProgress?: Progress;
+}
+
+const TABLE =
+  "CREATE TABLE IF NOT EXISTS vectors_next (id INTEGER PRIMARY KEY, path TEXT NOT NULL, hash BLOB NOT NULL, vector BLOB NOT NULL)";
+
+/** How far a conversion has come. A model that gives another dimension under the same name starts it again. */
+interface Conversion {
+  name: string;
+  /** Null until the first vector. */
+  dims: number | null;
+  /** Last version row that was embedded; ids are never given out twice, so it means the same after a vacuum. */
+  upTo: number;
+}
+
+const STATE = "reembed";
+
+/** Embeds the whole store with the engine's model. Returns the number of vectors made in this run. */
+export async function reembedStore(engine: Engine, options: ReembedOptions = {}): Promise<number> {
+  const { embedder, db } = engine;
+  if (!embedder) {
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", "Embedding anew needs an embedding model", {
+      remedy: "Pass `index`.",
+    });
+  }
+  await begin(engine, embedder);
+  let made = 0;
+  for (;;) {
+    const { upTo } = stateOf(engine, embedder);
+    const rows = db.rows<Row>(
+      "SELECT id, fields, value FROM versions WHERE id > ? ORDER BY id LIMIT ?",
+      upTo,
+      200,
+    );
+    if (rows.length === 0 && (await swap(engine, embedder, upTo))) return made;
+    const count = await embedRows(engine, embedder, rows);
+    if (count === null) await begin(engine, embedder);
+    else made += count;
+    options.onProgress?.(made);
+  }
+}
+
+interface Row {
+  id: number;
+  fields: string | null;
+  value: string | null;
+}
+
+function stateOf({ db }: Engine, embedder: Embedder): Conversion {
+  const stored = db.getMeta(STATE);
+  return stored ? (JSON.parse(stored) as Conversion) : { name: embedder.name, dims: embedder.dims, upTo: 0 };
+}
+
+/** Goes on with a conversion to this model, or begins one. */
+async function begin(engine: Engine, embedder: Embedder): Promise<void> {
+  await engine.write(
+    async () => null,
+    () => {
+      const { db } = engine;
+      const state = stateOf(engine, embedder);
+      const known = db.getMeta(STATE) !== undefined && state.name === embedder.name;
+      const same = embedder.dims === null || state.dims === null || embedder.dims === state.dims;
+      if (known && same) db.db.exec(TABLE);
+      else {
+        db.db.exec(`DROP TABLE IF EXISTS vectors_next; ${TABLE}`);
+        save(engine, { name: embedder.name, dims: embedder.dims, upTo: 0 });
+      }
+      return { result: undefined, rows: [] };
+    },
+  );
+}
+
+function save(engine: Engine, state: Conversion): void {
+  engine.db.setMeta(STATE, JSON.stringify(state));
+}
+
+/** Embeds some rows. Returns the number of vectors; null when the model gives another dimension than before. */
+async function embedRows(engine: Engine, embedder: Embedder, rows: readonly Row[]): Promise<number | null> {
+  const last = rows.at(-1);
+  if (!last) return 0;
+  const texts = rows.flatMap(({ id, fields, value }) => {
+    if (value === null || fields === null || fields === "false" || !isStoredJson(value)) return [];
+    const found = textsAt(JSON.parse(value) as Record<string, unknown>, JSON.parse(fields) as string[]);
+    return found.map(({ path, text }, i) => ({ id: id * VECTORS_PER_VERSION + i, path, text }));
+  });
+  return engine.write<Float32Array[], number | null>(
+    () => embedder.embedTexts(texts.map(({ text }) => text)),
+    (vectors) => {
+      const { dims } = stateOf(engine, embedder);
+      if (dims !== null && embedder.dims !== null && dims !== embedder.dims)
+        return { result: null, rows: [] };
+      texts.forEach(({ id, path, text }, i) => {
+        const vector = vectors[i] as Float32Array;
+        engine.db.run(
+          "INSERT OR REPLACE INTO vectors_next (id, path, hash, vector) VALUES (?, ?, ?, ?)",
+          id,
+          path,
+          textHash(text),
+          Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength),
+        );
+      });
+      save(engine, { name: embedder.name, dims: embedder.dims ?? dims, upTo: last.id });
+      return { result: texts.length, rows: [] };
+    },
+  );
+}
+
+/** Puts the new vectors in place, unless rows were written in the meantime. */
+async function swap(engine: Engine, embedder: Embedder, upTo: number): Promise<boolean> {
+  const { db } = engine;
+  const done = await engine.write(
+    async () => null,
+    () => {
+      if (db.row("SELECT 1 FROM versions WHERE id > ? LIMIT 1", upTo)) return { result: false, rows: [] };
+      db.run("DELETE FROM vectors");
+      const { changes } = db.run(`INSERT INTO vectors (id, path, hash, vector)
+        SELECT id, path, hash, vector FROM vectors_next
+        WHERE id / ${VECTORS_PER_VERSION} IN (SELECT id FROM versions WHERE op = 1) ORDER BY id`);
+      const { dims } = stateOf(engine, embedder);
+      recordModel(db, changes > 0 && dims !== null ? { name: embedder.name, dims } : null);
+      db.run("DELETE FROM meta WHERE key = ?", STATE);
+      engine.bumpEpoch();
+      return { result: true, rows: [] };
+    },
+  );
+  if (!done) return false;
+  // Dropping wants no statement prepared on the table to be in use, so it waits until after the commit.
+  db.db.exec("DROP TABLE IF EXISTS vectors_next");
+  engine.converting = false;
+  engine.forget();
+  engine.poll();
+  return true;
+}

@@ -1,0 +1,122 @@
+/** Repair of what verification finds, from the rows outwards: rows, ends, vectors, keyword index, memory. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { StoreError } from "../../errors.js";
+import type { Engine } from "../engine.js";
+import { keepIds } from "../rows/ids.js";
+import { VECTORS_PER_VERSION } from "../rows/schema.js";
+import { isStoredJson } from "../rows/stored-json.js";
+import { writeVectors } from "../rows/writer.js";
+import { textsAt } from "../search/field-paths.js";
+import { indexWaiting, setIndexedUpTo } from "../search/keyword-index.js";
+import { textHash } from "../vectors/embedder.js";
+import { SIDECAR_FILE } from "../vectors/sidecar.js";
+import { type VerifyResult, verifyStore } from "./verify.js";
+
+export interface RepairResult {
+  /** What was found before. */
+  before: VerifyResult;
+  /** What is left; `ok` unless the database itself is damaged, or texts could not be embedded. */
+  after: VerifyResult;
+}
+
+/**
+ * Repairs a store. Items are never invented; rows without an item or branch are removed.
+ *
+ * @throws StoreError `AGEMEM_STORE_CORRUPT` when SQLite's own check fails: only a backup helps then
+ */
+export async function repairStore(engine: Engine): Promise<RepairResult> {
+  const before = await verifyStore(engine);
+  if (before.problems.some(({ kind }) => kind === "database")) {
+    throw new StoreError("AGEMEM_STORE_CORRUPT", "SQLite finds the database damaged", {
+      remedy: "Restore a backup, or export what can be read.",
+    });
+  }
+  await engine.write(
+    async () => null,
+    () => {
+      repairRows(engine);
+      engine.bumpEpoch();
+      return { result: undefined, rows: [] };
+    },
+  );
+  await embedMissing(engine);
+  if (engine.db.directory) rmSync(join(engine.db.directory, SIDECAR_FILE), { force: true });
+  engine.converting = false;
+  engine.forget();
+  await indexWaiting(engine);
+  return { before, after: await verifyStore(engine) };
+}
+
+function repairRows(engine: Engine): void {
+  const { db } = engine;
+  keepIds(db);
+  db.run(`DELETE FROM versions WHERE branch NOT IN (SELECT id FROM branches) OR item NOT IN (SELECT id FROM items)
+    OR ns NOT IN (SELECT id FROM namespaces) OR ns <> (SELECT ns FROM items WHERE items.id = versions.item)`);
+  db.run(`UPDATE versions SET end_rev = fixed.next FROM (
+      SELECT id, end_rev, lead(rev) OVER (PARTITION BY item, branch ORDER BY rev) AS next FROM versions) AS fixed
+    WHERE fixed.id = versions.id AND fixed.next IS NOT NULL AND versions.end_rev IS NOT fixed.next`);
+  db.run(
+    "INSERT OR IGNORE INTO revisions (rev, branch, at) SELECT rev, branch, max(updated_at) FROM versions GROUP BY rev",
+  );
+  db.run(`DELETE FROM vectors WHERE NOT EXISTS
+    (SELECT 1 FROM versions v WHERE v.id = vectors.id / ${VECTORS_PER_VERSION} AND v.op = 1)`);
+  db.run("INSERT INTO fts(fts) VALUES ('delete-all')");
+  db.run("DELETE FROM terms");
+  setIndexedUpTo(engine, 0);
+}
+
+/** Embeds the texts of rows whose vectors are damaged, missing or of another text. */
+async function embedMissing(engine: Engine): Promise<void> {
+  const { embedder } = engine;
+  const { problems } = await verifyStore(engine);
+  const wanted = problems.some(({ kind }) => kind === "vector-damaged" || kind === "vector-missing");
+  if (!wanted || !embedder) return;
+  const ids = engine.db
+    .rows<{ id: number; fields: string; value: string }>(
+      "SELECT id, fields, value FROM versions WHERE op = 1 AND fields IS NOT NULL AND fields <> 'false' ORDER BY id",
+    )
+    .filter(({ value }) => isStoredJson(value));
+  for (let from = 0; from < ids.length; from += 256) {
+    const rows = ids.slice(from, from + 256);
+    const texts = rows.map((row) =>
+      textsAt(JSON.parse(row.value) as Record<string, unknown>, JSON.parse(row.fields) as string[]),
+    );
+    const vectors = await embedder.embedTexts(texts.flat().map(({ text }) => text));
+    await engine.write(
+      async () => null,
+      () => {
+        let at = 0;
+        rows.forEach((row, i) => {
+          const own = (texts[i] ?? []).map(({ path, text }) => ({
+            path,
+            hash: textHash(text),
+            vector: vectors[at++] as Float32Array,
+          }));
+          if (!isGiven(engine, row.id)) replaceVectors(engine, row.id, own);
+        });
+        return { result: undefined, rows: [] };
+      },
+    );
+  }
+}
+
+/** Whether a row has a usable vector that its caller supplied. */
+function isGiven(engine: Engine, version: number): boolean {
+  const first = engine.db.row<{ hash: Buffer; vector: Buffer }>(
+    "SELECT hash, vector FROM vectors WHERE id = ?",
+    version * VECTORS_PER_VERSION,
+  );
+  return (
+    first?.hash.equals(textHash("")) === true && first.vector.byteLength === (engine.embedder?.dims ?? 0) * 4
+  );
+}
+
+function replaceVectors(engine: Engine, version: number, vectors: Parameters<typeof writeVectors>[2]): void {
+  engine.db.run(
+    "DELETE FROM vectors WHERE id >= ? AND id < ?",
+    version * VECTORS_PER_VERSION,
+    (version + 1) * VECTORS_PER_VERSION,
+  );
+  writeVectors(engine, version, vectors);
+}

@@ -1,0 +1,78 @@
+/** Figures about a store, for people and monitoring. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import type { Engine } from "../engine.js";
+import { DATABASE_FILE } from "../rows/database.js";
+import { rowsOf } from "../rows/reader.js";
+import { canonicalName, storedModel } from "../vectors/embedding-model.js";
+import type { IndexStats } from "../vectors/index-set.js";
+
+export interface StoreStats {
+  branch: string;
+  revision: number;
+  /** Live items this branch sees. */
+  items: number;
+  /** Version rows of all branches, deletions included. */
+  revisions: number;
+  branches: number;
+  namespaces: number;
+  vectors: number;
+  dims: number | null;
+  embedding: string | null;
+  /** Bytes of the database with its write-ahead log; 0 in memory. */
+  bytesOnDisk: number;
+  /** Bytes of vectors and indexes in memory, without what is reserved for more. */
+  bytesInMemory: number;
+  /** "faiss" or "flat": what large scopes are searched with. */
+  index: "faiss" | "flat";
+  /** Why it is not FAISS although nothing chose the scan; null otherwise. */
+  indexFallback: string | null;
+  /** Indexes in memory, by scope; other scopes are scanned, which is exact. */
+  indexes: IndexStats[];
+  /** Bytes that FAISS holds for all stores of this process, those of dropped indexes until they are collected too. */
+  faissBytes: number;
+  /** What `faissBytes` cannot exceed. */
+  faissBytesLimit: number;
+  /** Version rows that memory has not taken over yet; 0 after every read. */
+  catchUpLag: number;
+}
+
+/** Reads the figures; `indexes` are those of {@link IndexSet.describe}, which takes its time. */
+export function collectStats(engine: Engine, branch: number, indexes: IndexStats[]): StoreStats {
+  const { db, table } = engine;
+  const count = (sql: string): number => db.row<{ n: number }>(sql)?.n ?? 0;
+  const view = engine.branches.view(branch);
+  const model = storedModel(db);
+  const native = engine.indexes.native();
+  let items = 0;
+  for (const { id } of engine.namespaces.under([])) for (const _ of rowsOf(engine, view, id)) items++;
+  return {
+    branch: engine.branches.get(branch)?.name ?? "",
+    revision: engine.revisionOf(branch),
+    items,
+    revisions: count("SELECT count(*) AS n FROM versions"),
+    branches: engine.branches.all().filter(({ closed }) => closed === null).length,
+    namespaces: count("SELECT count(*) AS n FROM namespaces"),
+    vectors: count("SELECT count(*) AS n FROM vectors"),
+    dims: engine.embedder?.dims ?? model?.dims ?? null,
+    embedding: model ? canonicalName(model) : null,
+    bytesOnDisk: sizeOnDisk(db.directory),
+    bytesInMemory: (table?.bytes() ?? 0) + engine.indexes.bytes(),
+    index: engine.indexes.kind(),
+    indexFallback: engine.indexes.chosen().fallback,
+    indexes,
+    faissBytes: native.bytes,
+    faissBytesLimit: native.limit,
+    catchUpLag: count("SELECT coalesce(max(id), 0) AS n FROM versions") - engine.lastVersion,
+  };
+}
+
+/** Bytes of the database with its write-ahead log; 0 in memory. */
+export function sizeOnDisk(directory: string | null): number {
+  if (!directory) return 0;
+  let bytes = 0;
+  for (const suffix of ["", "-wal"]) {
+    bytes += statSync(join(directory, `${DATABASE_FILE}${suffix}`), { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return bytes;
+}

@@ -1,0 +1,187 @@
+/**
+ * Calls to the embedding model: in batches, retried, cached by content, checked.
+ *
+ * Owns what a vector must be before it may be stored. Leaves out which texts are embedded (`field-paths.ts`).
+ */
+import { createHash } from "node:crypto";
+import type { EmbeddingsInterface } from "@langchain/core/embeddings";
+import pRetry, { AbortError } from "p-retry";
+import { ConfigError, ModelError, messageOf, StoreError } from "../../errors.js";
+import { isLexical, nameOf } from "./embedding-model.js";
+
+/** How a store embeds. */
+export interface StoreIndexOptions {
+  embeddings: EmbeddingsInterface;
+  /** Dimension; default: that of the store, else of the first vector. */
+  dims?: number;
+  /** Name kept with the store and compared when it is opened again. Default: the model's own. */
+  embeddingName?: string;
+  /** Paths that are embedded unless a put says otherwise. Default `["$"]`, the whole value as JSON. */
+  fields?: string[];
+  /** `"auto"`: FAISS when it loads, else flat. Environment `AGEMEM_INDEX=flat` or `faiss` overrides. */
+  kind?: "auto" | "faiss" | "flat";
+  /** Vectors of a search scope below which it is scanned without an index. Default 2,048. */
+  scanBelow?: number;
+  /**
+   * Vectors of a search scope from which it is searched approximately: faster, and it may miss what it holds.
+   * `stats()` says how much, measured on the store's own vectors and searches. Default: never; every search is exact.
+   */
+  approximateFrom?: number;
+  /** Bytes that FAISS may hold in this process; what is beyond is scanned, with the same results. Default 128 MiB. */
+  faissBytes?: number;
+  /**
+   * Weight of the vector ranking in hybrid search beside the keyword ranking's 1. Default 1, and 0.25 for lexical
+   * embeddings, which say little that keywords do not.
+   */
+  vectorWeight?: number;
+  /** Texts per request to the model. Default 256. */
+  batchSize?: number;
+  /**
+   * Milliseconds that one request to the model may take; one that takes longer fails without another attempt, and the
+   * writes after it go on. Default 60,000.
+   */
+  timeoutMs?: number;
+  /** Attempts after the first. Default 2. */
+  retries?: number;
+  /** Embeddings kept in memory by content. Default 2,000. */
+  cacheSize?: number;
+}
+
+/** The longest time a timer takes. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** 16 bytes that stand for a text. */
+export function textHash(text: string): Buffer {
+  return createHash("sha256").update(text).digest().subarray(0, 16);
+}
+
+export class Embedder {
+  readonly name: string;
+  readonly fields: readonly string[];
+  /** Whether the model compares words and not meaning. */
+  readonly lexical: boolean;
+  /** Dimension, or null until the first vector. */
+  dims: number | null;
+  readonly #cache = new Map<string, Float32Array>();
+
+  constructor(private readonly options: StoreIndexOptions) {
+    this.name = options.embeddingName ?? nameOf(options.embeddings);
+    this.lexical = isLexical(this.name, options.embeddings);
+    this.fields = options.fields ?? ["$"];
+    this.dims = options.dims ?? null;
+    const limit = options.timeoutMs;
+    if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= MAX_TIMER)) {
+      throw new ConfigError("AGEMEM_CONFIG_INVALID", `index.timeoutMs is ${limit}`, {
+        remedy: `Give a whole number of milliseconds from 1 to ${MAX_TIMER}.`,
+      });
+    }
+  }
+
+  /** Vectors of texts, in order. Throws `AGEMEM_EMBEDDING_FAILED`, `AGEMEM_VECTOR_INVALID`. */
+  async embedTexts(texts: readonly string[]): Promise<Float32Array[]> {
+    const missing = [...new Set(texts.filter((text) => !this.#cache.has(`d${text}`)))];
+    const fresh = new Map<string, Float32Array>();
+    const size = this.options.batchSize ?? 256;
+    for (let from = 0; from < missing.length; from += size) {
+      const part = missing.slice(from, from + size);
+      const vectors = await this.#call(() => this.options.embeddings.embedDocuments(part));
+      if (!Array.isArray(vectors) || vectors.length !== part.length) {
+        throw new ModelError(
+          "AGEMEM_EMBEDDING_FAILED",
+          "The embedding model returned another number of vectors",
+          {
+            details: { texts: part.length, vectors: Array.isArray(vectors) ? vectors.length : null },
+          },
+        );
+      }
+      part.forEach((text, i) => {
+        fresh.set(text, this.check(vectors[i] as number[]));
+      });
+    }
+    const out = texts.map((text) => (fresh.get(text) ?? this.#cache.get(`d${text}`)) as Float32Array);
+    for (const [text, vector] of fresh) this.#remember(`d${text}`, vector);
+    return out;
+  }
+
+  /** The vector of a search query. */
+  async embedQuery(text: string): Promise<Float32Array> {
+    const cached = this.#cache.get(`q${text}`);
+    if (cached) return cached;
+    const vector = this.check(await this.#call(() => this.options.embeddings.embedQuery(text)));
+    this.#remember(`q${text}`, vector);
+    return vector;
+  }
+
+  /** Checks dimension and finiteness and copies to single precision. Throws `AGEMEM_VECTOR_INVALID`. */
+  check(numbers: ArrayLike<number>): Float32Array {
+    const expected = this.dims ?? numbers?.length;
+    if (
+      !numbers ||
+      typeof numbers !== "object" ||
+      typeof numbers.length !== "number" ||
+      numbers.length !== expected ||
+      expected === 0
+    ) {
+      throw new StoreError(
+        "AGEMEM_VECTOR_INVALID",
+        `A vector has ${numbers?.length ?? "no"} numbers, not ${expected}`,
+        {
+          remedy: "Use the embedding model the store was made with, or reembed() for another one.",
+          details: { dims: numbers?.length ?? null, expected },
+        },
+      );
+    }
+    const vector = new Float32Array(numbers);
+    for (let i = 0; i < vector.length; i++) {
+      if (Number.isFinite(vector[i])) continue;
+      throw new StoreError(
+        "AGEMEM_VECTOR_INVALID",
+        `Component ${i} of a vector is not a finite single-precision number`,
+        {
+          remedy: "Check the embedding model; nothing was stored.",
+          details: { component: i, value: String(numbers[i]) },
+        },
+      );
+    }
+    this.dims ??= vector.length;
+    return vector;
+  }
+
+  async #call<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      return await pRetry(() => this.#inTime(request()), {
+        retries: this.options.retries ?? 2,
+        minTimeout: 100,
+        factor: 3,
+      });
+    } catch (cause) {
+      throw new ModelError("AGEMEM_EMBEDDING_FAILED", `The embedding model failed: ${messageOf(cause)}`, {
+        cause,
+        remedy: "Check the model's endpoint and key; nothing was stored.",
+        details: { model: this.name },
+      });
+    }
+  }
+
+  /** The answer, or a failure that is not tried again when it does not come in time. */
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    const limit = this.options.timeoutMs ?? 60_000;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new AbortError(`no answer within ${limit} ms`)), limit);
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #remember(key: string, vector: Float32Array): void {
+    const limit = this.options.cacheSize ?? 2000;
+    if (limit === 0 || key.length > 100_000) return;
+    const oldest = this.#cache.keys().next();
+    if (this.#cache.size >= limit && !oldest.done) this.#cache.delete(oldest.value);
+    this.#cache.set(key, vector);
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Which vector index large scopes get here: FAISS, or the exact scan that stands in for it, and saying so once.
+ *
+ * Owns the choice by option and `AGEMEM_INDEX`, and the warning. Leaves out loading (`vector-indexes/faiss.ts`) and
+ * which scopes are large (`index-set.ts`).
+ */
+import { ConfigError } from "../../errors.js";
+import { reasonOf } from "../addons.js";
+import { faissFailures, loadFaiss } from "./vector-indexes/faiss.js";
+
+/** The choice; `fallback` says why it is not FAISS although FAISS was wanted, else it is null. */
+export interface ChosenIndex {
+  kind: "faiss" | "flat";
+  fallback: string | null;
+  /** Whether it was asked for by name: then FAISS is used from the first search and at every size. */
+  insists: boolean;
+}
+
+/** Something an operator should know that does not stop the store. */
+export interface StoreWarning {
+  /** Stable: `AGEMEM_INDEX_FALLBACK`. */
+  code: string;
+  message: string;
+}
+
+const SETUP =
+  "For FAISS run `npx agemem setup` (`pnpm exec agemem setup`); index.kind or AGEMEM_INDEX set to flat chooses the scan without this warning.";
+
+/**
+ * @param option what the store was opened with; `AGEMEM_INDEX` overrides it
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` (unknown value), `AGEMEM_PACKAGE_MISSING` (FAISS insisted on, not there)
+ */
+export function chooseIndex(option: "auto" | "faiss" | "flat" = "auto"): ChosenIndex {
+  const forced = process.env.AGEMEM_INDEX;
+  const wanted = forced || option;
+  if (wanted !== "flat" && wanted !== "faiss" && wanted !== "auto") {
+    throw new ConfigError(
+      "AGEMEM_CONFIG_INVALID",
+      `${forced ? "AGEMEM_INDEX" : "index.kind"} is "${String(wanted)}"`,
+      { remedy: "Set it to auto, faiss or flat." },
+    );
+  }
+  if (wanted === "flat") return { kind: "flat", fallback: null, insists: true };
+  if (loadFaiss()) return { kind: "faiss", fallback: null, insists: wanted === "faiss" };
+  const reason = reasonOf(faissFailures());
+  if (wanted === "auto") return { kind: "flat", fallback: reason, insists: false };
+  throw new ConfigError(
+    "AGEMEM_PACKAGE_MISSING",
+    `FAISS is insisted on, and faiss-node does not load (${reason})`,
+    {
+      cause: faissFailures()[0],
+      remedy:
+        "Run `npx agemem setup` (`pnpm exec agemem setup`), or set index.kind or AGEMEM_INDEX to auto or flat (same results).",
+      details: { package: "faiss-node" },
+    },
+  );
+}
+
+let said = false;
+
+/**
+ * Tells about a fallback: to `listener` at every opening, else once per process as a Node.js warning
+ * (`process.on("warning", …)`, printed to standard error unless turned off).
+ */
+export function warnOfFallback({ fallback }: ChosenIndex, listener?: (warning: StoreWarning) => void): void {
+  if (fallback === null) return;
+  const code = "AGEMEM_INDEX_FALLBACK";
+  const message = `FAISS does not load (${fallback}); vectors are searched by an exact scan: same results. ${SETUP}`;
+  if (listener) {
+    listener({ code, message });
+  } else if (!said) {
+    said = true;
+    process.emitWarning(message, { type: "AgeMemWarning", code });
+  }
+}

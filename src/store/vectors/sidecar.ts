@@ -1,0 +1,245 @@
+/**
+ * The sidecar: vectors and partitions as one file beside the database, so that opening need not rebuild them.
+ *
+ * It is derived and disposable. It counts only when its checksums hold and its stamp names this store, this
+ * epoch, this embedding model and the token of the database's last checkpoint; rows written after it are read
+ * from SQLite. Anything else about it (torn, mutated, stale, of another store, of a newer format) means that it
+ * is ignored.
+ */
+import { randomUUID } from "node:crypto";
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { Engine } from "../engine.js";
+import { toStoreError } from "../rows/database.js";
+import { bytesOf, crc32 } from "./checksum.js";
+import { storedModel } from "./embedding-model.js";
+import type { PartitionState } from "./vector-indexes/partitioned.js";
+import { type SavedColumns, VectorTable } from "./vector-table.js";
+
+export const SIDECAR_FILE = "vectors.index";
+const MAGIC = "AGEMEMIX";
+const SIDECAR_FORMAT = 1;
+const PREFIX_BYTES = 20;
+const TOKEN = "sidecar_token";
+
+interface Header {
+  storeId: string;
+  epoch: string;
+  token: string;
+  lastVersion: number;
+  dims: number;
+  embedding: string;
+  size: number;
+  tips: [number, number][];
+  /** Branch, item, first revision. */
+  overrides: [number, number, number][];
+  partitions: { scope: string; trainedOn: number; starts: number[]; count: number; lists: number[] }[];
+  /** CRC-32 of everything after the header. */
+  crc: number;
+}
+
+/** Writes the sidecar for the state in memory. Returns false when there is nothing to write. */
+export async function saveSidecar(engine: Engine): Promise<boolean> {
+  const { table, db } = engine;
+  if (!table || table.size === 0 || !db.directory) return false;
+  engine.poll();
+  const token = randomUUID();
+  const path = join(db.directory, SIDECAR_FILE);
+  const temporary = `${path}.${process.pid}.${token.slice(0, 8)}.tmp`;
+  const saved = engine.lastVersion;
+  try {
+    removeLeftovers(db.directory);
+    writeFile(temporary, engine, table, token);
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw toStoreError(cause);
+  }
+  await engine.write(
+    async () => null,
+    () => {
+      db.setMeta(TOKEN, token);
+      return { result: undefined, rows: [] };
+    },
+  );
+  engine.savedVersion = saved;
+  engine.savedPartitions = engine.indexes.partitions().length;
+  return true;
+}
+
+/** Removes what processes that were killed while saving left behind. */
+function removeLeftovers(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(`${SIDECAR_FILE}.`)) continue;
+    const path = join(directory, name);
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age > 600_000) rmSync(path, { force: true });
+  }
+}
+
+function writeFile(path: string, engine: Engine, table: VectorTable, token: string): void {
+  const partitions = engine.indexes.partitions();
+  const body = (): Iterable<Uint8Array> => bodyOf(table, partitions);
+  let crc = 0;
+  for (const piece of body()) crc = crc32(piece, crc);
+  const header: Header = {
+    storeId: engine.db.getMeta("store_id") ?? "",
+    epoch: engine.epoch,
+    token,
+    lastVersion: engine.lastVersion,
+    dims: table.dims,
+    embedding: engine.embedder?.name ?? "",
+    size: table.size,
+    tips: engine.allTips(),
+    overrides: [...engine.overrides].flatMap(([branch, items]) =>
+      [...items].map(([item, rev]): [number, number, number] => [branch, item, rev]),
+    ),
+    partitions: partitions.map(([scope, { trainedOn, clusters, lists }]) => ({
+      scope,
+      trainedOn,
+      starts: [...clusters.starts],
+      count: clusters.count,
+      lists: lists.map((list) => list.length),
+    })),
+    crc,
+  };
+  const json = Buffer.from(JSON.stringify(header), "utf8");
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.write(MAGIC, 0, "latin1");
+  prefix.writeUInt32LE(SIDECAR_FORMAT, 8);
+  prefix.writeUInt32LE(json.length, 12);
+  prefix.writeUInt32LE(crc32(json), 16);
+  const file = openSync(path, "wx");
+  try {
+    for (const piece of [prefix, json]) writeAll(file, piece);
+    for (const piece of body()) writeAll(file, piece);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function* bodyOf(table: VectorTable, partitions: readonly [string, PartitionState][]): Generator<Uint8Array> {
+  const { version, item, ns, branch, rev, end, born } = table;
+  for (const column of [version, item, rev, end, born]) yield bytesOf(column.view());
+  for (const column of [ns, branch]) yield bytesOf(column.view());
+  for (const chunk of table.chunks()) yield bytesOf(chunk);
+  for (const [, { clusters, lists }] of partitions) {
+    yield bytesOf(clusters.coarse);
+    yield bytesOf(clusters.centres);
+    for (const list of lists) yield bytesOf(list);
+  }
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at);
+}
+
+/** Reads the sidecar into an empty engine. Returns whether it fitted; the engine is unchanged when not. */
+export function loadSidecar(engine: Engine): boolean {
+  const { db, embedder } = engine;
+  if (!db.directory || !embedder) return false;
+  let file: number;
+  try {
+    file = openSync(join(db.directory, SIDECAR_FILE), "r");
+  } catch {
+    // Missing or unreadable: everything is read from SQLite instead.
+    return false;
+  }
+  try {
+    const header = readHeader(file);
+    if (!header || !fits(engine, header)) return false;
+    const loaded = readBody(file, header);
+    if (!loaded) return false;
+    engine.table = loaded.table;
+    engine.lastVersion = header.lastVersion;
+    engine.savedVersion = header.lastVersion;
+    engine.savedPartitions = loaded.partitions.length;
+    for (const [branch, rev] of header.tips) engine.setTip(branch, rev);
+    for (const [branch, item, rev] of header.overrides) engine.setOverride(branch, item, rev);
+    for (const [scope, state] of loaded.partitions) engine.indexes.restore(loaded.table, scope, state);
+    return true;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readHeader(file: number): Header | null {
+  const size = fstatSync(file).size;
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  if (size < PREFIX_BYTES || !readAll(file, prefix)) return null;
+  const length = prefix.readUInt32LE(12);
+  if (prefix.toString("latin1", 0, 8) !== MAGIC || prefix.readUInt32LE(8) !== SIDECAR_FORMAT) return null;
+  if (length > size - PREFIX_BYTES) return null;
+  const json = Buffer.alloc(length);
+  if (!readAll(file, json) || crc32(json) !== prefix.readUInt32LE(16)) return null;
+  const header = JSON.parse(json.toString("utf8")) as Header;
+  return PREFIX_BYTES + length + bodyBytes(header) === size ? header : null;
+}
+
+function bodyBytes({ size, dims, partitions }: Header): number {
+  let bytes = size * (5 * 8 + 2 * 4 + dims * 4);
+  for (const { starts, count, lists } of partitions) {
+    bytes += (starts.length - 1 + count) * dims * 4 + lists.reduce((sum, n) => sum + n * 4, 0);
+  }
+  return bytes;
+}
+
+function fits(engine: Engine, header: Header): boolean {
+  const { db, embedder } = engine;
+  return (
+    header.storeId === db.getMeta("store_id") &&
+    header.epoch === (db.getMeta("epoch") ?? "0") &&
+    header.token === db.getMeta(TOKEN) &&
+    header.embedding === embedder?.name &&
+    header.dims === storedModel(db)?.dims
+  );
+}
+
+function readBody(
+  file: number,
+  header: Header,
+): { table: VectorTable; partitions: [string, PartitionState][] } | null {
+  const { size, dims } = header;
+  let crc = 0;
+  let whole = true;
+  const fill = <T extends Float64Array | Float32Array | Int32Array>(target: T): T => {
+    const bytes = bytesOf(target);
+    whole &&= readAll(file, bytes);
+    crc = crc32(bytes, crc);
+    return target;
+  };
+  const [version, item, rev, end, born] = Array.from({ length: 5 }, () => fill(new Float64Array(size)));
+  const [ns, branch] = Array.from({ length: 2 }, () => fill(new Int32Array(size)));
+  const table = new VectorTable(dims);
+  table.restore({ version, item, ns, branch, rev, end, born } as SavedColumns, fill);
+  const partitions = header.partitions.map(
+    ({ scope, trainedOn, starts, count, lists }): [string, PartitionState] => {
+      const coarse = fill(new Float32Array((starts.length - 1) * dims));
+      const centres = fill(new Float32Array(count * dims));
+      const clusters = { dims, count, coarse, centres, starts: Int32Array.from(starts) };
+      return [scope, { clusters, trainedOn, lists: lists.map((n) => fill(new Int32Array(n))) }];
+    },
+  );
+  return whole && crc === header.crc ? { table, partitions } : null;
+}
+
+function readAll(file: number, target: Uint8Array): boolean {
+  for (let at = 0; at < target.length; ) {
+    const n = readSync(file, target, at, target.length - at, null);
+    if (n === 0) return false;
+    at += n;
+  }
+  return true;
+}

@@ -1,0 +1,20 @@
+/** Exact search in plain TypeScript over the vector table: the reference, and the fallback without FAISS. */
+
+import type { Hit } from "../vector-index.js";
+import type { VectorTable } from "../vector-table.js";
+import { Scorer, TopHits } from "./top-hits.js";
+
+/** Scores every accepted slot of some lists and keeps the best k. */
+export function scan(
+  table: VectorTable,
+  lists: Iterable<Int32Array>,
+  unit: Float32Array,
+  k: number,
+  accept: (slot: number) => boolean,
+): Hit[] {
+  const top = new TopHits(table, k);
+  const scorer = new Scorer(table, unit, accept, (slot, score) => top.offer(slot, score));
+  for (const list of lists) scorer.add(list);
+  scorer.flush();
+  return top.finish();
+}

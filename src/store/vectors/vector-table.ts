@@ -1,0 +1,255 @@
+/**
+ * The vectors of a store in memory: one slot per stored vector, in the order of version rows.
+ *
+ * Owns the unit vectors, the facts per slot that decide visibility, and the list of slots per namespace.
+ * It is derived: everything can be read again from SQLite. Leaves out ranking (`vector-index.ts`).
+ */
+
+import { TIP, type View } from "../rows/branches.js";
+import { Column, IntegerList } from "./columns.js";
+import { dotKernel } from "./dot-kernel.js";
+import { dotInOrder, normaliseInto } from "./vector-math.js";
+
+/** Largest chunk; fewer rows where vectors are long. */
+const CHUNK_ROWS = 8192;
+const CHUNK_BYTES = 32 * 1024 * 1024;
+
+/** The visibility of a view that sees every slot. */
+export const SEES_ALL = (): boolean => true;
+
+/** Facts of a version row that its slots share. */
+export interface SlotFacts {
+  version: number;
+  item: number;
+  ns: number;
+  branch: number;
+  rev: number;
+  /** Revision that ended the row on its own branch, or null. */
+  endRev: number | null;
+  born: number;
+}
+
+/** The columns of a table as saved in a sidecar. */
+export interface SavedColumns {
+  version: Float64Array;
+  item: Float64Array;
+  ns: Int32Array;
+  branch: Int32Array;
+  rev: Float64Array;
+  end: Float64Array;
+  born: Float64Array;
+}
+
+/** First revisions at which a branch wrote each item: what it hides of its parents. */
+type Overrides = Map<number, Map<number, number>>;
+
+export class VectorTable {
+  readonly dims: number;
+  readonly version = new Column<Float64Array>(Float64Array);
+  readonly item = new Column<Float64Array>(Float64Array);
+  readonly ns = new Column<Int32Array>(Int32Array);
+  readonly branch = new Column<Int32Array>(Int32Array);
+  readonly rev = new Column<Float64Array>(Float64Array);
+  readonly end = new Column<Float64Array>(Float64Array);
+  readonly born = new Column<Float64Array>(Float64Array);
+  readonly #chunks: Float32Array[] = [];
+  readonly #byNamespace = new Map<number, IntegerList>();
+  /** Branches that any slot was written on. */
+  readonly #branches = new Set<number>();
+  /** Slots that ended on their own branch. */
+  dead = 0;
+  size = 0;
+
+  /** Rows per chunk, a power of two. */
+  readonly #rows: number;
+  readonly #shift: number;
+
+  constructor(dims: number) {
+    this.dims = dims;
+    this.#shift = Math.floor(Math.log2(Math.max(16, Math.min(CHUNK_ROWS, CHUNK_BYTES / (dims * 4)))));
+    this.#rows = 2 ** this.#shift;
+  }
+
+  /** Appends one vector, scaled to length 1 (a zero vector stays zero and scores 0). Returns its slot. */
+  append(facts: SlotFacts, vector: Float32Array): number {
+    const slot = this.size++;
+    const chunk = this.#chunkFor(slot);
+    normaliseInto(chunk, this.offsetOf(slot), vector);
+    this.#appendFacts(slot, facts);
+    return slot;
+  }
+
+  /** The vectors as saved: whole chunks, the last one cut to the slots in use. */
+  *chunks(): Generator<Float32Array> {
+    for (let from = 0; from < this.size; from += this.#rows) {
+      const rows = Math.min(this.#rows, this.size - from);
+      yield (this.#chunks[from / this.#rows] as Float32Array).subarray(0, rows * this.dims);
+    }
+  }
+
+  /** Fills an empty table with saved columns; `fill` reads the next vectors into the array it is given. */
+  restore(columns: SavedColumns, fill: (target: Float32Array) => void): void {
+    this.version.replace(columns.version);
+    this.item.replace(columns.item);
+    this.ns.replace(columns.ns);
+    this.branch.replace(columns.branch);
+    this.rev.replace(columns.rev);
+    this.end.replace(columns.end);
+    this.born.replace(columns.born);
+    this.size = columns.version.length;
+    for (let from = 0; from < this.size; from += this.#rows) {
+      const rows = Math.min(this.#rows, this.size - from);
+      const chunk = new Float32Array((from > 0 ? this.#rows : rows) * this.dims);
+      fill(chunk.subarray(0, rows * this.dims));
+      this.#chunks.push(chunk);
+    }
+    for (let slot = 0; slot < this.size; slot++) {
+      if (this.end.at(slot) !== Number.POSITIVE_INFINITY) this.dead++;
+      this.#branches.add(this.branch.at(slot));
+      this.#listOf(this.ns.at(slot)).push(slot);
+    }
+  }
+
+  /** The chunk that takes a slot's vector. The first one starts small and grows, so that small stores stay small. */
+  #chunkFor(slot: number): Float32Array {
+    const at = Math.floor(slot / this.#rows);
+    const chunk = this.#chunks[at];
+    if (chunk && (at > 0 || (slot + 1) * this.dims <= chunk.length)) return chunk;
+    const rows = at > 0 ? this.#rows : Math.min(this.#rows, Math.max(64, slot * 2));
+    const grown = new Float32Array(rows * this.dims);
+    if (chunk) grown.set(chunk);
+    this.#chunks[at] = grown;
+    return grown;
+  }
+
+  #appendFacts(slot: number, facts: SlotFacts): void {
+    this.version.push(facts.version);
+    this.item.push(facts.item);
+    this.ns.push(facts.ns);
+    this.branch.push(facts.branch);
+    this.#branches.add(facts.branch);
+    this.rev.push(facts.rev);
+    this.end.push(facts.endRev ?? Number.POSITIVE_INFINITY);
+    this.born.push(facts.born);
+    if (facts.endRev !== null) this.dead++;
+    this.#listOf(facts.ns).push(slot);
+  }
+
+  #listOf(ns: number): IntegerList {
+    let slots = this.#byNamespace.get(ns);
+    if (!slots) {
+      slots = new IntegerList();
+      this.#byNamespace.set(ns, slots);
+    }
+    return slots;
+  }
+
+  /** Marks the slots of a version row as ended at a revision of its own branch. */
+  endVersion(version: number, rev: number): void {
+    for (
+      let slot = this.firstSlotOf(version);
+      slot < this.size && this.version.at(slot) === version;
+      slot++
+    ) {
+      if (this.end.at(slot) === Number.POSITIVE_INFINITY) this.dead++;
+      this.end.set(slot, rev);
+    }
+  }
+
+  /** The first slot whose version row is `version` or a later one. */
+  firstSlotOf(version: number): number {
+    let low = 0;
+    let high = this.size;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.version.at(middle) < version) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  slotsOf(ns: number): IntegerList | undefined {
+    return this.#byNamespace.get(ns);
+  }
+
+  /** The chunk that holds a slot's vector; it starts at {@link offsetOf}. */
+  chunkOf(slot: number): Float32Array {
+    return this.#chunks[slot >>> this.#shift] as Float32Array;
+  }
+
+  offsetOf(slot: number): number {
+    return (slot & (this.#rows - 1)) * this.dims;
+  }
+
+  /** A slot's unit vector (shared memory; do not write). */
+  vector(slot: number): Float32Array {
+    const at = this.offsetOf(slot);
+    return this.chunkOf(slot).subarray(at, at + this.dims);
+  }
+
+  /**
+   * Cosines of `count` slots with a unit vector, into `out`. A slot's score has the same bits wherever it is computed.
+   */
+  scores(slots: Int32Array, count: number, unit: Float64Array, out: Float64Array): void {
+    const kernel = dotKernel(this.dims);
+    if (!kernel) {
+      for (let i = 0; i < count; i++) {
+        const slot = slots[i] as number;
+        out[i] = dotInOrder(this.chunkOf(slot), this.offsetOf(slot), unit, this.dims);
+      }
+      return;
+    }
+    kernel.load(unit);
+    for (let from = 0; from < count; from += kernel.rows) {
+      const end = Math.min(count, from + kernel.rows);
+      for (let i = from; i < end; ) {
+        const slot = slots[i] as number;
+        const run = this.#runLength(slots, i, end);
+        kernel.put(i - from, this.chunkOf(slot), this.offsetOf(slot), run);
+        i += run;
+      }
+      kernel.run(end - from, out, from);
+    }
+  }
+
+  /** How many of the listed slots from `at` on lie one after the other in one chunk. */
+  #runLength(slots: Int32Array, at: number, end: number): number {
+    const first = slots[at] as number;
+    const most = Math.min(end - at, this.#rows - (first & (this.#rows - 1)));
+    let run = 1;
+    while (run < most && slots[at + run] === first + run) run++;
+    return run;
+  }
+
+  /** A test of whether a slot is seen by a view. Cost per slot: the depth of the view. */
+  visibility(view: View, overrides: Overrides): (slot: number) => boolean {
+    const { levels } = view;
+    const only = levels[0];
+    if (levels.length === 1 && only && only.limit === TIP) {
+      // Nothing was ever replaced or written on a fork: no slot needs a look.
+      if (this.dead === 0 && this.#branches.size <= 1 && this.#branches.has(only.branch)) return SEES_ALL;
+      const [branches, ends, { branch }] = [this.branch.view(), this.end.view(), only];
+      return (slot) => branches[slot] === branch && ends[slot] === Number.POSITIVE_INFINITY;
+    }
+    const depth = new Map(levels.map((level, i) => [level.branch, i]));
+    const hiding = levels.map((level) => overrides.get(level.branch));
+    return (slot) => {
+      const at = depth.get(this.branch.at(slot));
+      if (at === undefined) return false;
+      const limit = levels[at]?.limit ?? 0;
+      if (this.rev.at(slot) > limit || this.end.at(slot) <= limit) return false;
+      if (at === 0) return true;
+      const item = this.item.at(slot);
+      for (let above = 0; above < at; above++) {
+        const first = hiding[above]?.get(item);
+        if (first !== undefined && first <= (levels[above]?.limit ?? 0)) return false;
+      }
+      return true;
+    };
+  }
+
+  /** Bytes in use: vectors, facts and slot lists. (What is reserved beyond them is zeros nobody has touched.) */
+  bytes(): number {
+    return this.size * (this.dims * 4 + 52);
+  }
+}

@@ -1,0 +1,191 @@
+/** Which index a scope gets, what it may miss, and what it may hold. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { describe, expect, it } from "vitest";
+import { createRandom, type Random } from "../../../src/lib/random.js";
+import type { FaissStore } from "../../../src/store/faiss-store.js";
+import type { StoreIndexOptions } from "../../../src/store/vectors/embedder.js";
+import { loadFaiss } from "../../../src/store/vectors/vector-indexes/faiss.js";
+import { NativeMemory, nativeMemory } from "../../../src/store/vectors/vector-indexes/native-memory.js";
+import { keysOf, openStore, temporaryDirectory } from "../helpers.js";
+
+const NS = ["n"];
+const DIMS = 32;
+
+/** Directions without any order in them: the hardest data for an approximate index. */
+const isotropic = (random: Random): Float32Array =>
+  Float32Array.from({ length: DIMS }, () => random.next() + random.next() + random.next() - 1.5);
+
+/** A text is the seed of its vector. */
+const embed = (text: string): number[] => [...isotropic(createRandom(text))];
+const embeddings = {
+  embedQuery: async (text: string) => embed(text),
+  embedDocuments: async (texts: string[]) => texts.map(embed),
+};
+const open = (path: string, index: Partial<StoreIndexOptions> = {}): Promise<FaissStore> =>
+  openStore(path, {
+    durability: "normal",
+    index: { embeddings, dims: DIMS, fields: ["text"], embeddingName: "isotropic", ...index },
+  });
+
+/** Fills a namespace with `items` items of `each` vectors; returns them by key. */
+async function fill(
+  store: FaissStore,
+  items: number,
+  each = 1,
+  namespace = NS,
+): Promise<Map<string, Float32Array[]>> {
+  const random = createRandom(`fill/${items}/${each}/${namespace}`);
+  const stored = new Map<string, Float32Array[]>();
+  for (let from = 0; from < items; from += 1000) {
+    const puts = Array.from({ length: Math.min(1000, items - from) }, (_, i) => {
+      const own = Array.from({ length: each }, () => isotropic(random));
+      stored.set(`k${from + i}`, own);
+      const vectors = own.map((vector, n) => ({ path: `text.${n}`, vector }));
+      return { namespace, key: `k${from + i}`, value: { text: "" }, vectors };
+    });
+    await store.batch(puts);
+  }
+  return stored;
+}
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [dot, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    dot += (a[i] as number) * (b[i] as number);
+    aa += (a[i] as number) ** 2;
+    bb += (b[i] as number) ** 2;
+  }
+  return dot / Math.sqrt(aa * bb);
+}
+
+function best(stored: Map<string, Float32Array[]>, query: string, limit: number): string[] {
+  const vector = embed(query);
+  const scored = [...stored].map(([key, own]) => ({
+    key,
+    score: Math.max(...own.map((one) => cosine(one, vector))),
+  }));
+  return keysOf(scored.sort((a, b) => b.score - a.score).slice(0, limit));
+}
+
+describe("search at every size", () => {
+  it("is exact by default, also beyond 20,000 vectors and where partitions were saved", async () => {
+    const path = temporaryDirectory();
+    const approximate = await open(path, { approximateFrom: 3000 });
+    const stored = await fill(approximate, 20_500);
+    await approximate.search(NS, { query: "0" });
+    await approximate.checkpoint();
+    expect((await approximate.stats()).indexes).toMatchObject([{ kind: "partitioned", exact: false }]);
+    await approximate.close();
+    const store = await open(path);
+    for (const query of ["a", "b", "c", "d"]) {
+      expect(keysOf(await store.search(NS, { query, limit: 10 }))).toEqual(best(stored, query, 10));
+    }
+    expect((await store.stats()).indexes).toEqual([]);
+  });
+
+  it("says in stats what an approximate index misses, on the vectors and the searches it had", async () => {
+    const store = await open(":memory:", { approximateFrom: 3000 });
+    const stored = await fill(store, 6000);
+    await store.search(NS, { query: "0" });
+    await store.checkpoint();
+    const queries = Array.from({ length: 12 }, (_, i) => `${i}`);
+    let found = 0;
+    for (const query of queries) {
+      const truth = best(stored, query, 10);
+      found += keysOf(await store.search(NS, { query, limit: 10 })).filter((key) =>
+        truth.includes(key),
+      ).length;
+    }
+    const recall = (await store.stats()).indexes[0]?.recall;
+    expect(recall).toMatchObject({ searched: found / 120, searches: 12 });
+    expect(recall?.searched).toBeLessThan(1);
+    expect(recall?.stored).toBeGreaterThan(0.1);
+    expect(recall?.stored).toBeLessThan(1);
+  });
+});
+
+describe("items with many vectors", () => {
+  it.each([{ approximateFrom: 3000 }, { kind: "faiss" as const, scanBelow: 0 }, { kind: "flat" as const }])(
+    "are counted once each before the cut: %o",
+    async (index) => {
+      const store = await open(":memory:", index);
+      const stored = await fill(store, 120, 60);
+      await store.search(NS, { query: "0" });
+      await store.checkpoint();
+      // Near one item's vectors: all of its sixty are better than any other's.
+      const near = isotropic(createRandom("near"));
+      const random = createRandom("crowd");
+      const crowd = Array.from({ length: 60 }, () => near.map((x) => x + 0.01 * (random.next() - 0.5)));
+      const vectors = crowd.map((vector, i) => ({ path: `text.${i}`, vector }));
+      await store.put(NS, "crowd", { text: "" }, undefined, { vectors });
+      stored.set("crowd", crowd);
+      const found = await store.search(NS, { query: "near", limit: 10 });
+      expect(new Set(keysOf(found)).size).toBe(10);
+      expect(found[0]?.key).toBe("crowd");
+      if (!("approximateFrom" in index)) expect(keysOf(found)).toEqual(best(stored, "near", 10));
+      expect(await store.search(NS, { query: "near", limit: 200 })).toHaveLength(121);
+    },
+  );
+});
+
+// Where the exact scan is asked for, or FAISS is not there, no index of FAISS is made.
+describe.skipIf(process.env.AGEMEM_INDEX === "flat" || !loadFaiss())("memory of FAISS", () => {
+  it("never exceeds its limit, with the same results", async () => {
+    // Other stores of this process count too.
+    const others = nativeMemory.bytes;
+    const faissBytes = others + 256 * 1024;
+    const store = await open(":memory:", { kind: "faiss", scanBelow: 0, faissBytes });
+    const scopes = Array.from({ length: 6 }, (_, i) => ["tenant", `t${i}`]);
+    const stored = [];
+    for (const scope of scopes) stored.push(await fill(store, 700, 1, scope));
+    let most = 0;
+    for (let round = 0; round < 3; round++) {
+      for (const [i, scope] of scopes.entries()) {
+        const query = `${round}/${i}`;
+        const truth = best(stored[i] as Map<string, Float32Array[]>, query, 5);
+        expect(keysOf(await store.search(scope, { query, limit: 5 }))).toEqual(truth);
+        most = Math.max(most, nativeMemory.bytes);
+      }
+    }
+    const { faissBytes: held, faissBytesLimit, indexes } = await store.stats();
+    expect([held, faissBytesLimit]).toEqual([nativeMemory.bytes, faissBytes]);
+    expect(most).toBeLessThanOrEqual(faissBytes);
+    expect(most - others).toBeGreaterThan(128 * 1024);
+    expect(indexes.length).toBeGreaterThan(0);
+    // What was written later is found too, whether FAISS has room for it or not.
+    for (const scope of scopes) {
+      await store.put(scope, "later", { text: "later" });
+      expect((await store.search(scope, { query: "later", limit: 1 }))[0]?.key).toBe("later");
+    }
+  });
+
+  it("is not spent on scopes that are searched once", async () => {
+    const store = await open(":memory:", { scanBelow: 100 });
+    await fill(store, 200);
+    await store.search(NS, { query: "a" });
+    expect((await store.stats()).indexes).toEqual([]);
+    for (let i = 0; i < 20; i++) await store.search(NS, { query: `${i}` });
+    expect((await store.stats()).indexes).toMatchObject([
+      { kind: "faiss", size: 200, exact: true, recall: null },
+    ]);
+  });
+
+  it("counts a dropped object until it was collected", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const memory = new NativeMemory();
+    const fillUp = (owner: object): boolean => memory.grow(memory.track(owner), 600, 1000, () => undefined);
+    let owner: object | null = {};
+    expect(fillUp(owner)).toBe(true);
+    expect(fillUp({})).toBe(false);
+    expect(memory.bytes).toBe(600);
+    owner = null;
+    expect([owner, memory.bytes]).toEqual([null, 600]);
+    for (let i = 0; i < 50 && memory.bytes > 0; i++) {
+      collect();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(memory.bytes).toBe(0);
+  });
+});
