@@ -15,9 +15,9 @@ from pathlib import Path
 from datasets import Dataset
 from trl.experimental.async_grpo import AsyncGRPOConfig, AsyncGRPOTrainer
 
-from agemem_grpo.async_worker import FeedRolloutWorker
-from agemem_grpo.service import RolloutService
-from agemem_grpo.tasks import read_tasks
+from agemem_grpo.adapters.trl_async import FeedRolloutWorker
+from agemem_grpo.feed.service import RolloutService
+from agemem_grpo.feed.tasks import read_tasks
 
 
 def main() -> None:

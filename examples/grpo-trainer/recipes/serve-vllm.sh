@@ -24,5 +24,5 @@ until curl --silent --fail "http://127.0.0.1:$vllm_port/health" >/dev/null; do
   kill -0 "$vllm" # ends the script when vLLM has ended
   sleep 2
 done
-python -m agemem_grpo.server.vllm_gateway --upstream "http://127.0.0.1:$vllm_port" --port "$gateway_port" &
+python -m agemem_grpo.vllm_gateway --upstream "http://127.0.0.1:$vllm_port" --port "$gateway_port" &
 wait -n

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import httpx
 import torch
-from server.tiny_chat import save_policy
+from policy_server.tiny_chat import save_policy
 from tiny_policy import ON_A_PROCESSOR
 from trl import GRPOConfig
 
-from agemem_grpo.batch import Sample
-from agemem_grpo.server import PolicyServer, ServerOptions
-from agemem_grpo.trl_trainer import StepwiseGRPOTrainer
+from agemem_grpo.feed.samples import Sample
+from agemem_grpo.policy_server import PolicyServer, ServerOptions
+from agemem_grpo.training.trl_trainer import StepwiseGRPOTrainer
 
 TEXTS = ("What does Ada keep?", "hello", "Bob lives in Oslo. He keeps a cat.", "?")
 

@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from agemem_grpo.batch import Sample, collate
-from agemem_grpo.objective import token_logps
+from agemem_grpo.feed.samples import Sample, collate
+from agemem_grpo.training.objective import token_logps
 
 VOCABULARY = 40
 ON_A_PROCESSOR: dict[str, Any] = {

@@ -10,7 +10,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from agemem_grpo.tasks import read_tasks
+from agemem_grpo.feed.tasks import read_tasks
 
 
 def rows(path: Path) -> list[dict[str, str]]:

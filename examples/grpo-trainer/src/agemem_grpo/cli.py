@@ -1,6 +1,6 @@
 """The command `agemem-grpo`: train, study, evaluate, report, warm-start.
 
-Owns the arguments and how errors are told. Leaves out what the commands do (`run.py`, `report.py`).
+Owns the arguments and how errors are told. Leaves out what the commands do (`training/run.py`, `study/report.py`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import GrpoError
-from .feed import FeedError
-from .settings import VARIANTS, SettingsError, read_settings
-from .state import RunFolder
+from agemem_grpo.errors import GrpoError
+from agemem_grpo.feed.groups import FeedError
+from agemem_grpo.settings import VARIANTS, SettingsError, read_settings
+from agemem_grpo.training.state import RunFolder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,15 +102,15 @@ def overrides_of(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from .run import train
+    from agemem_grpo.training.run import train
 
     settings = read_settings(options.config, overrides_of(options.set), out=options.out)
     train(settings, options.out, variant=options.variant, seed=options.seed, evaluations=not options.no_evaluation)
 
 
 def _study(options: argparse.Namespace) -> None:
-    from .report import write_report
-    from .run import study, train_command
+    from agemem_grpo.study.report import write_report
+    from agemem_grpo.training.run import study, train_command
 
     variants = [name.strip() for name in options.variants.split(",")]
     for variant in variants:
@@ -123,8 +123,8 @@ def _study(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from .evaluate import evaluate
-    from .services import Services
+    from agemem_grpo.processes.services import Services
+    from agemem_grpo.training.evaluate import evaluate
 
     overrides = overrides_of(options.set) | {"model": options.model}
     settings = read_settings(options.config, overrides, out=options.out)
@@ -139,13 +139,13 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from .report import write_report
+    from agemem_grpo.study.report import write_report
 
     print(write_report(options.out, options.to or options.out))
 
 
 def _warm_start(options: argparse.Namespace) -> None:
-    from .policy.warm_start import main as warm_start
+    from agemem_grpo.policy.warm_start import main as warm_start
 
     warm_start(options.rest)
 

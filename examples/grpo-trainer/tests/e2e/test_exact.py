@@ -30,7 +30,7 @@ def test_the_ratio_is_one_at_the_first_update_and_a_run_ends_with_its_report(tmp
         assert len(result["without_memory"]["by_task"]) == 3
         assert all(count["all"] == 0 for count in result["without_memory"]["figures"]["tools"].values())
 
-    from agemem_grpo.report import write_report
+    from agemem_grpo.study.report import write_report
 
     text = write_report(out, tmp_path / "report").read_text()
     figures = json.loads((tmp_path / "report" / "report.json").read_text())

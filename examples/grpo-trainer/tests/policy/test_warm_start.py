@@ -15,7 +15,7 @@ from agemem_grpo.policy.model import build_model
 from agemem_grpo.policy.rows import RowsError, read_rows, shortened, with_taught_answers
 from agemem_grpo.policy.tokenizer import CALL_HEADS, train_tokenizer
 from agemem_grpo.policy.warm_start import main, warm_start
-from agemem_grpo.server.tool_parser import parse_tool_calls
+from agemem_grpo.policy_server.tool_parser import parse_tool_calls
 
 TOOLS = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in CALL_HEADS]
 NAMES = ["Ada", "Bo", "Cleo", "Dan", "Eve", "Finn"]

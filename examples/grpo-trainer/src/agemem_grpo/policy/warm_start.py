@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from .imitation import imitate, to_examples
-from .model import build_model
-from .rows import read_rows, shortened, with_taught_answers
-from .tokenizer import train_tokenizer
+from agemem_grpo.policy.imitation import imitate, to_examples
+from agemem_grpo.policy.model import build_model
+from agemem_grpo.policy.rows import read_rows, shortened, with_taught_answers
+from agemem_grpo.policy.tokenizer import train_tokenizer
 
 
 def warm_start(

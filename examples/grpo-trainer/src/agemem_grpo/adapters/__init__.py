@@ -1,0 +1,1 @@
+"""Adapters to trainers other than our own loop."""

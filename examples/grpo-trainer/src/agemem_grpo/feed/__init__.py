@@ -1,0 +1,1 @@
+"""The feed: what the rollout service or a trajectory file says, checked and grouped, down to one sample per step."""

@@ -1,0 +1,155 @@
+"""The feed as a stream of groups: the K rollouts of one task, which share the baseline of their advantages.
+
+Owns the order of records, which steps belong to which rollout, and when a group is whole. Leaves out the fields of a
+record (`records.py`) and what is trained on (`samples.py`). Memory is that of the groups not yet whole.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agemem_grpo.feed.records import SCHEMA, FeedError, Step, Trajectory, check_identity, parse_step, parse_trajectory
+
+__all__ = ["SCHEMA", "FeedError", "Group", "Step", "Trajectory", "read_feed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rollouts of one task with one set of weights, failed ones included, ordered by id as they came."""
+
+    group_id: str
+    task_id: str | None
+    trajectories: tuple[Trajectory, ...]
+
+    @property
+    def rewards(self) -> list[float]:
+        """The rewards of the scored rollouts."""
+        return [one.reward for one in self.trajectories if one.reward is not None]
+
+
+@dataclass(slots=True)
+class _OpenGroup:
+    """A group some of whose rollouts are still to come."""
+
+    size: int
+    trajectories: dict[str, Trajectory] = field(default_factory=dict)
+    baseline: tuple[float, float] | None = None
+
+
+@dataclass(slots=True)
+class _OpenRollout:
+    """The calls of a rollout whose trajectory record has not come yet; an auxiliary call is only an index."""
+
+    where: str
+    steps: dict[int, Step | None] = field(default_factory=dict)
+
+
+def read_feed(
+    lines: Iterable[str | Mapping[str, Any]], *, partial: Literal["error", "skip"] = "error"
+) -> Iterator[Group]:
+    """Streams the groups of a feed, each as soon as its last rollout is there.
+
+    `lines` are those of a trajectory file, or records as the rollout service sends them. Rollouts of several groups
+    may alternate. A rollout that was tried again counts with its last attempt.
+
+    `partial` says what to do with rollouts and groups that the feed ends in the middle of: "error" (default) raises,
+    "skip" leaves them out, which is right for a file that is still being written.
+
+    Raises FeedError with the line (counted from 1) for another schema, missing or repeated steps, token fields of
+    unequal lengths, numbers that are not finite, or an advantage that does not follow from reward and group.
+
+    >>> with open("run.jsonl", encoding="utf-8") as file:
+    ...     for group in read_feed(file):
+    ...         print(group.task_id, group.rewards)
+    """
+    groups: dict[str, _OpenGroup] = {}
+    rollouts: dict[tuple[str, int], _OpenRollout] = {}
+    where = "the feed"
+    for number, line in enumerate(lines, start=1):
+        where = f"line {number}" if isinstance(line, str) else f"record {number}"
+        if isinstance(line, str) and not line.strip():
+            continue
+        record = _decode(line, where) if isinstance(line, str) else line
+        kind, rollout_id, attempt = check_identity(record, where)
+        if kind == "step":
+            _add_step(rollouts.setdefault((rollout_id, attempt), _OpenRollout(where)), record, where)
+            continue
+        calls = rollouts.pop((rollout_id, attempt), _OpenRollout(where))
+        trajectory = parse_trajectory(record, *_ordered(calls, rollout_id, where), where)
+        group = groups.setdefault(trajectory.group_id, _OpenGroup(_size(record, where)))
+        _add_trajectory(group, trajectory, record, where)
+        if len(group.trajectories) == group.size:
+            del groups[trajectory.group_id]
+            yield Group(trajectory.group_id, trajectory.task_id, tuple(group.trajectories.values()))
+    if partial == "error":
+        _refuse_open(groups, rollouts, where)
+
+
+def _decode(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        remedy = "A line that was cut off by a crash is removed by the next `agemem rollout` into the file."
+        raise FeedError(where, f"not JSON ({error.msg})", remedy) from error
+
+
+def _add_step(rollout: _OpenRollout, record: Mapping[str, Any], where: str) -> None:
+    index = record.get("step_index")
+    if type(index) is not int or index < 0:
+        raise FeedError(where, f"step_index is {index!r}, not a count", "Record the rollout again.")
+    if index in rollout.steps:
+        problem = f"step {index} of rollout {record['rollout_id']} comes twice"
+        raise FeedError(where, problem, "Remove the copy: two runs may have written into one file.")
+    # A summarizer's or judge's call is never trained on, but its index must be there for the steps to be complete.
+    rollout.steps[index] = None if record.get("call_role") == "aux" else parse_step(record, where)
+
+
+def _ordered(rollout: _OpenRollout, rollout_id: str, where: str) -> tuple[tuple[Step, ...], int]:
+    """The policy steps in order, and the number of auxiliary calls."""
+    missing = next((i for i in range(len(rollout.steps)) if i not in rollout.steps), None)
+    if missing is not None:
+        remedy = "Give the whole file: steps are numbered without gaps."
+        raise FeedError(where, f"rollout {rollout_id} lacks step {missing}", remedy)
+    ordered = [rollout.steps[i] for i in range(len(rollout.steps))]
+    steps = tuple(step for step in ordered if step is not None)
+    return steps, len(ordered) - len(steps)
+
+
+def _size(record: Mapping[str, Any], where: str) -> int:
+    """K of the group; a rollout outside of a group is one of its own."""
+    size = record.get("k")
+    if record.get("group_id") is None:
+        return 1
+    if type(size) is not int or size < 1:
+        raise FeedError(where, f"k is {size!r}", "A rollout of a group says how many it has: record it again.")
+    return size
+
+
+def _add_trajectory(group: _OpenGroup, trajectory: Trajectory, record: Mapping[str, Any], where: str) -> None:
+    earlier = group.trajectories.get(trajectory.rollout_id)
+    if earlier is not None and earlier.attempt >= trajectory.attempt:
+        problem = f"attempt {trajectory.attempt} of rollout {trajectory.rollout_id} comes twice or too late"
+        raise FeedError(where, problem, "Remove the copy: two runs may have written into one file.")
+    if trajectory.advantage is not None:
+        baseline = (float(record["advantage_meta"]["mean"]), float(record["advantage_meta"]["std"]))
+        if group.baseline is None:
+            group.baseline = baseline
+        elif not all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(baseline, group.baseline, strict=True)):
+            problem = f"group {trajectory.group_id} has rollouts with different baselines"
+            raise FeedError(where, problem, "Score the file again with `agemem score`.")
+    group.trajectories[trajectory.rollout_id] = trajectory
+
+
+def _refuse_open(
+    groups: Mapping[str, _OpenGroup], rollouts: Mapping[tuple[str, int], _OpenRollout], where: str
+) -> None:
+    remedy = 'Let the run finish, or read with partial="skip".'
+    for (rollout_id, _), rollout in rollouts.items():
+        raise FeedError(rollout.where, f"the feed ends within rollout {rollout_id}", remedy)
+    for group_id, group in groups.items():
+        problem = f"the feed ends after {len(group.trajectories)} of the {group.size} rollouts of group {group_id}"
+        raise FeedError(where, problem, remedy)

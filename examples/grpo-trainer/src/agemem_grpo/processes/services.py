@@ -1,0 +1,134 @@
+"""The servers of a run: the policy server on the current weights, and the rollout service that calls it.
+
+Owns their commands, addresses and settings, and handing new weights over. Leaves out keeping them up (`supervise.py`)
+and the requests for rollouts (`feed/service.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+
+from agemem_grpo.errors import GrpoError
+from agemem_grpo.feed.service import RolloutService, merged
+from agemem_grpo.processes.project import find_project
+from agemem_grpo.processes.supervise import ChildSpec, Supervisor, free_port
+from agemem_grpo.settings import Settings
+from agemem_grpo.training.state import RunFolder, write_atomically
+
+MODEL_NAME = "policy"
+"""Name of the served model in requests."""
+
+
+class WeightsError(GrpoError):
+    """The policy server could not load weights."""
+
+
+class Services:
+    """Starts what the settings do not name an address of; a context manager.
+
+    >>> with Services(settings, RunFolder(Path("runs/x"))) as services:          # doctest: +SKIP
+    ...     services.load_weights(Path("runs/x/weights/v1"), 1)
+    ...     records = services.rollouts.records(tasks, policy_version=1)
+    """
+
+    def __init__(self, settings: Settings, folder: RunFolder) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._supervisor = Supervisor(folder.logs)
+        server, service = settings.server, settings.service
+        self._server_port = free_port() if server.url is None else 0
+        self._service_port = free_port() if service.url is None else 0
+        self.policy_url = server.url or f"http://127.0.0.1:{self._server_port}/v1"
+        service_url = service.url or f"http://127.0.0.1:{self._service_port}"
+        self._weights, self._version = Path(settings.model), 0
+        policy = {"model": MODEL_NAME, "base_url": self.policy_url}
+        self.rollouts = RolloutService(service_url, merged(settings.rollout, {"policy": policy}))
+
+    def __enter__(self) -> Services:
+        self._supervisor.__enter__()
+        try:
+            specs: list[ChildSpec] = []
+            if self._settings.server.url is None:
+                specs.append(self._policy_server())
+            if self._settings.service.url is None:
+                specs.append(self._rollout_service())
+            self._supervisor.add(*specs)
+        except BaseException:
+            self._supervisor.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rollouts.close()
+        self._supervisor.__exit__()
+
+    def check(self) -> None:
+        """Errors: `SuperviseError` when a server could not be kept up."""
+        self._supervisor.check()
+
+    def load_weights(self, folder: Path, version: int, *, patience_s: float = 120.0) -> None:
+        """Makes the policy server answer with the weights in ``folder``, also after a restart of it.
+
+        Errors: :class:`WeightsError` when it refuses them or does not answer for ``patience_s`` seconds.
+        """
+        self._weights, self._version = folder, version
+        url = self.policy_url.removesuffix("/v1") + "/update_weights"
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                response = httpx.post(url, json={"path": str(folder.resolve()), "version": version}, timeout=60)
+            except httpx.TransportError as error:
+                problem = f"{type(error).__name__}: {error}"
+            else:
+                if response.is_success:
+                    return
+                problem = f"HTTP {response.status_code}: {response.text[:500]}"
+                if response.status_code != 429 and response.status_code < 500:
+                    raise WeightsError(f"The policy server refused {folder}: {problem}")
+            self.check()
+            if time.monotonic() > deadline:
+                raise WeightsError(f"The policy server did not load {folder} in {patience_s:.0f} s: {problem}")
+            time.sleep(0.2)
+
+    def _policy_server(self) -> ChildSpec:
+        server = self._settings.server
+        port = self._server_port
+
+        def command() -> Sequence[str]:
+            own = [sys.executable, "-m", "agemem_grpo.policy_server", "--model", str(self._weights.resolve())]
+            own += ["--version", str(self._version)]
+            own += ["--host", "127.0.0.1", "--port", str(port), "--device", server.device]
+            return [*own, "--threads", str(server.threads), "--model-name", MODEL_NAME, *server.arguments]
+
+        env = {"OMP_NUM_THREADS": str(server.threads)}
+        return ChildSpec("policy-server", command, f"http://127.0.0.1:{port}/health", env=env)
+
+    def _rollout_service(self) -> ChildSpec:
+        """`langgraphjs dev` on a configuration of its own: its state folder then is the run's and not the project's."""
+        project = find_project(self._settings.service.project)
+        home = self._folder.root / "service"
+        graph = os.path.relpath(project / "graphs" / "rollout.ts", home)
+        config = {"node_version": "20", "graphs": {"rollout": f"./{graph}:graph"}}
+        write_atomically(home / "langgraph.json", json.dumps(config, indent=2) + "\n")
+        write_atomically(home / ".gitignore", ".langgraph_api\n")
+        program = project / "node_modules/@langchain/langgraph-cli/dist/cli/cli.mjs"
+        port = str(self._service_port)
+        # --no-reload: files of the run change all the time.
+        flags = ["--no-browser", "--no-reload", "--host", "127.0.0.1", "--port", port]
+        command = ["node", str(program), "dev", *flags, "--config", str((home / "langgraph.json").resolve())]
+        env = {
+            "LOG_LEVEL": "warn",
+            "LANGSMITH_TRACING": "false",
+            "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+            "OPENAI_API_KEY": os.environ.get("OPENAI_API_KEY", "none"),
+            **self._settings.service.env,
+        }
+        health = f"http://127.0.0.1:{port}/ok"
+        return ChildSpec("rollout-service", lambda: command, health, cwd=project, env=env)

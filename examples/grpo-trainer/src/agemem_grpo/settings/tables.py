@@ -1,0 +1,182 @@
+"""The tables of a settings file: names, defaults, and what each value may be.
+
+Owns the models. They are pydantic dataclasses: values are checked whenever one is made, `dataclasses.replace` included.
+Leaves out files and error messages (`reading.py`) and what the settings do (`training/`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+Json = dict[str, Any]
+Advantages = Literal["feed", "shuffled"]
+Reward = Literal["all-returns", "answer-only"]
+
+VARIANTS: Mapping[str, tuple[Reward, Advantages]] = {
+    "all-returns": ("all-returns", "feed"),
+    "answer-only": ("answer-only", "feed"),
+    "shuffled": ("all-returns", "shuffled"),
+}
+"""What a study compares: the reward, and where the advantages come from."""
+
+_CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class TrainSettings:
+    """Table ``[train]``. Defaults are the paper's where it gives one (K is a field of the rollout request)."""
+
+    iterations: Count = 60
+    """Batches of rollouts; each is followed by ``updates`` optimizer steps."""
+    tasks_per_iteration: Count = 4
+    updates: Count = 1
+    """Optimizer steps per batch of rollouts; the samples are dealt out to them."""
+    gradient_accumulation: Count = 1
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    lr_schedule: str = "constant"
+    beta: Amount = 0.1
+    """Weight of the KL term to the frozen reference (AgeMem, eq. 6 and appendix C)."""
+    clip: Annotated[float, Field(gt=0)] = 0.2
+    """Half-width of PPO's clip range around 1."""
+    max_grad_norm: Amount = 1.0
+    weight_decay: Amount = 0.0
+    loss_type: str = "dapo"
+    """TRL's name of the normalization; ``dapo`` is the mean over the trained tokens of a step."""
+    normalize: Literal["token", "trajectory"] = "token"
+    """``trajectory`` gives every trajectory the same weight, however many tokens it has."""
+    min_reward_std: Amount = 0.0
+    """Groups whose rewards deviate no more than this are left out, besides those of equal rewards."""
+    mask_truncated: bool = False
+    max_length: Count = 10240
+    """Longest prompt and response together, in tokens; longer samples are dropped and counted."""
+    lora: Mapping[str, Any] | None = None
+    """Arguments of ``peft.LoraConfig``; none = all weights are trained."""
+    checkpoint_every: Count = 1
+    """Iterations per checkpoint. After a kill, iterations since the last one are trained again from their rollouts."""
+    keep_checkpoints: Count = 2
+    max_failed: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """Share of rollouts without reward above which an iteration is rolled out again, up to three times."""
+    bf16: bool = False
+    trainer: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Further fields of TRL's ``GRPOConfig``; they override the fields above."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class EvaluateSettings:
+    """Table ``[evaluate]``."""
+
+    tasks: Count = 64
+    """Held-out tasks, from the beginning of the file."""
+    k: Count = 2
+    """Rollouts per task."""
+    seed: int = 20260101
+    """Sampling seed, the same before and after training."""
+    request: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Fields of the rollout request that evaluation sets otherwise, for example ``policy.temperature``."""
+    without_memory: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Fields that take the memory tools away; empty = this comparison is left out."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ServerSettings:
+    """Table ``[server]``: the policy server of this package, or the address of another one."""
+
+    url: str | None = None
+    """Address up to ``/v1`` of a server that runs already and knows ``/update_weights``; none = start our own."""
+    threads: Count = 1
+    device: str = "cpu"
+    arguments: tuple[str, ...] = ()
+    """Further arguments of ``python -m agemem_grpo.policy_server``."""
+    adapters: bool = False
+    """Hand LoRA adapters over as they are, which the vLLM gateway needs; otherwise they are merged."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ServiceSettings:
+    """Table ``[service]``: the rollout service."""
+
+    url: str | None = None
+    """Address of a LangGraph API that serves the assistant ``rollout``; none = start ``langgraphjs dev``."""
+    project: str | None = None
+    """Checkout of agemem to start it from; none = the one around the working folder."""
+    env: Mapping[str, str] = dataclasses.field(default_factory=lambda: {"AGEMEM_EMBEDDINGS": "lexical"})
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class PrepareSettings:
+    """Table ``[prepare]``: tasks and a warm-started policy that are made first, in the folder of the study."""
+
+    train: str
+    """Source of the training tasks, as `agemem tasks` takes it."""
+    heldout: str
+    warm: str
+    """Source of the tasks whose rollouts by the rules are imitated."""
+    rollout: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Options of `agemem rollout` for them: ``k``, ``prompt``, ``temperature``, ..."""
+    export: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Options of `agemem export --to chat`."""
+    warm_start: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Options of `agemem-grpo warm-start`: ``steps``, ``hidden``, ..."""
+
+    def facts(self) -> Json:
+        """All fields as JSON values."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Settings:
+    """A whole settings file."""
+
+    model: str
+    """Folder (or hub name) of the policy that training starts from."""
+    train_tasks: str
+    heldout_tasks: str
+    rollout: Mapping[str, Any]
+    """Fields of every rollout request as they are sent: ``k``, ``max_turns``, ``policy.temperature``, ..."""
+    train: TrainSettings = dataclasses.field(default_factory=TrainSettings)
+    evaluate: EvaluateSettings = dataclasses.field(default_factory=EvaluateSettings)
+    server: ServerSettings = dataclasses.field(default_factory=ServerSettings)
+    service: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    prepare: PrepareSettings | None = None
+    threads: Count = 1
+    """Threads of the trainer."""
+    device: str = "cpu"
+
+    @model_validator(mode="after")
+    def _adapters_need_lora(self) -> Settings:
+        if self.server.adapters and self.train.lora is None:
+            raise ValueError("server.adapters hands LoRA adapters over: set train.lora, or leave it out")
+        return self
+
+    def facts(self) -> Json:
+        """All fields as JSON values."""
+        return dataclasses.asdict(self)
+
+    def decisive(self) -> Json:
+        """What decides the result, as JSON values: a run folder belongs to one such set of values.
+
+        Where things run decides speed only, and the number of iterations may be raised.
+        """
+        facts = self.facts()
+        for place in ("server", "service", "threads", "evaluate"):
+            del facts[place]
+        if self.prepare is not None:
+            for made in ("model", "train_tasks", "heldout_tasks"):
+                del facts[made]
+        for name in ("iterations", "checkpoint_every", "keep_checkpoints"):
+            del facts["train"][name]
+        return facts
+
+    def fingerprint(self) -> str:
+        """Short hash of :meth:`decisive`."""
+        return hashlib.sha256(json.dumps(self.decisive(), sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,169 @@
+"""The results of a study: its run folders, read and compared.
+
+Owns which runs belong together and the figures of `report.json`. Leaves out the text (`report.py`) and the pictures
+(`plots.py`). All rewards are those of all returns (`training/metrics.py`), whatever a run was trained with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agemem_grpo.errors import GrpoError
+from agemem_grpo.settings import VARIANTS
+from agemem_grpo.study.statistics import Interval, bootstrap_interval, t_interval
+from agemem_grpo.training.metrics import OPERATIONS
+from agemem_grpo.training.state import RunFolder
+
+Json = dict[str, Any]
+
+MAIN, CONTROL, ABLATION = "all-returns", "shuffled", "answer-only"
+
+
+class ResultsError(GrpoError):
+    """A folder without finished runs, or runs that cannot be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished run."""
+
+    variant: str
+    seed: int
+    settings: Json
+    metrics: list[Json]
+    before: Json
+    after: Json
+
+
+def read_runs(study: Path) -> list[Run]:
+    """The finished runs in a folder, by variant and seed. Errors: :class:`ResultsError` when there is none."""
+    runs: list[Run] = []
+    for path in sorted(study.glob("*/settings.json")):
+        variant, _, seed = path.parent.name.rpartition("-")
+        folder = RunFolder(path.parent)
+        before, after = folder.evaluation("before"), folder.evaluation("after")
+        if variant not in VARIANTS or not (before.exists() and after.exists()):
+            continue
+        settings = json.loads(path.read_text())["settings"]
+        evaluations = [json.loads(each.read_text()) for each in (before, after)]
+        runs.append(Run(variant, int(seed), settings, folder.read_metrics(), evaluations[0], evaluations[1]))
+    if not runs:
+        raise ResultsError(f"{study} holds no finished run")
+    return sorted(runs, key=lambda run: (list(VARIANTS).index(run.variant), run.seed))
+
+
+def of_variant(runs: Sequence[Run], variant: str) -> list[Run]:
+    """The runs of a variant, by seed."""
+    return [run for run in runs if run.variant == variant]
+
+
+def compare(runs: Sequence[Run], measured: str = "reward") -> Json:
+    """Before, after and gain on held-out tasks: the mean over the seeds with Student's t interval.
+
+    ``gain_tasks_ci`` is the bootstrap over tasks, each with its mean over the seeds: it says what other tasks of the
+    same kind would do to the figure, where the interval over seeds says what other runs would.
+    """
+    before = [run.before["with_memory"][measured] for run in runs]
+    after = [run.after["with_memory"][measured] for run in runs]
+    gains = [b - a for a, b in zip(before, after, strict=True)]
+    gain = t_interval(gains)
+    over_tasks = bootstrap_interval(_gains_by_task(runs, measured))
+    return {
+        "seeds": [run.seed for run in runs],
+        f"{measured}_before": t_interval(before).mean,
+        f"{measured}_after": t_interval(after).mean,
+        "gain_mean": gain.mean,
+        "gain_ci_low": gain.low,
+        "gain_ci_high": gain.high,
+        "gain_tasks_ci": [over_tasks.low, over_tasks.high],
+        "by_seed": [{"seed": run.seed, "before": a, "after": b} for run, a, b in zip(runs, before, after, strict=True)],
+    }
+
+
+def _gains_by_task(runs: Sequence[Run], measured: str) -> list[float]:
+    gains: list[float] = []
+    for task in sorted(runs[0].before["with_memory"]["by_task"]):
+        pairs = [
+            (run.before["with_memory"]["by_task"].get(task), run.after["with_memory"]["by_task"].get(task))
+            for run in runs
+        ]
+        each = [b[measured] - a[measured] for a, b in pairs if a and b]
+        if each:
+            gains.append(sum(each) / len(each))
+    return gains
+
+
+def memory_benefit(runs: Sequence[Run]) -> Json | None:
+    """Answers of the trained policy with its memory tools and without them; None where that was not evaluated."""
+    pairs = [(run.after["with_memory"], run.after["without_memory"]) for run in runs if "without_memory" in run.after]
+    if len(pairs) < len(runs):
+        return None
+    benefit: Json = {}
+    for measured in ("answer_f1", "answer_exact", "reward"):
+        gain = t_interval([tools[measured] - none[measured] for tools, none in pairs])
+        benefit[measured] = {
+            "with_memory": t_interval([tools[measured] for tools, _ in pairs]).mean,
+            "without_memory": t_interval([none[measured] for _, none in pairs]).mean,
+            "benefit_mean": gain.mean,
+            "benefit_ci_low": gain.low,
+            "benefit_ci_high": gain.high,
+        }
+    return benefit
+
+
+def mean_of(runs: Sequence[Run], when: str, *path: str, memory: str = "with_memory") -> float:
+    """Mean over runs of a figure of an evaluation, such as ``mean_of(runs, "after", "tools", "ADD", "all")``."""
+    total = 0.0
+    for run in runs:
+        value: Any = (run.before if when == "before" else run.after)[memory]["figures"]
+        for name in path:
+            value = value[name]
+        total += float(value or 0.0)
+    return total / len(runs)
+
+
+def parts_of(runs: Sequence[Run]) -> list[str]:
+    """Names of the reward's parts."""
+    return list(runs[0].before["with_memory"]["figures"]["reward_parts"])
+
+
+def report_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> Json:
+    """What `report.json` says. ``facts`` (machine, commands, versions) are added as they are."""
+    main = of_variant(runs, MAIN) or list(runs)
+    result: Json = {**compare(main), "variant": main[0].variant}
+    for name, variant in (("control", CONTROL), ("ablation", ABLATION)):
+        others = of_variant(runs, variant)
+        result[name] = {"variant": variant, **compare(others)} if others else None
+    result["answer_f1"] = {run[0].variant: compare(run, "answer_f1") for run in _by_variant(runs)}
+    result["memory"] = {run[0].variant: memory_benefit(run) for run in _by_variant(runs)}
+    result["tools"] = {
+        when: {name: mean_of(main, when, "tools", name, "all") for name in OPERATIONS} for when in ("before", "after")
+    }
+    result["prompt_tokens"] = {when: mean_of(main, when, "prompt_tokens") for when in ("before", "after")}
+    result["parts"] = {
+        when: {name: mean_of(main, when, "reward_parts", name) for name in parts_of(main)}
+        for when in ("before", "after")
+    }
+    result["optimizer_steps"] = sorted({run.metrics[-1]["step"] for run in runs if run.metrics})
+    result["seconds"] = {f"{run.variant}-{run.seed}": sum(line["seconds"] for line in run.metrics) for run in runs}
+    return {**result, **facts, "settings": settings_of(main[0])}
+
+
+def settings_of(run: Run) -> Json:
+    """What of the settings decides the result: without the places of files and servers."""
+    return {name: run.settings[name] for name in ("prepare", "rollout", "train", "evaluate") if run.settings.get(name)}
+
+
+def _by_variant(runs: Sequence[Run]) -> list[list[Run]]:
+    return [found for variant in VARIANTS if (found := of_variant(runs, variant))]
+
+
+def as_interval(comparison: Mapping[str, Any]) -> Interval:
+    """The gain of a comparison."""
+    return Interval(
+        comparison["gain_mean"], comparison["gain_ci_low"], comparison["gain_ci_high"], len(comparison["seeds"])
+    )

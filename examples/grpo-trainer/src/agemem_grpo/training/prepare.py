@@ -1,0 +1,103 @@
+"""What a study of a tiny policy begins with: tasks, and a policy that imitates the rules.
+
+Owns the commands of agemem and of the warm start, and doing each of them once. Leaves out the imitation itself
+(`policy/warm_start.py`). Used only by settings with a table ``[prepare]``; others name a model and task files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agemem_grpo.errors import GrpoError
+from agemem_grpo.processes.project import find_project
+from agemem_grpo.settings import PrepareSettings, Settings
+from agemem_grpo.training.state import write_atomically
+
+Json = dict[str, Any]
+
+
+class PrepareError(GrpoError):
+    """A command failed. The message has its last lines."""
+
+
+def prepare(settings: Settings) -> None:
+    """Makes the tasks and the policy that the settings name, unless they are there.
+
+    Each is made under another name and renamed, so that a kill leaves it whole or missing; several runs may call this
+    at once. Errors: :class:`PrepareError` for a command that fails, or for a folder that was prepared with other
+    settings.
+    """
+    wanted = settings.prepare
+    if wanted is None:
+        return
+    folder = Path(settings.train_tasks).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _claim(folder, wanted)
+        project = find_project(settings.service.project)
+        for source, seed, path in (
+            (wanted.train, "train", Path(settings.train_tasks)),
+            (wanted.heldout, "heldout", Path(settings.heldout_tasks)),
+            (wanted.warm, "warm", folder / "warm-tasks.jsonl"),
+        ):
+            if not path.exists():
+                _make(path, _agemem(project, "tasks", source, {"seed": seed}))
+        _policy(wanted, folder, project, folder / "policy")
+
+
+def _policy(wanted: PrepareSettings, folder: Path, project: Path, model: Path) -> None:
+    if model.exists():
+        return
+    tasks, records, rows = (folder / name for name in ("warm-tasks.jsonl", "warm.jsonl", "warm-rows.jsonl"))
+    if not rows.exists():
+        if not records.exists():
+            options = {"model": "offline", "seed": "warm", **wanted.rollout}
+            _make(records, _agemem(project, "rollout", f"jsonl:{tasks}", options))
+        _make(rows, _agemem(project, "export", str(records), {"to": "chat", **wanted.export}))
+        records.unlink()
+    warm = [sys.executable, "-m", "agemem_grpo.policy.warm_start", "--chat", str(rows), "--tasks", str(tasks)]
+    _make(model, [*warm, *_options(wanted.warm_start)])
+
+
+def _agemem(project: Path, command: str, argument: str, options: Mapping[str, Any]) -> list[str]:
+    """A command of agemem, from its sources: a checkout need not be built."""
+    tsx = project / "node_modules/tsx/dist/esm/index.mjs"
+    return ["node", "--import", tsx.as_uri(), str(project / "src/cli/main.ts"), command, argument, *_options(options)]
+
+
+def _options(options: Mapping[str, Any]) -> list[str]:
+    """``{"max_turns": 4}`` as ``["--max-turns", "4"]``."""
+    return [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def _make(path: Path, command: Sequence[str]) -> None:
+    """Runs a command with ``--out`` and gives what it made its name."""
+    partial = path.with_name(f"partial-{path.name}")
+    for left in (partial, partial.with_name(partial.name + ".journal")):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
+    print(f"making {path.name}", flush=True)
+    done = subprocess.run([*command, "--out", str(partial)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+        raise PrepareError(f"`{' '.join(command[:6])} ...` ended with {done.returncode}:\n{last}")
+    partial.replace(path)
+
+
+def _claim(folder: Path, wanted: PrepareSettings) -> None:
+    path = folder / "prepare.json"
+    text = json.dumps(wanted.facts(), indent=1, sort_keys=True) + "\n"
+    if not path.exists():
+        write_atomically(path, text)
+    elif path.read_text() != text:
+        raise PrepareError(f"{folder} was prepared with other settings. Give another --out, or delete the folder.")

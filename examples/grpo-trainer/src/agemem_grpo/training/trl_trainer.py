@@ -1,0 +1,270 @@
+"""TRL's `GRPOTrainer`, fed by rollouts that already happened.
+
+Owns the step that TRL calls "generate and score": here it takes the next samples from a feed. Prompts, completions,
+masks, advantages and the log-probabilities of the old policy are the feed's; nothing is generated, no reward is
+computed, no text is tokenized. Everything after it is TRL's: loss, clipping, KL against the reference, optimizer,
+schedule, checkpoints, logs. Leaves out where samples come from (`loop.py`) and what the loss means (`objective.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Literal, NoReturn
+
+import torch
+from accelerate.utils import broadcast_object_list
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import use_adapter
+
+from agemem_grpo.feed.samples import Batch, Sample, collate
+
+Feed = Callable[[int], Sequence[Sample]]
+Inputs = dict[str, torch.Tensor]
+
+TOKEN_MEAN_LOSSES = ("dapo", "cispo", "vespo")
+"""TRL's loss types that divide by the trained tokens of the optimizer step, however the step is cut into pieces."""
+
+
+class EmptyFeedError(RuntimeError):
+    """The feed had nothing to train on several times in a row."""
+
+
+class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+    """Step-wise GRPO on TRL: each sample is one step of the policy with the advantage of its trajectory.
+
+    `feed(global_step)` returns the samples of the next optimizer step, as many as there are; it is called once per
+    `steps_per_generation * num_iterations / gradient_accumulation_steps` steps, in the main process. The samples are
+    cut by length into `gradient_accumulation_steps` pieces, each padded to its own longest sequence. The size of a
+    piece follows from that; `per_device_train_batch_size` and `num_generations` only have to satisfy TRL.
+
+    With several processes the feed is asked in the main one, and each trains on its share.
+
+    Settings of `GRPOConfig` that matter:
+
+    - `max_steps`: must be given; the data set behind the trainer is a placeholder.
+    - `beta`: the paper's is 0.1 (TRL's default is 0); eq. 6 as written is with `use_bias_correction_kl=False` (TRL's
+      default is True). `epsilon`: clipping; a huge value turns it off.
+    - `loss_type`: "dapo" (TRL's default) is the mean over trained tokens, as `normalize="token"` of the objective.
+      Losses that take means of sequences need pieces of equal size.
+    - `temperature`: that of the rollouts. `learning_rate`, schedule, `save_*`, `resume_from_checkpoint`: as in TRL.
+    - `mask_truncated_completions`, `max_completion_length`, reward and generation settings have no effect: what is
+      trained on is decided where samples are made (`samples_of`).
+
+    `normalize="trajectory"` lets every trajectory weigh the same however many tokens it has. `max_empty` (default 8)
+    is how often in a row the feed may have nothing. With `peft_config` an adapter is trained and the reference is the
+    model without it; otherwise the reference is read from where the model came from, also after a resume.
+
+    Logged beside TRL's own: "ratio/mean" and "ratio/max_deviation" (largest |rho - 1| over the tokens of the step: at
+    a first update it says how exact the feed's log-probabilities are), and of the feed "feed/samples", "feed/tokens"
+    (trained), "feed/padding" (share of positions), "feed/seconds" (waited), "feed/empty", "feed/advantage_abs".
+
+    Raises ValueError for settings that cannot work, EmptyFeedError after `max_empty` empty answers.
+
+    >>> args = GRPOConfig("out", max_steps=50, beta=0.1, gradient_accumulation_steps=4, use_cpu=True, bf16=False)
+    >>> StepwiseGRPOTrainer("tiny-policy", args, feed=loop.feed).train()
+    """
+
+    _buffered_inputs: list[Inputs] | None
+
+    def __init__(
+        self,
+        model: Any,
+        args: GRPOConfig,
+        feed: Feed,
+        *,
+        normalize: Literal["token", "trajectory"] = "token",
+        max_empty: int = 8,
+        processing_class: Any = None,
+        callbacks: list[Any] | None = None,
+        optimizers: tuple[Any, Any] = (None, None),
+        peft_config: Any = None,
+        quantization_config: Any = None,
+    ) -> None:
+        _check_settings(args, normalize)
+        self._feed = feed
+        self._normalize = normalize
+        self._max_empty = max_empty
+        self._policy_logps: torch.Tensor | None = None
+        self._ratios: list[tuple[float, float, float]] = []
+        super().__init__(
+            model=model,
+            reward_funcs=_no_reward,
+            args=args,
+            # TRL walks over a data set of prompts; ours are in the feed, so it gets one blank row per prompt it wants.
+            train_dataset=Dataset.from_dict(
+                {"prompt": [""] * (args.max_steps * args.generation_batch_size // args.num_generations)}
+            ),
+            processing_class=processing_class,
+            callbacks=callbacks,
+            optimizers=optimizers,
+            peft_config=peft_config,
+            quantization_config=quantization_config,
+        )
+
+    def _prepare_inputs(self, generation_batch: Any) -> Inputs:
+        """The next piece. TRL's own version would pad all pieces alike and drop what does not divide evenly."""
+        if not self.model.training:
+            raise NotImplementedError("evaluate with rollouts: the feed is for training")
+        pieces = self.args.steps_per_generation
+        if self._buffered_inputs is None or self._step % (pieces * self.num_iterations) == 0:
+            self._buffered_inputs = self._generate_and_score_completions(generation_batch)
+        return dict(self._buffered_inputs[self._step % pieces])
+
+    def _generate_and_score_completions(self, inputs: Any) -> list[Inputs]:
+        """Takes samples from the feed and lays them out as the pieces that TRL's loss reads. `inputs` is blank."""
+        samples = self._take()
+        windows = self.args.steps_per_generation // self.args.gradient_accumulation_steps
+        share = self._share(samples, windows)
+        order = torch.randperm(len(share)).tolist() if windows > 1 else range(len(share))
+        pieces: list[Inputs] = []
+        for window in range(windows):
+            batches = self._pieces([share[i] for i in order[window::windows]] or [_blank(share[0])])
+            pieces.extend(self._inputs(batches, windows))
+        self._note("feed/samples", len(samples))
+        self._note("feed/tokens", sum(sum(one.completion_mask) for one in samples))
+        self._note("feed/advantage_abs", sum(abs(one.advantage) for one in samples) / len(samples))
+        masks = [mask for piece in pieces for mask in (piece["prompt_mask"], piece["completion_mask"])]
+        self._note("feed/padding", 1 - sum(float(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks))
+        return pieces
+
+    def _take(self) -> list[Sample]:
+        """What the feed has next, the same in all processes."""
+        began = time.perf_counter()
+        box: list[Any] = [None]
+        if self.accelerator.is_main_process:
+            for empty in range(self._max_empty):
+                samples = list(self._feed(self.state.global_step))
+                if samples:
+                    box = [samples]
+                    self._note("feed/empty", empty)
+                    break
+        if self.accelerator.num_processes > 1:
+            broadcast_object_list(box)
+        if box[0] is None:
+            raise EmptyFeedError(f"The feed had no samples {self._max_empty} times at step {self.state.global_step}.")
+        self._note("feed/seconds", time.perf_counter() - began)
+        return list(box[0])
+
+    def _share(self, samples: list[Sample], windows: int) -> list[Sample]:
+        """This process's share. All are of one size, because TRL gathers a figure per row of each piece."""
+        world = self.accelerator.num_processes
+        parts = world * windows * self.args.gradient_accumulation_steps
+        if self.loss_type not in TOKEN_MEAN_LOSSES and len(samples) % parts:
+            raise ValueError(
+                f"loss_type {self.loss_type!r} takes means of pieces, and {len(samples)} samples make no {parts} equal "
+                'ones: use loss_type="dapo", gradient_accumulation_steps=1, or a feed that returns a multiple'
+            )
+        blanks = [_blank(samples[0])] * (-len(samples) % world)
+        return [*samples, *blanks][self.accelerator.process_index :: world]
+
+    def _pieces(self, samples: list[Sample]) -> list[Batch]:
+        """One optimizer step cut into accumulation pieces of about equal numbers, like lengths together."""
+        count = self.args.gradient_accumulation_steps
+        ordered = sorted(samples, key=lambda one: len(one.prompt_ids) + len(one.completion_ids))
+        cuts = [len(ordered) * i // count for i in range(count + 1)]
+        parts = [ordered[a:b] or [_blank(samples[0])] for a, b in pairwise(cuts)]
+        return [collate(part, self._tokenizer.pad_token_id).to(self.accelerator.device) for part in parts]
+
+    def _inputs(self, batches: list[Batch], windows: int) -> list[Inputs]:
+        """The pieces of one optimizer step in TRL's names."""
+        tokens = self._sum(sum(batch.loss_mask.sum() for batch in batches))
+        weights = [batch.loss_mask for batch in batches]
+        if self._normalize == "trajectory":
+            weights = [batch.loss_mask * batch.trajectory_weights.unsqueeze(1) for batch in batches]
+            # Scaled to sum to the number of tokens, which is what TRL divides by.
+            scale = tokens / self._sum(sum(weight.sum() for weight in weights)).clamp(min=1e-12)
+            weights = [weight * scale for weight in weights]
+        result = []
+        for batch, weight in zip(batches, weights, strict=True):
+            inputs = {
+                "prompt_ids": batch.prompt_ids,
+                "prompt_mask": batch.prompt_mask,
+                "completion_ids": batch.completion_ids,
+                "completion_mask": batch.completion_mask,
+                # TRL multiplies the loss by it: 0 on tokens that are seen but not trained, else what a token weighs.
+                "tool_mask": weight,
+                "advantages": batch.advantages,
+                "old_per_token_logps": batch.old_logps,
+                # TRL divides it by `windows` again, because its own figure spans all of them.
+                "num_items_in_batch": tokens * windows,
+            }
+            if self.beta != 0:
+                inputs["ref_per_token_logps"] = self._reference_logps(batch)
+            result.append(inputs)
+        return result
+
+    @torch.no_grad()
+    def _reference_logps(self, batch: Batch) -> torch.Tensor:
+        ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)
+        attention = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
+        width = batch.completion_ids.shape[1]
+        if self.ref_model is not None:
+            logps, _, _ = self._get_per_token_logps_and_entropies(self.ref_model, ids, attention, width)
+            return logps  # type: ignore[no-any-return]
+        model = self.accelerator.unwrap_model(self.model)
+        with _adapter_off(model):
+            logps, _, _ = self._get_per_token_logps_and_entropies(self.model, ids, attention, width)
+        return logps  # type: ignore[no-any-return]
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
+        result = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        if torch.is_grad_enabled():
+            self._policy_logps = result[0].detach()
+        return result
+
+    def _compute_loss(self, model: Any, inputs: Inputs) -> torch.Tensor:
+        loss: torch.Tensor = super()._compute_loss(model, inputs)
+        trained = inputs["tool_mask"] > 0
+        if self._policy_logps is not None and bool(trained.any()):
+            ratio = (self._policy_logps - inputs["old_per_token_logps"])[trained].exp()
+            self._ratios.append((float(ratio.sum()), float(ratio.numel()), float((ratio - 1).abs().max())))
+        if self.accelerator.sync_gradients and self._ratios:
+            sums, counts, deviations = zip(*self._ratios, strict=True)
+            self._note("ratio/mean", sum(sums) / sum(counts))
+            self._note("ratio/max_deviation", max(deviations))
+            self._ratios.clear()
+        return loss
+
+    def _note(self, name: str, value: float) -> None:
+        self._metrics["train"][name].append(float(value))
+
+    def _sum(self, value: Any) -> torch.Tensor:
+        """The sum of a number over all processes."""
+        total: torch.Tensor = self.accelerator.gather(value.float().reshape(1)).sum()
+        return total
+
+
+def _check_settings(args: GRPOConfig, normalize: str) -> None:
+    problem = None
+    if args.max_steps <= 0:
+        problem = "max_steps must be given: the feed has no end of its own"
+    elif args.use_vllm or args.use_liger_kernel:
+        problem = "use_vllm and use_liger_kernel must be off: nothing is generated here, and liger knows no weights"
+    elif args.eval_strategy != "no":
+        problem = 'eval_strategy must be "no": evaluate with rollouts'
+    elif args.steps_per_generation % args.gradient_accumulation_steps:
+        problem = "steps_per_generation must be a multiple of gradient_accumulation_steps"
+    elif normalize not in ("token", "trajectory"):
+        problem = f'normalize is "token" or "trajectory", not {normalize!r}'
+    elif normalize == "trajectory" and args.loss_type not in TOKEN_MEAN_LOSSES:
+        problem = f'normalize="trajectory" needs loss_type "dapo", not {args.loss_type!r}'
+    if problem is not None:
+        raise ValueError(problem)
+
+
+def _adapter_off(model: Any) -> Any:
+    """The model as it was before training: without a new adapter, or with the copy TRL made of a given one."""
+    return use_adapter(model, adapter_name="ref" if "ref" in model.peft_config else None)
+
+
+def _blank(sample: Sample) -> Sample:
+    """A stand-in for a piece without samples: a forward pass that weighs nothing."""
+    return replace(sample, completion_mask=(0,) * len(sample.completion_mask), advantage=0.0, trajectory_weight=0.0)
+
+
+def _no_reward(**_: Any) -> NoReturn:
+    raise AssertionError("rewards are the feed's")

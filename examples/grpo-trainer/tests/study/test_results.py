@@ -1,0 +1,110 @@
+"""The report's figures from made-up runs, by values worked out by hand, and its text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agemem_grpo.study.report import write_report
+from agemem_grpo.study.results import ResultsError, compare, memory_benefit, read_runs
+from agemem_grpo.training.metrics import OPERATIONS
+from agemem_grpo.training.state import RunFolder
+
+Json = dict[str, Any]
+
+TOOLS = {name: {"all": 1.0, "1": 0.5, "2": 0.25, "3": 0.25} for name in OPERATIONS}
+PARTS = {"task": 0.5, "context": 0.4, "memory": 0.3, "penalty": 0.0}
+
+
+def measured(by_task: dict[str, float]) -> Json:
+    mean = sum(by_task.values()) / len(by_task)
+    return {
+        **dict.fromkeys(("reward", "answer_f1", "answer_exact"), mean),
+        "figures": {
+            "tools": TOOLS,
+            "reward_parts": PARTS,
+            "prompt_tokens": 90.0,
+            "prompt_tokens_rollout": 500.0,
+            "response_tokens": 12.0,
+        },
+        "by_task": {
+            task: dict.fromkeys(("reward", "answer_f1", "answer_exact"), value) for task, value in by_task.items()
+        },
+    }
+
+
+def write_run(
+    study: Path, variant: str, seed: int, before: float, after: float, *, without: float | None = None
+) -> None:
+    """A finished run of two tasks, the second 0.1 above the first."""
+    folder = RunFolder(study / f"{variant}-{seed}")
+    for name, value in (("before", before), ("after", after)):
+        path = folder.evaluation(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        result: Json = {"tasks": 2, "k": 1, "with_memory": measured({"a": value - 0.05, "b": value + 0.05})}
+        if without is not None:
+            result["without_memory"] = measured({"a": without, "b": without})
+        path.write_text(json.dumps(result))
+    line = {"step": 1, "seconds": 2.0, "reward_all_returns": before, "reward_parts": PARTS, "tools": TOOLS}
+    lines = [{**line, "iteration": i, "step": i + 1, "prompt_tokens": 90.0, "response_tokens": 12.0} for i in range(3)]
+    folder.metrics.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    settings = {"model": "/private/model", "rollout": {"k": 8}, "train": {"beta": 0.1}, "evaluate": {"tasks": 2}}
+    settings["prepare"] = {"train": "synthetic:8:0"}
+    (folder.root / "settings.json").write_text(json.dumps({"settings": settings, "fingerprint": "x"}))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    for seed, gain in enumerate((0.10, 0.12, 0.14)):
+        write_run(tmp_path, "all-returns", seed, 0.2, 0.2 + gain, without=0.1)
+        write_run(tmp_path, "shuffled", seed, 0.2, 0.2 + (seed - 1) * 0.01)
+    write_run(tmp_path, "answer-only", 0, 0.2, 0.25)
+    (tmp_path / "all-returns-9" / "evaluation").mkdir(parents=True)  # a run under way
+    (tmp_path / "all-returns-9" / "settings.json").write_text("{}")
+    return tmp_path
+
+
+def test_gain_over_seeds_and_over_tasks(study: Path) -> None:
+    runs = [run for run in read_runs(study) if run.variant == "all-returns"]
+    figures = compare(runs)
+    assert figures["seeds"] == [0, 1, 2]
+    assert figures["reward_before"] == pytest.approx(0.2)
+    assert figures["reward_after"] == pytest.approx(0.32)
+    # As in test_statistics: 0.12 with half-width 0.049683.
+    assert figures["gain_mean"] == pytest.approx(0.12)
+    assert figures["gain_ci_low"] == pytest.approx(0.070317, abs=1e-6)
+    assert figures["gain_ci_high"] == pytest.approx(0.169683, abs=1e-6)
+    assert figures["gain_tasks_ci"] == pytest.approx([0.12, 0.12]), "both tasks gained the same"
+
+
+def test_the_benefit_of_memory_is_paired_by_seed(study: Path) -> None:
+    runs = read_runs(study)
+    benefit = memory_benefit([run for run in runs if run.variant == "all-returns"])
+    assert benefit is not None
+    assert benefit["answer_f1"]["with_memory"] == pytest.approx(0.32)
+    assert benefit["answer_f1"]["without_memory"] == pytest.approx(0.1)
+    assert benefit["answer_f1"]["benefit_ci_low"] == pytest.approx(0.170317, abs=1e-6)
+    assert memory_benefit([run for run in runs if run.variant == "shuffled"]) is None
+
+
+def test_the_report_has_control_and_ablation_and_no_places(study: Path, tmp_path: Path) -> None:
+    text = write_report(study, tmp_path / "report").read_text()
+    raw = (tmp_path / "report" / "report.json").read_text()
+    figures = json.loads(raw)
+    for where in (figures, figures["control"], figures["ablation"]):
+        assert {"seeds", "reward_before", "reward_after", "gain_mean", "gain_ci_low", "gain_ci_high"} <= set(where)
+    assert figures["control"]["gain_mean"] == pytest.approx(0)
+    assert figures["ablation"]["gain_mean"] == pytest.approx(0.05)
+    assert figures["ablation"]["gain_ci_low"] is None
+    assert "| all-returns | 0.200 | 0.320 | +0.120 [+0.070, +0.170] |" in text
+    assert "study SETTINGS --seeds 3 --variants all-returns,answer-only,shuffled`" in text
+    assert figures["settings"]["prepare"] == {"train": "synthetic:8:0"}
+    assert "/private" not in text + raw
+
+
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="no finished run"):
+        read_runs(tmp_path)
