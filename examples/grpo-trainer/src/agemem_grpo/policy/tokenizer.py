@@ -82,7 +82,7 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int = 1536) -> PreTrain
         ]
     )
     inner.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(  # type: ignore[no-untyped-call]
+    trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         min_frequency=2,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),

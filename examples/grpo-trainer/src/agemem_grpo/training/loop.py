@@ -102,7 +102,7 @@ class Loop:
             model=model,
             args=trainer_config(settings, self.folder, seed=self.seed),
             feed=self.feed,
-            normalize=settings.train.normalize,  # type: ignore[arg-type]
+            normalize=settings.train.normalize,
             processing_class=tokenizer,
             peft_config=lora,
             callbacks=[recorder],
