@@ -8,6 +8,16 @@ import ts from "typescript";
 /** Folder of the repository. */
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 
+/** What package.json exports, each with its file of src/. */
+export const ENTRY_POINTS: Record<string, string> = Object.fromEntries(
+  Object.entries(JSON.parse(readText("package.json")).exports as Record<string, { default?: string }>)
+    .filter(([, target]) => target.default !== undefined)
+    .map(([path, target]) => [
+      path.replace(/^\./, "agemem"),
+      target.default?.replace(/^\.\/dist\//, "").replace(/\.js$/, ".ts") as string,
+    ]),
+);
+
 export interface SourceFile {
   /** Path below src/, with "/". */
   path: string;
@@ -78,6 +88,62 @@ function namedUnits(text: string): string[] {
   return [...text.matchAll(/(?<![\w./-])([a-z][a-z-]*)(\/|\.ts)(?![\w./])/g)].map((match) =>
     match[2] === "/" ? (match[1] as string) : `${match[1]}.ts`,
   );
+}
+
+/** Names that a file exports by declaring them; what it passes on from other files is theirs. */
+export function declaredExports(ast: ts.SourceFile): string[] {
+  return ast.statements.flatMap((statement) => {
+    const exported =
+      ts.canHaveModifiers(statement) &&
+      ts.getModifiers(statement)?.some((each) => each.kind === ts.SyntaxKind.ExportKeyword);
+    if (!exported) return [];
+    if (ts.isVariableStatement(statement)) {
+      return statement.declarationList.declarations.flatMap(({ name }) =>
+        ts.isIdentifier(name) ? [name.text] : [],
+      );
+    }
+    const { name } = statement as ts.DeclarationStatement;
+    return name ? [name.text] : [];
+  });
+}
+
+/** Whether a file declares a function, method or accessor of this name, at any depth; a class may precede it, `A.b`. */
+export function declaresFunction(ast: ts.SourceFile, name: string): boolean {
+  const [method, owner] = name.split(".").reverse() as [string, string | undefined];
+  const named = (node: ts.Node & { name?: ts.Node | undefined }) => node.name?.getText(ast) === method;
+  const within = (node: ts.Node): boolean => {
+    if (owner === undefined) return true;
+    for (let at: ts.Node | undefined = node.parent; at; at = at.parent) {
+      if ((ts.isClassLike(at) || ts.isInterfaceDeclaration(at)) && at.name?.text === owner) return true;
+      if (ts.isVariableDeclaration(at) && at.name.getText(ast) === owner) return true;
+    }
+    return false;
+  };
+  const declares = (node: ts.Node): boolean => {
+    if (ts.isFunctionDeclaration(node) || ts.isMethodDeclaration(node) || ts.isAccessor(node))
+      return named(node);
+    const holds =
+      ts.isVariableDeclaration(node) || ts.isPropertyDeclaration(node) || ts.isPropertyAssignment(node);
+    const value = holds ? node.initializer : undefined;
+    return (
+      holds &&
+      value !== undefined &&
+      named(node) &&
+      (ts.isArrowFunction(value) || ts.isFunctionExpression(value))
+    );
+  };
+  return [...walk(ast)].some((node) => declares(node) && within(node));
+}
+
+/** Items by key, in the order of their first one. */
+export function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
 }
 
 /** Every node of a tree, parents first. */
