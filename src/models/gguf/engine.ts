@@ -17,7 +17,8 @@ import {
   type LlamaSequence,
 } from "./llama-api.js";
 import { logProbabilities, scoreItems } from "./log-probabilities.js";
-import { SequencePool } from "./sequence-pool.js";
+import { type Lease, SequencePool } from "./sequence-pool.js";
+import { copyState } from "./state-copy.js";
 
 /** What an engine is; two models of equal settings share one. */
 export interface EngineSettings {
@@ -74,8 +75,8 @@ interface Parts extends LoadedEngine {
 const STRIDE = 256;
 
 export class GgufEngine {
-  /** Prompt tokens so far, and how many of them were held already. */
-  readonly stats = { calls: 0, promptTokens: 0, reusedTokens: 0, responseTokens: 0 };
+  /** Prompt tokens so far, how many of them were held already, and how often a beginning was copied between sequences. */
+  readonly stats = { calls: 0, promptTokens: 0, reusedTokens: 0, responseTokens: 0, copies: 0 };
   #parts: Promise<Parts> | undefined;
   readonly #grammars = new Map<string, Promise<object>>();
 
@@ -97,14 +98,14 @@ export class GgufEngine {
     if (room < 1) throw overflow(prompt.length, parts.contextSize, this.settings.file);
     const lease = await parts.pool.acquire(prompt, signal);
     try {
-      await this.#read(lease.sequence, prompt, lease.reused, signal);
+      const reused = await this.#read(lease, parts.pool, signal);
       const limit = Math.min(options.maxTokens ?? room, room);
       const made = await this.#write(parts, lease.sequence, options, limit);
       this.stats.calls++;
       this.stats.promptTokens += prompt.length;
-      this.stats.reusedTokens += lease.reused;
+      this.stats.reusedTokens += reused;
       this.stats.responseTokens += made.tokens.length;
-      return { ...made, reused: lease.reused };
+      return { ...made, reused };
     } finally {
       lease.release();
     }
@@ -119,23 +120,29 @@ export class GgufEngine {
     await parts?.model.dispose();
   }
 
-  /** Brings the sequence to all tokens of the prompt but the last one. */
+  /** Brings the sequence to all tokens of the prompt but the last one; tells how many of them were held already. */
   async #read(
-    sequence: LlamaSequence,
-    prompt: readonly number[],
-    reused: number,
+    lease: Lease<LlamaSequence>,
+    pool: SequencePool<LlamaSequence>,
     signal: AbortSignal | undefined,
-  ): Promise<void> {
+  ): Promise<number> {
+    const { sequence, prompt } = lease;
+    const source = await pool.source(lease, signal);
+    if (source && (await copyState(source, sequence))) this.stats.copies++;
+    const reused = lease.reused();
     if (sequence.nextTokenIndex > reused) {
       await sequence.eraseContextTokenRanges([{ start: reused, end: sequence.nextTokenIndex }]);
     }
+    lease.progressed();
     // What the cache could not keep (sliding windows) is read again.
     for (let from = sequence.nextTokenIndex; from < prompt.length - 1; from += STRIDE) {
       signal?.throwIfAborted();
       const part = prompt.slice(from, Math.min(from + STRIDE, prompt.length - 1));
       await sequence.evaluateWithoutGeneratingNewTokens(part);
+      lease.progressed();
     }
     signal?.throwIfAborted();
+    return reused;
   }
 
   async #write(

@@ -38,8 +38,13 @@ export interface LlamaSequence {
   readonly contextSize: number;
   readonly nextTokenIndex: number;
   readonly contextTokens: readonly number[];
+  /** True where evaluated tokens cannot be cut back (recurrent models). */
+  readonly needsCheckpoints: boolean;
   eraseContextTokenRanges(ranges: { start: number; end: number }[]): Promise<void>;
   evaluateWithoutGeneratingNewTokens(tokens: number[]): Promise<void>;
+  saveStateToFile(path: string): Promise<unknown>;
+  /** The risk: a file of another model. */
+  loadStateFromFile(path: string, risk: { acceptRisk: true }): Promise<void>;
   evaluateWithMetadata(
     tokens: number[],
     metadata: { confidence: true },

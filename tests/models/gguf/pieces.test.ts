@@ -175,15 +175,15 @@ describe("gguf: sequences", () => {
     const [a, b, c] = [sequence(1, 2, 9), sequence(1, 2, 3, 4), sequence()];
     const pool = new SequencePool([a, b, c]);
     const first = await pool.acquire([1, 2, 3, 5]);
-    expect([first.sequence, first.reused]).toEqual([b, 3]);
+    expect([first.sequence, first.reused()]).toEqual([b, 3]);
     const second = await pool.acquire([7]);
-    expect([second.sequence, second.reused]).toEqual([c, 0]);
+    expect([second.sequence, second.reused()]).toEqual([c, 0]);
     expect(commonPrefix([1, 2], [1, 2, 3])).toBe(2);
   });
 
   it("reads at least the last token of the prompt anew", async () => {
     const pool = new SequencePool([sequence(1, 2, 3)]);
-    expect((await pool.acquire([1, 2, 3])).reused).toBe(2);
+    expect((await pool.acquire([1, 2, 3])).reused()).toBe(2);
   });
 
   it("lets requests wait in order, and forget those that were aborted", async () => {
