@@ -18,7 +18,7 @@ import OpenAI from "openai";
 import pLimit from "p-limit";
 import { loadTasks } from "../src/evaluation/tasks/source.js";
 import { generateTasks } from "../src/evaluation/tasks/synthetic.js";
-import { OfflinePolicy } from "../src/models/offline-policy.js";
+import { OfflinePolicy } from "../src/offline/policy.js";
 import { createOfflineJudge } from "../src/rewards/judges/offline.js";
 import { type GroupResult, groupIdentities } from "../src/rollout/group.js";
 import { policyEndpoint, rolloutsFor } from "../src/rollout/http/endpoint.js";

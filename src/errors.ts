@@ -8,7 +8,7 @@
  * Codes are API: they do not change within a major version; messages may.
  */
 
-import { stripEnd } from "./lib/text.js";
+import { stripEnd } from "./text/text.js";
 
 /** Every code with its meaning. The order is the order of the README table. */
 export const ERROR_CODES = {

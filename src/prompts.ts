@@ -4,7 +4,7 @@
  * Owns wording and its version. Leaves out: when each text is used (`agent/`, `tools/`). A change of wording changes
  * {@link PROMPT_VERSION}, because a policy trained on one wording is not the same policy under another.
  */
-import { escapeXml } from "./lib/escaping.js";
+import { escapeXml } from "./text/escaping.js";
 import { MEMORY_OPS, type MemoryOp, PAPER_TOOL_NAMES, type ToolSchema } from "./types.js";
 
 export const PROMPT_VERSION = "agemem-prompt/2";

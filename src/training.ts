@@ -16,8 +16,6 @@ export {
   groupAdvantages,
   withAdvantages,
 } from "./grpo.js";
-// Reading recordings: what happened, why an answer lacked a fact, what it cost; LangSmith
-export { createFactMatcher, type FactMatcher } from "./lib/fact-match.js";
 export {
   costOf,
   type OperationUsage,
@@ -62,6 +60,8 @@ export {
 export { type RolloutRequest, rolloutRequest } from "./rollout/service/request.js";
 export type { OpenRollouts, WorkerSetup } from "./rollout/workers/messages.js";
 export { type WorkerOptions, WorkerPool } from "./rollout/workers/pool.js";
+// Reading recordings: what happened, why an answer lacked a fact, what it cost; LangSmith
+export { createFactMatcher, type FactMatcher } from "./text/fact-match.js";
 // Exports to trainers
 export { type Exporter, exportRollouts } from "./trajectory/exporter.js";
 export { EXPORTERS, exporterByName } from "./trajectory/exporters/registry.js";

@@ -76,13 +76,13 @@ describe("patterns made when the package runs", () => {
     });
     // Modules that make patterns at their start, and one call of each function that makes its own.
     const [escaping, keyItems, spans, block, kind] = await Promise.all([
-      import("../src/lib/escaping.js"),
+      import("../src/text/escaping.js"),
       import("../src/rewards/key-items.js"),
-      import("../src/models/offline/answer-spans.js"),
-      import("../src/models/offline/memory-block.js"),
-      import("../src/models/offline/question-kind.js"),
-      import("../src/models/offline/person.js"),
-      import("../src/models/offline/terms.js"),
+      import("../src/offline/answers/answer-spans.js"),
+      import("../src/offline/reading/memory-block.js"),
+      import("../src/offline/answers/question-kind.js"),
+      import("../src/offline/reading/person.js"),
+      import("../src/offline/reading/terms.js"),
       import("../src/models/lexical-features.js"),
       import("../src/models/byte-pair.js"),
     ]);

@@ -6,8 +6,8 @@
 
 import type { AdvantagePreset } from "../grpo.js";
 import { chatModelSpec } from "../models/chat-model.js";
-import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js";
-import { OfflineSummarizer } from "../models/offline-summarizer.js";
+import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../offline/policy.js";
+import { OfflineSummarizer } from "../offline/summarizer.js";
 import type { PromptVariant } from "../prompts.js";
 import type { RewardPreset } from "../rewards/reward.js";
 import { policyEndpoint, rolloutsFor } from "../rollout/http/endpoint.js";

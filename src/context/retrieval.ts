@@ -3,8 +3,8 @@
  *
  * Stored text is data: it is escaped, so that it can never close its tag or speak as anyone else. Pure.
  */
-import { escapeXml, unescapeXml } from "../lib/escaping.js";
-import { collapseSpace } from "../lib/text.js";
+import { escapeXml, unescapeXml } from "../text/escaping.js";
+import { collapseSpace } from "../text/text.js";
 import type { MemoryValue, MessageFacts } from "../types.js";
 
 /** A memory item to be shown. */

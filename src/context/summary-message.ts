@@ -1,6 +1,6 @@
 /** The message that stands for summarised ones: how it is written and read back. Pure. */
 import type { BaseMessage, HumanMessage } from "@langchain/core/messages";
-import { defuse, restoreTags } from "../lib/escaping.js";
+import { defuse, restoreTags } from "../text/escaping.js";
 import { humanMessage, SUMMARY_KEY, SUMMARY_SOURCE, textOf } from "./messages.js";
 
 /** What a summary stands for. */

@@ -5,7 +5,7 @@
  * Pure. Every content block leaves a trace: what cannot be shown is described.
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
-import { escapeXml } from "../lib/escaping.js";
+import { escapeXml } from "../text/escaping.js";
 import {
   blocksOf,
   type ContentBlock,

@@ -7,8 +7,8 @@
 import { stemmer } from "stemmer";
 import { eng } from "stopword";
 import { BoundedMap } from "../lib/bounded-map.js";
-import { words } from "../lib/text.js";
-import { baseForm } from "./word-forms.js";
+import { words } from "../text/text.js";
+import { baseForm } from "../text/word-forms.js";
 
 /** One feature of a text: a 32-bit hash and what it weighs. */
 export interface Feature {

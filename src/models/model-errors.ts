@@ -5,8 +5,8 @@
  * out retrying: the clients do that before they throw.
  */
 import { AgeMemError, ModelError, messageOf } from "../errors.js";
-import { redactor, secretsOf } from "../lib/redaction.js";
-import { collapseSpace } from "../lib/text.js";
+import { redactor, secretsOf } from "../text/redaction.js";
+import { collapseSpace } from "../text/text.js";
 
 /** Where the failing call went; goes into message and details. */
 export interface ModelErrorContext {

@@ -1,6 +1,6 @@
 /** Reading model settings from the environment: what is set, what is valid. Pure. */
 import { ConfigError } from "../errors.js";
-import { stripEnd } from "../lib/text.js";
+import { stripEnd } from "../text/text.js";
 
 /** Variables as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;

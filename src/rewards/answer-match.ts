@@ -1,5 +1,5 @@
 /** Agreement of two short answers, as HotpotQA's official evaluation measures it. Pure. */
-import { collapseSpace } from "../lib/text.js";
+import { collapseSpace } from "../text/text.js";
 
 const CLOSED = new Set(["yes", "no", "noanswer"]);
 

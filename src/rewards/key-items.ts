@@ -1,7 +1,7 @@
 /** K_q: what a query names, so that a check can tell whether the context still holds it. Pure. */
 import nlp from "compromise";
 import { BoundedMap } from "../lib/bounded-map.js";
-import { stripEnd, stripStart } from "../lib/text.js";
+import { stripEnd, stripStart } from "../text/text.js";
 
 /** Words that begin questions with a capital and name nothing. */
 const QUESTION_WORDS = new Set(

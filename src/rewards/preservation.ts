@@ -4,7 +4,7 @@
  * Owns what counts as context. The query itself does not: its own words are always there, and would make the part 1
  * whatever the policy did.
  */
-import { collapseSpace } from "../lib/text.js";
+import { collapseSpace } from "../text/text.js";
 import type { MessageRecord } from "../trajectory/schema-parts.js";
 import { plain, textOf } from "../trajectory/trace/context-text.js";
 import { keyItems } from "./key-items.js";

@@ -5,7 +5,7 @@
  * belong to which text, not a real vocabulary.
  */
 import { sha256 } from "../lib/hash.js";
-import { spacedWords } from "../lib/text.js";
+import { spacedWords } from "../text/text.js";
 
 /** One generated token as the server reports it. */
 export interface WireToken {

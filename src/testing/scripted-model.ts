@@ -14,7 +14,7 @@ import { AIMessage, AIMessageChunk, type BaseMessage } from "@langchain/core/mes
 import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
 import type { Runnable } from "@langchain/core/runnables";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
-import { spacedWords } from "../lib/text.js";
+import { spacedWords } from "../text/text.js";
 import type { ToolSchema } from "../types.js";
 
 /** A tool call of a script; `id` defaults to "call_N", counted over the script. */

@@ -7,8 +7,8 @@ import type { BaseChatModel } from "@langchain/core/language_models/chat_models"
 import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
 import { ConfigError } from "../errors.js";
 import { modelNameOf } from "../models/model-name.js";
-import { OfflinePolicy } from "../models/offline-policy.js";
 import { modelWindow } from "../models/window.js";
+import { OfflinePolicy } from "../offline/policy.js";
 
 /**
  * Fills in a budget. `maxTokens` is the model's window, `responseTokens` its longest response, at most half of the

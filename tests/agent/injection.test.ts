@@ -8,7 +8,7 @@ import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
 import { parseMemories } from "../../src/context/retrieval.js";
 import { LexicalEmbeddings } from "../../src/models/lexical-embeddings.js";
-import { OfflinePolicy } from "../../src/models/offline-policy.js";
+import { OfflinePolicy } from "../../src/offline/policy.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { ada, calls, outcomesOf, says, scripted } from "./helpers.js";
 

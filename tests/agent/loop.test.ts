@@ -7,7 +7,7 @@ import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { createAgentLoop, type LoopRun } from "../../src/agent/loop.js";
 import type { AgeMemAgentOptions } from "../../src/agent/options.js";
 import { reduceMessages } from "../../src/agent/state.js";
-import { OfflineSummarizer } from "../../src/models/offline-summarizer.js";
+import { OfflineSummarizer } from "../../src/offline/summarizer.js";
 import { ScriptedChatModel, type ScriptedStep } from "../../src/testing/scripted-model.js";
 
 const add = (content: string) => ({ tool_calls: [{ name: "Add_memory", args: { content } }] });

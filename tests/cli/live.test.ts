@@ -1,8 +1,8 @@
 /** The demo against an OpenAI-compatible server: the same path as a real model, with the rules behind HTTP. */
 import { type AIMessage, coerceMessageLikeToMessage } from "@langchain/core/messages";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { OfflinePolicy } from "../../src/models/offline-policy.js";
-import { OfflineSummarizer } from "../../src/models/offline-summarizer.js";
+import { OfflinePolicy } from "../../src/offline/policy.js";
+import { OfflineSummarizer } from "../../src/offline/summarizer.js";
 import { SUMMARISER_PROMPT } from "../../src/prompts.js";
 import { type OpenAIServer, startOpenAIServer } from "../../src/testing/openai-server.js";
 import type { WireReply, WireRequest } from "../../src/testing/openai-wire.js";

@@ -1,9 +1,11 @@
 /** The plain loop against the graph that is deployed: the same episodes, the same records. */
 import { afterEach, describe, expect, it, vi } from "vitest";
+
 import { loadTasks } from "../../src/evaluation/tasks/source.js";
 import { generateTasks } from "../../src/evaluation/tasks/synthetic.js";
-import { OfflinePolicy } from "../../src/models/offline-policy.js";
-import { OfflineSummarizer } from "../../src/models/offline-summarizer.js";
+import { OfflinePolicy } from "../../src/offline/policy.js";
+import { OfflineSummarizer } from "../../src/offline/summarizer.js";
+
 import type { RolloutOptions } from "../../src/rollout/options.js";
 import { runRollouts } from "../../src/rollout/runner.js";
 import type { ScriptedResponder } from "../../src/testing/scripted-model.js";

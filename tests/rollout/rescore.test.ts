@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ModelError } from "../../src/errors.js";
-import { OfflinePolicy } from "../../src/models/offline-policy.js";
+import { OfflinePolicy } from "../../src/offline/policy.js";
 import type { Judge } from "../../src/rewards/judge.js";
 import { createOfflineJudge } from "../../src/rewards/judges/offline.js";
 import { rescoreFile } from "../../src/rollout/rescore.js";

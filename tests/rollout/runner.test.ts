@@ -1,7 +1,7 @@
 /** Groups of K: isolation, seeds, advantages, failures of one among siblings, cancellation, memory. */
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { OfflinePolicy } from "../../src/models/offline-policy.js";
+import { OfflinePolicy } from "../../src/offline/policy.js";
 import type { GroupResult } from "../../src/rollout/group.js";
 import type { RolloutIdentity, RolloutOptions } from "../../src/rollout/options.js";
 import { runRollouts, streamRollouts } from "../../src/rollout/runner.js";

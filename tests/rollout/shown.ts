@@ -1,5 +1,5 @@
 /** What a recorded rollout showed the policy, checked against the task: what it must not have seen. */
-import { splitSentences } from "../../src/lib/text.js";
+import { splitSentences } from "../../src/text/text.js";
 import type { Rollout } from "../../src/trajectory/file.js";
 import type { MessageRecord } from "../../src/trajectory/schema-parts.js";
 import type { MemoryTask } from "../../src/types.js";

@@ -1,8 +1,10 @@
 /** What the policy is shown in which stage, and how a stage ends (AgeMem, alg. 3-5). */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
 import { loadHotpotQa } from "../../src/evaluation/datasets/hotpotqa.js";
 import { generateTasks } from "../../src/evaluation/tasks/synthetic.js";
-import { OfflinePolicy } from "../../src/models/offline-policy.js";
+import { OfflinePolicy } from "../../src/offline/policy.js";
+
 import type { RolloutOptions } from "../../src/rollout/options.js";
 import { runRollouts, streamRollouts } from "../../src/rollout/runner.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";

@@ -4,7 +4,7 @@ import { createAgent } from "langchain";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
-import { OfflinePolicy } from "../../src/models/offline-policy.js";
+import { OfflinePolicy } from "../../src/offline/policy.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { budgetFor } from "../../src/tools/budget.js";

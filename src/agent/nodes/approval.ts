@@ -7,7 +7,7 @@
 import type { ToolCall } from "@langchain/core/messages/tool";
 import { type BaseStore, interrupt } from "@langchain/langgraph";
 import { z } from "zod";
-import { showInvisible } from "../../lib/escaping.js";
+import { showInvisible } from "../../text/escaping.js";
 import { contentOf } from "../../tools/operations/rendered.js";
 import type { MemoryValue } from "../../types.js";
 

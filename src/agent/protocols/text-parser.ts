@@ -7,7 +7,7 @@
  * else is an error with a reason. Never throws.
  */
 
-import { withoutFence } from "../../lib/text.js";
+import { withoutFence } from "../../text/text.js";
 
 /** A tool call as written by the model. */
 export interface ParsedCall {

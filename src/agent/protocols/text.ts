@@ -4,9 +4,9 @@
  * The context keeps LangChain's form (tool calls, ToolMessages); only what the model sees is rendered as tags.
  */
 import { AIMessage, type BaseMessage, HumanMessage, type ToolMessage } from "@langchain/core/messages";
-import { defuse, escapeXml } from "../../lib/escaping.js";
 import { shortHash } from "../../lib/hash.js";
 import { textProtocolPrompt } from "../../prompts.js";
+import { defuse, escapeXml } from "../../text/escaping.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
 import { parseTextResponse } from "./text-parser.js";
 

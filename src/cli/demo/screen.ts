@@ -1,7 +1,7 @@
 /** How the demo looks: pure functions from what happened to lines of text. */
 import Table from "cli-table3";
 import colors from "picocolors";
-import { collapseSpace, truncate } from "../../lib/text.js";
+import { collapseSpace, truncate } from "../../text/text.js";
 import type { MemoryOp, MemoryOpOutcome } from "../../types.js";
 
 /** Style of all tables; plain where the output is no terminal. */

@@ -1,8 +1,8 @@
 /** `agemem memory ls | get | search | history`: looking at items. */
 import { Command } from "commander";
 import { InputError } from "../../errors.js";
-import { truncate } from "../../lib/text.js";
 import type { SearchItem, SearchMode } from "../../store/search/search-options.js";
+import { truncate } from "../../text/text.js";
 import { choice, count } from "../arguments.js";
 import { openStore, parseNamespace, print, type StoreOptions } from "./open.js";
 

@@ -1,12 +1,13 @@
 /** How the memory commands find and open a store, name namespaces and print. */
+
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError, InputError } from "../../errors.js";
-import { showInvisible } from "../../lib/escaping.js";
 import { DEFAULT_STORE, parseStoreSetting } from "../../lib/store-setting.js";
 import { resolveEmbeddings } from "../../models/embeddings.js";
 import { FaissStore, type FaissStoreOptions } from "../../store/faiss-store.js";
 import { DATABASE_FILE } from "../../store/rows/database.js";
+import { showInvisible } from "../../text/escaping.js";
 
 export interface StoreOptions {
   /** `--store`; without it `AGEMEM_STORE` counts, and then the default of the graphs. */

@@ -1,8 +1,6 @@
 /** How `agemem trace` looks: pure functions from a trace to lines of text. */
 import Table from "cli-table3";
 import colors from "picocolors";
-import { showInvisible } from "../../lib/escaping.js";
-import { collapseSpace, truncate } from "../../lib/text.js";
 import {
   addUsage,
   costOf,
@@ -12,6 +10,8 @@ import {
   type UsageByOperation,
   type UsageKey,
 } from "../../lib/usage.js";
+import { showInvisible } from "../../text/escaping.js";
+import { collapseSpace, truncate } from "../../text/text.js";
 import type { TracedMemory, TraceEvent } from "../../trajectory/trace/events.js";
 import type { ConversationTrace } from "../../trajectory/trace/trace.js";
 import type { FactVerdict, Verdict } from "../../trajectory/trace/verdict.js";

@@ -1,6 +1,6 @@
 /** Scores of FILTER: cosine similarity of each unit to the criteria, in one embedding call. */
 import { AgeMemError, InputError, ModelError, messageOf } from "../../errors.js";
-import { collapseSpace } from "../../lib/text.js";
+import { collapseSpace } from "../../text/text.js";
 
 /**
  * What is compared with each unit: the whole criteria, then each of its lines and semicolon clauses, so that a

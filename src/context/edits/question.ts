@@ -4,7 +4,7 @@
  * Owns the rule, which is lexical: a question mark of any script, or the words by which people ask in some widely spoken
  * languages. It would rather keep a passage too many. Pure.
  */
-import { stripEnd } from "../../lib/text.js";
+import { stripEnd } from "../../text/text.js";
 import { segmentText } from "../segments.js";
 
 const QUESTION_MARK = /[?？؟՞፧⸮\u037e]/u;

@@ -5,7 +5,7 @@
  * by FILTER's own code. Pure but for that function.
  */
 import { type Embed, scoreUnits } from "../../context/edits/filter-scores.js";
-import { splitSentences } from "../../lib/text.js";
+import { splitSentences } from "../../text/text.js";
 import type { MemoryTask, Passage } from "../../types.js";
 import { PEOPLE, STATEMENTS, type StatementKind } from "./statements.js";
 import type { ScoredPair } from "./threshold.js";

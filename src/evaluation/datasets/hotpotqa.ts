@@ -8,7 +8,7 @@ import { z } from "zod";
 import { InputError } from "../../errors.js";
 import { readJson, readJsonl } from "../../lib/jsonl.js";
 import { createRandom } from "../../lib/random.js";
-import { collapseSpace } from "../../lib/text.js";
+import { collapseSpace } from "../../text/text.js";
 import type { MemoryTask, Passage } from "../../types.js";
 import { formatError } from "./format-error.js";
 

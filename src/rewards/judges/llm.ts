@@ -12,7 +12,7 @@ import { z } from "zod";
 import { ModelError, messageOf } from "../../errors.js";
 import { addTokens, NO_CALLS, reportedTokens } from "../../lib/call-usage.js";
 import { sha256 } from "../../lib/hash.js";
-import { withoutFence } from "../../lib/text.js";
+import { withoutFence } from "../../text/text.js";
 import { type CallUsage, METADATA } from "../../types.js";
 import type { Judge } from "../judge.js";
 import {

@@ -6,7 +6,7 @@
 import { stemmer } from "stemmer";
 import { eng } from "stopword";
 import { BoundedMap } from "../../lib/bounded-map.js";
-import { words } from "../../lib/text.js";
+import { words } from "../../text/text.js";
 import { answerF1 } from "../answer-match.js";
 import type { Judge } from "../judge.js";
 

@@ -1,5 +1,5 @@
 /** What the language-model judge is asked. A change of wording changes {@link JUDGE_PROMPT_VERSION}. */
-import { showInvisible } from "../../lib/escaping.js";
+import { showInvisible } from "../../text/escaping.js";
 
 /** Part of every cache key: verdicts of one wording do not answer another. */
 export const JUDGE_PROMPT_VERSION = "agemem-judge/1";

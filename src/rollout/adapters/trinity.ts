@@ -5,7 +5,7 @@
  * must be complete when it is committed and alone in it: groups are reported one after the other.
  */
 import pLimit from "p-limit";
-import { stripEnd } from "../../lib/text.js";
+import { stripEnd } from "../../text/text.js";
 import type { GroupResult } from "../group.js";
 import { type PatienceOptions, PatientFetch } from "../http/patient-fetch.js";
 import { postJson } from "./post.js";

@@ -6,9 +6,10 @@
  * the `fetch` it wraps.
  */
 import { z } from "zod";
+
 import { ConfigError } from "../../errors.js";
-import { stripEnd } from "../../lib/text.js";
 import { type Environment, NO_KEY, setting } from "../../models/settings.js";
+import { stripEnd } from "../../text/text.js";
 
 const OPENAI = "https://api.openai.com/v1";
 const table = z.record(z.string().min(1), z.array(z.url()).min(1));

@@ -6,10 +6,11 @@
  */
 import { END, type LangGraphRunnableConfig, START, StateGraph, StateSchema } from "@langchain/langgraph";
 import { z } from "zod";
+
 import { forClients, InputError } from "../../errors.js";
 import { problemsOf } from "../../lib/check-options.js";
 import { resolveChatModel } from "../../models/chat-model.js";
-import { OfflinePolicy } from "../../models/offline-policy.js";
+import { OfflinePolicy } from "../../offline/policy.js";
 import type { Judge } from "../../rewards/judge.js";
 import { createLlmJudge } from "../../rewards/judges/llm.js";
 import { createOfflineJudge } from "../../rewards/judges/offline.js";
@@ -22,6 +23,7 @@ import { keepAliveFetch } from "../http/keep-alive-fetch.js";
 import { checkRolloutGraphOptions } from "../option-schemas.js";
 import type { RolloutOptions } from "../options.js";
 import { streamRollouts } from "../runner.js";
+
 import { credentialsFor } from "./endpoint-keys.js";
 import { endpointOf, type RolloutRequest, rolloutRequest, settingsOf, tasksOf } from "./request.js";
 

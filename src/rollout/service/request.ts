@@ -1,7 +1,8 @@
 /** What a trainer sends to the rollout graph, and how it becomes settings of a run. All names are snake_case. */
 import { z } from "zod";
+
 import { ADVANTAGE_PRESETS } from "../../grpo.js";
-import { OfflineSummarizer } from "../../models/offline-summarizer.js";
+import { OfflineSummarizer } from "../../offline/summarizer.js";
 import { PROMPT_VARIANTS } from "../../prompts.js";
 import { REWARD_PRESETS } from "../../rewards/reward.js";
 import { EXPORTERS } from "../../trajectory/exporters/registry.js";

@@ -6,9 +6,9 @@
 import type { Item } from "@langchain/langgraph";
 import { InputError } from "../../errors.js";
 import { editDistance } from "../../lib/check-options.js";
-import { escapeXml } from "../../lib/escaping.js";
 import { shortHash } from "../../lib/hash.js";
-import { collapseSpace, stripEnd, truncate } from "../../lib/text.js";
+import { escapeXml } from "../../text/escaping.js";
+import { collapseSpace, stripEnd, truncate } from "../../text/text.js";
 import type { MemoryValue, PutOptions } from "../../types.js";
 import { isVersionedStore } from "../../types.js";
 import { checkSize, namespaceFull } from "../limits.js";

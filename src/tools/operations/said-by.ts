@@ -8,7 +8,7 @@
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import { originOf } from "../../context/messages.js";
-import { createFactMatcher } from "../../lib/fact-match.js";
+import { createFactMatcher } from "../../text/fact-match.js";
 
 /** `source.said_by` of a memory. */
 export type SaidBy = "user" | "document" | "tool" | "assistant";

@@ -4,7 +4,7 @@
  * What is being looked for or to be removed is not knowledge: the arguments `query` and `criteria` (also where a
  * summary repeats them) and the query of a retrieved block are left out. So are tags with their attributes.
  */
-import { unescapeXml } from "../../lib/escaping.js";
+import { unescapeXml } from "../../text/escaping.js";
 import type { MessageRecord } from "../schema-parts.js";
 
 /** As JSON, and as JSON inside of a JSON string. */

@@ -4,7 +4,7 @@
  * Told by the walk over the turns (`trace.ts`), asked by `verdict.ts`. The context's own words decide: an edit took a
  * fact out when the prompt before it said the fact and the one after it does not. Pure.
  */
-import type { FactMatcher } from "../../lib/fact-match.js";
+import type { FactMatcher } from "../../text/fact-match.js";
 import type { StepRecord } from "../schema.js";
 import type { MemoryOpRecord, MessageRecord } from "../schema-parts.js";
 import { isRetrieved, knowledgeOf } from "./context-text.js";

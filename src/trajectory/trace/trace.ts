@@ -4,8 +4,9 @@
  * Owns the walk over conversations and turns. Conversations without a branch of their own share one M, and their turns
  * are taken in the order of their times; each forked rollout has its own M. Pure: reading files is the caller's.
  */
-import { createFactMatcher, type FactMatcher } from "../../lib/fact-match.js";
+
 import type { UsageByOperation } from "../../lib/usage.js";
+import { createFactMatcher, type FactMatcher } from "../../text/fact-match.js";
 import type { AnyRecord } from "../schema.js";
 import type { MemoryOpRecord } from "../schema-parts.js";
 import { usageOfSteps } from "../usage.js";

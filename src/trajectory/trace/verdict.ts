@@ -10,7 +10,7 @@
  *
  * Pure.
  */
-import { collapseSpace, truncate } from "../../lib/text.js";
+import { collapseSpace, truncate } from "../../text/text.js";
 import type { MessageRecord } from "../schema-parts.js";
 import { isRetrieved, plain, textOf } from "./context-text.js";
 import type { Turn } from "./conversations.js";

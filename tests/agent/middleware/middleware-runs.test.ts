@@ -15,7 +15,7 @@ import { z } from "zod";
 import { AgeMemFilterEdit } from "../../../src/agent/middleware/filter-edit.js";
 import { ageMemMiddleware } from "../../../src/agent/middleware/middleware.js";
 import { LexicalEmbeddings } from "../../../src/models/lexical-embeddings.js";
-import { OfflinePolicy } from "../../../src/models/offline-policy.js";
+import { OfflinePolicy } from "../../../src/offline/policy.js";
 import { FaissStore } from "../../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../../src/testing/scripted-model.js";
 import { ada, calls, openStore, outcomesOf, says } from "../helpers.js";

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { splitForSummary, summarise } from "../../../src/context/edits/summarize.js";
 import { summaryMessage } from "../../../src/context/summary-message.js";
 import { renderTranscript } from "../../../src/context/transcript.js";
-import { unescapeXml } from "../../../src/lib/escaping.js";
+import { unescapeXml } from "../../../src/text/escaping.js";
 import { ai, call, charCounter, system, user } from "../helpers.js";
 
 const counter = charCounter();

@@ -1,6 +1,7 @@
 /** What the worker processes of `workers.test.ts` run: a scripted policy, and accidents where the data says so. */
+
 import { existsSync, writeFileSync } from "node:fs";
-import { OfflinePolicy } from "../../../src/models/offline-policy.js";
+import { OfflinePolicy } from "../../../src/offline/policy.js";
 import type { OpenRollouts } from "../../../src/rollout/workers/messages.js";
 import { memoryStore, optionsFor, personTask } from "../setup.js";
 
