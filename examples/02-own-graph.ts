@@ -6,18 +6,20 @@ import { createMemoryTools, FaissStore, LexicalEmbeddings, memoryGate } from "..
 import { call, modelOr } from "./model.js";
 
 const store = await FaissStore.open(":memory:", { index: { embeddings: new LexicalEmbeddings() } });
-const tools = createMemoryTools({ store });
 const model = modelOr([
   call("Add_memory", { content: "The deadline is 3 May.", metadata: { project: "atlas" } }),
   "Noted.",
   call("Retrieve_memory", { query: "deadline", metadata_filter: { project: "atlas" } }),
   "It is due on 3 May.",
-]).bindTools(tools);
+]);
+// Summaries are written by the graph's own model.
+const tools = createMemoryTools({ store, summarizer: model });
+const bound = model.bindTools(tools);
 
 const graph = new StateGraph(MessagesAnnotation)
   // A run that does not say whose memory it is fails here, before the model is asked.
   .addNode("whose", memoryGate())
-  .addNode("model", async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
+  .addNode("model", async ({ messages }) => ({ messages: [await bound.invoke(messages)] }))
   // The tools answer the model's mistakes themselves; a failing disk must not be told to it.
   .addNode("tools", new ToolNode(tools, { handleToolErrors: false }))
   .addEdge(START, "whose")

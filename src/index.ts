@@ -53,8 +53,6 @@ export { GgufChatModel, type GgufChatModelFields } from "./models/gguf/chat-mode
 export { HfEmbeddings, type HfEmbeddingsOptions } from "./models/hf-embeddings.js";
 export { LexicalEmbeddings } from "./models/lexical-embeddings.js";
 export { tokenCounter } from "./models/tokens.js";
-export { OfflinePolicy } from "./offline/policy.js";
-export { OfflineSummarizer } from "./offline/summarizer.js";
 export { FaissStore, type FaissStoreOptions, FaissStoreView } from "./store/faiss-store.js";
 export type { PromoteConflict, PromoteOptions, PromoteResult } from "./store/promote.js";
 export type { MemorySearchOptions, SearchItem, SearchMode } from "./store/search/search-options.js";

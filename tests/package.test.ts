@@ -30,6 +30,7 @@ const ENTRIES = {
   agemem: "index.ts",
   "agemem/server": "server.ts",
   "agemem/training": "training.ts",
+  "agemem/offline": "offline.ts",
   "agemem/testing": "testing.ts",
 };
 const SNIPPETS = ["app", "research", "operator"];

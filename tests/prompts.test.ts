@@ -1,6 +1,7 @@
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { InMemoryStore } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
+import { OfflineSummarizer } from "../src/offline/summarizer.js";
 import { budgetLine, memoryGuide } from "../src/prompts.js";
 import { createMemoryTools } from "../src/tools/memory-tools.js";
 import { MEMORY_OPS, type MemoryOp, PAPER_TOOL_NAMES } from "../src/types.js";
@@ -32,7 +33,9 @@ it("counts the budget from where the guard acts", () => {
 });
 
 it("announces each argument once, without a schema's address, and takes the variants all the same", () => {
-  const tools = createMemoryTools({ store: new InMemoryStore() }).map((tool) => convertToOpenAITool(tool));
+  const tools = createMemoryTools({ store: new InMemoryStore(), summarizer: new OfflineSummarizer() }).map(
+    (tool) => convertToOpenAITool(tool),
+  );
   const text = JSON.stringify(tools);
   expect(text).not.toContain("$schema");
   expect(text).not.toContain("confirmed");

@@ -29,7 +29,6 @@ import type { AgentProtocol, Ask } from "./protocol.js";
 import { nativeProtocol } from "./protocols/native.js";
 import { textProtocol } from "./protocols/text.js";
 import { type RunLimits, readRunLimits } from "./run-values.js";
-import { summarizerBeside } from "./summarizer.js";
 
 /** One call of a memory operation. */
 export type RunMemory = (
@@ -88,7 +87,7 @@ export interface AgentParts {
 /** Resolves models, tools and prompt. Errors: `AGEMEM_CONFIG_INVALID` for tools of the same name. */
 export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_LANGCHAIN): AgentParts {
   const { model } = options;
-  const summarizer = options.summarizer ?? summarizerBeside(model);
+  const summarizer = options.summarizer ?? model;
   const kit = createToolkit({ ...options, summarizer, budget: budgetFor(options.budget, model) });
   const names = toolNames(options.names);
   const operations = createMemoryOperations(options, kit);

@@ -1,6 +1,7 @@
 /**
  * Extractive summary of a transcript: its most informative sentences in order, unchanged. Pure.
  */
+import type { BaseMessage } from "@langchain/core/messages";
 import { unescapeXml } from "../text/escaping.js";
 import { collapseSpace, splitSentences, truncate, words } from "../text/text.js";
 import { stripPlaceholders } from "./reading/memory-block.js";
@@ -122,4 +123,19 @@ function render(sentences: readonly Scored[]): string {
 
 function label(speaker: string): string {
   return speaker.charAt(0).toUpperCase() + speaker.slice(1);
+}
+
+/** Length of a summary as a share of its transcript where nothing else is said. */
+export const SUMMARY_SHARE = 0.25;
+
+/**
+ * The summary that a request asks for (`prompts.ts`): its last human message is the transcript. A summary of earlier
+ * parts stays in it, so that its sentences compete with the new ones.
+ */
+export function summaryOfRequest(messages: readonly BaseMessage[], share = SUMMARY_SHARE): string {
+  const request = messages.findLast((message) => message.type === "human")?.text ?? "";
+  const transcript = request
+    .replace(/^Summary of the parts before this one[^\n]*\n/, "")
+    .replace(/^Transcript:[ \t]*\n/m, "");
+  return extractSummary(transcript, share);
 }

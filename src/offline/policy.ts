@@ -19,7 +19,9 @@ import type { Runnable } from "@langchain/core/runnables";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { sha256, shortHash } from "../lib/hash.js";
 import { createRandom } from "../lib/random.js";
+import { SUMMARISER_PROMPT } from "../prompts.js";
 import { spacedWords } from "../text/text.js";
+import { summaryOfRequest } from "./extract-summary.js";
 import { readConversation } from "./reading/view.js";
 import { type Action, OFFLINE_MARK } from "./rules/action.js";
 import { habitsOf } from "./rules/habits.js";
@@ -29,6 +31,12 @@ import { estimateUsage } from "./usage.js";
 
 /** Model name reported in `response_metadata` and to tracers. */
 export const OFFLINE_POLICY_NAME = "offline-rules (not a language model)";
+
+const RESPONSE_METADATA = {
+  model_name: OFFLINE_POLICY_NAME,
+  model_provider: "agemem-offline",
+  finish_reason: "stop",
+};
 
 /** Settings of {@link OfflinePolicy}. */
 export interface OfflinePolicyOptions extends BaseChatModelParams {
@@ -76,6 +84,11 @@ export class OfflinePolicy extends BaseChatModel<OfflinePolicyCallOptions, AIMes
 
   override _llmType(): string {
     return "agemem-offline-rules";
+  }
+
+  /** The window that the paper's agent has; the rules themselves know no limit. */
+  override get profile() {
+    return { maxInputTokens: 8192, maxOutputTokens: 2048 };
   }
 
   override bindTools(
@@ -131,6 +144,7 @@ export class OfflinePolicy extends BaseChatModel<OfflinePolicyCallOptions, AIMes
 
   /** The whole response to a conversation. */
   private respond(messages: readonly BaseMessage[], options: this["ParsedCallOptions"]): AIMessage {
+    if (isSummaryRequest(messages)) return summaryMessage(messages);
     const view = readConversation(messages);
     const bound = (options.tools ?? []).map(toolName);
     const asText = bound.length === 0 && view.textProtocol;
@@ -143,6 +157,20 @@ export class OfflinePolicy extends BaseChatModel<OfflinePolicyCallOptions, AIMes
     const action = decide({ view, tools, habits }, temperature, random);
     return toMessage(action, asText, `${options.seed ?? this.seed}/${digest}`, messages);
   }
+}
+
+/** Whether the agent wants a summary written: a call of its own, known by the system prompt. */
+function isSummaryRequest([first]: readonly BaseMessage[]): boolean {
+  return first?.type === "system" && first.text === SUMMARISER_PROMPT;
+}
+
+function summaryMessage(messages: readonly BaseMessage[]): AIMessage {
+  const content = summaryOfRequest(messages);
+  return new AIMessage({
+    content,
+    response_metadata: RESPONSE_METADATA,
+    usage_metadata: estimateUsage(messages, content),
+  });
 }
 
 function toMessage(
@@ -164,8 +192,7 @@ function toMessage(
     })),
     additional_kwargs: action.calls || asText ? {} : { reasoning_content: thought },
     response_metadata: {
-      model_name: OFFLINE_POLICY_NAME,
-      model_provider: "agemem-offline",
+      ...RESPONSE_METADATA,
       finish_reason: calls.length > 0 ? "tool_calls" : "stop",
     },
     usage_metadata: estimateUsage(messages, content, calls),

@@ -6,7 +6,7 @@
 import { BaseChatModel, type BaseChatModelParams } from "@langchain/core/language_models/chat_models";
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";
 import type { ChatResult } from "@langchain/core/outputs";
-import { extractSummary } from "./extract-summary.js";
+import { SUMMARY_SHARE, summaryOfRequest } from "./extract-summary.js";
 import { estimateUsage } from "./usage.js";
 
 /** Model name reported in `response_metadata`. */
@@ -31,7 +31,7 @@ export class OfflineSummarizer extends BaseChatModel {
 
   constructor(options: OfflineSummarizerOptions = {}) {
     super(options);
-    this.share = options.share ?? 0.25;
+    this.share = options.share ?? SUMMARY_SHARE;
     if (!(this.share > 0 && this.share <= 1))
       throw new RangeError(`share must be in (0, 1], not ${this.share}`);
   }
@@ -51,8 +51,7 @@ export class OfflineSummarizer extends BaseChatModel {
 
   override async _generate(messages: BaseMessage[], options: this["ParsedCallOptions"]): Promise<ChatResult> {
     options.signal?.throwIfAborted();
-    const request = messages.filter((message) => message.type === "human").at(-1)?.text ?? "";
-    const text = extractSummary(transcriptOf(request), this.share);
+    const text = summaryOfRequest(messages, this.share);
     const message = new AIMessage({
       content: text,
       response_metadata: { model_name: OFFLINE_SUMMARIZER_NAME, finish_reason: "stop" },
@@ -63,11 +62,4 @@ export class OfflineSummarizer extends BaseChatModel {
       llmOutput: { model_name: OFFLINE_SUMMARIZER_NAME, tokenUsage: message.usage_metadata },
     };
   }
-}
-
-/** The request without its headings. A previous summary stays: its sentences compete with the new ones. */
-function transcriptOf(request: string): string {
-  return request
-    .replace(/^Summary of the parts before this one[^\n]*\n/, "")
-    .replace(/^Transcript:[ \t]*\n/m, "");
 }

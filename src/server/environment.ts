@@ -17,7 +17,6 @@ import { DEFAULT_STORE, parseStoreSetting, withoutPassword } from "../lib/store-
 import { chatModelSpec, resolveChatModel } from "../models/chat-model.js";
 import { resolveEmbeddings } from "../models/embeddings.js";
 import { tokenCounter } from "../models/tokens.js";
-import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../offline/policy.js";
 import { FaissStore } from "../store/faiss-store.js";
 import type { TokenCounter } from "../types.js";
 import { PlatformStore } from "./platform-store.js";
@@ -66,19 +65,25 @@ export async function openEnvironment(
   const setting = options.storePath ? `faiss:${options.storePath}` : env.AGEMEM_STORE;
   if (setting === undefined && options.deployed && !isDevelopmentServer(env)) throw noStoreNamed();
   const { embeddings, name: embeddingName } = await resolveEmbeddings(undefined, env);
-  const chat = chatModelSpec(undefined, env) === "offline" ? undefined : resolveChatModel(undefined, env);
-  const model = chat ?? new OfflinePolicy();
-  const modelName = chat?.model ?? OFFLINE_POLICY_NAME;
+  const live = chatModelSpec(undefined, env) !== "offline";
+  const model = live ? resolveChatModel(undefined, env) : await offlinePolicy();
+  const modelName = model.model;
   const counter = tokenCounter(modelName);
   const store = await openStore(setting, { embeddings, embeddingName });
   return {
     agent: { model, store, embeddings, counter },
     store,
     counter,
-    live: chat !== undefined,
+    live,
     modelName,
     embeddingName,
   };
+}
+
+/** The rules, loaded only where they act. */
+async function offlinePolicy() {
+  const { OfflinePolicy } = await import("../offline/policy.js");
+  return new OfflinePolicy();
 }
 
 function noStoreNamed(): ConfigError {

@@ -1,7 +1,7 @@
 /**
  * A chat model that says what a test tells it to, in order, and records what it was asked. No network, no model.
  *
- * Owns the script and the record; leaves out anything that decides by itself (`models/offline-policy.ts`).
+ * Owns the script and the record; leaves out anything that decides by itself (`offline/`).
  */
 import type { CallbackManagerForLLMRun } from "@langchain/core/callbacks/manager";
 import type { BaseLanguageModelInput } from "@langchain/core/language_models/base";

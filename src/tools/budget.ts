@@ -8,7 +8,6 @@ import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
 import { ConfigError } from "../errors.js";
 import { modelNameOf } from "../models/model-name.js";
 import { modelWindow } from "../models/window.js";
-import { OfflinePolicy } from "../offline/policy.js";
 
 /**
  * Fills in a budget. `maxTokens` is the model's window, `responseTokens` its longest response, at most half of the
@@ -29,7 +28,7 @@ export function budgetFor(given: Partial<ContextBudget> = {}, model?: BaseChatMo
     const quarter = Math.min(response, Math.floor(given.maxTokens / 4));
     return checked({ maxTokens: given.maxTokens, responseTokens: given.responseTokens ?? quarter });
   }
-  if (!known && model && !(model instanceof OfflinePolicy)) sayUnknown(modelNameOf(model));
+  if (!known && model) sayUnknown(modelNameOf(model));
   const maxTokens = known?.window ?? DEFAULT_BUDGET.maxTokens;
   const half = Math.min(response, Math.floor(maxTokens / 2));
   return checked({ maxTokens, responseTokens: given.responseTokens ?? half });

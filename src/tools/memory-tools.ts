@@ -63,15 +63,29 @@ export type MemoryToolUpdate = {
  * With LangGraph's prebuilt `ToolNode` pass `{ handleToolErrors: false }`, because by default it tells the model of a
  * failing disk as if it were the model's mistake; the model's real mistakes are answered by the tools themselves.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a setting out of range or two tools of one name. A run without the
- * namespace's value fails with `AGEMEM_NAMESPACE_VALUE_MISSING`.
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a setting out of range, two tools of one name, or SUMMARY without a
+ * `summarizer`. A run without the namespace's value fails with `AGEMEM_NAMESPACE_VALUE_MISSING`.
  * @example
- * const tools = createMemoryTools({ store });
+ * const tools = createMemoryTools({ store, summarizer: model });
  * const node = new ToolNode(tools, { handleToolErrors: false });
  */
 export function createMemoryTools(options: MemoryToolsOptions): StructuredToolInterface[] {
   checkToolsOptions(options);
+  refuseMissingSummarizer(options);
   return [...createMemoryOperations(options).values()].map(toTool);
+}
+
+/** Tools know no acting model that could write summaries, so that SUMMARY needs one to be named. */
+function refuseMissingSummarizer({ summarizer, operations = MEMORY_OPS }: MemoryToolsOptions): void {
+  if (summarizer || !operations.includes("SUMMARY")) return;
+  throw new ConfigError(
+    "AGEMEM_CONFIG_INVALID",
+    "createMemoryTools: SUMMARY has no model that writes summaries",
+    {
+      remedy: "Give `summarizer`, usually the model of your graph, or leave SUMMARY out of `operations`.",
+      details: { missing: "summarizer" },
+    },
+  );
 }
 
 /** Paper names with the given ones put in. */

@@ -16,7 +16,6 @@ import type { NamespaceTemplate } from "../lib/namespace.js";
 import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
 import { thresholdsOf } from "../models/thresholds.js";
 import { tokenCounter } from "../models/tokens.js";
-import { OfflineSummarizer } from "../offline/summarizer.js";
 import type { CallUsage, MessageFacts, SearchMode, StoreVersion, TokenCounter } from "../types.js";
 import { budgetFor } from "./budget.js";
 import { type MemoryLimits, resolveLimits } from "./limits.js";
@@ -31,7 +30,7 @@ export interface MemoryToolkitOptions {
   namespace?: NamespaceTemplate;
   /** Embeds messages and criteria for FILTER; default the store's own, {@link LexicalEmbeddings} where it has none. */
   embeddings?: EmbeddingsInterface;
-  /** Writes summaries; default the extractive {@link OfflineSummarizer}, which is not a language model. */
+  /** Writes summaries. An agent has its own model write them; tools in a graph of one's own need one for SUMMARY. */
   summarizer?: BaseChatModel;
   /**
    * Tokens the summariser can read in one call; longer input is summarised in parts. Default: its window where
@@ -89,14 +88,13 @@ export type MemoryToolkit = Required<
  * @param summarizerOf in place of one summariser for all conversations
  */
 export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: SummarizerOf): MemoryToolkit {
-  const summarizer = options.summarizer ?? (summarizerOf ? undefined : new OfflineSummarizer());
   const stored = embeddingsOf(options.store);
   const embeddings = options.embeddings ?? stored ?? new LexicalEmbeddings();
   return {
     store: options.store,
     namespace: options.namespace ?? DEFAULT_NAMESPACE,
     embeddings,
-    summarizerOf: (messages) => summarizer ?? summarizerOf?.(messages),
+    summarizerOf: (messages) => options.summarizer ?? summarizerOf?.(messages),
     summarizerWindow: options.summarizerWindow,
     counter: options.counter ?? tokenCounter(),
     budget: budgetFor(options.budget),

@@ -1,4 +1,5 @@
 /** Responses whose calls LangChain completed by guess: nothing of them runs, whoever runs the calls. */
+
 import { AIMessageChunk, type BaseMessage } from "@langchain/core/messages";
 import { tool } from "@langchain/core/tools";
 import { END, MessagesAnnotation, messagesStateReducer, START, StateGraph } from "@langchain/langgraph";
@@ -8,6 +9,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
+import { OfflineSummarizer } from "../../src/offline/summarizer.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel, type ScriptedStep } from "../../src/testing/scripted-model.js";
 import { createMemoryTools } from "../../src/tools/memory-tools.js";
@@ -137,7 +139,7 @@ const visible = CUT.slice(0, 5).filter(([, { response_metadata }]) => {
 
 it.each(visible)("the tools in a graph of one's own refuse %s", async (_, response) => {
   const model = new ScriptedChatModel([response, "Sorry."]);
-  const tools = createMemoryTools({ store });
+  const tools = createMemoryTools({ store, summarizer: new OfflineSummarizer() });
   const graph = new StateGraph(MessagesAnnotation)
     .addNode("model", async ({ messages }, config) => ({ messages: [await model.invoke(messages, config)] }))
     .addNode("tools", new ToolNode([...tools, pay], { handleToolErrors: false }))

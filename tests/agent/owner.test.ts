@@ -1,4 +1,5 @@
 /** Whose run it is, in all three forms: known before a model is asked, and a thread belongs to the user of its first run. */
+
 import type { AIMessage } from "@langchain/core/messages";
 import { tool } from "@langchain/core/tools";
 import {
@@ -16,6 +17,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
 import { AgentState } from "../../src/agent/state.js";
+import { OfflineSummarizer } from "../../src/offline/summarizer.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { memoryGate } from "../../src/tools/memory-gate.js";
@@ -57,7 +59,7 @@ function middlewareForm(store: FaissStore, steps: ConstructorParameters<typeof S
 
 function ownGraphForm(store: FaissStore, steps: ConstructorParameters<typeof ScriptedChatModel>[0]): Form {
   const model = new ScriptedChatModel(steps);
-  const tools = [...createMemoryTools({ store }), ask];
+  const tools = [...createMemoryTools({ store, summarizer: new OfflineSummarizer() }), ask];
   const graph = new StateGraph(AgentState)
     .addNode("whose", memoryGate())
     .addNode("model", async ({ messages }) => ({ messages: [await model.bindTools(tools).invoke(messages)] }))
@@ -212,7 +214,7 @@ describe("the owner of a thread", () => {
 
   it("the tools alone refuse at their first call, for a graph without the gate", async () => {
     const model = new ScriptedChatModel([calls(["Add_memory", { content: "x" }])]);
-    const tools = createMemoryTools({ store: await openStore() });
+    const tools = createMemoryTools({ store: await openStore(), summarizer: new OfflineSummarizer() });
     const graph = new StateGraph(MessagesAnnotation)
       .addNode("model", async ({ messages }) => ({
         messages: [await model.bindTools(tools).invoke(messages)],

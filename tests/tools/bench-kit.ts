@@ -1,8 +1,10 @@
 /** A memory tool bench: the six operations on one store and one context, called as a graph would call them. */
+
 import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { type Command, messagesStateReducer } from "@langchain/langgraph";
 import { reduceFacts } from "../../src/context/budget.js";
 import { LexicalEmbeddings } from "../../src/models/lexical-embeddings.js";
+import { OfflineSummarizer } from "../../src/offline/summarizer.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import {
   createMemoryTools,
@@ -37,7 +39,7 @@ export class ToolBench {
     public messages: BaseMessage[] = [new HumanMessage({ id: "u1", content: "Hello." })],
     public configurable: Record<string, unknown> = { user_id: "ada", thread_id: "t" },
   ) {
-    this.tools = createMemoryTools(options);
+    this.tools = createMemoryTools({ summarizer: new OfflineSummarizer(), ...options });
   }
 
   /** Calls an operation as the only call of a new response and applies its update. */

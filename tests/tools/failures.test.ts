@@ -1,9 +1,11 @@
 /** What is raised and never told to the model: store, embedder, disk. And settings that make no sense. */
+
 import { InMemoryStore, type Operation } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
 import { ModelError, StoreError } from "../../src/errors.js";
+import { OfflineSummarizer } from "../../src/offline/summarizer.js";
 import { createMemoryTools } from "../../src/tools/memory-tools.js";
-import { PAPER_TOOL_NAMES } from "../../src/types.js";
+import { MEMORY_OPS, PAPER_TOOL_NAMES } from "../../src/types.js";
 import { openStore, ToolBench, turns } from "./bench-kit.js";
 
 /** A store whose writes to given namespaces fail. */
@@ -78,9 +80,22 @@ it("an aborted run is not answered as a failed summary", async () => {
 
 describe("createMemoryTools", () => {
   const store = new InMemoryStore();
+  const summarizer = new OfflineSummarizer();
+
+  it("refuses SUMMARY without a model that writes summaries, and names both ways", () => {
+    expect(() => createMemoryTools({ store })).toThrow(
+      expect.objectContaining({
+        code: "AGEMEM_CONFIG_INVALID",
+        remedy: expect.stringMatching(/`summarizer`.*`operations`/),
+      }),
+    );
+    const operations = MEMORY_OPS.filter((op) => op !== "SUMMARY");
+    expect(createMemoryTools({ store, operations })).toHaveLength(5);
+  });
 
   it("has the paper's names, which can be changed, and the operations asked for", () => {
-    const names = (options = {}) => createMemoryTools({ store, ...options }).map((tool) => tool.name);
+    const names = (options = {}) =>
+      createMemoryTools({ store, summarizer, ...options }).map((tool) => tool.name);
     expect(names()).toEqual(Object.values(PAPER_TOOL_NAMES));
     expect(names({ names: { ADD: "remember" }, operations: ["ADD", "RETRIEVE"] })).toEqual([
       "remember",
@@ -96,7 +111,7 @@ describe("createMemoryTools", () => {
     { budget: { maxTokens: 0 } },
     { budget: { maxTokens: 100, responseTokens: 100 } },
   ])("refuses %j", (options) => {
-    expect(() => createMemoryTools({ store, ...options })).toThrow(
+    expect(() => createMemoryTools({ store, summarizer, ...options })).toThrow(
       expect.objectContaining({ code: "AGEMEM_CONFIG_INVALID" }),
     );
   });

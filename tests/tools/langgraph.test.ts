@@ -1,4 +1,5 @@
 /** The tools in graphs of others: LangGraph's ToolNode and langchain's createAgent, one call and several at once. */
+
 import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { tool } from "@langchain/core/tools";
 import { END, MemorySaver, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
@@ -10,6 +11,7 @@ import { ContextArchive } from "../../src/context/archive.js";
 import { restoreEdit } from "../../src/context/edits/restore.js";
 import { findChatHistoryProblems } from "../../src/context/validity.js";
 import { tokenCounter } from "../../src/models/tokens.js";
+import { OfflineSummarizer } from "../../src/offline/summarizer.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel, type ScriptedStep } from "../../src/testing/scripted-model.js";
 import { createMemoryTools } from "../../src/tools/memory-tools.js";
@@ -214,7 +216,7 @@ async function restored(messages: BaseMessage[], outcome: MemoryOpOutcome): Prom
 }
 
 it("parallel branches of a graph write once each, however often a failing one is taken up again", async () => {
-  const tools = createMemoryTools({ store });
+  const tools = createMemoryTools({ store, summarizer: new OfflineSummarizer() });
   const add = (content: string, id: string) =>
     new AIMessage({ content: "", tool_calls: [{ name: "Add_memory", args: { content }, id }] });
   let failures = 2;

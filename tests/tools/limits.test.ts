@@ -1,4 +1,5 @@
 /** What a model may store and do before it is refused. */
+
 import { AIMessage, HumanMessage } from "@langchain/core/messages";
 import { type BaseStore, InMemoryStore, MessagesAnnotation, StateGraph } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
@@ -6,6 +7,7 @@ import { createAgent } from "langchain";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
+import { OfflineSummarizer } from "../../src/offline/summarizer.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { createMemoryTools } from "../../src/tools/memory-tools.js";
@@ -111,7 +113,11 @@ describe("limits.operations", () => {
   });
 
   it("counts calls of one response that run at the same time, by their place", async () => {
-    const tools = createMemoryTools({ store, limits: { operations: 2 } });
+    const tools = createMemoryTools({
+      store,
+      summarizer: new OfflineSummarizer(),
+      limits: { operations: 2 },
+    });
     const graph = new StateGraph(MessagesAnnotation)
       .addNode("tools", new ToolNode(tools, { handleToolErrors: false }))
       .addEdge("__start__", "tools")

@@ -29,7 +29,6 @@ import { MEMORY_EVENT, type TokenCounter } from "../../types.js";
 import { checkMiddlewareOptions } from "../option-schemas.js";
 import { AgentContext } from "../options.js";
 import { MemoryState } from "../state.js";
-import { summarizerBeside } from "../summarizer.js";
 import {
   type ContextSize,
   checkKeep,
@@ -118,7 +117,7 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
       const size = sizes(chatModel(request));
       const framed = request.systemMessage.concat(`\n\n${guide}`);
       const overhead = counter.countMessage(framed) + countTools(request.tools as StructuredToolInterface[]);
-      const summarizer = config.summarizer ?? summarizerBeside(chatModel(request));
+      const summarizer = config.summarizer ?? chatModel(request);
       const reduced = await guard({ ...kit, summarizerOf: () => summarizer }, request, size, overhead);
       const shown = reduced?.messages ?? request.messages;
       const { messages, systemMessage } = promptOf(shown, framed, (rest) =>

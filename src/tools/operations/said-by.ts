@@ -2,7 +2,7 @@
  * Who said what a memory holds: the user, a pasted document, a tool, or nobody but the model.
  *
  * Owns the rule, which looks at words and never asks the model: a tool result that says "the user wants …" is the tool's.
- * The first of user, document and tool whose text says the memory (`lib/fact-match.ts`) counts; a memory in other words
+ * The first of user, document and tool whose text says the memory (`text/fact-match.ts`) counts; a memory in other words
  * than theirs is the assistant's. Memories shown in C say nothing here: an UPDATE that only rewords one keeps who said
  * it. Pure.
  */

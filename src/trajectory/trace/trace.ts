@@ -22,7 +22,7 @@ export interface TraceOptions {
   facts?: readonly string[];
   /** The answer to judge, by `step_index`; default the last policy call. A conversation without it is not judged. */
   step?: number;
-  /** Tells whether a text says a fact; default by its words (`lib/fact-match.ts`). */
+  /** Tells whether a text says a fact; default by its words (`text/fact-match.ts`). */
   matcher?: FactMatcher;
 }
 
