@@ -4,8 +4,12 @@
  * One item per turn ("speaker: text"), one namespace per conversation, one search per question. No language model.
  * Answerable questions are those of categories 1 to 4 with evidence; `all_with_evidence` adds the adversarial ones
  * (category 5), as some published figures do. Recall of a question is the share of its evidence turns found.
+ *
+ * The vectors' share in a hybrid score was chosen on these conversations, so `held_out` repeats hybrid search with, for
+ * each conversation, the share that has the best recall@10 on the others (leave one conversation out).
  */
 import { parseArgs } from "node:util";
+import { Embeddings, type EmbeddingsInterface } from "@langchain/core/embeddings";
 import { readJson } from "../src/lib/jsonl.js";
 import { resolveEmbeddings } from "../src/models/embeddings.js";
 import { FaissStore } from "../src/store/faiss-store.js";
@@ -25,9 +29,15 @@ interface Question {
   namespace: string[];
   text: string;
   evidence: Set<string>;
-  adversarial: boolean;
+  conversation: string;
+  category: number;
+}
+/** A question with the keys of what was found, best first. */
+interface Answer extends Question {
+  found: string[];
 }
 interface Scores {
+  questions: number;
   recall_at_3: number;
   recall_at_5: number;
   recall_at_10: number;
@@ -35,6 +45,12 @@ interface Scores {
   mrr: number;
 }
 
+type Model = Awaited<ReturnType<typeof resolveEmbeddings>>;
+
+const ADVERSARIAL = 5;
+const CATEGORIES = { multi_hop: 1, temporal: 2, open_domain: 3, single_hop: 4 };
+/** Shares of the vectors that `held_out` chooses among. */
+const SHARES = [0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7];
 const MODES: readonly SearchMode[] = ["keyword", "vector", "hybrid"];
 
 /** Runs the benchmark and returns what its last line prints. */
@@ -44,7 +60,84 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
     options: { data: { type: "string" }, embeddings: { type: "string" }, json: { type: "boolean" } },
   });
   if (!values.data) throw new TypeError("Give the conversations: --data locomo_conv1-5.json");
-  const { embeddings, name, dims } = await resolveEmbeddings(values.embeddings ?? "lexical");
+  const model = await resolveEmbeddings(values.embeddings ?? "lexical");
+  const embeddings = new EmbeddedOnce(model.embeddings);
+  const conversations = (await readJson(values.data)) as Conversation[];
+  const searchBy = (mode: SearchMode, share?: number) =>
+    searchAll({ ...model, embeddings }, conversations, mode, share);
+  const result: Record<string, unknown> = { embeddings: model.name };
+  for (const mode of MODES) {
+    const answers = await searchBy(mode);
+    const inCategory = (id: number) => answers.filter(({ category }) => category === id);
+    result[mode] = {
+      ...score(answerable(answers)),
+      all_with_evidence: score(answers),
+      by_category: Object.fromEntries(
+        Object.entries(CATEGORIES).map(([name, id]) => [name, score(inCategory(id))]),
+      ),
+    };
+  }
+  const byShare = new Map<number, Answer[]>();
+  for (const share of SHARES) byShare.set(share, answerable(await searchBy("hybrid", share)));
+  result.held_out = leaveOneOut(byShare);
+  return result;
+}
+
+function answerable(answers: Answer[]): Answer[] {
+  return answers.filter(({ category }) => category !== ADVERSARIAL);
+}
+
+/** Scores of each conversation's answers with the share that is best on all others. */
+function leaveOneOut(byShare: ReadonlyMap<number, Answer[]>): Record<string, unknown> {
+  const names = new Set([...byShare.values()].flat().map(({ conversation }) => conversation));
+  const chosen: Record<string, number> = {};
+  const heldOut = [...names].flatMap((name) => {
+    const shares = [...byShare].map(([share, answers]) => {
+      const others = answers.filter(({ conversation }) => conversation !== name);
+      return { share, recall: score(others).recall_at_10 };
+    });
+    const { share } = shares.reduce((best, each) => (each.recall > best.recall ? each : best));
+    chosen[name] = share;
+    return (byShare.get(share) ?? []).filter(({ conversation }) => conversation === name);
+  });
+  return { ...score(heldOut), chosen };
+}
+
+/** Each text is embedded once, however many stores take it. */
+class EmbeddedOnce extends Embeddings {
+  readonly #known = new Map<string, Promise<number[]>>();
+
+  constructor(readonly inner: EmbeddingsInterface) {
+    super({});
+  }
+
+  override embedQuery(text: string): Promise<number[]> {
+    return this.#once(`query ${text}`, () => this.inner.embedQuery(text));
+  }
+
+  override async embedDocuments(texts: string[]): Promise<number[][]> {
+    const missing = [...new Set(texts.filter((text) => !this.#known.has(`document ${text}`)))];
+    const vectors = missing.length > 0 ? await this.inner.embedDocuments(missing) : [];
+    for (const [i, text] of missing.entries()) {
+      this.#known.set(`document ${text}`, Promise.resolve(vectors[i] as number[]));
+    }
+    return Promise.all(texts.map((text) => this.#known.get(`document ${text}`) as Promise<number[]>));
+  }
+
+  #once(key: string, embed: () => Promise<number[]>): Promise<number[]> {
+    const known = this.#known.get(key) ?? embed();
+    this.#known.set(key, known);
+    return known;
+  }
+}
+
+/** Every question, searched in one mode in a new store of all conversations. */
+async function searchAll(
+  { embeddings, name, dims }: Model,
+  conversations: Conversation[],
+  mode: SearchMode,
+  vectorWeight?: number,
+): Promise<Answer[]> {
   await using store = await FaissStore.open(":memory:", {
     index: {
       embeddings,
@@ -52,21 +145,13 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
       fields: ["content"],
       cacheSize: 0,
       ...(dims ? { dims } : {}),
+      ...(vectorWeight === undefined ? {} : { vectorWeight }),
     },
   });
-  const questions = await load(store, (await readJson(values.data)) as Conversation[]);
-  const result: Record<string, unknown> = { embeddings: name };
-  const answerable = questions.filter(({ adversarial }) => !adversarial);
-  for (const mode of MODES) {
-    const ranked = await Promise.all(questions.map((question) => search(store, question, mode)));
-    const of = (some: Question[]) =>
-      score(
-        some,
-        some.map((question) => ranked[questions.indexOf(question)] as string[]),
-      );
-    result[mode] = { ...of(answerable), questions: answerable.length, all_with_evidence: of(questions) };
-  }
-  return result;
+  const questions = await load(store, conversations);
+  return await Promise.all(
+    questions.map(async (question) => ({ ...question, found: await search(store, question, mode) })),
+  );
 }
 
 /** Stores every turn; returns the questions with evidence among them. */
@@ -89,7 +174,13 @@ async function load(store: FaissStore, conversations: Conversation[]): Promise<Q
     for (const { question, evidence = [], category } of qa) {
       const ids = evidence.flatMap((one) => one.match(/D\d+:\d+/g) ?? []).filter((id) => known.has(id));
       if (ids.length > 0)
-        questions.push({ namespace, text: question, evidence: new Set(ids), adversarial: category === 5 });
+        questions.push({
+          conversation: sample_id,
+          namespace,
+          text: question,
+          evidence: new Set(ids),
+          category,
+        });
     }
   }
   return questions;
@@ -100,16 +191,19 @@ async function search(store: FaissStore, { namespace, text }: Question, mode: Se
   return found.map(({ key }) => key);
 }
 
-function score(questions: Question[], ranked: string[][]): Scores {
-  const mean = (f: (question: Question, keys: string[]) => number): number =>
-    questions.reduce((sum, question, i) => sum + f(question, ranked[i] as string[]), 0) / questions.length;
+function score(answers: Answer[]): Scores {
+  const mean = (f: (answer: Answer) => number): number =>
+    answers.reduce((sum, answer) => sum + f(answer), 0) / answers.length;
   const recallAt = (k: number): number =>
-    mean(({ evidence }, keys) => keys.slice(0, k).filter((key) => evidence.has(key)).length / evidence.size);
-  const reciprocal = ({ evidence }: Question, keys: string[]): number => {
-    const rank = keys.findIndex((key) => evidence.has(key));
+    mean(
+      ({ evidence, found }) => found.slice(0, k).filter((key) => evidence.has(key)).length / evidence.size,
+    );
+  const reciprocal = ({ evidence, found }: Answer): number => {
+    const rank = found.findIndex((key) => evidence.has(key));
     return rank === -1 ? 0 : 1 / (rank + 1);
   };
   return {
+    questions: answers.length,
     recall_at_3: recallAt(3),
     recall_at_5: recallAt(5),
     recall_at_10: recallAt(10),

@@ -28,7 +28,7 @@ const indexShape = {
   // Infinity is "never".
   approximateFrom: number(0, Number.POSITIVE_INFINITY).optional(),
   faissBytes: number(0, Number.POSITIVE_INFINITY).optional(),
-  vectorWeight: number(0, Number.MAX_VALUE).optional(),
+  vectorWeight: number(0, 1).optional(),
   batchSize: whole(1).optional(),
   retries: whole(0).optional(),
   timeoutMs: number(1, 2 ** 31 - 1).optional(),

@@ -32,26 +32,32 @@ export interface NamespaceDocs {
   until: number;
 }
 
-/** The best `wanted` rows by BM25 that pass the filter; only rows with at least one query term. */
-export function rankByKeyword(
-  engine: Engine,
-  request: SearchRequest,
-  query: string,
-  wanted: number,
-): RankedRow[] {
+/** What a query found: score and order of creation, by version row. */
+export type KeywordScores = ReadonlyMap<number, { score: number; born: number }>;
+
+/** BM25 of every document in the scope that has at least one term of the query. */
+export function keywordScores(engine: Engine, request: SearchRequest, query: string): KeywordScores {
   const terms = analyzeQuery(query);
-  if (terms.length === 0 || wanted === 0) return [];
+  if (terms.length === 0) return new Map();
   const scope = engine.namespaces.under(request.prefix);
   const docs = scope.map((ns) => docsOf(engine, request.view, ns));
   const byId =
     docs.length === 1 ? (docs[0] as NamespaceDocs).docs : new Map(docs.flatMap(({ docs }) => [...docs]));
   const total = docs.reduce((sum, { total }) => sum + total, 0);
-  const scores = scoreAll(engine, terms, byId, total / Math.max(byId.size, 1), scope);
-  const order = [...scores].sort(
-    ([a, scoreA], [b, scoreB]) => scoreB - scoreA || born(byId, a) - born(byId, b),
-  );
+  return scoreAll(engine, terms, byId, total / Math.max(byId.size, 1), scope);
+}
+
+/** The `wanted` best rows that pass the filter. */
+export function bestByKeyword(
+  engine: Engine,
+  request: SearchRequest,
+  scores: KeywordScores,
+  wanted: number,
+): RankedRow[] {
   const out: RankedRow[] = [];
-  for (const [version, score] of order) {
+  if (wanted === 0) return out;
+  const order = [...scores].sort(([, a], [, b]) => b.score - a.score || a.born - b.born);
+  for (const [version, { score }] of order) {
     const row = rowById(engine, version);
     if (!row || !passes(row, request.filter)) continue;
     out.push({ row, score });
@@ -60,18 +66,14 @@ export function rankByKeyword(
   return out;
 }
 
-function born(docs: Map<number, Doc>, version: number): number {
-  return docs.get(version)?.born ?? 0;
-}
-
 function scoreAll(
   engine: Engine,
   terms: readonly string[],
   docs: Map<number, Doc>,
   averageLength: number,
   scope: readonly NamespaceRow[],
-): Map<number, number> {
-  const scores = new Map<number, number>();
+): KeywordScores {
+  const scores = new Map<number, { score: number; born: number }>();
   const pending = [...docs].filter(([, doc]) => doc.counts);
   const ids = new Set(scope.map(({ id }) => id));
   for (const term of terms) {
@@ -87,7 +89,9 @@ function scoreAll(
     const idf = Math.log(1 + (docs.size - matches.length + 0.5) / (matches.length + 0.5));
     for (const [version, doc, count] of matches) {
       const norm = K1 * (1 - B + (B * doc.length) / Math.max(averageLength, 1e-9));
-      scores.set(version, (scores.get(version) ?? 0) + (idf * count * (K1 + 1)) / (count + norm));
+      const found = scores.get(version) ?? { score: 0, born: doc.born };
+      found.score += (idf * count * (K1 + 1)) / (count + norm);
+      scores.set(version, found);
     }
   }
   return scores;

@@ -6,14 +6,22 @@ import type { Engine } from "../engine.js";
 import type { Checked, SearchOp } from "../operations.js";
 import type { View } from "../rows/branches.js";
 import { toItem } from "../rows/reader.js";
-import { rankByKeyword } from "./keyword.js";
-import { appendUnranked, listItems, type RankedRow, rankByVector, type SearchRequest } from "./search.js";
+import { fuse, VECTOR_SHARE } from "./fuse.js";
+import { bestByKeyword, keywordScores } from "./keyword.js";
+import {
+  appendUnranked,
+  cosinesOf,
+  listItems,
+  type RankedRow,
+  rankByVector,
+  type SearchRequest,
+} from "./search.js";
 import type { SearchItem, SearchMode } from "./search-options.js";
 
 type CheckedSearch = Extract<Checked, { kind: "search" }>;
 
-/** Constant of reciprocal rank fusion: `1 / (20 + rank)`; small, since only the first few results count for an agent. */
-const RRF = 20;
+/** Candidates that each half of a hybrid search contributes, at least. */
+const POOL = 100;
 
 /** Runs a checked search on a view; `vector` is the query's vector where the mode needs one. */
 export function runSearch(
@@ -46,36 +54,44 @@ function rank(
   vector: Float32Array | undefined,
   wanted: number,
 ): RankedRow[] {
-  if (mode === "keyword") return rankByKeyword(engine, request, query, wanted);
+  if (mode === "keyword")
+    return bestByKeyword(engine, request, keywordScores(engine, request, query), wanted);
   if (!vector) {
     throw new StoreError("AGEMEM_STORE_UNSUPPORTED", `Search mode "${mode}" needs an embedding model`, {
       remedy: 'Open the store with `index: { embeddings }`, or use mode "keyword".',
     });
   }
   if (mode === "vector") return rankByVector(engine, request, vector, wanted);
-  const pool = Math.max(wanted, 100);
-  const rankings = [
-    { weight: 1, rows: rankByKeyword(engine, request, query, pool) },
-    { weight: vectorWeight(engine), rows: rankByVector(engine, request, vector, pool) },
+  return rankByBoth(engine, request, query, vector, wanted);
+}
+
+/** The best of both halves, each candidate scored by both. */
+function rankByBoth(
+  engine: Engine,
+  request: SearchRequest,
+  query: string,
+  vector: Float32Array,
+  wanted: number,
+): RankedRow[] {
+  const pool = Math.max(wanted, POOL);
+  const keyword = keywordScores(engine, request, query);
+  const found = [
+    ...bestByKeyword(engine, request, keyword, pool),
+    ...rankByVector(engine, request, vector, pool),
   ];
-  return fuse(rankings, wanted);
+  const rows = [...new Map(found.map(({ row }) => [row.id, row])).values()];
+  const ids = rows.map(({ id }) => id);
+  const cosines = cosinesOf(engine, ids, vector);
+  const candidates = ids.map((id) => ({ keyword: keyword.get(id)?.score ?? 0, cosine: cosines.get(id) }));
+  const scores = fuse(candidates, vectorShare(engine));
+  return rows
+    .map((row, i) => ({ row, score: scores[i] as number }))
+    .sort((a, b) => b.score - a.score || a.row.born - b.row.born)
+    .slice(0, wanted);
 }
 
-function vectorWeight({ options, embedder }: Engine): number {
-  return options.index?.vectorWeight ?? (embedder?.lexical ? 0.25 : 1);
-}
-
-/** Weighted reciprocal rank fusion of several rankings of rows. */
-function fuse(rankings: readonly { weight: number; rows: RankedRow[] }[], wanted: number): RankedRow[] {
-  const fused = new Map<number, RankedRow & { score: number }>();
-  for (const { weight, rows } of rankings) {
-    rows.forEach(({ row }, i) => {
-      const entry = fused.get(row.id) ?? { row, score: 0 };
-      entry.score += weight / (RRF + i + 1);
-      fused.set(row.id, entry);
-    });
-  }
-  return [...fused.values()].sort((a, b) => b.score - a.score || a.row.born - b.row.born).slice(0, wanted);
+function vectorShare({ options, embedder }: Engine): number {
+  return options.index?.vectorWeight ?? (embedder?.lexical ? VECTOR_SHARE.lexical : VECTOR_SHARE.semantic);
 }
 
 function byRecency(ranked: RankedRow[], recency: NonNullable<SearchOp["recency"]>, now: number): RankedRow[] {

@@ -10,6 +10,7 @@ import type { NamespaceRow } from "../rows/namespaces.js";
 import { type FoundRow, rowById, rowsByIds, rowsOf, toItem, type VersionRow } from "../rows/reader.js";
 import { storedJson } from "../rows/stored-json.js";
 import { normalise } from "../vectors/vector-math.js";
+import type { VectorTable } from "../vectors/vector-table.js";
 import type { Filter } from "./filter.js";
 import type { SearchItem } from "./search-options.js";
 
@@ -70,6 +71,33 @@ export function rankByVector(
   }
   if (probe.length < Math.max(wanted * 4, 64)) return out;
   return rankExhaustively(engine, request, scope, unit, wanted, visible);
+}
+
+/** Cosines of version rows with a query, of several vectors of a row the best; a row without one is left out. */
+export function cosinesOf(
+  { table }: Engine,
+  versions: readonly number[],
+  query: Float32Array,
+): Map<number, number> {
+  const best = new Map<number, number>();
+  if (!table) return best;
+  const slots = versions.flatMap((version) => slotsOf(table, version));
+  const cosines = new Float64Array(slots.length);
+  table.scores(Int32Array.from(slots), slots.length, Float64Array.from(unitOf(query)), cosines);
+  slots.forEach((slot, i) => {
+    const version = table.version.at(slot);
+    best.set(version, Math.max(best.get(version) ?? -1, cosines[i] as number));
+  });
+  return best;
+}
+
+function slotsOf(table: VectorTable, version: number): number[] {
+  const slots: number[] = [];
+  for (let slot = table.firstSlotOf(version); slot < table.size; slot++) {
+    if (table.version.at(slot) !== version) break;
+    slots.push(slot);
+  }
+  return slots;
 }
 
 /** Queries come from the embedder's cache, so the same one comes again as the same array. */

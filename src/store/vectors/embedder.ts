@@ -30,8 +30,8 @@ export interface StoreIndexOptions {
   /** Bytes that FAISS may hold in this process; what is beyond is scanned, with the same results. Default 128 MiB. */
   faissBytes?: number;
   /**
-   * Weight of the vector ranking in hybrid search beside the keyword ranking's 1. Default 1, and 0.25 for lexical
-   * embeddings, which say little that keywords do not.
+   * Share of the vectors in a hybrid score, 0 (keywords only) to 1 (vectors only). Default 0.55, and 0.15 for lexical
+   * embeddings, which see little that keywords do not.
    */
   vectorWeight?: number;
   /** Texts per request to the model. Default 256. */
