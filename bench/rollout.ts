@@ -4,7 +4,8 @@
  *
  * The endpoint is a test server in a process of its own that answers after 50 ms. "Ideal" is the lower of 64 slots of
  * 50 ms and of what the bare openai client manages with the same requests from one process; both are reported.
- * `--only throughput` measures one part, `--quick` a tenth of all.
+ * `--only throughput` measures one part, `--quick` a tenth of all. `driver` compares the two ways to run the agent, `loop`
+ * and `graph`: processor time per call and calls per second, one process.
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -52,6 +53,7 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   const server = await startServer();
   const parts: Record<string, () => Promise<Record<string, unknown>>> = {
     throughput: () => throughput(server.url, Math.ceil(128 * scale)),
+    driver: () => driverCost(server.url, Math.ceil(64 * scale)),
     recorder: () => recorderCost(server.url, Math.ceil(256 * scale)),
     memory: () => memory(Math.ceil(2000 * scale)),
     offline: () => offlineRun(values.hotpotqa, Math.ceil(100 * scale)),
@@ -114,6 +116,33 @@ async function throughput(baseURL: string, tasks: number): Promise<Record<string
     cpu_ms_per_call_one_process: best.cpuMs,
     ideal_slots_calls_per_s: slots,
     ideal_client_calls_per_s: best.client,
+  };
+}
+
+/** The same rollouts driven both ways, in turn; the best of three rounds each, after warming up. */
+async function driverCost(baseURL: string, tasks: number): Promise<Record<string, number>> {
+  const { options, close } = await openRollouts({
+    baseURL,
+    concurrency: rolloutsFor(SLOTS),
+    requests: SLOTS,
+  });
+  const none = () => ({ rate: 0, cpuMs: Number.POSITIVE_INFINITY });
+  const best = { loop: none(), graph: none() };
+  for (let round = -1; round < 3; round++) {
+    for (const driver of ["loop", "graph"] as const) {
+      const { rate, cpuMs } = await rolloutRate({ ...options, driver }, tasks, `driver${round}`, {});
+      if (round < 0) continue;
+      best[driver].rate = Math.max(best[driver].rate, rate);
+      best[driver].cpuMs = Math.min(best[driver].cpuMs, cpuMs);
+    }
+  }
+  await close?.();
+  return {
+    graph_cpu_over_loop: best.graph.cpuMs / best.loop.cpuMs,
+    loop_cpu_ms_per_call: best.loop.cpuMs,
+    graph_cpu_ms_per_call: best.graph.cpuMs,
+    loop_calls_per_s: best.loop.rate,
+    graph_calls_per_s: best.graph.rate,
   };
 }
 
