@@ -25,7 +25,7 @@ import { type GroupResult, groupIdentities } from "../src/rollout/group.js";
 import { policyEndpoint, rolloutsFor } from "../src/rollout/http/endpoint.js";
 import { type RolloutOptions, rolloutSettings } from "../src/rollout/options.js";
 import { type RunHooks, streamRollouts } from "../src/rollout/runner.js";
-import { StageAgents } from "../src/rollout/stage-agents.js";
+import { StageAgents } from "../src/rollout/driver/stage-agents.js";
 import { runStages } from "../src/rollout/stages.js";
 import { WorkerPool } from "../src/rollout/workers/pool.js";
 import type { FaissStore } from "../src/store/faiss-store.js";

@@ -39,7 +39,7 @@ export interface AgentProtocol {
 /** A chat model, with tools bound to it or not. */
 export type ActingModel = Runnable<BaseLanguageModelInput, BaseMessage>;
 
-/** One call of a model: `invoke`, or what a driver of its own does in its place (`direct-call.ts`). */
+/** One call of a model: `invoke`, or what a driver of its own does in its place (`rollout/driver/model-call.ts`). */
 export type Ask = (model: ActingModel, messages: BaseMessage[], config: RunnableConfig) => Promise<AIMessage>;
 
 export interface ProtocolOptions {

@@ -15,9 +15,9 @@ import type { EpisodeRecord, StepRecord, TrajectoryRecord } from "../trajectory/
 import { summaryRecord } from "../trajectory/summary-record.js";
 import type { MemoryTask, VersionedStore } from "../types.js";
 import { DeadlineError, withSignal } from "./deadline.js";
+import { StageAgents } from "./driver/stage-agents.js";
 import { collectItems } from "./items.js";
 import type { RolloutIdentity, RolloutSettings } from "./options.js";
-import { StageAgents } from "./stage-agents.js";
 import { ROLLOUT_NAMESPACE, runStages, type StagesResult } from "./stages.js";
 
 /** What one rollout leaves: its steps, and its record without advantage. */

@@ -9,6 +9,7 @@ import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
 import pLimit, { type LimitFunction } from "p-limit";
 import type { MemoryTask } from "../types.js";
 import { withSignal } from "./deadline.js";
+import { StageAgents } from "./driver/stage-agents.js";
 import {
   finishGroup,
   type GroupResult,
@@ -26,7 +27,6 @@ import {
 } from "./options.js";
 import { ProgressTracker, type RolloutProgress } from "./progress.js";
 import { type RolloutResult, runRollout } from "./rollout.js";
-import { StageAgents } from "./stage-agents.js";
 import { Sweeper } from "./sweep.js";
 import type { WorkerPool } from "./workers/pool.js";
 

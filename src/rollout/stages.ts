@@ -9,8 +9,8 @@ import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { retrieveMemory } from "../tools/operations/short-term.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
 import { METADATA, type MemoryTask, type MessageFacts, type Passage, type Stage } from "../types.js";
+import type { StageAgent } from "./driver/stage-agents.js";
 import type { RolloutIdentity, RolloutSettings } from "./options.js";
-import type { StageAgent } from "./stage-agents.js";
 
 /** What the stages need. */
 export interface StageRun {

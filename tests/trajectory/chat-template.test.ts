@@ -8,7 +8,7 @@ import { InMemoryStore } from "@langchain/langgraph";
 import { ChatOpenAI } from "@langchain/openai";
 import { expect, it } from "vitest";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
-import { createAgentLoop } from "../../src/agent/loop.js";
+import { createAgentLoop } from "../../src/rollout/driver/loop.js";
 import { policyEndpoint } from "../../src/rollout/http/endpoint.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { openAiMessage } from "../../src/trajectory/exporters/openai-messages.js";

@@ -7,7 +7,6 @@
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { AIMessage } from "@langchain/core/messages";
 import type { BaseStore } from "@langchain/langgraph";
-import { applyUpdate } from "../../agent/loop.js";
 import { thinkNode } from "../../agent/nodes/think.js";
 import type { AgeMemAgentOptions } from "../../agent/options.js";
 import { type AgentParts, createParts } from "../../agent/parts.js";
@@ -15,6 +14,7 @@ import type { AgentStateValue } from "../../agent/state.js";
 import { addTokens, NO_CALLS, reportedTokens } from "../../lib/call-usage.js";
 import { shortHash } from "../../lib/hash.js";
 import type { PromptVariant } from "../../prompts.js";
+import { applyUpdate } from "../../rollout/driver/loop.js";
 import { FORMAT_ERROR_KEY, isOutcome } from "../../types.js";
 import type { Decision } from "./grade.js";
 import { play } from "./play.js";

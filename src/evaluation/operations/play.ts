@@ -5,11 +5,11 @@
  * Owns how scripted responses look in each protocol. Leaves out the choice itself (`decide.ts`).
  */
 import { AIMessage, HumanMessage } from "@langchain/core/messages";
-import { applyUpdate } from "../../agent/loop.js";
 import { thinkNode } from "../../agent/nodes/think.js";
 import { toolNode } from "../../agent/nodes/tool.js";
 import type { AgentParts } from "../../agent/parts.js";
 import { type AgentStateValue, initialState } from "../../agent/state.js";
+import { applyUpdate } from "../../rollout/driver/loop.js";
 import { PAPER_TOOL_NAMES } from "../../types.js";
 import type { PlayedCall, PlayedTurn, Situation } from "./situation.js";
 

@@ -6,9 +6,9 @@
  */
 import { setMaxListeners } from "node:events";
 import { fileURLToPath } from "node:url";
+import { StageAgents } from "../driver/stage-agents.js";
 import { type RolloutSettings, rolloutSettings } from "../options.js";
 import { runRollout } from "../rollout.js";
-import { StageAgents } from "../stage-agents.js";
 import { Sweeper } from "../sweep.js";
 import {
   type FromWorker,

@@ -2,7 +2,7 @@
  * A chat model called below `invoke`: what LangChain does around `_generate`, without its callback machinery.
  *
  * Owns which models can be called so, and that the response and what handlers are told come out as with `invoke`
- * (`tests/agent/loop.test.ts` compares them). Any other model is invoked as always.
+ * (`tests/rollout/driver/loop.test.ts` compares them). Any other model is invoked as always.
  */
 import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import type { CallbackManager } from "@langchain/core/callbacks/manager";
@@ -11,8 +11,8 @@ import type { AIMessage, BaseMessage } from "@langchain/core/messages";
 import type { LLMResult } from "@langchain/core/outputs";
 import { RunnableBinding, type RunnableConfig } from "@langchain/core/runnables";
 import { BaseChatOpenAI } from "@langchain/openai";
-import { runModelCall } from "./direct-run.js";
-import type { ActingModel, Ask } from "./protocol.js";
+import type { ActingModel, Ask } from "../../agent/protocol.js";
+import { runModelCall } from "./callback-events.js";
 
 type Fields = Record<string, unknown>;
 

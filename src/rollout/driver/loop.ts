@@ -3,22 +3,28 @@
  *
  * For runs that need no checkpoints, no interrupts and no tracing, which is what rollouts are: the scheduler's part of
  * a step is gone. State, messages and what callback handlers are told are those of `createAgeMemAgent`
- * (`tests/agent/loop.test.ts` runs both over the same episodes). Leaves out own tools and approvals.
+ * (`tests/rollout/driver/loop.test.ts` runs both over the same episodes). Leaves out own tools and approvals.
  */
 import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import type { BaseMessage } from "@langchain/core/messages";
 import type { BaseStore } from "@langchain/langgraph";
-import { reduceFacts } from "../context/budget.js";
-import type { MessageFacts, StoreVersion } from "../types.js";
-import { askDirectly } from "./direct-call.js";
-import { managerOf, runChain, runMemoryOperation } from "./direct-run.js";
-import { answerNode } from "./nodes/answer.js";
-import { afterThink, afterTool } from "./nodes/routes.js";
-import { thinkNode } from "./nodes/think.js";
-import { toolNode } from "./nodes/tool.js";
-import type { AgeMemAgentOptions, AgentContextValue } from "./options.js";
-import { createParts } from "./parts.js";
-import { type AgentStateUpdate, type AgentStateValue, initialState, newer, reduceMessages } from "./state.js";
+import { answerNode } from "../../agent/nodes/answer.js";
+import { afterThink, afterTool } from "../../agent/nodes/routes.js";
+import { thinkNode } from "../../agent/nodes/think.js";
+import { toolNode } from "../../agent/nodes/tool.js";
+import type { AgeMemAgentOptions, AgentContextValue } from "../../agent/options.js";
+import { createParts } from "../../agent/parts.js";
+import {
+  type AgentStateUpdate,
+  type AgentStateValue,
+  initialState,
+  newer,
+  reduceMessages,
+} from "../../agent/state.js";
+import { reduceFacts } from "../../context/budget.js";
+import type { MessageFacts, StoreVersion } from "../../types.js";
+import { managerOf, runChain, runMemoryOperation } from "./callback-events.js";
+import { askDirectly } from "./model-call.js";
 
 /** Options of {@link createAgentLoop}: those of the graph without what needs one. */
 export type AgentLoopOptions = Omit<

@@ -1,16 +1,14 @@
 /** The plain loop against the graph that is deployed: the same episodes, the same records. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-
-import { loadTasks } from "../../src/evaluation/tasks/source.js";
-import { generateTasks } from "../../src/evaluation/tasks/synthetic.js";
-import { OfflinePolicy } from "../../src/offline/policy.js";
-import { OfflineSummarizer } from "../../src/offline/summarizer.js";
-
-import type { RolloutOptions } from "../../src/rollout/options.js";
-import { runRollouts } from "../../src/rollout/runner.js";
-import type { ScriptedResponder } from "../../src/testing/scripted-model.js";
-import type { MemoryTask } from "../../src/types.js";
-import { call, diligent, HOTPOTQA, memoryStore, newestUser, optionsFor, personTask } from "./setup.js";
+import { loadTasks } from "../../../src/evaluation/tasks/source.js";
+import { generateTasks } from "../../../src/evaluation/tasks/synthetic.js";
+import { OfflinePolicy } from "../../../src/offline/policy.js";
+import { OfflineSummarizer } from "../../../src/offline/summarizer.js";
+import type { RolloutOptions } from "../../../src/rollout/options.js";
+import { runRollouts } from "../../../src/rollout/runner.js";
+import type { ScriptedResponder } from "../../../src/testing/scripted-model.js";
+import type { MemoryTask } from "../../../src/types.js";
+import { call, diligent, HOTPOTQA, memoryStore, newestUser, optionsFor, personTask } from "../setup.js";
 
 afterEach(() => vi.unstubAllEnvs());
 

@@ -3,12 +3,12 @@ import { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import { AIMessage, type BaseMessage, HumanMessage, RemoveMessage } from "@langchain/core/messages";
 import { InMemoryStore, messagesStateReducer, REMOVE_ALL_MESSAGES } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
-import { createAgeMemAgent } from "../../src/agent/agent.js";
-import { createAgentLoop, type LoopRun } from "../../src/agent/loop.js";
-import type { AgeMemAgentOptions } from "../../src/agent/options.js";
-import { reduceMessages } from "../../src/agent/state.js";
-import { OfflineSummarizer } from "../../src/offline/summarizer.js";
-import { ScriptedChatModel, type ScriptedStep } from "../../src/testing/scripted-model.js";
+import { createAgeMemAgent } from "../../../src/agent/agent.js";
+import type { AgeMemAgentOptions } from "../../../src/agent/options.js";
+import { reduceMessages } from "../../../src/agent/state.js";
+import { OfflineSummarizer } from "../../../src/offline/summarizer.js";
+import { createAgentLoop, type LoopRun } from "../../../src/rollout/driver/loop.js";
+import { ScriptedChatModel, type ScriptedStep } from "../../../src/testing/scripted-model.js";
 
 const add = (content: string) => ({ tool_calls: [{ name: "Add_memory", args: { content } }] });
 const context = { user_id: "ada" };

@@ -13,9 +13,9 @@ import type { BaseMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import type { LLMResult } from "@langchain/core/outputs";
 import { Command } from "@langchain/langgraph";
-import { type MemoryOperation, type MemoryToolUpdate, outcomeIn } from "../tools/memory-tools.js";
-import type { ToolRunConfig } from "../tools/operation-context.js";
-import { MEMORY_EVENT } from "../types.js";
+import { type MemoryOperation, type MemoryToolUpdate, outcomeIn } from "../../tools/memory-tools.js";
+import type { ToolRunConfig } from "../../tools/operation-context.js";
+import { MEMORY_EVENT } from "../../types.js";
 
 type Fields = Record<string, unknown>;
 

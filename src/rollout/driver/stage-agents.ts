@@ -2,15 +2,15 @@
  * What acts in the stages: the agent as a plain loop, or as the deployed graph.
  *
  * Owns which of the two, and that a model which many rollouts share is set up once. Both do the same
- * (`tests/agent/loop.test.ts`); the graph is there for tracers, which need LangChain's run trees.
+ * (`tests/rollout/driver/loop.test.ts`); the graph is there for tracers, which need LangChain's run trees.
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import { createAgeMemAgent } from "../agent/agent.js";
-import { type AgentLoop, createAgentLoop, type LoopRun } from "../agent/loop.js";
-import type { AgentStateUpdate, AgentStateValue } from "../agent/state.js";
-import type { VersionedStore } from "../types.js";
-import { withSignal } from "./deadline.js";
-import type { RolloutSettings } from "./options.js";
+import { createAgeMemAgent } from "../../agent/agent.js";
+import type { AgentStateUpdate, AgentStateValue } from "../../agent/state.js";
+import type { VersionedStore } from "../../types.js";
+import { withSignal } from "../deadline.js";
+import type { RolloutSettings } from "../options.js";
+import { type AgentLoop, createAgentLoop, type LoopRun } from "./loop.js";
 
 /** One invocation of the agent. */
 export interface StageAgent {
