@@ -18,6 +18,8 @@ export const ERROR_CODES = {
   AGEMEM_NAMESPACE_INVALID: "A namespace is empty, or has an empty, dotted or reserved label.",
   AGEMEM_NAMESPACE_VALUE_MISSING: "The namespace template names a value that this run does not supply.",
   AGEMEM_AUTH_REQUIRED: "The run has no authenticated user, and this server does not let clients name one.",
+  AGEMEM_AUTH_UNGUARDED:
+    "The server's auth says who a user is, and nothing keeps users out of each other's threads.",
   AGEMEM_AUTH_FORBIDDEN: "A client tried to set or do what only the server's operator may.",
   AGEMEM_THREAD_OWNER: "The thread belongs to another user.",
   AGEMEM_FILTER_INVALID: "A search filter uses an unknown operator or a value it cannot compare.",

@@ -6,6 +6,7 @@ export {
   type AuthRequest,
   type OwnedByUsersOptions,
   ownedByUsers,
+  type RefuseUnguardedOptions,
   refuseUnguarded,
 } from "./server/owned-by-users.js";
 export { type ServedAgent, servedAgent } from "./server/served-agent.js";

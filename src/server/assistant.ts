@@ -2,8 +2,8 @@
  * What an assistant of a server may set about the deployed agent, in its `configurable` or `context`, and the operator
  * for all of them in `AGEMEM_SETTINGS`.
  *
- * Owns names and checks. An assistant is configuration: models, budget and namespaces never come from the model. Leaves
- * out whose settings count (`trust.ts`).
+ * Owns their names and checks. An assistant is configuration: models, budgets and namespaces never come from the model.
+ * Leaves out whose settings count (`trust.ts`).
  */
 import { z } from "zod";
 import { type AgeMemAgentOptions, INHERITED } from "../agent/options.js";
@@ -11,6 +11,8 @@ import { ConfigError } from "../errors.js";
 import { nearest, problemsOf } from "../lib/check-options.js";
 import { type NamespaceTemplate, valueNames } from "../lib/namespace.js";
 import { resolveChatModel } from "../models/chat-model.js";
+import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js";
+import { tokenCounter } from "../models/tokens.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import type { MemoryLimits } from "../tools/limits.js";
 import { MEMORY_OPS, SEARCH_MODES } from "../types.js";
@@ -52,10 +54,16 @@ export const PROTECTED_SETTINGS: readonly string[] = [
   "agemem_run_key",
 ];
 
-/** The settings an assistant or a run may give. */
+/** The settings that an assistant or a run may give. */
 export type AssistantSettings = z.infer<typeof assistantSettings>;
 
-/** Picks the known settings. Errors: `AGEMEM_CONFIG_INVALID` names the setting that is wrong. */
+/**
+ * Picks the known settings out of records that may hold other things too; later records win.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID`, which names the settings that are wrong
+ * @example
+ * readAssistantSettings({ user_id: "ada", max_steps: 3 }); // { max_steps: 3 }
+ */
 export function readAssistantSettings(...sources: (object | null | undefined)[]): AssistantSettings {
   const parsed = assistantSettings.safeParse(Object.assign({}, ...sources));
   if (parsed.success) return parsed.data;
@@ -68,10 +76,10 @@ export function readAssistantSettings(...sources: (object | null | undefined)[])
 
 /**
  * Refuses what was probably meant as a setting and is none, such as `maxTokens` for `max_tokens`. Settings share a record
- * with the values of the namespace, what LangGraph's server adds and what an application sends along, so that a name
- * which resembles no setting is left alone.
+ * with the values of the namespace, what LangGraph's server adds and what an application sends along, so a name that
+ * resembles no setting is left alone.
  *
- * @param template whose values are the run's own, whatever they are called
+ * @param template the namespace template, whose values may have any name
  * @throws ConfigError `AGEMEM_CONFIG_INVALID`, with `details.problems`
  */
 export function refuseMisspelled(sources: readonly object[], template: NamespaceTemplate): void {
@@ -88,7 +96,7 @@ export function refuseMisspelled(sources: readonly object[], template: Namespace
   });
 }
 
-/** What LangGraph, its server and LangSmith put beside the settings; also headers of the request. */
+/** Names that LangGraph, its server and LangSmith put beside the settings, and headers of the request. */
 function isServers(name: string): boolean {
   return /^(__|x-|langgraph_|langsmith[_-]|checkpoint_)/.test(name) || SERVERS.has(name);
 }
@@ -127,9 +135,16 @@ function unusable(what: string, error: z.ZodError, remedy: string): ConfigError 
   });
 }
 
-/** The settings as options of `createAgeMemAgent`, over those of the environment. */
+/**
+ * The settings as options of `createAgeMemAgent`, over those of the environment. The checkpointer is the server's.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a model that cannot be resolved
+ * @example
+ * const { agent } = await openEnvironment();
+ * createAgeMemAgent(assistantOptions(agent, { max_steps: 3 }));
+ */
 export function assistantOptions(
-  base: Pick<AgeMemAgentOptions, "model" | "store">,
+  base: Pick<AgeMemAgentOptions, "model" | "store" | "embeddings" | "counter">,
   settings: AssistantSettings,
 ): AgeMemAgentOptions {
   const { model, instructions, protocol, namespace, approve } = settings;
@@ -139,9 +154,9 @@ export function assistantOptions(
   };
   return {
     ...base,
+    ...(model ? modelOptions(model) : {}),
     // The server that runs the assistant brings its own.
     checkpointer: INHERITED,
-    ...(model && model !== "offline" ? { model: resolveChatModel(model) } : {}),
     ...(instructions ? { instructions } : {}),
     ...(protocol ? { protocol } : {}),
     ...(settings.prompt_variant ? { promptVariant: settings.prompt_variant } : {}),
@@ -153,6 +168,15 @@ export function assistantOptions(
     ...(settings.on_max_steps ? { onMaxSteps: settings.on_max_steps } : {}),
     ...(settings.memory_consistency ? { memoryConsistency: settings.memory_consistency } : {}),
     budget,
+  };
+}
+
+/** Another model than the environment's counts tokens in its own way. */
+function modelOptions(spec: string): Pick<AgeMemAgentOptions, "model" | "counter"> {
+  const model = spec === "offline" ? undefined : resolveChatModel(spec);
+  return {
+    model: model ?? new OfflinePolicy(),
+    counter: tokenCounter(model?.model ?? OFFLINE_POLICY_NAME),
   };
 }
 

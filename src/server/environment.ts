@@ -1,18 +1,20 @@
 /**
  * The agent as environment variables describe it: what the CLI and the deployed graph run on.
  *
- * Owns which variable means what and the defaults. Leaves out how models are built (`models/`).
+ * Owns what each variable means and the defaults. Leaves out how models are built (`models/`).
  *
- * - `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `AGEMEM_MODEL`: the acting model; none of them, or the model "offline", means
- *   the rule policy; "gguf:FILE" is a model in this process
+ * - `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `AGEMEM_MODEL`: the acting model. None of them, or the model "offline", means
+ *   rules instead of a language model; "gguf:FILE" is a model in this process
  * - `AGEMEM_EMBEDDINGS`: "lexical", "openai:NAME", "hf:NAME" or "hf:FOLDER"
  * - `AGEMEM_STORE`: "faiss:DIRECTORY" (default `faiss:.agemem/store`), "postgres:URL" for several machines, or
- *   "platform" for the store of the server that runs the graph. A deployed graph has no default
+ *   "platform" for the store of the server that runs the graph. A deployed graph has no default store
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseStore } from "@langchain/langgraph";
+import { z } from "zod";
 import type { AgeMemAgentOptions } from "../agent/options.js";
 import { ConfigError, messageOf, StoreError } from "../errors.js";
+import { checkOptions, flag, type OptionShape, text } from "../lib/check-options.js";
 import { DEFAULT_STORE, parseStoreSetting, withoutPassword } from "../lib/store-setting.js";
 import { chatModelSpec, resolveChatModel } from "../models/chat-model.js";
 import { resolveEmbeddings } from "../models/embeddings.js";
@@ -22,34 +24,45 @@ import type { TokenCounter } from "../types.js";
 import { PlatformStore } from "./platform-store.js";
 import { isDevelopmentServer } from "./trust.js";
 
-/** Everything an agent needs, opened. */
+/** Everything an agent needs, opened. The caller closes `store`. */
 export interface AgentEnvironment<Store extends BaseStore = FaissStore> {
   /** For `createAgeMemAgent`. */
   agent: Pick<AgeMemAgentOptions, "model" | "store" | "embeddings" | "counter">;
   store: Store;
+  /** Counts as the acting model does. */
   counter: TokenCounter;
-  /** False when the rules stand in for a model. */
+  /** False when rules stand in for a language model. */
   live: boolean;
   modelName: string;
+  /** Recorded in a `FaissStore`, which opens with this model only. */
   embeddingName: string;
 }
 
 /** Overrides of what the environment says. */
 export interface EnvironmentOptions {
+  /** Default `process.env`. */
   env?: NodeJS.ProcessEnv;
-  /** Directory of a `FaissStore`, or ":memory:". */
+  /** Instead of `AGEMEM_STORE`: directory of a `FaissStore`, or ":memory:". */
   storePath?: string;
   /**
-   * The caller is a graph that a server runs: without `AGEMEM_STORE` only LangGraph's development server gets the
-   * default directory, because in a container that directory goes with the container.
+   * The caller is a graph that a server runs. Without `AGEMEM_STORE` only LangGraph's development server then gets the
+   * default directory, because a container's directory is lost with the container. Default false.
    */
   deployed?: boolean;
 }
 
+const environmentOptions = z.strictObject({
+  // `process.env` is no plain object.
+  env: z.custom<object>((env) => typeof env === "object" && env !== null, "must be an object").optional(),
+  storePath: text.optional(),
+  deployed: flag.optional(),
+} satisfies OptionShape<EnvironmentOptions>);
+
 /**
- * Opens store and models.
+ * Opens the store and the models that the environment names. The variables are listed in docs/deployment.md.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID`, `AGEMEM_PACKAGE_MISSING`; StoreError `AGEMEM_STORE_*`
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for wrong options or variables, `AGEMEM_PACKAGE_MISSING`; StoreError
+ * `AGEMEM_STORE_*` where the store cannot be opened
  * @example
  * const { agent, store } = await openEnvironment();
  * const graph = createAgeMemAgent(agent);
@@ -61,6 +74,7 @@ export async function openEnvironment(options?: EnvironmentOptions): Promise<Age
 export async function openEnvironment(
   options: EnvironmentOptions = {},
 ): Promise<AgentEnvironment<BaseStore>> {
+  checkOptions(environmentOptions, options, "openEnvironment");
   const env = options.env ?? process.env;
   const setting = options.storePath ? `faiss:${options.storePath}` : env.AGEMEM_STORE;
   if (setting === undefined && options.deployed && !isDevelopmentServer(env)) throw noStoreNamed();
@@ -106,7 +120,7 @@ async function openStore(setting: string | undefined, model: IndexModel): Promis
   return FaissStore.open(named.directory, { index: { ...model, fields: ["content"] } });
 }
 
-/** By a name the bundlers do not follow: only those who use PostgreSQL have the package. */
+/** A name that bundlers do not follow: only those who use PostgreSQL have the package. */
 const POSTGRES: string = "@langchain/langgraph-checkpoint-postgres/store";
 
 async function openPostgres(url: string, { embeddings }: IndexModel): Promise<BaseStore> {

@@ -1,48 +1,68 @@
 /**
  * Who may do what with the resources of a server: the handlers of LangGraph's `auth`.
  *
- * Owns the rules for threads, runs, assistants and the server's store. The graph refuses another user's run by itself
- * (`lib/run-owner.ts`); a state, a history or a run's events are read without the graph, so only these handlers can.
- * Leaves out who a user is: that is `authenticate`, the application's own. Only shapes of LangGraph's SDK are used, so
- * that agemem works without it.
+ * Owns the rules for threads, runs, assistants and the server's store. The graph refuses another user's run itself
+ * (`thread-claim.ts`), but a state, a history or a run's events are read without the graph, so only these handlers can
+ * guard them. Leaves out who a user is, which is the application's `authenticate`. Only shapes of LangGraph's SDK are
+ * used, so that agemem works without it.
  */
-
+import { z } from "zod";
 import { AgentState } from "../agent/state.js";
 import { AccessError, type AgeMemErrorCode } from "../errors.js";
+import { checkOptions, flag, type OptionShape, text } from "../lib/check-options.js";
 import { type NamespaceTemplate, resolveNamespace } from "../lib/namespace.js";
+import { namespaceTemplate } from "../tools/option-schemas.js";
 import { DEFAULT_NAMESPACE } from "../tools/toolkit.js";
 import { PROTECTED_SETTINGS } from "./assistant.js";
+import { GUARDED } from "./trust.js";
 
-/** What the server asks a handler. */
+/** What the server asks a handler: an event such as "threads:create_run", what it is about, and who asks. */
 export interface AuthRequest {
   event: string;
   value: unknown;
   user: { identity: string; permissions: string[]; kind?: unknown };
 }
 
-/** Nothing where all is allowed; metadata or fields that a resource must have to be this user's. */
+/** What a resource must have in its metadata (or its fields) to be this user's; undefined where everything is allowed. */
 export type AuthAnswer = Record<string, string | { $contains: string }> | undefined;
 
 /** Options of {@link ownedByUsers}. */
 export interface OwnedByUsersOptions {
-  /** Permission of those who may do everything, such as making assistants; default "agemem:operator". */
+  /** The permission of those who may do everything, such as creating assistants. Default "agemem:operator". */
   operator?: string;
-  /** Where the memories lie, for the server's own store; default `["memories", "{user_id}"]`. */
+  /** Namespace template of the memories, for the server's own store. Default `["memories", "{user_id}"]`. */
   namespace?: NamespaceTemplate;
 }
 
+/** Options of {@link refuseUnguarded}. */
+export interface RefuseUnguardedOptions {
+  /** Lets clients join runs: for servers that check whose run it is. Default false. */
+  joins?: boolean;
+}
+
+const ownedByUsersOptions = z.strictObject({
+  operator: text.optional(),
+  namespace: namespaceTemplate.optional(),
+} satisfies OptionShape<OwnedByUsersOptions>);
+
+const refuseUnguardedOptions = z.strictObject({
+  joins: flag.optional(),
+} satisfies OptionShape<RefuseUnguardedOptions>);
+
 type Fields = Record<string, unknown>;
 
-/** What of the agent's state a run may bring along: the rest is what agemem knows about the thread. */
+/** The state that a run may not bring along: what agemem itself knows about the thread. */
 const OWN_STATE = Object.keys(AgentState.fields).filter((name) => name !== "messages");
 
 /**
- * The handler for `auth.on("*", …)`: threads and runs belong to who made them; settings, assistants, crons and
- * webhooks are the operator's; of the server's store a user reads their own memories, and changes them through the
- * agent only, because its limits and approvals stand there.
+ * The handler for `auth.on("*", …)`. Threads and runs belong to the user who created them; settings, assistants, crons
+ * and webhooks are the operator's. In the server's store users read their own memories and change them through the agent
+ * only, because its limits and approvals apply there. Each run that it lets through is marked as guarded, without which
+ * `servedAgent` serves no authenticated user.
  *
- * A refusal is HTTP 403 with `AGEMEM_AUTH_FORBIDDEN`; another user's thread does not exist (404).
- *
+ * @returns the handler. It throws AccessError `AGEMEM_AUTH_FORBIDDEN`, which the server answers with HTTP 403; another
+ * user's thread does not exist (404)
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for wrong or unknown options
  * @example
  * export const auth = new Auth()
  *   .authenticate((request) => {
@@ -52,15 +72,17 @@ const OWN_STATE = Object.keys(AgentState.fields).filter((name) => name !== "mess
  *   .on("*", ownedByUsers());
  */
 export function ownedByUsers(options: OwnedByUsersOptions = {}): (request: AuthRequest) => AuthAnswer {
+  checkOptions(ownedByUsersOptions, options, "ownedByUsers");
   const { operator = "agemem:operator", namespace = DEFAULT_NAMESPACE } = options;
   return ({ event, value, user }) => {
     const { identity, permissions = [], kind } = user;
-    // The development server takes a header for a login of its Studio.
+    // A header makes anybody the Studio's user on the development server.
     if (kind === "StudioUser")
       throw forbidden("LangGraph Studio is not let in", "Set auth.disable_studio_auth.");
     if (typeof identity !== "string" || identity === "") throw forbidden("The user has no identity");
-    if (permissions.includes(operator)) return undefined;
     const asked = asFields(value);
+    if (event === "threads:create_run") asked.metadata = { ...asFields(asked.metadata), [GUARDED]: true };
+    if (permissions.includes(operator)) return undefined;
     const own = { owner: identity };
     const [resource] = event.split(":");
     if (event === "threads:create_run") checkRun(asFields(asked.kwargs));
@@ -78,15 +100,18 @@ export function ownedByUsers(options: OwnedByUsersOptions = {}): (request: AuthR
 }
 
 /**
- * Refuses the requests that LangGraph's server answers without asking a handler whose they are; to be called first in
- * `authenticate`. Measured on the development server 1.5.1: joining a run's events by its id alone or by another thread's
- * path, the thread protocol (`/commands`, `/stream/events`, which act as whoever opened the thread first),
- * and `/internal`. State updates go too: they write past what a run may bring along.
+ * Refuses the requests that LangGraph's server answers without asking a handler whose they are. Call it first in
+ * `authenticate`. Measured on the development server 1.5.1: joining a run's events by the run's id alone or through
+ * another thread's path, the thread protocol (`/commands` and `/stream/events`, which act as whoever opened the thread
+ * first), and `/internal`. State updates are refused too: they write past what a run may bring along.
  *
- * @param options `joins: true` lets clients join runs, for servers that look whose run it is
- * @throws AccessError `AGEMEM_AUTH_FORBIDDEN`, which the server answers with HTTP 403
+ * @throws AccessError `AGEMEM_AUTH_FORBIDDEN`, which the server answers with HTTP 403; ConfigError
+ * `AGEMEM_CONFIG_INVALID` for wrong or unknown options
+ * @example
+ * refuseUnguarded(request); // the first line of authenticate
  */
-export function refuseUnguarded(request: Request, options: { joins?: boolean } = {}): void {
+export function refuseUnguarded(request: Request, options: RefuseUnguardedOptions = {}): void {
+  checkOptions(refuseUnguardedOptions, options, "refuseUnguarded");
   const path = pathOf(request);
   const reads = request.method === "GET" || request.method === "HEAD";
   const unguarded =
@@ -98,7 +123,7 @@ export function refuseUnguarded(request: Request, options: { joins?: boolean } =
   if (unguarded) throw forbidden(`${request.method} ${path ?? "this path"} is not served`);
 }
 
-/** Decoded as the server's router does; undefined for a path that cannot be. */
+/** The path as the server's router decodes it; undefined where it cannot be decoded. */
 function pathOf(request: Request): string | undefined {
   try {
     return decodeURIComponent(new URL(request.url).pathname);
@@ -107,7 +132,7 @@ function pathOf(request: Request): string | undefined {
   }
 }
 
-/** Settings are the operator's, the state is agemem's, and a webhook would make the server call any address. */
+/** Settings are the operator's, the state is agemem's, and a webhook makes the server call any address. */
 function checkRun({ config, context, input, command, webhook }: Fields): void {
   const sources = [asFields(asFields(config).configurable), asFields(context)];
   const settings = [...PROTECTED_SETTINGS, "__proto__"];
@@ -126,10 +151,10 @@ function checkRun({ config, context, input, command, webhook }: Fields): void {
   refuse("uses", webhook === undefined || webhook === null ? [] : ["webhook"]);
 }
 
-/** The server asks with `metadata` for a change of the thread and with `action` for cancelling; else with neither. */
+/** The server passes `metadata` to change a thread, `action` to cancel a run, and neither to write a state. */
 function checkUpdate(asked: Fields): void {
   if ("metadata" in asked || "action" in asked) return;
-  throw forbidden("A thread's state is not written from outside");
+  throw forbidden("A thread's state cannot be written from outside");
 }
 
 function refuse(does: string, names: readonly string[]): void {
@@ -142,8 +167,8 @@ function storeAnswer(event: string, { namespace }: Fields, own: readonly string[
   const within = Array.isArray(namespace) && own.every((label, i) => namespace[i] === label);
   if (!within)
     throw forbidden("This namespace is not the user's", `Name one that begins with ${own.join(".")}.`);
-  // Stores that compare prefixes as text find the namespaces of "10" for "1": each label must be there. That says nothing
-  // where one label stands twice.
+  // Stores that compare prefixes as text find the namespaces of "10" for "1", so each label must be there. Where a label
+  // stands twice, that proves nothing.
   if (new Set(own).size < own.length) throw forbidden("This namespace cannot be told from those of others");
   return { namespace: { $contains: own as unknown as string } };
 }

@@ -1,8 +1,8 @@
 /**
  * The store that LangGraph Platform (or `compile({ store })`) gives to a running graph, as a store of one's own.
  *
- * Owns nothing but the way there: what a node sees as its store answers single operations only and leaves `index` hints
- * out, so what is embedded is set in the server's own configuration (`store.index` of `langgraph.json`).
+ * Owns nothing but the delegation. What a node sees as its store takes single operations only and drops `index` hints, so
+ * the server's own configuration (`store.index` of `langgraph.json`) says what is embedded.
  */
 import {
   BaseStore,
@@ -14,7 +14,12 @@ import {
 } from "@langchain/langgraph";
 import { ConfigError, StoreError } from "../errors.js";
 
-/** @throws ConfigError `AGEMEM_CONFIG_INVALID` outside of a running graph, or where the graph has no store */
+/**
+ * Delegates each operation to the store of the running graph.
+ *
+ * Errors of `batch`: ConfigError `AGEMEM_CONFIG_INVALID` outside a running graph or where the graph has no store,
+ * StoreError `AGEMEM_STORE_UNSUPPORTED` for listing namespaces.
+ */
 export class PlatformStore extends BaseStore {
   async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
     const store = runningStore();

@@ -5,7 +5,6 @@
  * settings are the operator's (`trust.ts`). Leaves out who may read a thread: only the server's auth sees that
  * (`owned-by-users.ts`).
  */
-
 import { type AgeMemAgent, createAgeMemAgent } from "../agent/agent.js";
 import { forClients } from "../errors.js";
 import { BoundedMap } from "../lib/bounded-map.js";
@@ -19,15 +18,18 @@ import {
   serverSettings,
 } from "./assistant.js";
 import { type AgentEnvironment, openEnvironment } from "./environment.js";
+import { claimThreads } from "./thread-claim.js";
 import { admit, type Trust, trustNotice, trustOf } from "./trust.js";
 
 /** The config that the server hands to a factory. */
 export interface ServedConfig {
   configurable?: Record<string, unknown>;
   context?: unknown;
+  /** The run's own, over those of its thread and assistant. */
+  metadata?: Record<string, unknown>;
 }
 
-/** What the server says of the call: only a run has `threads.create_run`. */
+/** What the server says about the call: only a run has `threads.create_run`. */
 export interface ServedRuntime {
   accessContext?: string;
   executionRuntime?: { context?: unknown } | null;
@@ -40,11 +42,12 @@ export type ServedAgent = (config?: ServedConfig, runtime?: ServedRuntime) => Pr
  * Makes the factory, and says once, as a warning of the process, if runs may name their user themselves. Nothing is
  * opened before the first call; an opening that failed is tried again at the next one.
  *
- * A run fails with `AGEMEM_AUTH_REQUIRED`, `AGEMEM_AUTH_FORBIDDEN` or `AGEMEM_CONFIG_INVALID`, with code and remedy in
- * the message, as clients of a server get no more than that.
+ * A run fails with `AGEMEM_AUTH_REQUIRED`, `AGEMEM_AUTH_UNGUARDED`, `AGEMEM_AUTH_FORBIDDEN`, `AGEMEM_THREAD_OWNER` or
+ * `AGEMEM_CONFIG_INVALID` before anything of it is written, with code and remedy in the message: the clients of a server
+ * get no more than that.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a variable of trust that is neither 1 nor 0
- * @param env default `process.env`, as it is at each opening
+ * @param env default `process.env`, read at each opening
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for an `AGEMEM_TRUST_*` that is neither 1 nor 0
  * @example
  * export const graph = servedAgent();
  */
@@ -84,17 +87,18 @@ function agentFor(served: Served, config: ServedConfig, runtime: ServedRuntime):
   const key = JSON.stringify(settings);
   const agent = served.built.get(key) ?? createAgeMemAgent(assistantOptions(served.agent, settings));
   served.built.set(key, agent);
-  // The server sets store and checkpointer on what it gets: on one object, runs at the same time would share them.
-  return agent.withConfig({}) as AgeMemAgent;
+  // The server sets store and checkpointer on what it gets: runs that share one object would share those too.
+  return claimThreads(agent.withConfig({}) as AgeMemAgent, settings.namespace ?? DEFAULT_NAMESPACE);
 }
 
-/** Reading a state runs nothing: what earlier runs of the thread brought along is of no interest then. */
+/** Reading a state runs nothing, so what earlier runs of the thread brought along does not matter then. */
 function settingsOfRun(served: Served, config: ServedConfig, runtime: ServedRuntime): AssistantSettings {
   const { accessContext = "threads.create_run", executionRuntime } = runtime;
   if (accessContext !== "threads.create_run") return {};
   const sources = [config.configurable, config.context, executionRuntime?.context].map(asRecord);
   const template = served.settings.namespace ?? DEFAULT_NAMESPACE;
-  if (!admit(served.trust, sources, valueNames(template).length > 0)) return {};
+  const claims = { sources, metadata: asRecord(config.metadata) };
+  if (!admit(served.trust, claims, valueNames(template).length > 0)) return {};
   const settings = readAssistantSettings(...sources);
   refuseMisspelled(sources, settings.namespace ?? template);
   return settings;

@@ -1,32 +1,50 @@
 /**
  * What a served graph may believe of a run. Pure.
  *
- * Owns the rules: an authenticated user is who the server says; a client that names its user is believed on the
- * development server and where the operator says so; settings come from the operator. LangGraph's server merges an
- * assistant's settings with those of the run and of the thread's earlier runs before a graph sees them, so the graph
- * cannot tell them apart: where clients may send runs, assistants count only if the operator keeps clients from
- * sending such settings themselves (`ownedByUsers` does).
+ * Owns the rules: an authenticated user is who the server says, and is served only where handlers keep users out of each
+ * other's threads; a client that names its user is believed on the development server and where the operator says so;
+ * settings come from the operator. LangGraph's server merges an assistant's settings with those of the run and of the
+ * thread's earlier runs before a graph sees them, so the graph cannot tell them apart: where clients may send runs,
+ * assistants count only if the operator keeps clients from sending such settings themselves (`ownedByUsers` does).
  */
 import { AccessError, ConfigError } from "../errors.js";
 import { authenticatedValues } from "../lib/run-owner.js";
 import { PROTECTED_SETTINGS } from "./assistant.js";
 
-/** Read from the environment once. */
+/** What the operator said about clients, read from the environment once. */
 export interface Trust {
   /** Runs without an authenticated user may name one: "development" and "told" say why they may. */
   client: "development" | "told" | false;
   /** Settings in a run of an authenticated user are those of its assistant. */
   assistants: boolean;
+  /** The auth has handlers of the operator's own that keep each user to their threads. */
+  handlers: boolean;
   /** The server authenticates: what it stamps onto a run cannot come from the client. */
   auth: boolean;
 }
 
-/** @throws ConfigError `AGEMEM_CONFIG_INVALID` for a value that is neither 1 nor 0 */
+/** The fields of a run's config that the rules look at. */
+export interface RunClaims {
+  /** Where a client or an assistant could have put settings: `configurable` first, then each `context`. */
+  sources: readonly object[];
+  metadata: object;
+}
+
+/** In the metadata of a run: `ownedByUsers` let it through. A client that sends it itself only gives up its own protection. */
+export const GUARDED = "agemem_guarded";
+
+/**
+ * Reads `AGEMEM_TRUST_CLIENT`, `AGEMEM_TRUST_ASSISTANTS` and `AGEMEM_TRUST_HANDLERS`, and whether the server
+ * authenticates.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a value that is neither 1 nor 0
+ */
 export function trustOf(env: NodeJS.ProcessEnv): Trust {
   const development = isDevelopmentServer(env);
   return {
     client: flag(env, "AGEMEM_TRUST_CLIENT") ? "told" : development && "development",
     assistants: flag(env, "AGEMEM_TRUST_ASSISTANTS"),
+    handlers: flag(env, "AGEMEM_TRUST_HANDLERS"),
     auth: development || Boolean(env.LANGGRAPH_AUTH),
   };
 }
@@ -51,15 +69,17 @@ export function trustNotice({ client }: Trust): string | undefined {
  * Whether the run may bring settings of its own.
  *
  * @param needsUser the memories are a user's, not one namespace for all
- * @throws AccessError `AGEMEM_AUTH_REQUIRED` where nobody vouches for the user, `AGEMEM_AUTH_FORBIDDEN` for settings
- * that are not the client's
+ * @throws AccessError `AGEMEM_AUTH_REQUIRED` where nobody vouches for the user, `AGEMEM_AUTH_UNGUARDED` where nothing
+ * keeps other users out of the thread, `AGEMEM_AUTH_FORBIDDEN` for settings that are not the client's
  */
-export function admit(trust: Trust, sources: readonly object[], needsUser: boolean): boolean {
+export function admit(trust: Trust, { sources, metadata }: RunClaims, needsUser: boolean): boolean {
   const [configurable = {}] = sources as Record<string, unknown>[];
   const authenticated = authenticatedValues(configurable) !== undefined;
   if (!authenticated && trust.client) return true;
   if (authenticated && !trust.auth && !trust.client) throw authRequired();
   if (!authenticated && needsUser) throw authRequired();
+  const vouched = trust.handlers || trust.client === "told" || Object.hasOwn(metadata, GUARDED);
+  if (authenticated && !vouched) throw unguarded();
   if (authenticated && trust.assistants) return true;
   const named = PROTECTED_SETTINGS.filter((name) => sources.some((source) => Object.hasOwn(source, name)));
   if (named.length === 0) return false;
@@ -75,6 +95,17 @@ function authRequired(): AccessError {
     remedy:
       "Configure LangGraph's auth, or set AGEMEM_TRUST_CLIENT=1 where only trusted services reach the server.",
   });
+}
+
+function unguarded(): AccessError {
+  return new AccessError(
+    "AGEMEM_AUTH_UNGUARDED",
+    "The server's auth says who a user is, and nothing keeps users out of each other's threads",
+    {
+      remedy:
+        'Add .on("*", ownedByUsers()) to the auth, or set AGEMEM_TRUST_HANDLERS=1 where handlers of your own do that.',
+    },
+  );
 }
 
 function flag(env: NodeJS.ProcessEnv, name: string): boolean {

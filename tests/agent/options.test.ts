@@ -6,7 +6,6 @@ import { z } from "zod";
 import { createAgeMemAgent } from "../../src/agent/agent.js";
 import { AgeMemFilterEdit } from "../../src/agent/middleware/filter-edit.js";
 import { ageMemMiddleware } from "../../src/agent/middleware/middleware.js";
-import { assistantOptions, readAssistantSettings } from "../../src/server/assistant.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { createMemoryTools } from "../../src/tools/memory-tools.js";
@@ -148,11 +147,6 @@ describe("options that are right", () => {
       const needs = { approve: ["DELETE"], memoryConsistency: "checkpoint", checkpointer: where } as const;
       expect(() => createAgeMemAgent({ model: model(), store, ...needs })).not.toThrow();
     }
-  });
-
-  it("are those of an assistant, whose server brings the checkpointer", () => {
-    const settings = readAssistantSettings({ approve: ["DELETE"], memory_consistency: "checkpoint" });
-    expect(() => createAgeMemAgent(assistantOptions({ model: model(), store }, settings))).not.toThrow();
   });
 });
 

@@ -3,13 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { END, InMemoryStore, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { createAgeMemAgent } from "../../src/agent/agent.js";
-import { assistantOptions, readAssistantSettings } from "../../src/server/assistant.js";
 import { openEnvironment } from "../../src/server/environment.js";
 import { PlatformStore } from "../../src/server/platform-store.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
-import { ada, calls, openStore, outcomesOf, says, scripted } from "../agent/helpers.js";
+import { ada, calls, outcomesOf, says, scripted } from "../agent/helpers.js";
 import { startPostgres } from "../tools/postgres.js";
 
 describe("AGEMEM_STORE", () => {
@@ -18,9 +16,9 @@ describe("AGEMEM_STORE", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "agemem-environment-"));
     postgres = await startPostgres();
-  });
+  }, 120_000);
   afterAll(async () => {
-    await postgres.close();
+    await postgres?.close();
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -143,51 +141,5 @@ describe("a deployed graph without AGEMEM_STORE", () => {
   it("is fine where a store is named", async () => {
     const env = { NODE_ENV: "production", AGEMEM_STORE: "platform" };
     await expect(openEnvironment({ env, deployed: true })).resolves.toBeDefined();
-  });
-});
-
-describe("assistant settings", () => {
-  it("become options; what belongs to others is left alone", async () => {
-    const settings = readAssistantSettings(
-      { thread_id: "t", user_id: "ada", max_tokens: 1000, response_tokens: 100, approve: ["DELETE"] },
-      undefined,
-      { protocol: "text", namespace: ["memories", "{org}", "{user_id}"], instructions: "You are Otto." },
-    );
-    const store = await openStore();
-    const { agent: base, model } = scripted(["<answer>Hi.</answer>"], { store });
-    expect(base).toBeDefined();
-    const agent = createAgeMemAgent(assistantOptions({ model, store }, settings));
-    const run = { context: { user_id: "ada", org: "acme" } };
-    await expect(agent.invoke(says("Hi."), run)).resolves.toMatchObject({ finalAnswer: "Hi." });
-    const system = model.calls[0]?.messages[0]?.text;
-    expect(system).toMatch(/^You are Otto\.[\s\S]*<tool_call>[\s\S]*of 900 tokens/);
-    await store.close();
-  });
-
-  it("limit what the model may do, each on its own", async () => {
-    const settings = readAssistantSettings({ limits: { operations: 1 } });
-    const store = await openStore();
-    const look = calls(["Retrieve_memory", { query: "x" }], ["Retrieve_memory", { query: "y" }]);
-    const model = new ScriptedChatModel([look, "Done."]);
-    const agent = createAgeMemAgent(assistantOptions({ model, store }, settings));
-    const { messages } = await agent.invoke(says("Hi."), { context: { user_id: "ada" } });
-    expect(outcomesOf(messages).map((outcome) => outcome.error?.code)).toEqual([
-      undefined,
-      "AGEMEM_MEMORY_LIMIT",
-    ]);
-    await store.close();
-  });
-
-  it.each([
-    { limits: { memories: 0 } },
-    { limits: { calls: 3 } },
-    { max_tokens: "many" },
-    { approve: ["EVERYTHING"] },
-    { namespace: [] },
-    { protocol: "xml" },
-  ])("refuse %j", (wrong) => {
-    expect(() => readAssistantSettings(wrong)).toThrow(
-      expect.objectContaining({ code: "AGEMEM_CONFIG_INVALID" }),
-    );
   });
 });

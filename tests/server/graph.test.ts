@@ -38,7 +38,12 @@ describe("graphs/agent.ts", () => {
 });
 
 describe("servedAgent", () => {
-  const of = (user: string, more = {}) => ({ configurable: { langgraph_auth_user_id: user, ...more } });
+  /** As `ownedByUsers` lets it through. */
+  const guarded = { metadata: { agemem_guarded: true } };
+  const of = (user: string, more = {}) => ({
+    configurable: { langgraph_auth_user_id: user, ...more },
+    ...guarded,
+  });
   const env = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
     ...process.env,
     AGEMEM_STORE: `faiss:${join(folder, "store")}`,
@@ -90,6 +95,14 @@ describe("servedAgent", () => {
 
   it.each<[string, NodeJS.ProcessEnv, object, string | undefined]>([
     ["auth, and a user", {}, of("ada"), undefined],
+    ["auth without handlers", {}, { ...of("ada"), metadata: {} }, "AGEMEM_AUTH_UNGUARDED"],
+    ["auth with other handlers", { AGEMEM_TRUST_HANDLERS: "1" }, { ...of("ada"), metadata: {} }, undefined],
+    [
+      "auth without handlers, on the development server",
+      development,
+      { ...of("ada"), metadata: { owner: "ada" } },
+      "AGEMEM_AUTH_UNGUARDED",
+    ],
     ["auth, and nobody", {}, { context: { user_id: "ada" } }, "AGEMEM_AUTH_REQUIRED"],
     ["auth, and an empty identity", {}, of(""), "AGEMEM_AUTH_REQUIRED"],
     ["no auth", { LANGGRAPH_AUTH: undefined }, { context: { user_id: "ada" } }, "AGEMEM_AUTH_REQUIRED"],
