@@ -5,13 +5,13 @@
  * Owns their names and checks. An assistant is configuration: models, budgets and namespaces never come from the model.
  * Leaves out whose settings count (`trust.ts`).
  */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { z } from "zod";
 import { type AgeMemAgentOptions, INHERITED } from "../agent/options.js";
 import { ConfigError } from "../errors.js";
 import { nearest, problemsOf } from "../lib/check-options.js";
 import { type NamespaceTemplate, valueNames } from "../lib/namespace.js";
 import { resolveChatModel } from "../models/chat-model.js";
-import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../models/offline-policy.js";
 import { tokenCounter } from "../models/tokens.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import type { MemoryLimits } from "../tools/limits.js";
@@ -141,12 +141,12 @@ function unusable(what: string, error: z.ZodError, remedy: string): ConfigError 
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a model that cannot be resolved
  * @example
  * const { agent } = await openEnvironment();
- * createAgeMemAgent(assistantOptions(agent, { max_steps: 3 }));
+ * createAgeMemAgent(await assistantOptions(agent, { max_steps: 3 }));
  */
-export function assistantOptions(
+export async function assistantOptions(
   base: Pick<AgeMemAgentOptions, "model" | "store" | "embeddings" | "counter">,
   settings: AssistantSettings,
-): AgeMemAgentOptions {
+): Promise<AgeMemAgentOptions> {
   const { model, instructions, protocol, namespace, approve } = settings;
   const budget = {
     ...(settings.max_tokens === undefined ? {} : { maxTokens: settings.max_tokens }),
@@ -154,7 +154,7 @@ export function assistantOptions(
   };
   return {
     ...base,
-    ...(model ? modelOptions(model) : {}),
+    ...(model ? await modelOptions(model) : {}),
     // The server that runs the assistant brings its own.
     checkpointer: INHERITED,
     ...(instructions ? { instructions } : {}),
@@ -172,12 +172,15 @@ export function assistantOptions(
 }
 
 /** Another model than the environment's counts tokens in its own way. */
-function modelOptions(spec: string): Pick<AgeMemAgentOptions, "model" | "counter"> {
-  const model = spec === "offline" ? undefined : resolveChatModel(spec);
-  return {
-    model: model ?? new OfflinePolicy(),
-    counter: tokenCounter(model?.model ?? OFFLINE_POLICY_NAME),
-  };
+async function modelOptions(spec: string): Promise<Pick<AgeMemAgentOptions, "model" | "counter">> {
+  const model = spec === "offline" ? await offlinePolicy() : resolveChatModel(spec);
+  return { model, counter: tokenCounter(model.model) };
+}
+
+/** The rules, loaded only where they act. */
+export async function offlinePolicy(): Promise<BaseChatModel & { readonly model: string }> {
+  const { OfflinePolicy } = await import("../offline/policy.js");
+  return new OfflinePolicy();
 }
 
 /** Without the keys that are undefined, which would hide the defaults. */

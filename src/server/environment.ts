@@ -21,6 +21,7 @@ import { resolveEmbeddings } from "../models/embeddings.js";
 import { tokenCounter } from "../models/tokens.js";
 import { FaissStore } from "../store/faiss-store.js";
 import type { TokenCounter } from "../types.js";
+import { offlinePolicy } from "./assistant.js";
 import { PlatformStore } from "./platform-store.js";
 import { isDevelopmentServer } from "./trust.js";
 
@@ -92,12 +93,6 @@ export async function openEnvironment(
     modelName,
     embeddingName,
   };
-}
-
-/** The rules, loaded only where they act. */
-async function offlinePolicy() {
-  const { OfflinePolicy } = await import("../offline/policy.js");
-  return new OfflinePolicy();
 }
 
 function noStoreNamed(): ConfigError {

@@ -61,7 +61,7 @@ export function servedAgent(env: NodeJS.ProcessEnv = process.env): ServedAgent {
       throw error;
     });
     try {
-      return agentFor(await opened, config, runtime);
+      return await agentFor(await opened, config, runtime);
     } catch (error) {
       throw forClients(error);
     }
@@ -82,10 +82,10 @@ async function open(env: NodeJS.ProcessEnv): Promise<Served> {
   return { agent, trust, settings, built: new BoundedMap(100) };
 }
 
-function agentFor(served: Served, config: ServedConfig, runtime: ServedRuntime): AgeMemAgent {
+async function agentFor(served: Served, config: ServedConfig, runtime: ServedRuntime): Promise<AgeMemAgent> {
   const settings = { ...served.settings, ...settingsOfRun(served, config, runtime) };
   const key = JSON.stringify(settings);
-  const agent = served.built.get(key) ?? createAgeMemAgent(assistantOptions(served.agent, settings));
+  const agent = served.built.get(key) ?? createAgeMemAgent(await assistantOptions(served.agent, settings));
   served.built.set(key, agent);
   // The server sets store and checkpointer on what it gets: runs that share one object would share those too.
   return claimThreads(agent.withConfig({}) as AgeMemAgent, settings.namespace ?? DEFAULT_NAMESPACE);

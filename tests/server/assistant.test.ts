@@ -16,7 +16,7 @@ describe("assistant settings", () => {
     const store = await openStore();
     const { agent: base, model } = scripted(["<answer>Hi.</answer>"], { store });
     expect(base).toBeDefined();
-    const agent = createAgeMemAgent(assistantOptions({ model, store }, settings));
+    const agent = createAgeMemAgent(await assistantOptions({ model, store }, settings));
     const run = { context: { user_id: "ada", org: "acme" } };
     await expect(agent.invoke(says("Hi."), run)).resolves.toMatchObject({ finalAnswer: "Hi." });
     const system = model.calls[0]?.messages[0]?.text;
@@ -29,7 +29,7 @@ describe("assistant settings", () => {
     const store = await openStore();
     const look = calls(["Retrieve_memory", { query: "x" }], ["Retrieve_memory", { query: "y" }]);
     const model = new ScriptedChatModel([look, "Done."]);
-    const agent = createAgeMemAgent(assistantOptions({ model, store }, settings));
+    const agent = createAgeMemAgent(await assistantOptions({ model, store }, settings));
     const { messages } = await agent.invoke(says("Hi."), { context: { user_id: "ada" } });
     expect(outcomesOf(messages).map((outcome) => outcome.error?.code)).toEqual([
       undefined,
@@ -55,15 +55,16 @@ describe("assistant settings", () => {
     const settings = readAssistantSettings({ approve: ["DELETE"], memory_consistency: "checkpoint" });
     const store = await openStore();
     const model = new ScriptedChatModel([]);
-    expect(() => createAgeMemAgent(assistantOptions({ model, store }, settings))).not.toThrow();
+    const options = await assistantOptions({ model, store }, settings);
+    expect(() => createAgeMemAgent(options)).not.toThrow();
     await store.close();
   });
 
   it("name another model, which counts tokens in its own way; offline are the rules", async () => {
     const env = { OPENAI_API_KEY: "sk-1", AGEMEM_MODEL: "openai:gpt-4", AGEMEM_EMBEDDINGS: "lexical" };
     const { agent, store } = await openEnvironment({ env, storePath: ":memory:" });
-    expect(assistantOptions(agent, {})).toMatchObject({ model: agent.model, counter: agent.counter });
-    const rules = assistantOptions(agent, { model: "offline" });
+    expect(await assistantOptions(agent, {})).toMatchObject({ model: agent.model, counter: agent.counter });
+    const rules = await assistantOptions(agent, { model: "offline" });
     expect(rules.counter?.name).not.toBe(agent.counter?.name);
     const run = { context: { user_id: "ada" } };
     const { finalAnswer } = await createAgeMemAgent(rules).invoke(says("My name is Ada."), run);
