@@ -2,10 +2,18 @@ import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { InMemoryStore } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
 import { OfflineSummarizer } from "../src/offline/summarizer.js";
-import { budgetLine, memoryGuide } from "../src/prompts.js";
-import { createMemoryTools } from "../src/tools/memory-tools.js";
+import { budgetLine, memoryGuide, textProtocolPrompt } from "../src/prompts.js";
+import { createMemoryOperations, createMemoryTools, toTool } from "../src/tools/memory-tools.js";
 import { MEMORY_OPS, type MemoryOp, PAPER_TOOL_NAMES } from "../src/types.js";
 
+const BRIEF_ARGUMENTS: Record<MemoryOp, string[]> = {
+  ADD: ["content"],
+  UPDATE: ["memory_id", "content"],
+  DELETE: ["memory_id", "confirmation"],
+  RETRIEVE: ["query"],
+  SUMMARY: ["span"],
+  FILTER: ["criteria"],
+};
 const named = (text: string): string[] => MEMORY_OPS.filter((op) => text.includes(PAPER_TOOL_NAMES[op]));
 
 describe.each(["full", "short", "minimal"] as const)("the %s guide", (variant) => {
@@ -43,4 +51,25 @@ it("announces each argument once, without a schema's address, and takes the vari
     tools.find((tool) => tool.function.name === PAPER_TOOL_NAMES[op])?.function.parameters;
   expect(parameters("DELETE")).toMatchObject({ required: ["memory_id", "confirmation"] });
   expect(parameters("SUMMARY")).toMatchObject({ properties: { span: { type: "string" } } });
+});
+
+it("announces tools to small models in brief, with what must be given", () => {
+  const parts = createMemoryOperations({ store: new InMemoryStore() });
+  const brief = [...parts.values()].map((operation) => convertToOpenAITool(toTool(operation, "short")));
+  const keys = brief.map(({ function: { parameters } }) =>
+    Object.keys((parameters as { properties: object }).properties),
+  );
+  expect(keys).toEqual(MEMORY_OPS.map((op) => BRIEF_ARGUMENTS[op]));
+  const full = [...parts.values()].map((operation) => convertToOpenAITool(toTool(operation)));
+  expect(JSON.stringify(brief).length).toBeLessThan(0.6 * JSON.stringify(full).length);
+  expect(JSON.stringify([brief, full])).not.toMatch(/minLength|propertyNames|\$schema/);
+});
+
+it("shows the text protocol's form by a call of the first tool", () => {
+  const parameters = { type: "object", properties: { a: { type: "string" }, b: { type: "boolean" } } };
+  const tool = { name: "f", description: "", parameters: { ...parameters, required: ["a", "b"] } };
+  expect(textProtocolPrompt([tool])).toContain(
+    '<tool_call>[{"name": "f", "arguments": {"a":"…","b":true}}]</tool_call>',
+  );
+  expect(textProtocolPrompt([])).toContain('<tool_call>[{"name": "…", "arguments": {…}}]</tool_call>');
 });

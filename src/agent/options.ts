@@ -22,7 +22,7 @@ export interface AgeMemAgentOptions<T extends Record<string, unknown> = Record<s
   tools?: readonly StructuredToolInterface[];
   /** The application's own system prompt; agemem's guide to the memories follows it. */
   instructions?: string;
-  /** "short" for models with a small window, "minimal" for a policy in training; default "full". */
+  /** "short" for small models: examples, and tools without optional arguments; "minimal" for a policy in training; default "full". */
   promptVariant?: PromptVariant;
   /** "native" tool calling (default) or the paper's tags as "text". */
   protocol?: "native" | "text";

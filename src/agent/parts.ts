@@ -91,7 +91,8 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
   const kit = createToolkit({ ...options, summarizer, budget: budgetFor(options.budget, model) });
   const names = toolNames(options.names);
   const operations = createMemoryOperations(options, kit);
-  const memory = [...operations.values()].map(toTool);
+  const variant = options.promptVariant ?? "full";
+  const memory = [...operations.values()].map((operation) => toTool(operation, variant));
   const own = options.tools ?? [];
   const tools = [...memory, ...own];
   refuseSameNames(tools);
@@ -101,7 +102,7 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
   const prompt = systemPrompt({
     ...(options.instructions === undefined ? {} : { instructions: options.instructions }),
     names,
-    variant: options.promptVariant ?? "full",
+    variant,
     ...(options.operations ? { operations: options.operations } : {}),
   });
   return {

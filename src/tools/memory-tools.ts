@@ -15,7 +15,7 @@ import { toMessagesUpdate } from "../context/edit.js";
 import { fingerprint } from "../context/fingerprint.js";
 import { ConfigError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
-import { TOOL_DESCRIPTIONS, type ToolNames } from "../prompts.js";
+import { BRIEF_DESCRIPTIONS, type PromptVariant, TOOL_DESCRIPTIONS, type ToolNames } from "../prompts.js";
 import {
   isVersionedStore,
   MEMORY_EVENT,
@@ -72,7 +72,7 @@ export type MemoryToolUpdate = {
 export function createMemoryTools(options: MemoryToolsOptions): StructuredToolInterface[] {
   checkToolsOptions(options);
   refuseMissingSummarizer(options);
-  return [...createMemoryOperations(options).values()].map(toTool);
+  return [...createMemoryOperations(options).values()].map((operation) => toTool(operation));
 }
 
 /** Tools know no acting model that could write summaries, so that SUMMARY needs one to be named. */
@@ -138,8 +138,17 @@ function memoryOperation(kit: MemoryToolkit, op: MemoryOp, names: ToolNames): Me
   };
 }
 
-/** An operation as a tool: LangChain's callbacks around it, its update in a Command. */
-export function toTool({ op, name, run }: MemoryOperation): StructuredToolInterface {
+/**
+ * An operation as a tool: LangChain's callbacks around it, its update in a Command.
+ *
+ * @param variant "short" announces it in brief: a short description, and only the names of required arguments
+ */
+export function toTool(
+  { op, name, run }: MemoryOperation,
+  variant: PromptVariant = "full",
+): StructuredToolInterface {
+  const brief = variant === "short";
+  const description = (brief ? BRIEF_DESCRIPTIONS : TOOL_DESCRIPTIONS)[op];
   return tool(
     async (args: unknown, runtime: ToolRunnableConfig) => {
       const update = await run(args, runtime as unknown as ToolRunConfig);
@@ -147,7 +156,7 @@ export function toTool({ op, name, run }: MemoryOperation): StructuredToolInterf
       if (runtime.callbacks) await dispatchCustomEvent(MEMORY_EVENT, outcomeIn(update), runtime);
       return new Command({ update });
     },
-    { name, description: TOOL_DESCRIPTIONS[op], schema: announcedSchema(op), ...traceFields(op) },
+    { name, description, schema: announcedSchema(op, brief), ...traceFields(op) },
   ) as unknown as StructuredToolInterface;
 }
 
@@ -160,9 +169,22 @@ export function outcomeIn({ messages }: MemoryToolUpdate): MemoryOpOutcome {
  * What the model is told of the arguments, without LangChain's check before the tool runs: {@link runOperation}
  * checks them, so that a wrong argument is answered and recorded like any other refusal.
  */
-function announcedSchema(op: MemoryOp): z.ZodType {
+function announcedSchema(op: MemoryOp, brief: boolean): z.ZodType {
+  const {
+    properties = {},
+    required = [],
+    ...rest
+  } = z.toJSONSchema(ANNOUNCED_SCHEMAS[op], {
+    // Cost tokens in every request and tell a model nothing; some providers refuse the second.
+    override: ({ jsonSchema }) => {
+      delete jsonSchema.minLength;
+      delete jsonSchema.propertyNames;
+      if (brief) delete jsonSchema.description;
+    },
+  });
+  const shown = Object.entries(properties).filter(([key]) => !brief || required.includes(key));
   // Undefined, not left out: converting the schema would put it in again.
-  return z.any().meta({ ...z.toJSONSchema(ANNOUNCED_SCHEMAS[op]), $schema: undefined });
+  return z.any().meta({ ...rest, properties: Object.fromEntries(shown), required, $schema: undefined });
 }
 
 /** A ToolMessage and the facts that go with it, as a graph update. */

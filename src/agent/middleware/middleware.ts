@@ -82,14 +82,17 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
   const models = new ResponseModels();
   const kit = createToolkit(settings, (messages) => models.of(messages));
   const sizes = sizesOf(config);
+  const variant = config.promptVariant ?? "full";
   const guide = memoryGuide({
     names: toolNames(config.names),
-    variant: config.promptVariant ?? "full",
+    variant,
     ...(config.operations ? { operations: config.operations } : {}),
     // langchain runs the calls of a response side by side.
     inOrder: false,
   });
-  const tools = [...createMemoryOperations(settings, kit).values()].map(toTool);
+  const tools = [...createMemoryOperations(settings, kit).values()].map((operation) =>
+    toTool(operation, variant),
+  );
   const memoryTools = new Set(tools.map((tool) => tool.name));
   const countTools = toolCounter(counter);
   const middleware: AgeMemMiddleware & Record<symbol, boolean> = {

@@ -58,7 +58,7 @@ export class Conversation {
     const reading: Reading = {
       names: new Set(tools.map((tool) => tool.function.name)),
       form: template.form,
-      stop: options.stop,
+      stop: [...options.stop, ...template.stop],
       thinking,
     };
     const stream = new TextStream(model);
@@ -72,7 +72,7 @@ export class Conversation {
       signal: options.signal,
       onToken: async (token) => {
         stream.push(token);
-        if (stopAt(stream.text, options.stop)) return true;
+        if (stopAt(stream.text, reading.stop)) return true;
         const visible = visiblePart(stream.text, reading);
         if (visible.length > shown.length) await options.onText(visible.slice(shown.length));
         if (visible.length > shown.length) shown = visible;

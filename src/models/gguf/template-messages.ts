@@ -4,6 +4,7 @@
  * Owns roles, tool calls and results, and, for templates that know nothing of tools, how these are written as text. Pure.
  */
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
+import { exampleCall } from "../../prompts.js";
 import type { ChatTemplate, TemplateMessage } from "./template.js";
 
 /** A tool as templates and OpenAI's protocol have it. */
@@ -28,7 +29,10 @@ export function templateMessages(
   return template.knowsTools ? own : own.map(withoutToolParts);
 }
 
-/** Tells of the tools in the system message, for templates that do not. */
+/**
+ * Tells of the tools in the system message, for templates that do not. They come before the application's own text: its last line,
+ * how full the context is, changes, and what stands before it need not be read again.
+ */
 export function addTools(
   messages: readonly TemplateMessage[],
   tools: readonly OpenAITool[],
@@ -37,7 +41,7 @@ export function addTools(
   const text = toolInstructions(tools);
   const [first, ...rest] = messages;
   return first?.role === "system"
-    ? [{ ...first, content: `${first.content}\n\n${text}` }, ...rest]
+    ? [{ ...first, content: `${text}\n\n${first.content}` }, ...rest]
     : [{ role: "system", content: text }, ...messages];
 }
 
@@ -80,14 +84,15 @@ function withoutToolParts(message: TemplateMessage): TemplateMessage {
 /** What a model is told of its tools where its template tells it nothing: Hermes' form, which most small models have seen. */
 export function toolInstructions(tools: readonly OpenAITool[]): string {
   const lines = tools.map((tool) => JSON.stringify(tool.function));
+  const { name = "TOOL", parameters = {} } = tools[0]?.function ?? {};
   return [
     "You have these tools, one per line as JSON:",
     "<tools>",
     ...lines,
     "</tools>",
-    "To use one, write only this, with the tool's name and its arguments:",
+    "To use one, write only this, with its name and arguments:",
     "<tool_call>",
-    '{"name": "TOOL", "arguments": {"ARGUMENT": "VALUE"}}',
+    exampleCall({ name, parameters }),
     "</tool_call>",
     "Its result comes back in <tool_response>. Without a tool call, what you write is your answer to the user.",
   ].join("\n");

@@ -29,6 +29,8 @@ export interface ChatTemplate {
   form: ToolTextForm;
   /** Whether it writes the tools into the prompt itself. */
   knowsTools: boolean;
+  /** What ends a response beside the model's own token: a base model goes on with the user's next turn. */
+  stop: readonly string[];
   render(input: TemplateInput): string;
 }
 
@@ -39,7 +41,10 @@ export interface TemplateInput {
   eos: string;
 }
 
-/** For files without one; names that `chatTemplate` takes. Gemma has no system role: it goes before the first message. */
+/**
+ * For files without one; names that `chatTemplate` takes. Gemma has no system role: it goes before the first message. "plain" is
+ * for base models: a transcript in words, since they have never seen the tokens that mark turns.
+ */
 export const CHAT_TEMPLATES: Readonly<Record<string, string>> = {
   chatml:
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}" +
@@ -50,17 +55,20 @@ export const CHAT_TEMPLATES: Readonly<Record<string, string>> = {
     "{% for m in rest %}{{ '<start_of_turn>' + ('model' if m.role == 'assistant' else 'user') + '\\n' }}" +
     "{{ (head if loop.first else '') + m.content + '<end_of_turn>\\n' }}{% endfor %}" +
     "{{ '<start_of_turn>model\\n' }}",
+  plain:
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}{% else %}" +
+    "{{ ('Assistant' if m.role == 'assistant' else 'User') + ': ' + m.content }}{% endif %}{{ '\\n\\n' }}{% endfor %}" +
+    "{{ 'Assistant:' }}",
 };
 
-/** What a base model of an architecture was prepared for. */
-const BY_ARCHITECTURE: Readonly<Record<string, string>> = {
-  gemma: "gemma",
-  gemma2: "gemma",
-  gemma3: "gemma",
-};
+/** Where a template marks turns by words. */
+const STOPS: Readonly<Record<string, readonly string[]>> = { plain: ["\nUser:", "\nAssistant:"] };
+
+/** Chat models come with a template: a file without one, of a family that we know, is a base model. */
+const BASE_MODELS: readonly string[] = ["gemma", "gemma2", "gemma3"];
 
 /**
- * The template: the option's (a name of {@link CHAT_TEMPLATES} or Jinja text), else the file's, else one by architecture.
+ * The template: the option's (a name of {@link CHAT_TEMPLATES} or Jinja text), else the file's, else the plain one for base models.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` when there is none, or it cannot be read
  */
@@ -74,9 +82,10 @@ export function chatTemplate(
   if (given?.includes("{")) return parsed(given, "given");
   if (given !== undefined) throw noTemplate(`"${given}" is not a chat template`, architecture);
   if (own !== undefined) return parsed(own, "file");
-  const family = BY_ARCHITECTURE[architecture ?? ""];
-  if (family === undefined) throw noTemplate("The model file has no chat template", architecture);
-  return parsed(CHAT_TEMPLATES[family] as string, family);
+  if (!BASE_MODELS.includes(architecture ?? "")) {
+    throw noTemplate("The model file has no chat template", architecture);
+  }
+  return parsed(CHAT_TEMPLATES.plain as string, "plain");
 }
 
 function noTemplate(message: string, architecture: string | undefined): ConfigError {
@@ -100,8 +109,15 @@ function parsed(text: string, source: string): ChatTemplate {
     source,
     form: formOf(text),
     knowsTools: /\btools\b/.test(text),
-    render: (input) => render(template, input),
+    stop: STOPS[source] ?? [],
+    render: (input) =>
+      render(template, source === "plain" ? { ...input, messages: input.messages.map(withoutTurns) } : input),
   };
+}
+
+/** Where words mark turns, a message must not be able to begin one. */
+function withoutTurns(message: TemplateMessage): TemplateMessage {
+  return { ...message, content: message.content.replace(/^(?=(?:User|Assistant):)/gm, "> ") };
 }
 
 /** The form whose marks the template writes; Hermes' where it teaches none, as our own instructions do then. */
