@@ -93,6 +93,24 @@ def test_a_step_without_log_probabilities_says_so(records: list[Record]) -> None
     assert (step.trainable, step.drop_reason) == (False, "no_logprobs")
 
 
+def test_a_stand_in_for_a_log_probability_is_not_trained_on(records: list[Record]) -> None:
+    records[0]["response_logprobs"][1] = -9999.0
+    records[1]["response_logprobs"][0] = -9999.0
+    records[1]["response_mask"][0] = 0
+    first, second = next(read_feed(records)).trajectories[0].steps[:2]
+    assert (first.trainable, first.drop_reason) == (False, "floor_logprobs")
+    assert second.trainable, "what is not trained on anyway costs nothing"
+
+
+@pytest.mark.parametrize(("finish_reason", "trainable"), [("abort", False), ("length", True), ("tool_calls", True)])
+def test_a_response_that_something_else_cut_is_left_out_whole(
+    records: list[Record], finish_reason: str, trainable: bool
+) -> None:
+    records[0]["finish_reason"] = finish_reason
+    step = next(read_feed(records)).trajectories[0].steps[0]
+    assert (step.trainable, step.drop_reason) == (trainable, None if trainable else "cut")
+
+
 def shorten(name: str) -> Callable[[list[Record]], None]:
     return lambda records: steps(records)[0][name].pop()
 
@@ -120,12 +138,12 @@ BROKEN: list[tuple[str, Callable[[list[Record]], None], int, str]] = [
     ("no kind", put("step", "kind", "event"), 1, "kind is 'event'"),
     ("mask too short", shorten("response_mask"), 1, "response_mask has 3 entries for 4"),
     ("logprobs too short", shorten("response_logprobs"), 1, "response_logprobs has 3 entries for 4"),
-    ("mask of another number", put("step", "response_mask", [1, 1, 2, 1]), 1, "something else than 0 and 1"),
+    ("mask of another number", put("step", "response_mask", [1, 1, 2, 1]), 1, r"response_mask\[2\] is 2: expected 0 or 1"),
     ("logprob NaN", put_logprob(math.nan), 1, r"response_logprobs\[0\] is nan"),
     ("logprob infinite", put_logprob(-math.inf), 1, r"response_logprobs\[0\] is -inf"),
     ("logprob above 0", put_logprob(0.5), 1, "probability above 1"),
-    ("logprob a text", put_logprob("-1"), 1, "not a finite number"),
-    ("token id negative", put("step", "prompt_token_ids", [-1]), 1, "prompt_token_ids is not a list of counts"),
+    ("logprob a text", put_logprob("-1"), 1, r"response_logprobs\[0\] is '-1': expected a number"),
+    ("token id negative", put("step", "prompt_token_ids", [-1]), 1, r"prompt_token_ids\[0\] is -1: expected 0 or more"),
     ("token ids gone", put("step", "response_token_ids", None), 1, "without token ids"),
     ("stage 4", put("step", "stage", 4), 1, "stage is 4"),
     ("step twice", put("step", "step_index", 1), 2, "step 1 of rollout .* comes twice"),

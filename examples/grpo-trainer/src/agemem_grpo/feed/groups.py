@@ -12,7 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agemem_grpo.feed.records import SCHEMA, FeedError, Step, Trajectory, check_identity, parse_step, parse_trajectory
+from agemem_grpo.feed.records import (
+    FeedError,
+    Step,
+    Trajectory,
+    parse_step,
+    parse_trajectory,
+    read_call,
+    read_identity,
+    read_trajectory,
+)
+from agemem_grpo.feed.wire import SCHEMA, TrajectoryRecord
 
 __all__ = ["SCHEMA", "FeedError", "Group", "Step", "Trajectory", "read_feed"]
 
@@ -74,14 +84,16 @@ def read_feed(
         if isinstance(line, str) and not line.strip():
             continue
         record = _decode(line, where) if isinstance(line, str) else line
-        kind, rollout_id, attempt = check_identity(record, where)
-        if kind == "step":
-            _add_step(rollouts.setdefault((rollout_id, attempt), _OpenRollout(where)), record, where)
+        identity = read_identity(record, where)
+        key = (identity.rollout_id, identity.attempt)
+        if identity.kind == "step":
+            _add_step(rollouts.setdefault(key, _OpenRollout(where)), record, where)
             continue
-        calls = rollouts.pop((rollout_id, attempt), _OpenRollout(where))
-        trajectory = parse_trajectory(record, *_ordered(calls, rollout_id, where), where)
-        group = groups.setdefault(trajectory.group_id, _OpenGroup(_size(record, where)))
-        _add_trajectory(group, trajectory, record, where)
+        wire = read_trajectory(record, where)
+        calls = rollouts.pop(key, _OpenRollout(where))
+        trajectory = parse_trajectory(wire, *_ordered(calls, wire.rollout_id, where), where)
+        group = groups.setdefault(trajectory.group_id, _OpenGroup(_size(wire, where)))
+        _add_trajectory(group, trajectory, wire, where)
         if len(group.trajectories) == group.size:
             del groups[trajectory.group_id]
             yield Group(trajectory.group_id, trajectory.task_id, tuple(group.trajectories.values()))
@@ -98,14 +110,12 @@ def _decode(line: str, where: str) -> Any:
 
 
 def _add_step(rollout: _OpenRollout, record: Mapping[str, Any], where: str) -> None:
-    index = record.get("step_index")
-    if type(index) is not int or index < 0:
-        raise FeedError(where, f"step_index is {index!r}, not a count", "Record the rollout again.")
-    if index in rollout.steps:
-        problem = f"step {index} of rollout {record['rollout_id']} comes twice"
+    call = read_call(record, where)
+    if call.step_index in rollout.steps:
+        problem = f"step {call.step_index} of rollout {call.rollout_id} comes twice"
         raise FeedError(where, problem, "Remove the copy: two runs may have written into one file.")
     # A summarizer's or judge's call is never trained on, but its index must be there for the steps to be complete.
-    rollout.steps[index] = None if record.get("call_role") == "aux" else parse_step(record, where)
+    rollout.steps[call.step_index] = None if call.call_role == "aux" else parse_step(record, where)
 
 
 def _ordered(rollout: _OpenRollout, rollout_id: str, where: str) -> tuple[tuple[Step, ...], int]:
@@ -119,23 +129,22 @@ def _ordered(rollout: _OpenRollout, rollout_id: str, where: str) -> tuple[tuple[
     return steps, len(ordered) - len(steps)
 
 
-def _size(record: Mapping[str, Any], where: str) -> int:
+def _size(wire: TrajectoryRecord, where: str) -> int:
     """K of the group; a rollout outside of a group is one of its own."""
-    size = record.get("k")
-    if record.get("group_id") is None:
+    if wire.group_id is None:
         return 1
-    if type(size) is not int or size < 1:
-        raise FeedError(where, f"k is {size!r}", "A rollout of a group says how many it has: record it again.")
-    return size
+    if wire.k is None:
+        raise FeedError(where, "k is None", "A rollout of a group says how many it has: record it again.")
+    return wire.k
 
 
-def _add_trajectory(group: _OpenGroup, trajectory: Trajectory, record: Mapping[str, Any], where: str) -> None:
+def _add_trajectory(group: _OpenGroup, trajectory: Trajectory, wire: TrajectoryRecord, where: str) -> None:
     earlier = group.trajectories.get(trajectory.rollout_id)
     if earlier is not None and earlier.attempt >= trajectory.attempt:
         problem = f"attempt {trajectory.attempt} of rollout {trajectory.rollout_id} comes twice or too late"
         raise FeedError(where, problem, "Remove the copy: two runs may have written into one file.")
-    if trajectory.advantage is not None:
-        baseline = (float(record["advantage_meta"]["mean"]), float(record["advantage_meta"]["std"]))
+    if trajectory.advantage is not None and wire.advantage_meta is not None:
+        baseline = (wire.advantage_meta.mean, wire.advantage_meta.std)
         if group.baseline is None:
             group.baseline = baseline
         elif not all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(baseline, group.baseline, strict=True)):

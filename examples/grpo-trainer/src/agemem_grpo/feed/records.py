@@ -1,18 +1,28 @@
 """One record of the schema `agemem.trajectory/1`: what a trainer needs of it, checked.
 
-Owns the types of a step and a trajectory, the checks on their fields, and the errors that name a line. Leaves out the
-order of records and the groups (`groups.py`). Fields that a trainer does not use are neither read nor checked.
+Owns the types of a step and a trajectory, the rules between their fields, and the errors that name a line. Leaves out
+the fields themselves (`wire.py`) and the order of records and the groups (`groups.py`).
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-SCHEMA = "agemem.trajectory/1"
-STATUSES = ("ok", "error", "timeout", "truncated", "cancelled")
+from pydantic import BaseModel, ValidationError
+
+from agemem_grpo.feed.wire import SCHEMA, AdvantageMeta, Call, Identity, StepRecord, TrajectoryRecord
+from agemem_grpo.validation import problems_of
+
+FLOOR_LOGPROB = -1000.0
+"""At or below it a log-probability is a server's stand-in (-9999 in vLLM, minus infinity clamped) and no measurement.
+The ratio to it would be infinite, and the gradient not a number."""
+
+CUT = frozenset({"abort", "aborted", "cancelled", "content_filter", "error"})
+"""Reasons to finish of a response that something other than the policy and its length limit ended midway."""
 
 
 class FeedError(ValueError):
@@ -29,8 +39,10 @@ class FeedError(ValueError):
 class Step:
     """One call of the policy: the prompt it saw, the tokens it sampled, their log-probabilities (natural logarithm).
 
-    Without token ids from the server the four token fields are empty and `trainable` is false; `drop_reason` says why
-    ("error", "no_token_ids", "token_mismatch", or "no_logprobs", which is the reader's own).
+    Without token ids from the server the four token fields are empty and `trainable` is false; `drop_reason` says why:
+    "error", "no_token_ids", "token_mismatch" as recorded, or the reader's own "no_logprobs", "floor_logprobs" (the
+    server gave a stand-in instead of a log-probability) and "cut" (something other than the policy or its length limit
+    ended the response).
     """
 
     rollout_id: str
@@ -72,169 +84,132 @@ class Trajectory:
     steps: tuple[Step, ...]
 
 
-def check_identity(record: Any, where: str) -> tuple[str, str, int]:
-    """Kind, rollout id and attempt of a record of this schema. Raises FeedError for anything else."""
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_identity(record: Any, where: str) -> Identity:
+    """What a record says of itself. Raises FeedError for anything that is no record of this schema."""
     if not isinstance(record, Mapping):
         raise FeedError(where, "not a JSON object", "Each line holds one record of a trajectory file.")
-    schema = record.get("schema")
-    if schema != SCHEMA:
+    if record.get("schema") != SCHEMA:
         remedy = f"This reader knows {SCHEMA} only; give it what `agemem rollout` or the rollout service wrote."
-        raise FeedError(where, f"schema is {schema!r}", remedy)
-    kind = _text(record, "kind", where)
-    if kind not in ("step", "trajectory"):
-        raise FeedError(where, f'kind is {kind!r}, not "step" or "trajectory"', _REWRITE)
-    return kind, _text(record, "rollout_id", where), _count(record, "attempt", where)
+        raise FeedError(where, f"schema is {record.get('schema')!r}", remedy)
+    return _read(Identity, record, where)
+
+
+def read_call(record: Mapping[str, Any], where: str) -> Call:
+    """The place of a call in its rollout, and whose it is."""
+    return _read(Call, record, where)
+
+
+def read_trajectory(record: Mapping[str, Any], where: str) -> TrajectoryRecord:
+    """The fields of a trajectory record."""
+    return _read(TrajectoryRecord, record, where)
 
 
 def parse_step(record: Mapping[str, Any], where: str) -> Step:
-    """A policy step from its record. Lengths, types and finiteness of all token fields are checked."""
-    rollout_id = _text(record, "rollout_id", where)
-    trainable = _boolean(record, "trainable", where)
-    reason = record.get("drop_reason")
-    ids = _integers(record, "response_token_ids", where)
-    prompt = _integers(record, "prompt_token_ids", where)
-    mask = _integers(record, "response_mask", where)
-    logprobs = _numbers(record, "response_logprobs", where)
-    if trainable and (prompt is None or not prompt or not ids or mask is None):
-        raise FeedError(where, "a trainable step without token ids", _REWRITE)
-    for name, values in (("response_mask", mask), ("response_logprobs", logprobs)):
-        if values is not None and len(values) != len(ids or ()):
-            raise FeedError(where, f"{name} has {len(values)} entries for {len(ids or ())} token ids", _REWRITE)
-    if mask is not None and not set(mask) <= {0, 1}:
-        raise FeedError(where, "response_mask holds something else than 0 and 1", _REWRITE)
-    # exp(0) = 1; servers that round may report a hair above it.
-    if logprobs is not None and any(value > 1e-3 for value in logprobs):
-        raise FeedError(where, "response_logprobs holds a probability above 1", "Ask the server for natural logs.")
-    if trainable and logprobs is None:
-        trainable, reason = False, "no_logprobs"
-    stage = _count(record, "stage", where)
-    if stage > 3:
-        raise FeedError(where, f"stage is {stage}, not 0 to 3", _REWRITE)
-    version = record.get("policy_version")
+    """A policy step from its record. Raises FeedError naming the field for wrong types, lengths and numbers."""
+    wire = _read(StepRecord, record, where)
+    _check_tokens(wire, where)
+    reason = _why_not(wire)
     return Step(
-        rollout_id=rollout_id,
-        group_id=str(record.get("group_id") or rollout_id),
-        step_index=_count(record, "step_index", where),
-        stage=stage,
-        prompt_token_ids=prompt or (),
-        response_token_ids=ids or (),
-        response_logprobs=logprobs or (),
-        response_mask=mask or (),
-        trainable=trainable,
-        drop_reason=None if trainable else str(reason),
-        policy_version=None if version is None else _count(record, "policy_version", where),
-        truncated=_boolean(record, "truncated", where),
-        finish_reason=record.get("finish_reason"),
-        memory_ops=tuple(
-            str(op["op"]) for op in record.get("memory_ops", ()) if op["ok"] and op["tool_call_id"] != "overflow"
-        ),
+        rollout_id=wire.rollout_id,
+        group_id=wire.group_id or wire.rollout_id,
+        step_index=wire.step_index,
+        stage=wire.stage,
+        prompt_token_ids=tuple(wire.prompt_token_ids or ()),
+        response_token_ids=tuple(wire.response_token_ids or ()),
+        response_logprobs=tuple(wire.response_logprobs or ()),
+        response_mask=tuple(wire.response_mask or ()),
+        trainable=reason is None,
+        drop_reason=reason,
+        policy_version=wire.policy_version,
+        truncated=wire.truncated,
+        finish_reason=wire.finish_reason,
+        # An operation with the id "overflow" is the guard's own, not the policy's.
+        memory_ops=tuple(op.op for op in wire.memory_ops if op.ok and op.tool_call_id != "overflow"),
     )
 
 
-def parse_trajectory(record: Mapping[str, Any], steps: tuple[Step, ...], aux_calls: int, where: str) -> Trajectory:
+def _check_tokens(wire: StepRecord, where: str) -> None:
+    ids = wire.response_token_ids or []
+    if wire.trainable and not (wire.prompt_token_ids and ids and wire.response_mask is not None):
+        raise FeedError(where, "a trainable step without token ids", _REWRITE)
+    lists: tuple[tuple[str, list[Any] | None], ...] = (
+        ("response_mask", list(wire.response_mask) if wire.response_mask is not None else None),
+        ("response_logprobs", wire.response_logprobs),
+    )
+    for name, values in lists:
+        if values is not None and len(values) != len(ids):
+            raise FeedError(where, f"{name} has {len(values)} entries for {len(ids)} token ids", _REWRITE)
+    # exp(0) = 1; servers that round may report a hair above it.
+    for index, value in enumerate(wire.response_logprobs or []):
+        if value > 1e-3:
+            problem = f"response_logprobs[{index}] is {value}, a probability above 1"
+            raise FeedError(where, problem, "Ask the server for natural logarithms.")
+
+
+def _why_not(wire: StepRecord) -> str | None:
+    """Why a step is not trained on; None when it is."""
+    if not wire.trainable:
+        return str(wire.drop_reason)
+    if wire.response_logprobs is None:
+        return "no_logprobs"
+    trained = zip(wire.response_logprobs, wire.response_mask or (), strict=False)
+    if any(mask and logprob <= FLOOR_LOGPROB for logprob, mask in trained):
+        return "floor_logprobs"
+    if wire.finish_reason in CUT:
+        return "cut"
+    return None
+
+
+def parse_trajectory(wire: TrajectoryRecord, steps: tuple[Step, ...], aux_calls: int, where: str) -> Trajectory:
     """A trajectory from its record and its policy steps, which are in order. Checks that all calls are there."""
-    rollout_id = _text(record, "rollout_id", where)
-    status = _text(record, "status", where)
-    if status not in STATUSES:
-        raise FeedError(where, f"status is {status!r}", _REWRITE)
-    expected = _count(record, "n_steps", where)
-    if expected != len(steps) + aux_calls:
-        problem = f"rollout {rollout_id} has {len(steps) + aux_calls} of its {expected} step records"
+    if wire.n_steps != len(steps) + aux_calls:
+        problem = f"rollout {wire.rollout_id} has {len(steps) + aux_calls} of its {wire.n_steps} step records"
         raise FeedError(where, problem, "Give the whole file: a trajectory follows all of its steps.")
-    reward = _number(record, "reward", where)
-    advantage = _number(record, "advantage", where)
-    zero_variance, std = _check_advantage(record, reward, advantage, where)
-    counts: dict[str, int] = {}
-    for step in steps:
-        for op in step.memory_ops:
-            counts[op] = counts.get(op, 0) + 1
+    meta = _checked_baseline(wire, where)
     return Trajectory(
-        rollout_id=rollout_id,
-        group_id=str(record.get("group_id") or rollout_id),
-        task_id=record.get("task_id"),
-        attempt=_count(record, "attempt", where),
-        status=status,
-        reward=reward,
-        reward_parts={name: _number(record["reward_parts"], name, where) for name in record.get("reward_parts", {})},
-        advantage=advantage,
-        zero_variance=zero_variance,
-        group_std=std,
-        answer=(record.get("episode") or {}).get("answer"),
-        memory_op_counts=counts,
+        rollout_id=wire.rollout_id,
+        group_id=wire.group_id or wire.rollout_id,
+        task_id=wire.task_id,
+        attempt=wire.attempt,
+        status=wire.status,
+        reward=wire.reward,
+        reward_parts=wire.reward_parts,
+        advantage=wire.advantage,
+        zero_variance=meta is not None and meta.zero_variance,
+        group_std=None if meta is None else meta.std,
+        answer=None if wire.episode is None else wire.episode.answer,
+        memory_op_counts=dict(Counter(op for step in steps for op in step.memory_ops)),
         aux_calls=aux_calls,
         steps=steps,
     )
 
 
-def _check_advantage(
-    record: Mapping[str, Any], reward: float | None, advantage: float | None, where: str
-) -> tuple[bool, float | None]:
-    """Checks eq. 5 against the mean and deviation the record gives; (zero variance, standard deviation)."""
-    if advantage is None:
-        return False, None
-    meta = record.get("advantage_meta")
-    if reward is None or not isinstance(meta, Mapping):
+def _checked_baseline(wire: TrajectoryRecord, where: str) -> AdvantageMeta | None:
+    """Mean and deviation behind the advantage, checked against it (eq. 5); None without an advantage."""
+    if wire.advantage is None:
+        return None
+    meta = wire.advantage_meta
+    if wire.reward is None or meta is None:
         raise FeedError(where, "an advantage without reward and advantage_meta", _RESCORE)
-    zero_variance = _boolean(meta, "zero_variance", where)
-    mean, std, eps = (_number(meta, name, where) or 0.0 for name in ("mean", "std", "eps"))
-    scale = 1.0 if meta.get("std_kind") == "none" else std + eps
-    expected = 0.0 if zero_variance else (reward - mean) / scale
-    if not math.isclose(advantage, expected, rel_tol=1e-6, abs_tol=1e-9):
-        problem = f"advantage {advantage} does not follow from the reward: {expected} by advantage_meta"
+    scale = 1.0 if meta.std_kind == "none" else meta.std + meta.eps
+    expected = 0.0 if meta.zero_variance else (wire.reward - meta.mean) / scale
+    if not math.isclose(wire.advantage, expected, rel_tol=1e-6, abs_tol=1e-9):
+        problem = f"advantage {wire.advantage} does not follow from the reward: {expected} by advantage_meta"
         raise FeedError(where, problem, _RESCORE)
-    return zero_variance, std
+    return meta
 
 
-_REWRITE = "The file was changed by hand or written by another version: check it with `agemem stats`."
+def _read(model: type[Model], record: Mapping[str, Any], where: str) -> Model:
+    try:
+        return model.model_validate(record)
+    except ValidationError as error:
+        first = problems_of(error)[0]
+        remedy = _RESCORE if first.field.startswith(("reward", "advantage")) else _REWRITE
+        raise FeedError(where, first.text, remedy) from error
+
+
+_REWRITE = "The file was changed by hand or written by another version: check it with `agemem validate`."
 _RESCORE = "Score the file again with `agemem score`."
-
-
-def _text(record: Mapping[str, Any], name: str, where: str) -> str:
-    value = record.get(name)
-    if not isinstance(value, str) or not value:
-        raise FeedError(where, f"{name} is {value!r}, not a text", _REWRITE)
-    return value
-
-
-def _boolean(record: Mapping[str, Any], name: str, where: str) -> bool:
-    value = record.get(name)
-    if not isinstance(value, bool):
-        raise FeedError(where, f"{name} is {value!r}, not true or false", _REWRITE)
-    return value
-
-
-def _count(record: Mapping[str, Any], name: str, where: str) -> int:
-    value = record.get(name)
-    if type(value) is not int or value < 0:
-        raise FeedError(where, f"{name} is {value!r}, not a count", _REWRITE)
-    return value
-
-
-def _number(record: Mapping[str, Any], name: str, where: str) -> float | None:
-    value = record.get(name)
-    if value is None:
-        return None
-    if type(value) not in (int, float) or not math.isfinite(value):
-        raise FeedError(where, f"{name} is {value!r}, not a finite number", _REWRITE)
-    return float(value)
-
-
-def _integers(record: Mapping[str, Any], name: str, where: str) -> tuple[int, ...] | None:
-    values = record.get(name)
-    if values is None:
-        return None
-    if not isinstance(values, list) or any(type(value) is not int or value < 0 for value in values):
-        raise FeedError(where, f"{name} is not a list of counts", _REWRITE)
-    return tuple(values)
-
-
-def _numbers(record: Mapping[str, Any], name: str, where: str) -> tuple[float, ...] | None:
-    values = record.get(name)
-    if values is None:
-        return None
-    if not isinstance(values, list):
-        raise FeedError(where, f"{name} is not a list", _REWRITE)
-    for i, value in enumerate(values):
-        if type(value) not in (int, float) or not math.isfinite(value):
-            raise FeedError(where, f"{name}[{i}] is {value!r}, not a finite number", _REWRITE)
-    return tuple(float(value) for value in values)
