@@ -1,13 +1,14 @@
 """Starts Agent Lightning's trainer on tasks of `agemem tasks`. Not run here.
 
-python train.py tasks/hotpotqa-train.jsonl tasks/hotpotqa-dev.jsonl
+python train.py tasks/hotpotqa-train.jsonl tasks/hotpotqa-dev.jsonl [FIELD=VALUE ...]
+
+Needs Python 3.12 or newer, agentlightning 1.0.2, and verl 0.7.1 or 0.8.0, which its `scripts/setup_verl.sh` installs.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from importlib.resources import files
 from pathlib import Path
 
 from agemem_grpo.feed.tasks import read_tasks
@@ -18,15 +19,14 @@ def rows(path: Path) -> list[dict[str, str]]:
     return [{"id": task["id"], "task": json.dumps(task)} for task in read_tasks(path)]
 
 
-def main(train: Path, heldout: Path) -> None:
+def main(train: Path, heldout: Path, *dotlist: str) -> None:
+    if sys.version_info < (3, 12):
+        raise SystemExit("Agent Lightning 1.0 needs Python 3.12 or newer")
     import agentlightning.verl.entrypoint as lightning
-    from hydra import compose, initialize_config_dir
+    from configuration import configuration
 
-    verl = files("verl").joinpath("trainer/config")
-    with initialize_config_dir(config_dir=str(Path(__file__).parent.resolve()), version_base=None):
-        config = compose("config", overrides=[f"hydra.searchpath=[file://{verl}]"])
-    lightning.run_ppo(config, train_dataset=rows(train), val_dataset=rows(heldout))
+    lightning.run_ppo(configuration(dotlist), train_dataset=rows(train), val_dataset=rows(heldout))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
