@@ -1,7 +1,8 @@
 /**
  * A Python environment for `examples/grpo-trainer`, made once and kept in its folder. Node built-ins only.
  *
- * Owns finding Python 3.10 or newer, the virtual environment, and which build of torch is installed. Environment:
+ * Owns finding Python 3.10 or newer, the virtual environment, which build of torch is installed, and the sources of trainers
+ * that cannot be installed on a processor: tests read them without their dependencies. Environment:
  * `AGEMEM_PYTHON` names a Python, or one that has the packages already; `AGEMEM_TORCH_INDEX` another index for torch.
  */
 import { createHash } from "node:crypto";
@@ -13,6 +14,9 @@ const CANDIDATES = ["python3", "python3.13", "python3.12", "python3.11", "python
 const CPU_INDEX = "https://download.pytorch.org/whl/cpu";
 /** One version by name: of equal versions pip prefers the one built for the processor, of different ones the newest. */
 const CPU_TORCH = "torch==2.13.0";
+
+/** Trainers whose own classes and configurations the tests use; files only, in a folder of their own. */
+const TRAINER_SOURCES = ["agentlightning==1.0.2", "verl==0.8.0"];
 
 /** The first Python of this machine that is 3.10 or newer, `AGEMEM_PYTHON` before all; undefined when there is none. */
 export async function findPython(env = process.env) {
@@ -30,7 +34,7 @@ function wantedStamp(project, device) {
     manifest.indexOf("dependencies"),
     manifest.indexOf("[project.scripts]"),
   );
-  return createHash("sha256").update(`${device}\n${dependencies}`).digest("hex");
+  return createHash("sha256").update(`${device}\n${dependencies}\n${TRAINER_SOURCES}`).digest("hex");
 }
 
 /** Where pip looks for torch beside its own index; undefined = nowhere else. */
@@ -43,7 +47,10 @@ export function installSteps(project, device, env = process.env, platform = proc
   const index = torchIndex(device, env, platform);
   const torch =
     index === undefined ? [] : [["--extra-index-url", index, device === "cpu" ? CPU_TORCH : "torch"]];
-  return [["setuptools>=77", "wheel"], ...torch, ["--no-build-isolation", "-e", `${project}[dev]`]];
+  // Agent Lightning asks for Python 3.12: its files are read by older ones, it is not run by them.
+  const anyPython = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python"];
+  const sources = [...anyPython, "--target", join(project, ".venv", "trainers"), ...TRAINER_SOURCES];
+  return [["setuptools>=77", "wheel"], ...torch, sources, ["--no-build-isolation", "-e", `${project}[dev]`]];
 }
 
 /**

@@ -38,7 +38,7 @@ def test_settings_are_the_papers(name: str) -> None:
 
 def test_the_other_trainers_have_the_same_settings() -> None:
     trinity = yaml.safe_load((RECIPES / "trinity/multi_step_grpo.yaml").read_text())
-    lightning = yaml.safe_load((RECIPES / "agent-lightning/config.yaml").read_text())
+    lightning = yaml.safe_load((RECIPES / "agent-lightning/overrides.yaml").read_text())
     actor, rollout = lightning["actor_rollout_ref"]["actor"], lightning["actor_rollout_ref"]["rollout"]
     assert trinity["algorithm"]["repeat_times"] == rollout["n"] == 8
     assert trinity["algorithm"]["kl_loss_fn_args"]["kl_coef"] == actor["kl_loss_coef"] == 0.1

@@ -2,10 +2,11 @@
  * One rollout for Agent Lightning: its gateway records the calls, the reward goes back as an event. Run here with the
  * policy server of this project in place of the gateway, not with Agent Lightning.
  *
- * AGEMEM_TASK is a task as JSON; AGL_OPENAI_BASE_URL, AGL_EVENT_URL and AGL_KEY come from the controller. The judge is
- * AGEMEM_JUDGE at OPENAI_BASE_URL, without it the rules.
+ * AGEMEM_TASK is a task as JSON; AGL_OPENAI_BASE_URL, AGL_EVENT_URL and AGL_KEY come from the controller. Every call
+ * through the gateway is trained on, so only the policy's go there: judge and summarizer are the models AGEMEM_JUDGE and
+ * AGEMEM_SUMMARIZER at OPENAI_BASE_URL, or rules where they are not set.
  */
-import { FaissStore, resolveChatModel, resolveEmbeddings } from "../../../../src/index.js";
+import { FaissStore, OfflineSummarizer, resolveChatModel, resolveEmbeddings } from "../../../../src/index.js";
 import {
   agentLightning,
   createLlmJudge,
@@ -15,22 +16,21 @@ import {
   runRollouts,
 } from "../../../../src/training.js";
 
-const { AGEMEM_TASK: json = "{}", AGEMEM_JUDGE: judgeName } = process.env;
+const { AGEMEM_TASK: json = "{}", AGEMEM_JUDGE: judgeName, AGEMEM_SUMMARIZER: summarizerName } = process.env;
+const other = (name: string) => resolveChatModel(name, process.env, { temperature: 0 });
 const request = rolloutRequest.parse({ tasks: [JSON.parse(json)] });
 const tasks = request.tasks.map(({ gold_facts: goldFacts, ...task }) => ({ ...task, goldFacts }));
 const { embeddings, name: embeddingName } = await resolveEmbeddings();
 const store = await FaissStore.open(":memory:", {
   index: { embeddings, embeddingName, fields: ["content"] },
 });
-const judge =
-  judgeName === undefined
-    ? createOfflineJudge()
-    : createLlmJudge({ model: resolveChatModel(judgeName, process.env, { temperature: 0 }) });
+const judge = judgeName ? createLlmJudge({ model: other(judgeName) }) : createOfflineJudge();
+const summarizer = summarizerName ? other(summarizerName) : new OfflineSummarizer();
 
 const lightning = agentLightning();
 const { policy } = policyEndpoint({ ...lightning.endpoint, sampling: { maxTokens: 2048 } });
 // K is Agent Lightning's: it starts a process for each rollout of a group.
-const groups = await runRollouts(tasks, { policy, store, judge, k: 1 });
+const groups = await runRollouts(tasks, { policy, store, judge, summarizer, k: 1 });
 await store.close();
 for (const { trajectory } of groups.flatMap((group) => group.rollouts)) {
   if (!(await lightning.report(trajectory)))

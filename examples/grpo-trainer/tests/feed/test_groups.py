@@ -138,7 +138,12 @@ BROKEN: list[tuple[str, Callable[[list[Record]], None], int, str]] = [
     ("no kind", put("step", "kind", "event"), 1, "kind is 'event'"),
     ("mask too short", shorten("response_mask"), 1, "response_mask has 3 entries for 4"),
     ("logprobs too short", shorten("response_logprobs"), 1, "response_logprobs has 3 entries for 4"),
-    ("mask of another number", put("step", "response_mask", [1, 1, 2, 1]), 1, r"response_mask\[2\] is 2: expected 0 or 1"),
+    (
+        "mask of another number",
+        put("step", "response_mask", [1, 1, 2, 1]),
+        1,
+        r"response_mask\[2\] is 2: expected 0 or 1",
+    ),
     ("logprob NaN", put_logprob(math.nan), 1, r"response_logprobs\[0\] is nan"),
     ("logprob infinite", put_logprob(-math.inf), 1, r"response_logprobs\[0\] is -inf"),
     ("logprob above 0", put_logprob(0.5), 1, "probability above 1"),

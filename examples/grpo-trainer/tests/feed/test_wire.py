@@ -37,7 +37,7 @@ def alternatives(schema: Json, definitions: Json) -> list[Json]:
 
 
 def compare(ours: Json, theirs: Json, definitions: Json, at: str) -> Iterator[str]:
-    """Where two schemas differ. Of objects our fields count; the largest safe integer of JavaScript is no limit here."""
+    """Where two schemas differ. Of objects our fields count; JavaScript's largest safe integer is no limit."""
     mine, other = alternatives(ours, definitions), alternatives(theirs, {})
 
     def facts(options: list[Json]) -> list[str]:

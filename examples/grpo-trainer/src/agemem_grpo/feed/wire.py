@@ -1,7 +1,7 @@
 """The fields of a record of `agemem.trajectory/1` that a trainer reads, as pydantic models.
 
-Owns names, types and limits; a test holds them to `schemas/agemem.trajectory-1.json`. Fields that a trainer does not use
-are ignored. Leaves out rules between fields (`records.py`) and between records (`groups.py`).
+Owns names, types and limits; a test holds them to `schemas/agemem.trajectory-1.json`. Fields that a trainer does not
+use are ignored. Leaves out rules between fields (`records.py`) and between records (`groups.py`).
 """
 
 from __future__ import annotations
