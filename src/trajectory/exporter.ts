@@ -83,6 +83,9 @@ export type TokenStep = StepRecord & {
   response_mask: (0 | 1)[];
 };
 
+/** At or below it a log-probability is no measurement (vLLM says -9999): the ratio to it would be infinite. */
+const FLOOR_LOGPROB = -1000;
+
 const REASONS: Readonly<Record<string, string>> = {
   no_token_ids: "no token ids from the server",
   token_mismatch: "the server's token counts disagree",
@@ -95,14 +98,21 @@ export function tokenSteps({ steps, trajectory }: Rollout): { usable: TokenStep[
   const refused: Refusal[] = [];
   for (const step of steps) {
     if (step.call_role !== "policy") continue;
-    if (step.trainable && step.prompt_token_ids && step.response_token_ids && step.response_mask) {
-      usable.push(step as TokenStep);
-      continue;
-    }
-    const reason = REASONS[step.drop_reason ?? "no_token_ids"] ?? step.drop_reason ?? "not trainable";
-    refused.push({ rolloutId: trajectory.rollout_id, stepIndex: step.step_index, reason });
+    const reason = whyNot(step);
+    if (reason === null) usable.push(step as TokenStep);
+    else refused.push({ rolloutId: trajectory.rollout_id, stepIndex: step.step_index, reason });
   }
   return { usable, refused };
+}
+
+/** Why a trainer cannot use a step; null when it can. */
+function whyNot(step: StepRecord): string | null {
+  const { trainable, prompt_token_ids: prompt, response_token_ids: response, response_mask: mask } = step;
+  if (!(trainable && prompt && response && mask)) {
+    return REASONS[step.drop_reason ?? "no_token_ids"] ?? step.drop_reason ?? "not trainable";
+  }
+  const floored = step.response_logprobs?.some((logprob, i) => mask[i] === 1 && logprob <= FLOOR_LOGPROB);
+  return floored ? "the server gave a stand-in for a log-probability" : null;
 }
 
 /** The refusal of a whole rollout. */

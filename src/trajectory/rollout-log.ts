@@ -149,6 +149,8 @@ export class RolloutLog {
     step.response = toResponseRecord(message);
     step.response_id = message.id && !message.id.startsWith("run-") ? message.id : null;
     step.model ??= typeof metadata.model_name === "string" ? metadata.model_name : null;
+    // Whose weights answered is the server's to say; a number told beforehand is a wish.
+    step.policy_version = tokens.policyVersion ?? step.policy_version;
     step.prompt_token_ids = tokens.promptTokenIds;
     step.response_token_ids = tokens.responseTokenIds;
     step.response_logprobs = tokens.logprobs;

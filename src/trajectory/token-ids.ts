@@ -12,6 +12,8 @@ export interface ServerTokens {
   /** One per response token, natural logarithm; null when absent or of another length than the ids. */
   logprobs: number[] | null;
   source: "server" | "token_id_string" | "none";
+  /** The version of the weights that answered, where the server says it (`policy_version`); null elsewhere. */
+  policyVersion: number | null;
   /** What does not fit together, such as "3 token ids and 4 log-probabilities"; null when all does. */
   mismatch: string | null;
 }
@@ -53,7 +55,8 @@ export function extractTokens(sources: TokenSources): ServerTokens {
     numbers(meta?.map((entry) => list(entry)?.[0]));
 
   const source = fromStrings ? "token_id_string" : (promptTokenIds ?? direct) ? "server" : "none";
-  return reconcile({ promptTokenIds, responseTokenIds, logprobs, source }, sources);
+  const policyVersion = count(body.policy_version);
+  return reconcile({ promptTokenIds, responseTokenIds, logprobs, source, policyVersion }, sources);
 }
 
 /** Log-probabilities without ids are of no use to a trainer, and lists of different length belong to nothing. */
@@ -105,6 +108,10 @@ function ids(value: unknown): number[] | null {
 function numbers(value: unknown[] | undefined): number[] | null {
   if (!value || value.length === 0) return null;
   return value.every((x) => Number.isFinite(x)) ? (value as number[]).slice() : null;
+}
+
+function count(value: unknown): number | null {
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : null;
 }
 
 function list(value: unknown): unknown[] | undefined {

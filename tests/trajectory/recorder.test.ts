@@ -16,6 +16,24 @@ const valid = (steps: StepRecord[]): StepRecord[] => {
 };
 
 describe("TrajectoryRecorder", () => {
+  it("believes the server about the version it served, and itself where the server says none", async () => {
+    const recorder = new TrajectoryRecorder({ policyVersion: () => 3 });
+    const raw = { policy_version: 7, choices: [] };
+    const model = new ScriptedChatModel([
+      new AIMessage({ content: "Oslo.", additional_kwargs: { __raw_response: raw } }),
+      "Bergen.",
+    ]);
+    for (const id of ["r1", "r2"]) {
+      await toolGraph(model).invoke(ask(), {
+        callbacks: [recorder],
+        metadata: { [METADATA.rolloutId]: id, "agemem.policy_version": 5 },
+      });
+    }
+    expect(valid([...recorder.take("r1"), ...recorder.take("r2")]).map((s) => s.policy_version)).toEqual([
+      7, 5,
+    ]);
+  });
+
   it("records a plain LangGraph app: prompts as sent, responses, tools, operations", async () => {
     const recorder = new TrajectoryRecorder();
     const model = new ScriptedChatModel([addCall("Oslo"), "Noted."]);

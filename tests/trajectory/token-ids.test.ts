@@ -25,6 +25,7 @@ describe("extractTokens", () => {
       responseTokenIds: [3, 4],
       logprobs: [-0.5, -9999],
       source: "server",
+      policyVersion: null,
       mismatch: null,
     });
   });
@@ -41,8 +42,16 @@ describe("extractTokens", () => {
       responseTokenIds: [7, 8],
       logprobs: [-1, -2],
       source: "token_id_string",
+      policyVersion: null,
       mismatch: null,
     });
+  });
+
+  it("reads the version of the weights that the server says it served", () => {
+    expect(extractTokens({ raw: { policy_version: 7 } }).policyVersion).toBe(7);
+    for (const wrong of [-1, 1.5, "7", null]) {
+      expect(extractTokens({ raw: { policy_version: wrong } }).policyVersion).toBeNull();
+    }
   });
 
   it("reads SGLang: ids per choice", () => {
@@ -116,6 +125,7 @@ describe("extractTokens", () => {
       responseTokenIds: null,
       logprobs: null,
       source: "none",
+      policyVersion: null,
       mismatch: null,
     };
     for (const raw of [undefined, null, "x", {}, { choices: [] }, { choices: [{ logprobs: null }] }]) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -77,12 +78,17 @@ class StandIn:
                 self._reply(204 if known else 404, None if known else {"message": "Thread not found"})
 
             def do_GET(self) -> None:
-                reply = owner.join(self.path.split("/")[2])
+                thread = self.path.split("/")[2]
+                if not self.path.endswith("/join"):
+                    known = thread in owner.threads
+                    return self._reply(200 if known else 404, {"status": "running"} if known else {"message": "no run"})
+                reply = owner.join(thread)
                 if reply is None:
                     self.close_connection = True
                     self.connection.close()
                     return
-                self._reply(*reply)
+                with contextlib.suppress(OSError):  # a client that polls has hung up
+                    self._reply(*reply)
 
         return Handler
 

@@ -6,7 +6,8 @@
  * through the gateway is trained on, so only the policy's go there: judge and summarizer are the models AGEMEM_JUDGE and
  * AGEMEM_SUMMARIZER at OPENAI_BASE_URL, or rules where they are not set.
  */
-import { FaissStore, OfflineSummarizer, resolveChatModel, resolveEmbeddings } from "../../../../src/index.js";
+import { FaissStore, resolveChatModel, resolveEmbeddings } from "../../../../src/index.js";
+import { OfflineSummarizer } from "../../../../src/offline.js";
 import {
   agentLightning,
   createLlmJudge,

@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -44,25 +44,36 @@ def recorded() -> list[Group]:
 class FakeService:
     """Answers each request with the recorded groups under the version asked for."""
 
-    def __init__(self, *, fails_at: int | None = None, hangs: bool = False) -> None:
+    def __init__(self, *, fails_at: int | None = None, hangs: bool = False, timeout_s: float | None = None) -> None:
+        self.rollout_timeout_s = timeout_s
+        self.says_it_goes_on = False
+        self.between = threading.Event()
+        self.between.set()
         self.requests: list[tuple[list[str], int, str]] = []
         self.fails_at = fails_at
         self.hangs = threading.Event() if hangs else None
 
     def rollout(
-        self, tasks: Sequence[Mapping[str, Any]], policy_version: int, *, run_name: str | None = None
+        self,
+        tasks: Sequence[Mapping[str, Any]],
+        policy_version: int,
+        *,
+        run_name: str | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> Iterable[Group]:
         self.requests.append(([str(task["id"]) for task in tasks], policy_version, str(run_name)))
         if len(self.requests) == self.fails_at:
             raise ConnectionError("the service is gone")
-        if self.hangs is not None:
-            self.hangs.wait()
+        while self.hangs is not None and not self.hangs.wait(0.02):
+            if self.says_it_goes_on:
+                alive()
         for group in recorded():
             trajectories = tuple(
                 replace(one, steps=tuple(replace(step, policy_version=policy_version) for step in one.steps))
                 for one in group.trajectories
             )
             yield replace(group, trajectories=trajectories)
+            self.between.wait()
 
 
 @pytest.fixture
@@ -200,6 +211,44 @@ def test_a_hanging_service_is_noticed(running: list[FeedRolloutWorker]) -> None:
         worker.check_health(0.1)
     assert service.hangs is not None
     service.hangs.set()
+
+
+def test_a_slow_request_is_not_taken_for_a_dead_one(running: list[FeedRolloutWorker]) -> None:
+    service = FakeService(hangs=True)
+    service.says_it_goes_on = True
+    worker = started(running, service)
+    time.sleep(2.5)
+    worker.check_health(2)
+    service.says_it_goes_on = False
+    time.sleep(0.5)
+    with pytest.raises(WorkerError, match="no word from the service"):
+        worker.check_health(0.2)
+    assert service.hangs is not None
+    service.hangs.set()
+
+
+def test_the_service_is_not_believed_forever(running: list[FeedRolloutWorker]) -> None:
+    service = FakeService(hangs=True, timeout_s=0.1)
+    service.says_it_goes_on = True
+    worker = started(running, service)
+    worker.check_health(20)
+    time.sleep(2.5)
+    with pytest.raises(WorkerError, match="ends each rollout after 0 s"):
+        worker.check_health(2)
+    assert service.hangs is not None
+    service.hangs.set()
+
+
+def test_samples_are_handed_over_before_the_request_is_done(running: list[FeedRolloutWorker]) -> None:
+    service = FakeService()
+    service.between.clear()
+    worker = started(running, service)
+    first = len(samples_of(recorded()[0]).samples)
+    until(lambda: worker.rollout_buffer.qsize() == first)
+    time.sleep(0.1)
+    assert worker.rollout_buffer.qsize() == first, "the second group is not there yet"
+    assert len(service.requests) == 1
+    service.between.set()
 
 
 def test_tasks_may_end_and_sequences_do_not(running: list[FeedRolloutWorker]) -> None:

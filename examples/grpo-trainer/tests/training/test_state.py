@@ -78,8 +78,12 @@ def test_metrics_without_any_checkpoint_are_of_no_training(tmp_path: Path) -> No
 def test_rollouts_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     assert run.load_rollouts(3) is None
-    run.save_rollouts(3, [{"a": 1}, {"b": "é"}])
-    assert run.load_rollouts(3) == [{"a": 1}, {"b": "é"}]
+    assert list(run.writing_rollouts(3, [{"a": 1}, {"b": "é"}])) == [{"a": 1}, {"b": "é"}]
+    assert run.load_rollouts(3) is None, "written, but not to be kept yet"
+    run.keep_rollouts(3)
+    loaded = run.load_rollouts(3)
+    assert loaded is not None
+    assert list(loaded) == [{"a": 1}, {"b": "é"}]
     run.rollouts(4).with_name(".00004.jsonl.gz").write_bytes(b"half")
     assert run.load_rollouts(4) is None
 

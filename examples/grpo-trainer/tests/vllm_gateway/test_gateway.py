@@ -23,7 +23,8 @@ CHAT = {"model": "policy", "messages": [{"role": "user", "content": "x"}], "top_
 class StandIn:
     """Says which weights each request met, and in which order calls came."""
 
-    def __init__(self, base: Path, *, dev_mode: bool = True) -> None:
+    def __init__(self, base: Path, *, dev_mode: bool = True, version: str = "0.22.0") -> None:
+        self.version = version
         self.base = base
         self.dev_mode = dev_mode
         self.adapter = ""
@@ -58,7 +59,11 @@ class StandIn:
         async def models(_: Request) -> Response:
             return JSONResponse({"data": [{"id": "qwen", "root": str(self.base)}]})
 
+        async def version(_: Request) -> Response:
+            return JSONResponse({"version": self.version})
+
         routes = [
+            Route("/version", version),
             Route("/v1/models", models),
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
             Route("/v1/load_lora_adapter", self.load, methods=["POST"]),
@@ -98,6 +103,7 @@ def test_serves_the_base_then_adapters_and_the_base_again(tmp_path: Path) -> Non
     stand_in = StandIn(tmp_path)
 
     async def work(client: httpx.AsyncClient) -> None:
+        assert (await update(client, tmp_path, 0)).status_code == 200
         first = (await ask(client)).json()
         assert first == {"model": "policy", "weights": "base", "top_k": 5, "policy_version": 0}
         assert (await update(client, adapter(tmp_path / "one"), 4)).json()["policy_version"] == 4
@@ -115,6 +121,7 @@ def test_requests_wait_for_the_exchange_and_the_exchange_for_requests(tmp_path: 
     stand_in = StandIn(tmp_path)
 
     async def work(client: httpx.AsyncClient) -> None:
+        await update(client, tmp_path, 0)
         stand_in.hold.clear()
         early = asyncio.create_task(ask(client))
         await until(lambda: "chat qwen" in stand_in.calls)
@@ -148,6 +155,7 @@ def test_keeps_the_weights_when_an_adapter_is_refused(tmp_path: Path) -> None:
 
 def test_hands_refusals_of_vllm_on(tmp_path: Path) -> None:
     async def work(client: httpx.AsyncClient) -> None:
+        await update(client, tmp_path, 0)
         overloaded = await ask(client, messages=[{"role": "user", "content": "overload"}])
         assert (overloaded.status_code, overloaded.headers["retry-after"]) == (429, "7")
         assert (await ask(client, model="other")).status_code == 404
@@ -163,6 +171,38 @@ def test_does_not_start_before_a_vllm_that_keeps_its_prefixes(tmp_path: Path) ->
 
     with pytest.raises(ApiError, match="/reset_prefix_cache with 404"):
         run(StandIn(tmp_path, dev_mode=False), nothing)
+
+
+def test_a_gateway_without_weights_does_not_answer_for_the_policy(tmp_path: Path) -> None:
+    stand_in = StandIn(tmp_path)
+
+    async def work(client: httpx.AsyncClient) -> None:
+        refused = await ask(client)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "no_weights")
+        assert refused.headers["retry-after"] == "2"
+        assert (await client.get("/v1/models")).json()["data"][0]["policy_version"] is None
+        await update(client, adapter(tmp_path / "one"), 7)
+        assert (await ask(client)).json()["policy_version"] == 7
+
+    run(stand_in, work)
+    assert "chat qwen" not in stand_in.calls
+
+
+@pytest.mark.parametrize("version", ["0.21.3", "0.10.2rc1", "dev"])
+def test_does_not_start_before_a_vllm_that_is_too_old(tmp_path: Path, version: str) -> None:
+    async def nothing(_: httpx.AsyncClient) -> None:
+        raise AssertionError("connected")
+
+    with pytest.raises(ApiError, match=f"vLLM is {version}; 0.22 or newer"):
+        run(StandIn(tmp_path, version=version), nothing)
+
+
+@pytest.mark.parametrize("version", ["0.22.0", "v0.23.1rc2+cu130", "1.0"])
+def test_starts_before_a_vllm_that_is_new_enough(tmp_path: Path, version: str) -> None:
+    async def nothing(_: httpx.AsyncClient) -> None:
+        """Connecting is all."""
+
+    run(StandIn(tmp_path, version=version), nothing)
 
 
 async def until(condition: Callable[[], bool]) -> None:

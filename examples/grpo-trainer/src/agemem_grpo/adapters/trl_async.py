@@ -26,8 +26,18 @@ Task = Mapping[str, Any]
 class RolloutClient(Protocol):
     """What the worker needs of a rollout service; `RolloutService` is one."""
 
-    def rollout(self, tasks: Sequence[Task], policy_version: int, *, run_name: str) -> Iterable[Group]:
-        """Rolls tasks out with the weights of this version; `run_name` makes the ids of the records unique."""
+    @property
+    def rollout_timeout_s(self) -> float | None:
+        """Seconds after which the service ends a rollout; None = no limit."""
+        ...
+
+    def rollout(
+        self, tasks: Sequence[Task], policy_version: int, *, run_name: str, alive: Callable[[], None]
+    ) -> Iterable[Group]:
+        """Rolls tasks out with the weights of this version and yields groups as they finish.
+
+        `run_name` makes the ids of the records unique; `alive` is called while the service says that rollouts go on.
+        """
         ...
 
 
@@ -39,9 +49,13 @@ class FeedRolloutWorker:
     """A `RolloutWorkerProtocol` over the rollout service.
 
     Each of `concurrency` threads (default 1; the service spreads one request over its own rollouts) takes the next
-    `tasks_per_rollout` tasks (default 4) and asks for them with the newest version of the weights. Samples wait in a
-    queue of `max_samples` (default 1024); a full queue stops the threads. A sample carries the version its rollout
-    began with, so TRL's `max_staleness` drops what is too old.
+    `tasks_per_rollout` tasks (default 4) and asks for them with the newest version of the weights. The samples of a
+    group are handed over as soon as it is whole. They wait in a queue of `max_samples` (default 1024); a full queue
+    stops the threads. A sample carries the version that the server says it served, else the one its rollout began
+    with, so TRL's `max_staleness` drops what is too old.
+
+    Slow rollouts are not taken for dead ones: the heartbeat is the service's word that they go on. It is not believed
+    forever, since the service ends each rollout after the request's `timeout_s`: see :meth:`check_health`.
 
     `tasks` is a sequence, which is gone through again and again, or any other iterable, which may end. `name` begins
     the ids of all rollouts: another training run needs another. `select` says what is trained on, default
@@ -82,14 +96,14 @@ class FeedRolloutWorker:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
-        self._progress = time.monotonic()
+        self._heard = self._progress = time.monotonic()
         self._threads = [
             threading.Thread(target=self._run, name=f"agemem-rollouts-{i}", daemon=True) for i in range(concurrency)
         ]
 
     def start(self) -> None:
         """Begins to roll out. Called once, by the trainer, when the server has its first weights."""
-        self._progress = time.monotonic()
+        self._heard = self._progress = time.monotonic()
         for thread in self._threads:
             thread.start()
 
@@ -106,15 +120,30 @@ class FeedRolloutWorker:
         self._version = model_version
 
     def check_health(self, stale_after_s: float) -> None:
-        """Raises WorkerError when a request failed, the tasks are used up, or nothing came for `stale_after_s`."""
+        """Raises WorkerError when a request failed, the tasks are used up, or the rollouts are dead.
+
+        They are when the service has neither given a group nor said that rollouts go on for `stale_after_s` seconds;
+        and when no group came for twice the time after which the service ends a rollout, and `stale_after_s` more.
+        """
         if self._failure is not None:
             raise WorkerError(f"The rollouts failed: {self._failure}") from self._failure
         started = [thread for thread in self._threads if thread.ident is not None]
         if started and not self._stopping.is_set() and not any(thread.is_alive() for thread in started):
             raise WorkerError("There are no tasks left to roll out")
-        age = time.monotonic() - self._progress
-        if age > stale_after_s:
-            raise WorkerError(f"No rollouts for {age:.0f} s, more than the {stale_after_s:.0f} s allowed")
+        now = time.monotonic()
+        if now - self._heard > stale_after_s:
+            raise WorkerError(
+                f"No rollouts for {now - self._heard:.0f} s, and no word from the service that they go on; "
+                f"{stale_after_s:.0f} s are allowed"
+            )
+        limit = self._client.rollout_timeout_s
+        if limit is not None and now - self._progress > 2 * limit + stale_after_s:
+            raise WorkerError(
+                f"No group for {now - self._progress:.0f} s, though the service ends each rollout after {limit:.0f} s"
+            )
+
+    def _alive(self) -> None:
+        self._heard = time.monotonic()
 
     def _run(self) -> None:
         try:
@@ -132,12 +161,12 @@ class FeedRolloutWorker:
 
     def _roll_out(self, tasks: list[Task], version: int, run_name: str) -> None:
         began = time.monotonic()
-        for group in self._client.rollout(tasks, version, run_name=run_name):
+        for group in self._client.rollout(tasks, version, run_name=run_name, alive=self._alive):
             selection = self._select(group)
             for sample in rollout_samples(group, selection.samples, version, self._decode):
                 if not self._put(sample):
                     return
-            self._progress = time.monotonic()
+            self._heard = self._progress = time.monotonic()
             self.metrics_queue.put(
                 {
                     "rollout/groups_total": 1.0,
@@ -155,7 +184,7 @@ class FeedRolloutWorker:
                 self.rollout_buffer.put(sample, timeout=0.1)
             except queue.Full:
                 # The trainer is behind, which is no fault of the rollouts.
-                self._progress = time.monotonic()
+                self._heard = self._progress = time.monotonic()
             else:
                 return True
         return False

@@ -1,48 +1,45 @@
-"""Client of the rollout service: tasks in, groups out, over the LangGraph API.
+"""Client of the rollout service: tasks in, groups out, as they finish.
 
-Owns requests, waiting, and what is done when the connection or the service breaks. Leaves out what the records mean
-(`groups.py`) and the processes (`processes/`).
-
-Each call is a background run on a thread whose id follows from the run's name. A broken connection is joined again;
-a service that was restarted and has forgotten the run gets it anew under the same name, so that every id in the feed
-is the same as without the interruption.
+Owns how tasks are spread over requests, so that a result is never larger than a few groups, and what is checked of what
+comes back. Leaves out a single run and its interruptions (`runs.py`), what the records mean (`groups.py`) and the
+processes (`processes/`).
 """
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import Any
 
-import httpx
-
-from agemem_grpo.errors import GrpoError
 from agemem_grpo.feed.groups import Group, read_feed
+from agemem_grpo.feed.runs import RunFailedError, Runs, ServiceError, ServiceUnavailableError, StoppedError
+
+__all__ = [
+    "PolicyVersionError",
+    "RolloutFailedError",
+    "RolloutService",
+    "RunFailedError",
+    "ServiceError",
+    "ServiceUnavailableError",
+    "StoppedError",
+    "merged",
+    "require_rolled_out",
+    "require_version",
+]
 
 Json = dict[str, Any]
-
-_NAMES = uuid.UUID("6a7c1f0e-3f52-5d0b-9a46-1f7f0a5f2d11")
-
-
-class ServiceError(GrpoError):
-    """Base of what can go wrong with the rollout service. ``remedy`` says what to do."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(f"{message}. {remedy}")
-        self.remedy = remedy
-
-
-class ServiceUnavailableError(ServiceError):
-    """The service could not be reached for ``patience_s`` seconds."""
-
-
-class RunFailedError(ServiceError):
-    """The service answered that the run failed, for example because the request is not valid."""
+Task = Mapping[str, Any]
 
 
 class RolloutFailedError(ServiceError):
     """More rollouts failed than are allowed."""
+
+
+class PolicyVersionError(ServiceError):
+    """A response was of other weights than asked for: its log-probabilities are those of another policy."""
 
 
 class RolloutService:
@@ -52,8 +49,12 @@ class RolloutService:
     (``k``, ``policy``, ``reward``, ...). ``patience_s``: seconds without any answer before giving up. ``api_key`` is
     sent as ``x-api-key``, as hosted LangGraph servers ask for.
 
+    Tasks go out in requests of ``tasks_per_request`` (default 1: a group each), ``parallel`` of them at a time (default
+    8), between which the request's ``concurrency`` is divided. No request is begun while ``parallel`` results wait to
+    be taken, so that memory, here and in the service, is that of ``parallel * tasks_per_request`` groups.
+
     >>> service = RolloutService("http://127.0.0.1:2024", {"policy": {"model": "offline"}, "k": 4})
-    >>> groups = list(service.rollout(tasks, policy_version=3))                     # doctest: +SKIP
+    >>> for group in service.rollout(tasks, policy_version=3): train_on(group)      # doctest: +SKIP
     """
 
     def __init__(
@@ -64,139 +65,107 @@ class RolloutService:
         assistant: str = "rollout",
         patience_s: float = 120.0,
         api_key: str | None = None,
+        tasks_per_request: int = 1,
+        parallel: int = 8,
+        poll_s: float = 15.0,
     ) -> None:
+        if min(tasks_per_request, parallel) < 1:
+            raise ValueError("tasks_per_request and parallel must be at least 1")
         self._request = dict(request)
-        self._assistant = assistant
-        self._patience_s = patience_s
-        headers = {"x-api-key": api_key} if api_key else {}
-        # A join blocks until the run has ended; it is asked again after the read timeout.
-        timeout = httpx.Timeout(10.0, read=60.0)
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
+        self._runs = Runs(url, assistant=assistant, patience_s=patience_s, api_key=api_key, poll_s=poll_s)
+        self._tasks_per_request = tasks_per_request
+        self._parallel = parallel
 
     def close(self) -> None:
         """Closes the connections."""
-        self._http.close()
+        self._runs.close()
+
+    @property
+    def rollout_timeout_s(self) -> float | None:
+        """Seconds after which the service ends a rollout (``timeout_s`` of the request); None = no limit."""
+        limit = self._request.get("timeout_s")
+        return None if limit is None else float(limit)
 
     def rollout(
         self,
-        tasks: Sequence[Mapping[str, Any]],
+        tasks: Sequence[Task],
         policy_version: int,
         *,
         run_name: str | None = None,
         overrides: Mapping[str, Any] | None = None,
+        ordered: bool = False,
+        alive: Callable[[], None] = lambda: None,
     ) -> Iterator[Group]:
-        """Rolls the tasks out and yields one group per task, in order: :meth:`records`, read by the feed's reader.
+        """Rolls the tasks out and yields each group when it is whole, or with ``ordered`` in the order of the tasks.
 
-        Errors: those of :meth:`records`, and `FeedError` for a record that is wrong.
+        ``alive`` is called, from other threads, whenever the service has said that a run goes on. Errors: those of
+        :meth:`records`, and `FeedError` for a record that is wrong.
         """
-        yield from read_feed(self.records(tasks, policy_version, run_name=run_name, overrides=overrides))
+        yield from read_feed(
+            self.records(tasks, policy_version, run_name=run_name, overrides=overrides, ordered=ordered, alive=alive)
+        )
 
     def records(
         self,
-        tasks: Sequence[Mapping[str, Any]],
+        tasks: Sequence[Task],
         policy_version: int,
         *,
         run_name: str | None = None,
         overrides: Mapping[str, Any] | None = None,
-    ) -> list[Json]:
-        """Rolls the tasks out and returns the records of all groups as the service sent them.
+        ordered: bool = True,
+        alive: Callable[[], None] = lambda: None,
+    ) -> Iterator[Json]:
+        """Rolls the tasks out and yields the records of each group as the service sent them.
 
         ``tasks`` have the form of the request (``id, question, answer, context, distractors, gold_facts``).
         ``run_name`` is part of all ids; default ``v`` and the policy version. ``overrides`` are merged over the fields
-        given to the constructor, tables one level deep.
+        given to the constructor, tables one level deep. Nothing is asked for before the first record is taken.
 
         Errors: :class:`RunFailedError`, :class:`ServiceUnavailableError`.
         """
         name = run_name or f"v{policy_version}"
         request = merged(self._request, overrides or {})
-        request |= {"tasks": list(tasks), "policy_version": policy_version, "run_name": name, "format": "records"}
-        values = self._run(request, name)
-        return [record for group in values["groups"] for record in group["samples"]]
+        request |= {"policy_version": policy_version, "run_name": name, "format": "records"}
+        size = self._tasks_per_request
+        parts = [list(tasks[at : at + size]) for at in range(0, len(tasks), size)]
+        parallel = min(self._parallel, len(parts))
+        if parallel > 1 and "concurrency" in request:
+            request["concurrency"] = math.ceil(int(request["concurrency"]) / parallel)
+        stopped = threading.Event()
 
-    def _run(self, request: Json, name: str) -> Json:
-        thread = str(uuid.uuid5(_NAMES, name))
-        waiting = _Patience(self._patience_s)
-        run: str | None = None
-        while True:
-            try:
-                if run is None:
-                    run = self._begin(thread, request)
-                values = self._join(thread, run)
-            except httpx.ReadTimeout:
-                waiting.reset()  # the run goes on
-            except (httpx.TransportError, _BusyError) as error:
-                waiting.wait(error)
-            else:
-                if values is None:
-                    run = None  # the service was restarted and does not know the run
-                    continue
-                self._forget(thread)
-                return values
+        def ask(part: list[Task]) -> Json:
+            # Named by its tasks: the same part has the same thread, whatever else was asked for.
+            thread = name if len(parts) == 1 else f"{name}/{'/'.join(str(task['id']) for task in part)}"
+            return self._runs.run(thread, {**request, "tasks": part}, alive=alive, stopped=stopped)
 
-    def _begin(self, thread: str, request: Json) -> str:
-        """Starts the run, after taking away what an earlier try of the same name left."""
-        self._call("DELETE", f"/threads/{thread}", missing_ok=True)
-        self._call("POST", "/threads", {"thread_id": thread, "if_exists": "do_nothing"})
-        body = {"assistant_id": self._assistant, "input": {"request": request}}
-        return str(self._call("POST", f"/threads/{thread}/runs", body)["run_id"])
-
-    def _join(self, thread: str, run: str) -> Json | None:
-        """The final state; None when the service does not know the run (any more)."""
-        values: Json | None = self._call("GET", f"/threads/{thread}/runs/{run}/join", missing_ok=True)
-        if values is None:
-            return None
-        error = values.get("__error__")
-        if error is None and isinstance(values.get("summary"), dict):
-            return values
-        message = str((error or {}).get("message", "the run ended without groups"))
-        if message.strip('"') == "Run not found":
-            return None
-        raise RunFailedError(f"The rollout run failed: {message}", "See the log of the rollout service.")
-
-    def _forget(self, thread: str) -> None:
-        """Groups are large and the service keeps a thread's state: what has been read is deleted."""
+        pool = ThreadPoolExecutor(max_workers=max(1, parallel), thread_name_prefix="agemem-rollouts")
         try:
-            self._call("DELETE", f"/threads/{thread}", missing_ok=True)
-        except (httpx.TransportError, _BusyError):
-            return  # the groups are here; a service that has gone away keeps nothing
-
-    def _call(self, method: str, path: str, body: Json | None = None, *, missing_ok: bool = False) -> Any:
-        response = self._http.request(method, path, json=body)
-        if response.status_code == 404 and missing_ok:
-            return None
-        if response.status_code in (408, 429) or response.status_code >= 500:
-            raise _BusyError(f"HTTP {response.status_code}: {response.text[:300]}")
-        if response.is_error:
-            raise RunFailedError(
-                f"{method} {path}: HTTP {response.status_code}: {response.text[:300]}",
-                "Is this the address of a LangGraph API with the assistant `rollout`?",
-            )
-        return response.json() if response.content else {}
+            for values in _results(pool, ask, parts, parallel, ordered=ordered):
+                for group in values["groups"]:
+                    yield from group["samples"]
+        finally:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _BusyError(Exception):
-    """The service answered that it cannot answer now."""
-
-
-class _Patience:
-    """Waits between tries, 0.2 s and growing to 5 s, until the limit is used up."""
-
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self.reset()
-
-    def reset(self) -> None:
-        self._deadline = time.monotonic() + self._limit_s
-        self._pause = 0.2
-
-    def wait(self, error: Exception) -> None:
-        if time.monotonic() + self._pause > self._deadline:
-            raise ServiceUnavailableError(
-                f"The rollout service did not answer for {self._limit_s:.0f} s ({type(error).__name__}: {error})",
-                "Start it, or look at its log.",
-            ) from error
-        time.sleep(self._pause)
-        self._pause = min(5.0, self._pause * 1.6)
+def _results(
+    pool: ThreadPoolExecutor,
+    ask: Callable[[list[Task]], Json],
+    parts: Sequence[list[Task]],
+    parallel: int,
+    *,
+    ordered: bool,
+) -> Iterator[Json]:
+    """What ``ask`` gives for each part; a part is begun when one before it has been taken."""
+    remaining = iter(parts)
+    pending: list[Future[Json]] = [pool.submit(ask, part) for part in islice(remaining, parallel)]
+    while pending:
+        done = pending[0] if ordered else next(iter(wait(pending, return_when=FIRST_COMPLETED).done))
+        pending.remove(done)
+        values = done.result()
+        del done
+        yield values
+        pending.extend(pool.submit(ask, part) for part in islice(remaining, 1))
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Json:
@@ -210,6 +179,20 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Json:
         held = result.get(key)
         result[key] = {**held, **value} if isinstance(held, Mapping) and isinstance(value, Mapping) else value
     return result
+
+
+def require_version(groups: Sequence[Group], policy_version: int) -> None:
+    """Errors: :class:`PolicyVersionError` when a trainable step says that other weights made it."""
+    for group in groups:
+        for trajectory in group.trajectories:
+            for step in trajectory.steps:
+                served = step.policy_version
+                if step.trainable and served not in (None, policy_version):
+                    raise PolicyVersionError(
+                        f"Step {step.step_index} of rollout {step.rollout_id} was made by version {served} of the "
+                        f"weights, not by {policy_version} as asked for",
+                        "Is another trainer using this policy server, or was it restarted with older weights?",
+                    )
 
 
 def require_rolled_out(groups: Sequence[Group], *, max_failed: float = 0.25) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,12 @@ class Services:
         self.policy_url = server.url or f"http://127.0.0.1:{self._server_port}/v1"
         service_url = service.url or f"http://127.0.0.1:{self._service_port}"
         self._weights, self._version = Path(settings.model), 0
+        self._server_root = self.policy_url.removesuffix("/v1")
+        self._check_s = 2.0
+        self._published = False
+        self._publishing = threading.Lock()
+        self._stopping = threading.Event()
+        self._keeper = threading.Thread(target=self._keep_published, name="weights-keeper", daemon=True)
         policy = {"model": MODEL_NAME, "base_url": self.policy_url}
         self.rollouts = RolloutService(service_url, merged(settings.rollout, {"policy": policy}))
 
@@ -63,9 +70,14 @@ class Services:
         except BaseException:
             self._supervisor.__exit__()
             raise
+        if self._settings.server.url is not None:
+            self._keeper.start()  # our own server is restarted with the weights it had
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        if self._keeper.ident is not None:
+            self._keeper.join(timeout=10)
         self.rollouts.close()
         self._supervisor.__exit__()
 
@@ -76,14 +88,21 @@ class Services:
     def load_weights(self, folder: Path, version: int, *, patience_s: float = 120.0) -> None:
         """Makes the policy server answer with the weights in ``folder``, also after a restart of it.
 
+        A server named by an address is watched: restarted without these weights, it gets them again.
+
         Errors: :class:`WeightsError` when it refuses them or does not answer for ``patience_s`` seconds.
         """
-        self._weights, self._version = folder, version
-        url = self.policy_url.removesuffix("/v1") + "/update_weights"
+        with self._publishing:
+            self._weights, self._version = folder, version
+            self._publish(patience_s)
+            self._published = True
+
+    def _publish(self, patience_s: float) -> None:
+        folder = self._weights
         deadline = time.monotonic() + patience_s
         while True:
             try:
-                response = httpx.post(url, json={"path": str(folder.resolve()), "version": version}, timeout=60)
+                response = self._post_weights()
             except httpx.TransportError as error:
                 problem = f"{type(error).__name__}: {error}"
             else:
@@ -96,6 +115,23 @@ class Services:
             if time.monotonic() > deadline:
                 raise WeightsError(f"The policy server did not load {folder} in {patience_s:.0f} s: {problem}")
             time.sleep(0.2)
+
+    def _post_weights(self) -> httpx.Response:
+        body = {"path": str(self._weights.resolve()), "version": self._version}
+        return httpx.post(f"{self._server_root}/update_weights", json=body, timeout=60)
+
+    def _keep_published(self) -> None:
+        """Publishes again what a server of another's was restarted without; until then it should not answer."""
+        while not self._stopping.wait(self._check_s):
+            with self._publishing:
+                if not self._published:
+                    continue
+                try:
+                    served = httpx.get(f"{self._server_root}/health", timeout=10).json().get("policy_version")
+                    if served != self._version:
+                        self._post_weights()
+                except (httpx.HTTPError, ValueError):
+                    continue  # it is down: the requests under way wait for it, and the next round looks again
 
     def _policy_server(self) -> ChildSpec:
         server = self._settings.server

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agemem_grpo.feed.groups import Group, Trajectory, read_feed
-from agemem_grpo.feed.service import merged, require_rolled_out
+from agemem_grpo.feed.service import merged, require_rolled_out, require_version
 from agemem_grpo.feed.tasks import Task, read_tasks
 from agemem_grpo.processes.services import Services
 from agemem_grpo.settings import Settings
@@ -64,6 +64,7 @@ def _measure(
     )
     groups = list(read_feed(records))
     require_rolled_out(groups, max_failed=0.1)
+    require_version(groups, version)
     return measure(groups, {task["id"]: str(task["answer"]) for task in tasks})
 
 

@@ -27,7 +27,7 @@ from trl import GRPOConfig
 
 from agemem_grpo.feed.groups import Group, read_feed
 from agemem_grpo.feed.samples import Sample, samples_of
-from agemem_grpo.feed.service import RolloutFailedError, require_rolled_out
+from agemem_grpo.feed.service import RolloutFailedError, require_rolled_out, require_version
 from agemem_grpo.feed.tasks import Task, read_tasks, tasks_of_iteration
 from agemem_grpo.processes.services import Services
 from agemem_grpo.settings import VARIANTS, Settings
@@ -117,9 +117,9 @@ class Loop:
         if records is None:
             self.services.check()
             self._publish(iteration)
-            records = self._roll_out(iteration)
-            self.folder.save_rollouts(iteration, records)
-        groups = list(read_feed(records))
+            groups = self._roll_out(iteration)
+        else:
+            groups = list(read_feed(records))
         figures = summarize(groups)
         if self.advantages == "shuffled":
             groups = shuffle_advantages(groups, seed=f"{self.seed}/shuffle/{iteration}")
@@ -162,7 +162,8 @@ class Loop:
             )
         return samples, dropped
 
-    def _roll_out(self, iteration: int) -> list[Json]:
+    def _roll_out(self, iteration: int) -> list[Group]:
+        """The groups of an iteration; their records go to disk as they come and are not held."""
         tasks = self._tasks(iteration)
         overrides = {
             "reward": {"preset": self.reward},
@@ -173,8 +174,11 @@ class Loop:
             name = f"{self.variant}-{self.seed}-v{iteration}" + (f"-again{attempt}" if attempt else "")
             records = self.services.rollouts.records(tasks, iteration, run_name=name, overrides=overrides)
             try:
-                require_rolled_out(list(read_feed(records)), max_failed=self.settings.train.max_failed)
-                return records
+                groups = list(read_feed(self.folder.writing_rollouts(iteration, records)))
+                require_rolled_out(groups, max_failed=self.settings.train.max_failed)
+                require_version(groups, iteration)
+                self.folder.keep_rollouts(iteration)
+                return groups
             except RolloutFailedError:
                 self.services.check()
                 if attempt == 2:

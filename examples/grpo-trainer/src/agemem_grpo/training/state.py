@@ -15,7 +15,7 @@ import gzip
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,29 +133,40 @@ class RunFolder:
         # What follows the last line break is empty, or torn.
         return [json.loads(line) for line in lines[:-1] if line]
 
-    def save_rollouts(self, iteration: int, records: Sequence[Json]) -> None:
-        """Keeps the records of an iteration: after a kill they are trained on instead of being rolled out again."""
+    def writing_rollouts(self, iteration: int, records: Iterable[Json]) -> Iterator[Json]:
+        """Hands records on and writes each of them down as it passes; :meth:`keep_rollouts` makes them count."""
         path = self.rollouts(iteration)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}")
-        with gzip.open(temporary, "wt", compresslevel=3) as file:
+        with gzip.open(_partial(path), "wt", compresslevel=3) as file:
             for record in records:
                 file.write(json.dumps(record) + "\n")
-        temporary.replace(path)
+                yield record
 
-    def load_rollouts(self, iteration: int) -> list[Json] | None:
-        """Records of an iteration; None when they had not come back."""
+    def keep_rollouts(self, iteration: int) -> None:
+        """Keeps what was written of an iteration: after a kill it is trained on instead of being rolled out again."""
         path = self.rollouts(iteration)
-        if not path.exists():
-            return None
-        with gzip.open(path, "rt") as file:
-            return [json.loads(line) for line in file]
+        _partial(path).replace(path)
+
+    def load_rollouts(self, iteration: int) -> Iterator[Json] | None:
+        """Records of an iteration, read one after the other; None when they had not come back."""
+        path = self.rollouts(iteration)
+        return _read_lines(path) if path.exists() else None
 
     def prune(self, version: int) -> None:
         """Deletes weights older than the version before ``version``."""
         for folder in (self.root / "weights").glob("v*"):
             if int(folder.name[1:]) < version - 1:
                 shutil.rmtree(folder)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}")
+
+
+def _read_lines(path: Path) -> Iterator[Json]:
+    with gzip.open(path, "rt") as file:
+        for line in file:
+            yield json.loads(line)
 
 
 def differences(held: Any, given: Any, at: str = "", most: int = 5) -> str:

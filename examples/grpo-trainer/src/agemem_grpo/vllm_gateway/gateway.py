@@ -4,14 +4,18 @@ Owns `/update_weights` for a vLLM server: requests wait while an adapter takes t
 response is by one set of weights. Everything else goes to vLLM as it is. Leaves out full weights, which TRL's
 asynchronous trainer sends to vLLM itself.
 
-vLLM must run with `--enable-lora`, VLLM_ALLOW_RUNTIME_LORA_UPDATING=True and VLLM_SERVER_DEV_MODE=1 (for
-`/reset_prefix_cache`: keys and values of the old adapter would be used for the new one).
+A gateway that was just started knows no version: it refuses to generate until weights have been published to it, so
+that the base model never answers for a policy that has been trained since.
+
+vLLM must be 0.22 or newer and run with `--enable-lora`, VLLM_ALLOW_RUNTIME_LORA_UPDATING=True and
+VLLM_SERVER_DEV_MODE=1 (for `/reset_prefix_cache`: keys and values of the old adapter would be used for the new one).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,6 +34,10 @@ from agemem_grpo.policy_server.protocol import read_update
 
 Json = dict[str, Any]
 
+NEEDED = (0, 22)
+"""The vLLM that TRL's asynchronous trainer asks for too. Older ones lack token ids (before 0.10.2) or the exchange of
+an adapter in place; which of those in between would do was not looked at."""
+
 LORA_NAME = "agemem-policy"
 """What the adapter is called at vLLM."""
 
@@ -40,14 +48,19 @@ class Gateway:
     def __init__(self, upstream: httpx.AsyncClient, *, model_name: str = "policy") -> None:
         self.upstream = upstream
         self.model_name = model_name
-        self.version = 0
-        self.base = self.root = self.serving = ""
+        self.version: int | None = None
+        """Number of the published weights; None until some are."""
+        self.base = self.root = self.serving = self.upstream_version = ""
         self._under_way = 0
         self._changed = asyncio.Condition()
         self._updating = False
 
     async def connect(self) -> None:
         """Learns what vLLM serves. Raises ApiError 502 when it is not there or not set up for this."""
+        self.upstream_version = str((await self._call("GET", "/version"))["version"])
+        if _release(self.upstream_version) < NEEDED:
+            message = f"vLLM is {self.upstream_version}; {'.'.join(map(str, NEEDED))} or newer is needed. Update vLLM."
+            raise ApiError(502, message, code="upstream")
         models = (await self._call("GET", "/v1/models"))["data"]
         self.base, self.root = models[0]["id"], models[0]["root"]
         self.serving = self.base
@@ -69,6 +82,9 @@ class Gateway:
     async def _ask(self, asked: Json) -> Response:
         async with self._admitted():
             version = self.version
+            if version is None:
+                message = "No weights have been published since the gateway was started: POST /update_weights"
+                raise ApiError(503, message, code="no_weights", retry_after=2)
             answer = await self._send("POST", "/v1/chat/completions", {**asked, "model": self.serving})
         if not answer.is_success:
             kept = {name: answer.headers[name] for name in ("retry-after", "content-type") if name in answer.headers}
@@ -97,7 +113,8 @@ class Gateway:
 
     async def health(self, _: Request) -> Response:
         await self._call("GET", "/health")
-        return JSONResponse({"status": "ok", "policy_version": self.version, "active": self._under_way})
+        status = "ok" if self.version is not None else "no_weights"
+        return JSONResponse({"status": status, "policy_version": self.version, "active": self._under_way})
 
     @asynccontextmanager
     async def _admitted(self) -> AsyncIterator[None]:
@@ -138,6 +155,12 @@ class Gateway:
             message = f"vLLM answered {path} with {answer.status_code}: {answer.text[:500]}. See how it must run."
             raise ApiError(status, message, code=refused)
         return answer.json() if answer.headers.get("content-type", "").startswith("application/json") else None
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """``"0.22.1rc2+cu130"`` as ``(0, 22, 1)``; a version that is none sorts before all."""
+    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return tuple(int(part or 0) for part in found.groups()) if found else ()
 
 
 def create_gateway(gateway: Gateway) -> Starlette:
