@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,16 @@ def test_no_task_comes_twice_in_an_iteration() -> None:
 def test_a_task_file_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "tasks.jsonl"
     good = '{"id": "a", "question": "q", "answer": "x", "context": ["c"]}\n'
-    path.write_text(good + "\n")
-    assert [task["id"] for task in read_tasks(path)] == ["a"]
+    titled = '{"id": "b", "question": "q", "answer": "", "context": [{"title": "t", "text": "c"}], "later": {"x": 1}}\n'
+    path.write_text(good + "\n" + titled)
+    assert [task["id"] for task in read_tasks(path)] == ["a", "b"]
+    assert read_tasks(path)[1] == json.loads(titled)
     for content, message in (
         (good + good, ":2: the id a is there twice"),
-        ('{"id": "a"}\n', ":1: without"),
+        ('{"id": "a"}\n', ":1: question is missing; answer is missing; context is missing"),
+        (good + good.replace('"x"', "7").replace('"a"', '"b"'), ":2: answer is 7: expected text"),
+        (good.replace('["c"]', "[]"), ":1: context"),
+        (good.replace("}", ""), ":1: "),
         ("", "no task"),
     ):
         path.write_text(content)

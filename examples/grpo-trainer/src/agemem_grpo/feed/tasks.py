@@ -10,36 +10,57 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agemem_grpo.errors import GrpoError
+from agemem_grpo.validation import problems_of
 
 Task = dict[str, Any]
+Text = Annotated[str, Field(min_length=1)]
 
 
 class TasksError(GrpoError, ValueError):
     """A task file that cannot be used."""
 
 
+class Passage(BaseModel):
+    """A text with a title."""
+
+    model_config = ConfigDict(strict=True)
+
+    title: str = ""
+    text: Text
+
+
+class TaskRow(BaseModel):
+    """One line of a task file, as the rollout service takes it; the service checks it too, but later."""
+
+    model_config = ConfigDict(strict=True)
+
+    id: Text
+    question: Text
+    answer: str
+    context: Annotated[list[Text | Passage], Field(min_length=1)]
+    distractors: list[Text | Passage] = []
+    gold_facts: list[str] = []
+    metadata: dict[str, Any] = {}
+
+
 def read_tasks(path: Path) -> list[Task]:
     """Reads tasks, one JSON object per line with at least ``id``, ``question``, ``answer`` and ``context``.
 
-    Errors: :class:`TasksError` naming the line.
+    Errors: :class:`TasksError` naming the line, the field and its value.
     """
-    tasks: list[Task] = []
-    seen: set[str] = set()
     if not path.exists():
         raise TasksError(f"{path} does not exist. Write it with `agemem tasks SOURCE --out {path}`.")
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    tasks: list[Task] = []
+    seen: set[str] = set()
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue
-        try:
-            task = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise TasksError(f"{path}:{number}: not JSON: {error}") from error
-        missing = [name for name in ("id", "question", "answer", "context") if name not in task]
-        if missing:
-            raise TasksError(f"{path}:{number}: without {', '.join(missing)}")
+        task = _read_task(line, f"{path}:{number}")
         if task["id"] in seen:
             raise TasksError(f"{path}:{number}: the id {task['id']} is there twice")
         seen.add(task["id"])
@@ -47,6 +68,16 @@ def read_tasks(path: Path) -> list[Task]:
     if not tasks:
         raise TasksError(f"{path} holds no task")
     return tasks
+
+
+def _read_task(line: str, where: str) -> Task:
+    """The line's object as it is: fields of later versions go to the service untouched."""
+    try:
+        TaskRow.model_validate_json(line)
+    except ValidationError as error:
+        raise TasksError(f"{where}: {'; '.join(each.text for each in problems_of(error))}") from error
+    task: Task = json.loads(line)
+    return task
 
 
 def tasks_of_iteration(tasks: Sequence[Task], *, iteration: int, count: int, seed: int) -> list[Task]:
