@@ -53,7 +53,9 @@ export { GgufChatModel, type GgufChatModelFields } from "./models/gguf/chat-mode
 export { HfEmbeddings, type HfEmbeddingsOptions } from "./models/hf-embeddings.js";
 export { LexicalEmbeddings } from "./models/lexical-embeddings.js";
 export { tokenCounter } from "./models/tokens.js";
-export { FaissStore, type FaissStoreOptions, FaissStoreView } from "./store/faiss-store.js";
+export { FaissStore } from "./store/faiss-store.js";
+export type { FaissStoreOptions } from "./store/options.js";
+export { FaissStoreView } from "./store/store-view.js";
 export type { PromoteConflict, PromoteOptions, PromoteResult } from "./store/promote.js";
 export type { MemorySearchOptions, SearchItem, SearchMode } from "./store/search/search-options.js";
 export type { StoreStats } from "./store/upkeep/stats.js";

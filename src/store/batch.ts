@@ -1,23 +1,26 @@
 /**
- * Running a batch: check every operation, embed what needs embedding, then read and write at one moment.
+ * Running a batch: checks every operation, embeds what needs embedding, then reads and writes at one moment.
  *
- * Reads see the state before the batch's writes. Nothing is written unless every operation is valid and every
- * embedding was made.
+ * Reads see the state before the batch's writes. Nothing is written unless every operation is valid and every embedding
+ * was made.
  */
 import type { Item, ListNamespacesOperation } from "@langchain/langgraph";
 import { StoreError } from "../errors.js";
 import type { Engine } from "./engine.js";
+import type { StoreLimits } from "./limits.js";
 import { asNamespaceError } from "./namespace-error.js";
-import { type Checked, checkOperation, namespacePath, type StoreLimits } from "./operations.js";
-import { type CheckedPut, preparePuts } from "./prepare.js";
+import { type Checked, type CheckedPut, checkOperation } from "./operations.js";
+import { preparePuts } from "./prepare.js";
 import type { View } from "./rows/branches.js";
-import { refreshTtl } from "./rows/expiry.js";
+import type { Ledger } from "./rows/ledger.js";
+import { namespacePath } from "./rows/namespaces.js";
 import { hasItems, liveRow, toItem } from "./rows/reader.js";
 import { writePuts } from "./rows/writer.js";
-import { indexWaiting } from "./search/keyword-index.js";
 import { runSearch } from "./search/run-search.js";
+import { refreshTtl } from "./upkeep/expiry.js";
+import { indexWaiting } from "./upkeep/index-waiting.js";
 
-/** Where a batch runs: the view its reads see, and the branch its writes go to (null = read only). */
+/** Where a batch runs: the view that its reads see, and the branch that its writes go to (null: read-only). */
 export interface Target {
   view(): View;
   branch: number | null;
@@ -29,45 +32,54 @@ export async function runBatch(
   target: Target,
   operations: readonly unknown[],
 ): Promise<unknown[]> {
-  engine.assertOpen();
-  const { limits } = engine.options;
+  const checked = await checkAll(operations, engine.options.limits);
+  const puts = checked.filter((one): one is CheckedPut => one.kind === "put");
+  const results =
+    puts.length === 0 ? await read(engine, target, checked) : await write(engine, target, checked, puts);
+  return finish(engine, target, checked, results);
+}
+
+async function read(engine: Engine, target: Target, checked: readonly Checked[]): Promise<unknown[]> {
+  const queries = await embedQueries(engine, checked);
+  if (checked.some(usesKeywords)) await indexWaiting(engine);
+  return engine.transactions.patientRead(() => readAll(engine, target.view(), checked, queries));
+}
+
+function write(
+  engine: Engine,
+  target: Target,
+  checked: readonly Checked[],
+  puts: readonly CheckedPut[],
+): Promise<unknown[]> {
+  const { branch } = target;
+  if (branch === null) {
+    throw new StoreError("AGEMEM_STORE_READ_ONLY", "A view of an earlier version cannot be written", {
+      remedy: "Fork it: store.fork(name, { from: version }).",
+    });
+  }
+  const { ledger, vectors, transactions } = engine;
+  return transactions.write(
+    ({ queries, prepared }) => {
+      ledger.branches.open(branch);
+      const results =
+        puts.length === checked.length
+          ? checked.map(() => undefined)
+          : readAll(engine, target.view(), checked, queries);
+      vectors.recordModel(prepared);
+      writePuts(ledger, branch, prepared);
+      return results;
+    },
+    async () => ({ queries: await embedQueries(engine, checked), prepared: await preparePuts(engine, puts) }),
+  );
+}
+
+async function checkAll(operations: readonly unknown[], limits: StoreLimits): Promise<Checked[]> {
   if (operations.length > limits.batchOperations) {
     throw new StoreError("AGEMEM_STORE_LIMIT", `A batch of ${operations.length} operations is too large`, {
       remedy: "Split it.",
       details: { size: operations.length, limit: limits.batchOperations },
     });
   }
-  const checked = await checkAll(operations, limits);
-  const puts = checked.filter((one): one is CheckedPut => one.kind === "put");
-  if (puts.length > 0 && target.branch === null) {
-    throw new StoreError("AGEMEM_STORE_READ_ONLY", "A view of an earlier version cannot be written", {
-      remedy: "Fork it: store.fork(name, { from: version }).",
-    });
-  }
-  if (puts.length === 0) {
-    const queries = await embedQueries(engine, checked);
-    if (checked.some(usesKeywords)) await indexWaiting(engine);
-    const results = await engine.reading(() => readAll(engine, target.view(), checked, queries));
-    return finish(engine, () => target.view(), checked, results);
-  }
-  const branch = target.branch as number;
-  const results = await engine.write(
-    async () => ({ queries: await embedQueries(engine, checked), prepared: await preparePuts(engine, puts) }),
-    ({ queries, prepared }) => {
-      engine.branches.open(branch);
-      const result =
-        puts.length === checked.length
-          ? checked.map(() => undefined)
-          : readAll(engine, target.view(), checked, queries);
-      const dims = prepared.find((put) => put.vectors.length > 0)?.vectors[0]?.vector.length;
-      if (dims !== undefined) engine.recordEmbedding(dims);
-      return { result, rows: writePuts(engine, branch, prepared) };
-    },
-  );
-  return finish(engine, () => target.view(), checked, results);
-}
-
-async function checkAll(operations: readonly unknown[], limits: StoreLimits): Promise<Checked[]> {
   try {
     return operations.map((operation) => checkOperation(operation, limits));
   } catch (error) {
@@ -81,10 +93,10 @@ function usesKeywords(one: Checked): boolean {
   );
 }
 
-/** Waits for rerankers, which may be asynchronous, and starts the TTL of returned items again. */
+/** Waits for rerankers, which may be asynchronous, and restarts the TTL of returned items. */
 async function finish(
   engine: Engine,
-  view: () => View,
+  target: Target,
   checked: readonly Checked[],
   results: readonly unknown[],
 ): Promise<unknown[]> {
@@ -95,7 +107,7 @@ async function finish(
     );
     // A reranker may have dropped some and copied others: what counts is what the caller gets.
     const versions = items.flatMap(({ namespace, key }) => {
-      const row = liveRow(engine, view(), namespacePath(namespace), key);
+      const row = liveRow(engine.ledger, target.view(), namespacePath(namespace), key);
       return row && row.ttl !== null ? [row.id] : [];
     });
     if (versions.length > 0) await refreshTtl(engine, versions);
@@ -103,12 +115,15 @@ async function finish(
   return done;
 }
 
-async function embedQueries(engine: Engine, checked: readonly Checked[]): Promise<Map<string, Float32Array>> {
+async function embedQueries(
+  { vectors: { embedder } }: Engine,
+  checked: readonly Checked[],
+): Promise<Map<string, Float32Array>> {
   const queries = new Map<string, Float32Array>();
-  if (!engine.embedder) return queries;
+  if (!embedder) return queries;
   for (const one of checked) {
     if (one.kind !== "search" || !one.op.query || one.op.mode === "keyword") continue;
-    queries.set(one.op.query, await engine.embedder.embedQuery(one.op.query));
+    queries.set(one.op.query, await embedder.embedQuery(one.op.query));
   }
   return queries;
 }
@@ -122,27 +137,27 @@ function readAll(
   return checked.map((one) => {
     switch (one.kind) {
       case "get": {
-        const row = liveRow(engine, view, namespacePath(one.op.namespace), one.op.key);
-        return row ? toItem(engine, row) : null;
+        const row = liveRow(engine.ledger, view, namespacePath(one.op.namespace), one.op.key);
+        return row ? toItem(engine.ledger, row) : null;
       }
       case "search":
         return runSearch(engine, view, one, one.op.query ? queries.get(one.op.query) : undefined);
       case "list":
-        return listNamespaces(engine, view, one.op);
+        return listNamespaces(engine.ledger, view, one.op);
       default:
         return undefined;
     }
   });
 }
 
-function listNamespaces(engine: Engine, view: View, op: ListNamespacesOperation): string[][] {
+function listNamespaces(ledger: Ledger, view: View, op: ListNamespacesOperation): string[][] {
   const { matchConditions = [], maxDepth, limit = 100, offset = 0 } = op;
   const seen = new Set<string>();
   const out: string[][] = [];
-  for (const { id, labels } of engine.namespaces.matching(matchConditions)) {
+  for (const { id, labels } of ledger.namespaces.matching(matchConditions)) {
     const cut = maxDepth === undefined ? labels : labels.slice(0, maxDepth);
     const path = namespacePath(cut);
-    if (seen.has(path) || !hasItems(engine, view, id)) continue;
+    if (seen.has(path) || !hasItems(ledger, view, id)) continue;
     seen.add(path);
     if (seen.size > offset) out.push([...cut]);
     if (out.length >= limit) break;

@@ -1,66 +1,42 @@
 /**
- * The operations a store accepts: LangGraph's four, with agemem's options, checked before anything runs.
+ * The operations that a store accepts: LangGraph's four with agemem's options, checked before anything runs.
  *
- * Owns recognising an operation by its shape, namespace, key, value and paging checks, and limits.
- * Leaves out filters (`filter.ts`) and doing anything.
+ * Owns telling an operation by its shape, and the checks of namespaces, keys, values and paging. Leaves out the limits
+ * themselves (`limits.ts`), filters (`search/filter.ts`) and doing anything.
  */
-import type {
-  GetOperation,
-  ListNamespacesOperation,
-  PutOperation,
-  SearchOperation,
-} from "@langchain/langgraph";
-import { InputError, StoreError } from "../errors.js";
+
+import type { GetOperation, ListNamespacesOperation, PutOperation } from "@langchain/langgraph";
+import { InputError } from "../errors.js";
 import type { PutOptions } from "../types.js";
-import { compileFilter, type Filter } from "./search/filter.js";
-import type { MemorySearchOptions } from "./search/search-options.js";
-import { checkSearchOptions } from "./search/search-options.js";
+import { type StoreLimits, tooLarge } from "./limits.js";
+import { namespacePath } from "./rows/namespaces.js";
+import { compileFilter } from "./search/filter.js";
+import { type CheckedSearch, checkSearchOptions, type SearchOp } from "./search/search-options.js";
 
-/** Sizes above which an operation is refused with `AGEMEM_STORE_LIMIT`. */
-export interface StoreLimits {
-  /** UTF-16 units of the JSON text of one value. Default 16 Mi. */
-  valueChars: number;
-  /** UTF-16 units of a key or a namespace label. Default 32,768. */
-  keyChars: number;
-  /** Labels of a namespace. Default 64. */
-  namespaceDepth: number;
-  /** Objects and lists within each other in one value, and steps of an index path. Default 1,000. */
-  valueDepth: number;
-  /** Operations of one batch. Default 100,000. */
-  batchOperations: number;
-}
-
-export const DEFAULT_LIMITS: StoreLimits = {
-  valueChars: 16 * 1024 * 1024,
-  keyChars: 32_768,
-  namespaceDepth: 64,
-  valueDepth: 1000,
-  batchOperations: 100_000,
-};
-
-/** The limits with their defaults, also where one is given as undefined. */
-export function limitsOf(given: Partial<StoreLimits> = {}): StoreLimits {
-  const set = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { ...DEFAULT_LIMITS, ...Object.fromEntries(set) };
-}
-
-/** A put as this store takes it: with options, and with vectors of one's own where they exist already. */
+/** A put as this store takes it: with options, and with vectors where the caller has them already. */
 export type PutOp = PutOperation &
   PutOptions & {
-    /** Vectors to store in place of embedding the value's texts; their count and paths are the caller's. */
+    /** Vectors to store instead of embedding the value's texts; their number and paths are up to the caller. */
     vectors?: { path: string; vector: ArrayLike<number>; text?: string }[];
   };
-export type SearchOp = SearchOperation & MemorySearchOptions;
+
+/** A put with its checked parts: the namespace's path, and the value as JSON (null for a deletion). */
+export interface CheckedPut {
+  kind: "put";
+  op: PutOp;
+  path: string;
+  json: string | null;
+}
 
 /** An operation with its checked parts. */
 export type Checked =
   | { kind: "get"; op: GetOperation }
-  | { kind: "put"; op: PutOp; path: string; json: string | null }
-  | { kind: "search"; op: SearchOp; filter: Filter | null; limit: number; offset: number }
+  | CheckedPut
+  | CheckedSearch
   | { kind: "list"; op: ListNamespacesOperation };
 
 /**
- * Checks one operation and says what it is.
+ * Checks one operation and says which one it is.
  *
  * @throws InputError `AGEMEM_NAMESPACE_INVALID`, `AGEMEM_FILTER_INVALID`, `AGEMEM_INPUT_ARGUMENT`;
  * StoreError `AGEMEM_STORE_LIMIT`
@@ -74,11 +50,6 @@ export function checkOperation(op: unknown, limits: StoreLimits): Checked {
     return checkList(op as ListNamespacesOperation);
   }
   throw argument("The operation is none of get, put, search, listNamespaces", "operation");
-}
-
-/** Canonical text of a namespace: its JSON. Different namespaces always give different texts. */
-export function namespacePath(labels: readonly string[]): string {
-  return JSON.stringify(labels);
 }
 
 function checkGet(op: GetOperation, limits: StoreLimits): Checked {
@@ -132,7 +103,7 @@ function toJson(value: unknown, limits: StoreLimits): string | null {
   }
   if (json === undefined || json[0] !== "{") throw argument("A value must be a plain object", "value");
   if (json.length > limits.valueChars) throw tooLarge("value", json.length, limits.valueChars);
-  // Every level takes two characters, so that most values need no count.
+  // Every level takes two characters, so most values need not be counted.
   const depth = json.length < limits.valueDepth * 2 ? 0 : depthOf(value);
   if (depth > limits.valueDepth) throw tooLarge("nesting of the value", depth, limits.valueDepth);
   return json;
@@ -228,14 +199,7 @@ function argument(message: string, name: string): InputError {
   return new InputError("AGEMEM_INPUT_ARGUMENT", message, { details: { argument: name } });
 }
 
-function tooLarge(what: string, size: number, limit: number): StoreError {
-  return new StoreError("AGEMEM_STORE_LIMIT", `The ${what} has size ${size}; the limit is ${limit}`, {
-    remedy: "Make it smaller, or raise `limits` when opening the store.",
-    details: { what, size, limit },
-  });
-}
-
-/** Whether a text holds no lone surrogates, which UTF-8 cannot keep apart. */
+/** Whether a text has no lone surrogates, which UTF-8 cannot tell apart. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }

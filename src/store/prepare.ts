@@ -1,21 +1,20 @@
-/** Puts made ready to write: texts extracted, embedded with one call to the model, vectors checked. */
+/** Puts made ready to write: their texts extracted, embedded with one call to the model, their vectors checked. */
 import { StoreError } from "../errors.js";
 import type { Engine } from "./engine.js";
-import type { Checked, PutOp } from "./operations.js";
+import type { CheckedPut, PutOp } from "./operations.js";
 import { VECTORS_PER_VERSION } from "./rows/schema.js";
-import type { PreparedPut, StoredVector } from "./rows/writer.js";
+import type { StoredVector } from "./rows/vector-rows.js";
+import type { PreparedPut } from "./rows/writer.js";
 import { textsAt } from "./search/field-paths.js";
-import { textHash } from "./vectors/embedder.js";
+import { type Embedder, textHash } from "./vectors/embedder.js";
 import { storedModel } from "./vectors/embedding-model.js";
-
-export type CheckedPut = Extract<Checked, { kind: "put" }>;
 
 /** Extracts and embeds the texts of all puts with one call to the model. */
 export async function preparePuts(engine: Engine, puts: readonly CheckedPut[]): Promise<PreparedPut[]> {
+  const { embedder } = engine.vectors;
   const texts = puts.map((put) => (put.op.vectors ? [] : textsOf(engine, put.op)));
-  const flat = texts.flat();
-  const vectors =
-    flat.length > 0 && engine.embedder ? await engine.embedder.embedTexts(flat.map(({ text }) => text)) : [];
+  const flat = texts.flat().map(({ text }) => text);
+  const vectors = flat.length > 0 && embedder ? await embedder.embedTexts(flat) : [];
   let at = 0;
   return puts.map((put, i) => {
     const own = (texts[i] ?? []).map(
@@ -25,27 +24,36 @@ export async function preparePuts(engine: Engine, puts: readonly CheckedPut[]): 
         vector: vectors[at++] as Float32Array,
       }),
     );
-    return prepared(engine, put, put.op.vectors ? givenVectors(engine, put.op) : own);
+    return prepared(engine, put, put.op.vectors ? givenVectors(embedder, put.op) : own);
   });
 }
 
-function prepared(engine: Engine, { op, path, json }: CheckedPut, vectors: StoredVector[]): PreparedPut {
+/** JSON of the paths that a value is indexed at, or of false. */
+export function indexedFields(embedder: Embedder | null, index: PutOp["index"] | null): string {
+  return JSON.stringify(index ?? embedder?.fields ?? ["$"]);
+}
+
+function prepared(
+  { vectors: { embedder }, options }: Engine,
+  { op, path, json }: CheckedPut,
+  vectors: StoredVector[],
+): PreparedPut {
   return {
     path,
     key: op.key,
     json,
-    fields: op.value === null ? null : JSON.stringify(op.index ?? engine.embedder?.fields ?? ["$"]),
+    fields: op.value === null ? null : indexedFields(embedder, op.index),
     vectors,
-    ttl: op.ttl ?? engine.options.defaultTtl,
+    ttl: op.ttl ?? options.defaultTtl,
     ...(op.ifRevision === undefined ? {} : { ifRevision: op.ifRevision }),
     idempotencyKeys: op.idempotencyKey === undefined ? [] : [op.idempotencyKey],
   };
 }
 
-function textsOf(engine: Engine, op: PutOp): { path: string; text: string }[] {
+function textsOf({ db, vectors: { embedder } }: Engine, op: PutOp): { path: string; text: string }[] {
   if (op.value === null || op.index === false) return [];
-  if (!engine.embedder) {
-    const stored = storedModel(engine.db);
+  if (!embedder) {
+    const stored = storedModel(db);
     if (stored === undefined) return [];
     throw new StoreError(
       "AGEMEM_STORE_EMBEDDING",
@@ -56,7 +64,7 @@ function textsOf(engine: Engine, op: PutOp): { path: string; text: string }[] {
       },
     );
   }
-  const texts = textsAt(op.value, op.index ?? engine.embedder.fields);
+  const texts = textsAt(op.value, op.index ?? embedder.fields);
   if (texts.length <= VECTORS_PER_VERSION) return texts;
   throw new StoreError("AGEMEM_STORE_LIMIT", `An item has ${texts.length} texts to embed`, {
     remedy: "Index fewer paths, or split the item.",
@@ -64,9 +72,8 @@ function textsOf(engine: Engine, op: PutOp): { path: string; text: string }[] {
   });
 }
 
-function givenVectors(engine: Engine, op: PutOp): StoredVector[] {
-  if (!engine.embedder || op.value === null) return [];
-  const { embedder } = engine;
+function givenVectors(embedder: Embedder | null, op: PutOp): StoredVector[] {
+  if (!embedder || op.value === null) return [];
   return (op.vectors ?? []).map(({ path, vector, text }) => ({
     path,
     hash: textHash(text ?? ""),

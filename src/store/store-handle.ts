@@ -1,42 +1,67 @@
 /**
- * What every handle of a store can do: read one view of it. And the read-only handle, a version of the past.
+ * What every handle of a store can do: read one view of it.
  *
- * Leaves out writing and maintenance (`faiss-store.ts`).
+ * Owns that a closed handle does nothing. Leaves out writing and upkeep (`faiss-store.ts`).
  */
 import { BaseStore, type Item, type Operation, type OperationResults } from "@langchain/langgraph";
-import { SEARCH_MODES, type SearchMode, type StoreVersion } from "../types.js";
+import { SEARCH_MODES, type SearchMode } from "../types.js";
 import { runBatch, type Target } from "./batch.js";
 import type { Engine } from "./engine.js";
-import { namespacePath } from "./operations.js";
-import { vectorsOf } from "./promote.js";
+import { namespacePath } from "./rows/namespaces.js";
 import { type HistoryEntry, historyOf, itemId, rowsOf, toItem } from "./rows/reader.js";
+import { readVectors } from "./rows/vector-rows.js";
 import { type RetrieverOptions, StoreRetriever } from "./search/retriever.js";
 import type { MemorySearchOptions, SearchItem } from "./search/search-options.js";
+import { closedError } from "./transactions.js";
 import type { StoreIndexOptions } from "./vectors/embedder.js";
 
 /** What every handle can do: read a view. */
 export abstract class StoreHandle extends BaseStore {
+  readonly #engine: Engine;
+  readonly #target: Target;
+  #released = false;
+
   /** @internal */
-  constructor(
-    protected readonly engine: Engine,
-    protected readonly target: Target,
-  ) {
+  constructor(engine: Engine, target: Target) {
     super();
+    this.#engine = engine;
+    this.#target = target;
   }
 
-  /** How this store embeds, under the name LangGraph's own stores have for it; undefined without an embedding model. */
+  /**
+   * The engine, while this handle and the store are open: every method gets it here. Throws `AGEMEM_STORE_CLOSED`.
+   *
+   * @internal
+   */
+  protected get engine(): Engine {
+    if (this.#released || this.#engine.transactions.closed) throw closedError();
+    return this.#engine;
+  }
+
+  /**
+   * Closes this handle, not the store. Returns the engine the first time, undefined from then on.
+   *
+   * @internal
+   */
+  protected release(): Engine | undefined {
+    if (this.#released) return undefined;
+    this.#released = true;
+    return this.#engine;
+  }
+
+  /** How this store embeds, by the name that LangGraph's own stores use; undefined without an embedding model. */
   get indexConfig(): StoreIndexOptions | undefined {
-    return this.engine.options.index;
+    return this.#engine.options.index;
   }
 
   /** How this store can rank; agemem's RETRIEVE takes "hybrid" where it is among them. */
   get searchModes(): readonly SearchMode[] {
-    return this.engine.embedder ? SEARCH_MODES : ["keyword"];
+    return this.#engine.vectors.embedder ? SEARCH_MODES : ["keyword"];
   }
 
   /** Runs operations at one moment; reads see the state before the batch's writes. See {@link FaissStore}. */
   async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
-    return (await runBatch(this.engine, this.target, operations)) as OperationResults<Op>;
+    return (await runBatch(this.engine, this.#target, operations)) as OperationResults<Op>;
   }
 
   /**
@@ -58,12 +83,12 @@ export abstract class StoreHandle extends BaseStore {
       query?: string;
     } & MemorySearchOptions = {},
   ): Promise<SearchItem[]> {
-    const [found] = await runBatch(this.engine, this.target, [{ namespacePrefix, ...options }]);
+    const [found] = await runBatch(this.engine, this.#target, [{ namespacePrefix, ...options }]);
     return found as SearchItem[];
   }
 
-  // `get`, `delete` and `listNamespaces` of LangGraph's base class check namespaces from 1.7 on, with errors of its own
-  // and rules that items stored before do not keep (":" in a label). The store's own check is the same everywhere.
+  // From 1.7 on, LangGraph's base class checks the namespaces of `get`, `delete` and `listNamespaces`, with its own errors
+  // and a rule that items stored earlier may break (no ":" in a label). The store's own check is the same everywhere.
 
   /** The item, or null. Throws `AGEMEM_NAMESPACE_INVALID`, `AGEMEM_INPUT_ARGUMENT`. */
   override async get(namespace: string[], key: string): Promise<Item | null> {
@@ -96,7 +121,7 @@ export abstract class StoreHandle extends BaseStore {
     return namespaces ?? [];
   }
 
-  /** A LangChain retriever over a namespace: each item a document, its `content` the text. */
+  /** A LangChain retriever over a namespace: each item is a document, its `content` the text. */
   asRetriever(options: RetrieverOptions): StoreRetriever {
     return new StoreRetriever(this, options);
   }
@@ -107,47 +132,25 @@ export abstract class StoreHandle extends BaseStore {
   ): Promise<
     { namespace: string[]; key: string; value: Record<string, unknown>; vector: Float32Array | null }[]
   > {
-    const { engine } = this;
-    return engine.reading(() => {
-      const view = this.target.view();
-      const rows = engine.namespaces
+    const { ledger, transactions } = this.engine;
+    return transactions.patientRead(() => {
+      const view = this.#target.view();
+      const rows = ledger.namespaces
         .under(namespacePrefix)
-        .flatMap(({ id }) => [...rowsOf(engine, view, id)]);
+        .flatMap(({ id }) => [...rowsOf(ledger, view, id)]);
       return rows.map((row) => {
-        const { namespace, key, value } = toItem(engine, row);
-        return { namespace, key, value, vector: vectorsOf(engine, row.id)[0]?.vector ?? null };
+        const { namespace, key, value } = toItem(ledger, row);
+        return { namespace, key, value, vector: readVectors(ledger.db, row.id)[0]?.vector ?? null };
       });
     });
   }
 
-  /** Every state this view sees of an item, newest first; `[]` when there never was one. */
+  /** Every state of an item that this view sees, newest first; `[]` when there never was one. */
   async history(namespace: string[], key: string): Promise<HistoryEntry[]> {
-    return this.engine.reading(() => {
-      const item = itemId(this.engine, namespacePath(namespace), key);
-      return item === undefined ? [] : historyOf(this.engine, this.target.view(), item);
+    const { ledger, transactions } = this.engine;
+    return transactions.patientRead(() => {
+      const item = itemId(ledger, namespacePath(namespace), key);
+      return item === undefined ? [] : historyOf(ledger, this.#target.view(), item);
     });
-  }
-}
-
-/** A read-only view of a store as of a version. */
-export class FaissStoreView extends StoreHandle {
-  /** @internal */
-  constructor(
-    engine: Engine,
-    private readonly shown: StoreVersion,
-    branch: number,
-  ) {
-    super(engine, {
-      branch: null,
-      view: () => {
-        // Vacuum or discard may have taken the version away since.
-        engine.branches.resolve(shown, engine.newestRevision());
-        return engine.branches.view(branch, shown.revision);
-      },
-    });
-  }
-
-  version(): StoreVersion {
-    return this.shown;
   }
 }

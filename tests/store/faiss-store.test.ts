@@ -5,16 +5,16 @@ import { InvalidNamespaceError } from "@langchain/langgraph-checkpoint";
 import { describe, expect, it } from "vitest";
 import { InputError, StoreError } from "../../src/errors.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
-import { codeOf, keysOf, LetterEmbeddings, openStore, temporaryDirectory } from "./helpers.js";
+import { codeOf, keysOf, LetterEmbeddings, openStore, stopClock, temporaryDirectory } from "./helpers.js";
 
 const NS = ["memories", "ada"];
 
 describe("FaissStore: contract", () => {
   it("stores, replaces, keeps createdAt, deletes", async () => {
-    let now = 1000;
-    const store = await openStore(":memory:", { now: () => now });
+    const clock = stopClock(1000);
+    const store = await openStore();
     await store.put(NS, "k", { text: "tea" });
-    now = 2000;
+    clock.advance(1000);
     await store.put(NS, "k", { text: "coffee", tags: ["x"] });
     const item = await store.get(NS, "k");
     expect(item).toEqual({

@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Embeddings } from "@langchain/core/embeddings";
-import { afterEach } from "vitest";
+import { afterEach, vi } from "vitest";
 import { AgeMemError } from "../../src/errors.js";
-import { FaissStore, type FaissStoreOptions } from "../../src/store/faiss-store.js";
+import { FaissStore } from "../../src/store/faiss-store.js";
+import type { FaissStoreOptions } from "../../src/store/options.js";
 
 export class LetterEmbeddings extends Embeddings {
   calls = 0;
@@ -52,6 +53,15 @@ export async function openStore(path = ":memory:", options: FaissStoreOptions = 
   });
   cleanups.push(() => store.close());
   return store;
+}
+
+/** Stops the clock at a time (milliseconds since the epoch) for the rest of the test; it moves when it is told to. */
+export function stopClock(at: number): { advance(ms: number): void } {
+  vi.useFakeTimers({ toFake: ["Date"], now: at });
+  cleanups.push(() => {
+    vi.useRealTimers();
+  });
+  return { advance: (ms) => vi.setSystemTime(Date.now() + ms) };
 }
 
 /** The code an operation fails with, or "no error". */

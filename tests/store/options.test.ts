@@ -44,7 +44,7 @@ const WRONG: [unknown, RegExp][] = [
   [{ ttl: { refreshOnRead: "yes" } }, /ttl\.refreshOnRead: must be true or false/],
   [{ checkpointEvery: 0 }, /checkpointEvery: must be a number 1 or more/],
   [{ onWarning: "log" }, /onWarning: must be a function/],
-  [{ now: 5 }, /now: must be a function/],
+  [{ now: 5 }, /unknown option "now"/],
 ];
 
 describe("options of a store", () => {

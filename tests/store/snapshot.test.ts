@@ -2,8 +2,9 @@
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/store/engine.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
-import { namespacePath } from "../../src/store/operations.js";
+import { namespacePath } from "../../src/store/rows/namespaces.js";
 import { writePuts } from "../../src/store/rows/writer.js";
+import { takeOver } from "../../src/store/vectors/loader.js";
 import { keysOf, LetterEmbeddings, openStore, temporaryDirectory } from "./helpers.js";
 
 const NS = ["n"];
@@ -11,13 +12,13 @@ const engineOf = (store: FaissStore): Engine => Reflect.get(store, "engine") as 
 
 /** Commits items of a handle at once, as another process would in the middle of a statement of this one. */
 async function committer(store: FaissStore): Promise<(items: Record<string, string>, ns?: string[]) => void> {
-  const engine = engineOf(store);
+  const { db, ledger, vectors: memory, transactions } = engineOf(store);
   const model = new LetterEmbeddings();
   const vectors = new Map<string, Float32Array>();
   for (const text of ["aaa", "bbb", "ccc"]) vectors.set(text, new Float32Array(await model.embedQuery(text)));
   return (items, ns = NS) => {
-    engine.db.run("BEGIN IMMEDIATE");
-    engine.poll();
+    db.run("BEGIN IMMEDIATE");
+    transactions.poll();
     const puts = Object.entries(items).map(([key, text]) => ({
       path: namespacePath(ns),
       key,
@@ -27,9 +28,9 @@ async function committer(store: FaissStore): Promise<(items: Record<string, stri
       ttl: null,
       idempotencyKeys: [],
     }));
-    const rows = writePuts(engine, 1, puts);
-    engine.db.run("COMMIT");
-    for (const row of rows) engine.apply(row);
+    writePuts(ledger, 1, puts);
+    db.run("COMMIT");
+    for (const row of ledger.takeWritten()) takeOver(ledger, memory, row);
   };
 }
 
@@ -80,7 +81,7 @@ describe("a read beside commits of another process", () => {
     await reader.search(NS, { query: "bbb" });
     expect(await reader.search(NS, { query: "bbb" })).toMatchObject([{ key: "late", score: 1 }]);
     expect((await reader.stats()).vectors).toBe(2);
-    expect(engineOf(reader).table?.size).toBe(2);
+    expect(engineOf(reader).vectors.table?.size).toBe(2);
   });
 
   it("knows the namespace of every row it takes over", async () => {
@@ -119,9 +120,9 @@ describe("a read beside commits of another process", () => {
 
   it("leaves no transaction open, whatever becomes of it", async () => {
     const [reader] = await pair();
-    const { db } = engineOf(reader);
+    const { db, transactions } = engineOf(reader);
     expect(() =>
-      engineOf(reader).read(() => {
+      transactions.read(() => {
         throw new Error("work");
       }),
     ).toThrow("work");

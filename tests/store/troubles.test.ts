@@ -3,6 +3,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Database } from "better-sqlite3";
 import { describe, expect, it } from "vitest";
+import type { Engine } from "../../src/store/engine.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import { analyzeQuery } from "../../src/store/search/analyze.js";
 import { codeOf, LetterEmbeddings, openStore, temporaryDirectory } from "./helpers.js";
@@ -154,14 +155,14 @@ describe("files of a store", () => {
   it("that fail while a reader catches up say so with a code", async () => {
     const store = await openStore(temporaryDirectory());
     await store.put(NS, "a", { text: "a" });
-    const { engine } = store as unknown as { engine: { poll(): void; db: { db: Database } } };
+    const { engine } = store as unknown as { engine: Engine };
     const { db } = engine.db;
     const pragma = db.pragma.bind(db);
     db.pragma = (source, options) => {
       if (source !== "data_version") return pragma(source, options);
       throw Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR_READ" });
     };
-    expect(await codeOf(() => engine.poll())).toBe("AGEMEM_STORE_IO");
+    expect(await codeOf(() => engine.transactions.poll())).toBe("AGEMEM_STORE_IO");
     expect(await codeOf(() => store.export(join(temporaryDirectory(), "out.jsonl")))).toBe("AGEMEM_STORE_IO");
     expect(await codeOf(() => store.search(NS, { query: "a", mode: "keyword" }))).toBe("AGEMEM_STORE_IO");
     db.pragma = pragma;

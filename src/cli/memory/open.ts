@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { ConfigError, InputError } from "../../errors.js";
 import { DEFAULT_STORE, parseStoreSetting } from "../../lib/store-setting.js";
 import { resolveEmbeddings } from "../../models/embeddings.js";
-import { FaissStore, type FaissStoreOptions } from "../../store/faiss-store.js";
+import { FaissStore } from "../../store/faiss-store.js";
+import type { FaissStoreOptions } from "../../store/options.js";
 import { DATABASE_FILE } from "../../store/rows/database.js";
 import { showInvisible } from "../../text/escaping.js";
 

@@ -1,8 +1,8 @@
 /**
- * Branches: which of them exist, and what a view of a branch up to a revision can see.
+ * Branches: which exist, and what a view of a branch up to a revision can see.
  *
- * A view is a chain, tip first: rows of the tip up to its revision, rows of its parent up to the fork, and so
- * on. A row of a lower level counts only while no level above it has written the same item.
+ * A view is a chain of levels: the rows of the branch itself up to a revision, then those of its parent up to the fork,
+ * and so on. A row of a lower level counts only while no level above it has written the same item.
  */
 import { StoreError } from "../../errors.js";
 import type { StoreVersion } from "../../types.js";
@@ -14,13 +14,13 @@ export interface BranchRow {
   parent: number | null;
   fork_rev: number;
   created_at: number;
-  /** Null while open; else "discarded", or "promoted:" and the revision of the parent that has the branch's changes. */
+  /** Null while open; else "discarded", or "promoted:" and the parent's revision that has the branch's changes. */
   closed: string | null;
   /** Lowest revision still readable by `at()`; vacuum raises it. */
   oldest_rev: number;
 }
 
-/** The limit that lets everything through; larger than any revision, and an integer for SQLite. */
+/** The limit of a view without one: larger than any revision, and still an integer to SQLite. */
 export const TIP = Number.MAX_SAFE_INTEGER;
 
 /** One level of a view: rows of `branch` with revisions up to `limit`. */
@@ -29,12 +29,12 @@ export interface Level {
   limit: number;
 }
 
-/** A point of view on the store. `limit` of the first level is {@link TIP} for the tip of a branch. */
+/** What a handle sees of the store. The first level's `limit` is {@link TIP} for the present state of a branch. */
 export interface View {
   readonly levels: readonly Level[];
 }
 
-/** In-memory copy of the branch table, reloaded when another connection committed. */
+/** An in-memory copy of the branch table, read again when another connection has committed. */
 export class Branches {
   #rows = new Map<number, BranchRow>();
 
@@ -46,7 +46,7 @@ export class Branches {
     this.#rows = new Map(this.db.rows<BranchRow>("SELECT * FROM branches").map((row) => [row.id, row]));
   }
 
-  /** Reads one row again, after this connection wrote it: forks are many, and each begins and ends. */
+  /** Reads one row again after this connection wrote it: forks are many, and each begins and ends. */
   refresh(id: number): void {
     const row = this.db.row<BranchRow>("SELECT * FROM branches WHERE id = ?", id);
     if (row) this.#rows.set(id, row);
@@ -55,6 +55,11 @@ export class Branches {
 
   all(): BranchRow[] {
     return [...this.#rows.values()];
+  }
+
+  /** The branches that are neither discarded nor promoted. */
+  allOpen(): BranchRow[] {
+    return this.all().filter(({ closed }) => closed === null);
   }
 
   byName(name: string): BranchRow | undefined {
@@ -73,22 +78,22 @@ export class Branches {
     return row;
   }
 
-  /** The branch last promoted under a name, if none of that name is open. */
+  /** The branch of a name that was promoted last. */
   promoted(name: string): BranchRow | undefined {
     return this.all().findLast((row) => row.name === name && row.closed?.startsWith("promoted"));
   }
 
-  /** Where a promoted branch's changes are now: its parent, or where that one's went. Undefined once that is discarded. */
+  /** The version that has a promoted branch's changes now: its parent's, or wherever those went. Undefined once discarded. */
   destinationOf({ closed, parent }: BranchRow): StoreVersion | undefined {
     const above = parent === null ? undefined : this.#rows.get(parent);
     if (!above || !closed?.startsWith("promoted")) return undefined;
     if (above.closed !== null) return this.destinationOf(above);
-    // Noted since 0.1: without it the newest is the nearest that is known.
+    // Stores written before 0.1 do not record it; the newest revision is the best guess.
     const revision = Number(closed.split(":")[1] ?? Number.NaN);
     return { branch: above.name, revision: Number.isNaN(revision) ? this.#tipOf(above) : revision };
   }
 
-  /** What a caller is told who names a branch that is not open. `details.promotedTo` says where a promoted one went. */
+  /** The error for naming a branch that is not open. `details.promotedTo` says where a promoted one went. */
   closedError(row: BranchRow): StoreError {
     const promotedTo = this.destinationOf(row);
     const where = promotedTo ? ` to "${promotedTo.branch}"` : "";
@@ -138,8 +143,8 @@ export class Branches {
   }
 
   /**
-   * Finds the branch of a version and checks that it can be read: an open one, or a promoted one until the next vacuum.
-   * Throws `AGEMEM_STORE_BRANCH`.
+   * Finds the branch of a version and checks that it can be read: an open branch, or a promoted one until the next
+   * vacuum. Throws `AGEMEM_STORE_BRANCH`.
    */
   resolve(version: StoreVersion, newest: number): BranchRow {
     const { branch, revision } = version;

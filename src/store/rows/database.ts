@@ -1,8 +1,8 @@
 /**
- * Opening the SQLite database of a store and turning its failures into store errors.
+ * Opening a store's SQLite database, and turning its failures into store errors.
  *
- * Owns pragmas (WAL, synchronous), the file layout's first half (`<dir>/memory.db`) and the prepared
- * statement cache. Leaves out the tables (`schema.ts`).
+ * Owns pragmas (WAL, synchronous), the name of the database file and the cache of prepared statements. Leaves out the
+ * tables (`schema.ts`).
  */
 import { randomUUID } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
@@ -13,17 +13,20 @@ import { ensureDirectory } from "../../lib/directory.js";
 import { loadSqlite } from "../addons.js";
 import { prepareSchema } from "./schema.js";
 
-/** `"full"`: an acknowledged write survives power loss. `"normal"`: it survives a crash of the process, but a power loss may take back the last ones. */
+/**
+ * `"full"`: an acknowledged write survives a power loss. `"normal"`: it survives a crash of the process, but a power
+ * loss may lose the last writes.
+ */
 export type Durability = "full" | "normal";
 
 /** Name of the database file inside a store's directory. */
 export const DATABASE_FILE = "memory.db";
 
-/** A database connection with its statements prepared once each. */
+/** A database connection that prepares each statement once. */
 export class Connection {
   readonly #statements = new Map<string, Database.Statement<unknown[]>>();
   readonly #opened: string | null;
-  /** The write-ahead log, known from the first write on: it stays the same file while a connection is open. */
+  /** The write-ahead log's file, known from the first write on: it stays the same while a connection is open. */
   #wal: string | null = null;
 
   constructor(
@@ -78,7 +81,7 @@ export class Connection {
   }
 
   /**
-   * Throws `AGEMEM_STORE_PATH` when the files of the store are not those at its path any more: SQLite would go on
+   * Throws `AGEMEM_STORE_PATH` when the files at the store's path are no longer the open ones: SQLite would go on
    * writing to files that nobody can open again.
    */
   assertInPlace(): void {
@@ -120,7 +123,7 @@ export async function openDatabase(path: string, durability: Durability = "full"
     throw pathError(path, cause);
   }
   try {
-    // Vacuum can then give pages back a few at a time. A file that is there keeps its mode, and saying it would be a write.
+    // Lets vacuum give pages back a few at a time. An existing file keeps its mode, and setting it would be a write.
     if (db.pragma("page_count", { simple: true }) === 0) db.pragma("auto_vacuum = INCREMENTAL");
     db.pragma("journal_mode = WAL");
     db.pragma(`synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
@@ -136,8 +139,8 @@ export async function openDatabase(path: string, durability: Durability = "full"
 }
 
 /**
- * A connection that sees the database as it is now, whatever is written meanwhile, until it is closed. For work that
- * takes long; null for a store in memory, which has one connection.
+ * A connection that sees the database as it is now until it is closed, whatever is written meanwhile: for work that
+ * takes long. Null for a store in memory, which has one connection only.
  */
 export async function openSnapshot({ directory }: Connection): Promise<Connection | null> {
   if (directory === null) return null;
@@ -155,7 +158,7 @@ export async function openSnapshot({ directory }: Connection): Promise<Connectio
   }
 }
 
-/** What tells a file from another at the same path; null when there is none. */
+/** Tells a file from another one at the same path; null when there is none. */
 function fileId(path: string): string | null {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
   return stat ? `${stat.dev}/${stat.ino}` : null;
@@ -205,7 +208,7 @@ export function isBusy(error: unknown): boolean {
   return code.startsWith("SQLITE_BUSY");
 }
 
-/** Runs `work`; what SQLite says when it fails comes as a {@link StoreError}. */
+/** Runs `work` and turns a failure of SQLite into a {@link StoreError}. */
 function typed<T>(work: () => T): T {
   try {
     return work();
@@ -214,11 +217,11 @@ function typed<T>(work: () => T): T {
   }
 }
 
-/** Codes of the file system that say the place is wrong, and that the disk failed. */
+/** File system codes of a wrong place, and of a failing disk. */
 const WRONG_PLACE = ["ENOENT", "ENOTDIR", "EISDIR", "EACCES", "EPERM", "EROFS"];
 const DISK = ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE"];
 
-/** Maps a failure of SQLite or the file system to a {@link StoreError}; any other error is returned as it is. */
+/** Turns a failure of SQLite or the file system into a {@link StoreError}; returns any other error as it is. */
 export function toStoreError(cause: unknown): unknown {
   const code = sqliteCode(cause);
   if (!code) return fileError(cause);

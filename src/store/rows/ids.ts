@@ -1,8 +1,8 @@
 /**
- * Ids of rows, each given out once in the life of a store.
+ * Row ids, each given out once in the life of a store.
  *
- * SQLite gives the id of a removed last row to the next one. What outlives a row (a conversion that was interrupted,
- * the handle of a discarded branch, a copy in another process) would then take the new row for the old.
+ * SQLite gives the id of a removed last row to the next one. Whatever outlives a row (an interrupted conversion, a
+ * handle of a discarded branch, a copy in another process) would then mistake the new row for the old one.
  */
 import type { Connection } from "./database.js";
 
@@ -14,7 +14,7 @@ export function nextId(db: Connection, table: IdTable): number {
   return Math.max(highest(db, table), Number(db.getMeta(key(table)) ?? "0")) + 1;
 }
 
-/** Notes the highest ids, inside the write transaction that removes rows and before it does. */
+/** Records the highest ids; call in a write transaction that removes rows, before it does. */
 export function keepIds(db: Connection): void {
   for (const table of TABLES) db.setMeta(key(table), String(nextId(db, table) - 1));
 }

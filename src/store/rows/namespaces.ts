@@ -1,7 +1,7 @@
 /**
- * Namespaces known to the store: ids, labels, and the ids under a prefix. An in-memory copy of the table.
+ * The namespaces of a store: ids, labels, and which lie below a prefix. An in-memory copy of the table.
  *
- * A namespace is identified by the JSON of its labels, so neither separators nor prefixes of labels can alias.
+ * A namespace is identified by the JSON of its labels, so no label can be mistaken for a separator or a prefix.
  */
 import type { MatchCondition } from "@langchain/langgraph";
 import type { Connection } from "./database.js";
@@ -11,6 +11,11 @@ export interface NamespaceRow {
   id: number;
   path: string;
   labels: string[];
+}
+
+/** Canonical text of a namespace: its JSON. Different namespaces always have different texts. */
+export function namespacePath(labels: readonly string[]): string {
+  return JSON.stringify(labels);
 }
 
 export class Namespaces {
@@ -23,7 +28,7 @@ export class Namespaces {
     this.refresh();
   }
 
-  /** Takes over rows that other connections added. */
+  /** Reads the rows that other connections added. */
   refresh(): void {
     const rows = this.db.rows<{ id: number; path: string }>(
       "SELECT id, path FROM namespaces WHERE id > ?",
@@ -32,7 +37,7 @@ export class Namespaces {
     for (const row of rows) this.#remember(row.id, row.path);
   }
 
-  /** Forgets everything and reads again, after a vacuum or a rolled back write. */
+  /** Reads everything again, after a vacuum or a write that was rolled back. */
   reload(): void {
     this.#byPath.clear();
     this.#byId.clear();
@@ -51,7 +56,7 @@ export class Namespaces {
     return row;
   }
 
-  /** The id of a namespace, inserted when new; call inside a write transaction. */
+  /** The row of a namespace, inserted when it is new; call inside a write transaction. */
   ensure(path: string): NamespaceRow {
     const known = this.#byPath.get(path);
     if (known) return known;
@@ -60,7 +65,7 @@ export class Namespaces {
     return this.#remember(id, path);
   }
 
-  /** All namespaces that begin with `prefix`, ordered by their labels. `[]` gives all. */
+  /** The namespaces that begin with `prefix`, ordered by their labels; all of them for `[]`. */
   under(prefix: readonly string[]): NamespaceRow[] {
     const sorted = this.#inOrder();
     if (prefix.length === 0) return sorted;
@@ -93,7 +98,7 @@ export class Namespaces {
   }
 }
 
-/** Label by label, a namespace before those below it. */
+/** Compares label by label; a namespace comes before those below it. */
 function compareLabels(a: readonly string[], b: readonly string[]): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
     if (a[i] !== b[i]) return (a[i] as string) < (b[i] as string) ? -1 : 1;

@@ -1,21 +1,21 @@
 /**
  * The SQLite schema of a store: tables, indexes, and the format number in `user_version`.
  *
- * Owns the on-disk truth. Leaves out who reads and writes it (`writer.ts`, `reader.ts`, `branches.ts`).
+ * Owns the on-disk truth. Leaves out who reads and writes it (`reader.ts`, `writer.ts`, `branches.ts`).
  *
- * `versions` holds one row per written state of an item on a branch; a row is current on its branch while
- * `end_rev` is null. `born` is the row with which the item's present life began and gives creation order.
+ * `versions` holds one row for each state of an item that was written on a branch; a row is current on its branch while
+ * `end_rev` is null. `born` is the row with which the item's present life began; it gives creation order.
  */
 import type { Database } from "better-sqlite3";
 import { StoreError } from "../../errors.js";
 
-/** Format number written to `PRAGMA user_version`; a store with a higher one is refused. */
+/** The format number in `PRAGMA user_version`; a store with a higher one is refused. */
 export const FORMAT = 1;
 
-/** Vectors of one version row take ids `version * VECTORS_PER_VERSION + ordinal`. */
+/** The vectors of a version row have the ids `version * VECTORS_PER_VERSION + ordinal`. */
 export const VECTORS_PER_VERSION = 4096;
 
-/** Branch id of the trunk, "main". */
+/** Id of the trunk, the branch "main". */
 export const MAIN = 1;
 
 const DDL = `

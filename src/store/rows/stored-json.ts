@@ -1,10 +1,10 @@
-/** Reading the JSON that rows hold: what is no JSON (any more) is damage, and says so. */
+/** Reading the JSON in rows: text that is not JSON is damage, and the error says so. */
 import { StoreError } from "../../errors.js";
 
 /**
- * The value of a stored text.
+ * Parses a stored text.
  *
- * @param what names the row for people
+ * @param what what the row is, for the message
  * @throws StoreError `AGEMEM_STORE_CORRUPT`
  */
 export function storedJson<T>(text: string, what: string): T {

@@ -1,21 +1,16 @@
 /**
- * Writing a batch inside an open write transaction: revisions, version rows, vectors, idempotency.
+ * Writing puts and deletions inside an open write transaction: revisions, version rows, vectors, idempotency keys.
  *
- * Owns how a put or delete changes the tables. Leaves out the transaction and the memory (`engine.ts`).
+ * Owns how a put or a deletion changes the tables. Leaves out the transaction (`transactions.ts`) and what memory makes
+ * of the rows (`catch-up.ts`).
  */
 import { StoreError } from "../../errors.js";
-import type { Engine } from "../engine.js";
 import type { View } from "./branches.js";
 import { nextId } from "./ids.js";
-import { isLive, latestRow, type VersionRow } from "./reader.js";
-import { VECTORS_PER_VERSION } from "./schema.js";
-
-/** A vector to store: the path and content hash of its text, and the numbers as the model gave them. */
-export interface StoredVector {
-  path: string;
-  hash: Buffer;
-  vector: Float32Array;
-}
+import type { Ledger } from "./ledger.js";
+import { latestRow } from "./reader.js";
+import { type StoredVector, writeVectors } from "./vector-rows.js";
+import { isLive, type WrittenRow } from "./version-row.js";
 
 /** A put or delete ready to write. */
 export interface PreparedPut {
@@ -36,27 +31,23 @@ export interface PreparedPut {
   updatedAt?: number;
 }
 
-/** A version row written, as the memory needs it. */
-export type WrittenRow = Pick<
-  VersionRow,
-  "id" | "item" | "ns" | "branch" | "rev" | "end_rev" | "prev" | "born" | "op"
-> & { vectors: Float32Array[] };
-
 /** Writes the puts of one batch as one revision. Returns the rows written (none when nothing changed). */
-export function writePuts(engine: Engine, branch: number, puts: readonly PreparedPut[]): WrittenRow[] {
-  const view = engine.branches.view(branch);
-  const now = engine.now();
-  const rev = engine.newestRevision() + 1;
-  const first = nextId(engine.db, "versions");
+export function writePuts(ledger: Ledger, branch: number, puts: readonly PreparedPut[]): WrittenRow[] {
+  const view = ledger.branches.view(branch);
+  const now = Date.now();
+  const rev = ledger.newestRevision() + 1;
+  const first = nextId(ledger.db, "versions");
   const written: WrittenRow[] = [];
-  for (const put of lastOfEach(engine, view, puts)) {
-    const row = writePut(engine, view, put, { rev, id: first + written.length, now });
-    if (row) written.push(row);
+  for (const put of lastOfEach(ledger, view, puts)) {
+    const row = writePut(ledger, view, put, { rev, id: first + written.length, now });
+    if (!row) continue;
+    written.push(row);
+    ledger.wrote(row);
   }
   const keys = puts.flatMap((put) => put.idempotencyKeys);
   if (written.length > 0 || keys.length > 0) {
     for (const key of keys) {
-      engine.db.run(
+      ledger.db.run(
         "INSERT OR IGNORE INTO idempotency (key, branch, rev, at) VALUES (?, ?, ?, ?)",
         key,
         branch,
@@ -66,17 +57,17 @@ export function writePuts(engine: Engine, branch: number, puts: readonly Prepare
     }
   }
   if (written.length > 0)
-    engine.db.run("INSERT INTO revisions (rev, branch, at) VALUES (?, ?, ?)", rev, branch, now);
+    ledger.db.run("INSERT INTO revisions (rev, branch, at) VALUES (?, ?, ?)", rev, branch, now);
   return written;
 }
 
 /** The last put of each item, without those whose idempotency key was used before. */
-function lastOfEach(engine: Engine, view: View, puts: readonly PreparedPut[]): PreparedPut[] {
-  if (puts.length === 1) return puts.filter((put) => !wasDone(engine, view, put));
+function lastOfEach(ledger: Ledger, view: View, puts: readonly PreparedPut[]): PreparedPut[] {
+  if (puts.length === 1) return puts.filter((put) => !wasDone(ledger, view, put));
   const last = new Map<string, PreparedPut>();
   const seen = new Set<string>();
   for (const put of puts) {
-    if (put.idempotencyKeys.some((key) => seen.has(key)) || wasDone(engine, view, put)) continue;
+    if (put.idempotencyKeys.some((key) => seen.has(key)) || wasDone(ledger, view, put)) continue;
     for (const key of put.idempotencyKeys) seen.add(key);
     const id = `${put.path}\n${put.key}`;
     last.delete(id);
@@ -85,10 +76,10 @@ function lastOfEach(engine: Engine, view: View, puts: readonly PreparedPut[]): P
   return [...last.values()];
 }
 
-function wasDone(engine: Engine, view: View, put: PreparedPut): boolean {
+function wasDone(ledger: Ledger, view: View, put: PreparedPut): boolean {
   return put.idempotencyKeys.some((key) =>
     view.levels.some(({ branch, limit }) =>
-      engine.db.row(
+      ledger.db.row(
         "SELECT 1 FROM idempotency WHERE key = ? AND branch = ? AND rev <= ?",
         key,
         branch,
@@ -99,23 +90,23 @@ function wasDone(engine: Engine, view: View, put: PreparedPut): boolean {
 }
 
 function writePut(
-  engine: Engine,
+  ledger: Ledger,
   view: View,
   put: PreparedPut,
   at: { rev: number; id: number; now: number },
 ): WrittenRow | null {
-  const { db } = engine;
+  const { db } = ledger;
   const branch = view.levels[0]?.branch ?? 0;
-  const known = engine.namespaces.find(put.path);
+  const known = ledger.namespaces.find(put.path);
   if (!known && put.ifRevision) throw overtaken(put);
   if (!known && put.json === null) return null;
-  const ns = known ?? engine.namespaces.ensure(put.path);
+  const ns = known ?? ledger.namespaces.ensure(put.path);
   const found = db.row<{ id: number }>("SELECT id FROM items WHERE ns = ? AND key = ?", ns.id, put.key)?.id;
   if (found === undefined && put.ifRevision) throw overtaken(put);
   if (found === undefined && put.json === null) return null;
   const item = found ?? nextId(db, "items");
   if (found === undefined) db.run("INSERT INTO items (id, ns, key) VALUES (?, ?, ?)", item, ns.id, put.key);
-  const current = found === undefined ? undefined : latestRow(engine, view, item);
+  const current = found === undefined ? undefined : latestRow(ledger, view, item);
   const alive = current !== undefined && isLive(current, at.now);
   if (put.ifRevision !== undefined && put.ifRevision !== (current?.rev ?? 0)) throw overtaken(put);
   if (put.json === null && (!current || current.op === 0)) return null;
@@ -151,7 +142,7 @@ function writePut(
     put.fields,
     put.json,
   );
-  writeVectors(engine, row.id, put.vectors);
+  writeVectors(db, row.id, put.vectors);
   return row;
 }
 
@@ -164,17 +155,4 @@ function overtaken({ key, ifRevision }: PreparedPut): StoreError {
       details: { key, ifRevision },
     },
   );
-}
-
-/** Stores the vectors of a version row. */
-export function writeVectors(engine: Engine, version: number, vectors: readonly StoredVector[]): void {
-  vectors.forEach(({ path, hash, vector }, ordinal) => {
-    engine.db.run(
-      "INSERT INTO vectors (id, path, hash, vector) VALUES (?, ?, ?, ?)",
-      version * VECTORS_PER_VERSION + ordinal,
-      path,
-      hash,
-      Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength),
-    );
-  });
 }

@@ -3,7 +3,7 @@
  *
  * Syntax, as LangGraph's: `$` (the whole value as JSON), `a.b`, `a[*].c`, `a[0]`, `a[-1]`, `*`, `{a,b.c}`.
  */
-import { BoundedMap } from "../../lib/bounded-map.js";
+import { LRUCache } from "lru-cache";
 
 /** One text of a value with the path it came from. */
 export interface FieldText {
@@ -17,7 +17,7 @@ type Step =
   | { kind: "each"; arraysOnly: boolean }
   | { kind: "any"; paths: Step[][] };
 
-const cache = new BoundedMap<string, Step[]>(1000);
+const cache = new LRUCache<string, Step[]>({ max: 1000 });
 
 /**
  * The texts at several paths, in order, empty ones left out.

@@ -1,53 +1,42 @@
-/**
- * One search operation: chooses the ranking by mode, fuses, reweighs by age, reranks, cuts.
- */
+/** One search operation: ranks by its mode, fuses, weighs by age, reranks, cuts. */
 import { StoreError } from "../../errors.js";
-import type { Engine } from "../engine.js";
-import type { Checked, SearchOp } from "../operations.js";
 import type { View } from "../rows/branches.js";
 import { toItem } from "../rows/reader.js";
+import type { Vectors } from "../vectors/vectors.js";
+import type { Corpus, SearchRequest } from "./corpus.js";
 import { fuse, VECTOR_SHARE } from "./fuse.js";
 import { bestByKeyword, keywordScores } from "./keyword.js";
-import {
-  appendUnranked,
-  cosinesOf,
-  listItems,
-  type RankedRow,
-  rankByVector,
-  type SearchRequest,
-} from "./search.js";
-import type { SearchItem, SearchMode } from "./search-options.js";
-
-type CheckedSearch = Extract<Checked, { kind: "search" }>;
+import { appendUnranked, cosinesOf, listItems, type RankedRow, rankByVector } from "./ranking.js";
+import type { CheckedSearch, SearchItem, SearchMode, SearchOp } from "./search-options.js";
 
 /** Candidates that each half of a hybrid search contributes, at least. */
 const POOL = 100;
 
-/** Runs a checked search on a view; `vector` is the query's vector where the mode needs one. */
+/** Runs a checked search on a view. `vector` is the query's vector, where the mode needs one. */
 export function runSearch(
-  engine: Engine,
+  corpus: Corpus,
   view: View,
   { op, filter, limit, offset }: CheckedSearch,
   vector: Float32Array | undefined,
 ): SearchItem[] | Promise<SearchItem[]> {
   const request: SearchRequest = { view, prefix: op.namespacePrefix, filter, limit, offset };
-  if (!op.query) return listItems(engine, request);
+  if (!op.query) return listItems(corpus, request);
   const wanted = offset + limit;
   const mode = op.mode ?? (vector ? "vector" : "keyword");
   const pool = op.recency || op.rerank ? Math.max(wanted * 4, 50) : wanted;
-  let ranked = rank(engine, request, mode, op.query, vector, pool);
-  if (op.recency) ranked = byRecency(ranked, op.recency, engine.now());
-  // LangGraph's rule for its own mode: items that could not be ranked fill the rest, unscored.
+  let ranked = rank(corpus, request, mode, op.query, vector, pool);
+  if (op.recency) ranked = byRecency(ranked, op.recency, Date.now());
+  // LangGraph's rule for its own mode: items that cannot be ranked follow, unscored.
   if (op.mode !== "keyword" && op.mode !== "hybrid" && ranked.length < wanted) {
-    appendUnranked(engine, request, ranked, wanted);
+    appendUnranked(corpus, request, ranked, wanted);
   }
-  const items = ranked.map(({ row, score }) => ({ ...toItem(engine, row), score }) as SearchItem);
+  const items = ranked.map(({ row, score }) => ({ ...toItem(corpus.ledger, row), score }) as SearchItem);
   if (!op.rerank) return items.slice(offset, wanted);
   return rerank(op, items, offset, wanted);
 }
 
 function rank(
-  engine: Engine,
+  corpus: Corpus,
   request: SearchRequest,
   mode: SearchMode,
   query: string,
@@ -55,43 +44,43 @@ function rank(
   wanted: number,
 ): RankedRow[] {
   if (mode === "keyword")
-    return bestByKeyword(engine, request, keywordScores(engine, request, query), wanted);
+    return bestByKeyword(corpus, request, keywordScores(corpus, request, query), wanted);
   if (!vector) {
     throw new StoreError("AGEMEM_STORE_UNSUPPORTED", `Search mode "${mode}" needs an embedding model`, {
       remedy: 'Open the store with `index: { embeddings }`, or use mode "keyword".',
     });
   }
-  if (mode === "vector") return rankByVector(engine, request, vector, wanted);
-  return rankByBoth(engine, request, query, vector, wanted);
+  if (mode === "vector") return rankByVector(corpus, request, vector, wanted);
+  return rankByBoth(corpus, request, query, vector, wanted);
 }
 
 /** The best of both halves, each candidate scored by both. */
 function rankByBoth(
-  engine: Engine,
+  corpus: Corpus,
   request: SearchRequest,
   query: string,
   vector: Float32Array,
   wanted: number,
 ): RankedRow[] {
   const pool = Math.max(wanted, POOL);
-  const keyword = keywordScores(engine, request, query);
+  const keyword = keywordScores(corpus, request, query);
   const found = [
-    ...bestByKeyword(engine, request, keyword, pool),
-    ...rankByVector(engine, request, vector, pool),
+    ...bestByKeyword(corpus, request, keyword, pool),
+    ...rankByVector(corpus, request, vector, pool),
   ];
   const rows = [...new Map(found.map(({ row }) => [row.id, row])).values()];
   const ids = rows.map(({ id }) => id);
-  const cosines = cosinesOf(engine, ids, vector);
+  const cosines = cosinesOf(corpus, ids, vector);
   const candidates = ids.map((id) => ({ keyword: keyword.get(id)?.score ?? 0, cosine: cosines.get(id) }));
-  const scores = fuse(candidates, vectorShare(engine));
+  const scores = fuse(candidates, vectorShare(corpus.vectors));
   return rows
     .map((row, i) => ({ row, score: scores[i] as number }))
     .sort((a, b) => b.score - a.score || a.row.born - b.row.born)
     .slice(0, wanted);
 }
 
-function vectorShare({ options, embedder }: Engine): number {
-  return options.index?.vectorWeight ?? (embedder?.lexical ? VECTOR_SHARE.lexical : VECTOR_SHARE.semantic);
+function vectorShare({ options, embedder }: Vectors): number {
+  return options?.vectorWeight ?? (embedder?.lexical ? VECTOR_SHARE.lexical : VECTOR_SHARE.semantic);
 }
 
 function byRecency(ranked: RankedRow[], recency: NonNullable<SearchOp["recency"]>, now: number): RankedRow[] {

@@ -1,16 +1,30 @@
 /**
- * What a search may ask for beyond LangGraph's contract: mode, recency, reranking. Checked here, done in `search.ts`.
+ * What a search may ask for beyond LangGraph's contract: mode, recency, reranking. Checked here, done in
+ * `run-search.ts`.
  */
-import type { Item } from "@langchain/langgraph";
+import type { Item, SearchOperation } from "@langchain/langgraph";
 import { InputError } from "../../errors.js";
 import { SEARCH_MODES, type SearchMode } from "../../types.js";
+import type { Filter } from "./filter.js";
 
 /** A found item with its score, as LangGraph defines it; `score` is absent for unranked items. */
 export type SearchItem = Item & { score?: number };
 
 export type { SearchMode };
 
-/** Options of a search beside LangGraph's `filter`, `limit`, `offset` and `query`. */
+/** A search as this store takes it. */
+export type SearchOp = SearchOperation & MemorySearchOptions;
+
+/** A search with its checked parts. */
+export interface CheckedSearch {
+  kind: "search";
+  op: SearchOp;
+  filter: Filter | null;
+  limit: number;
+  offset: number;
+}
+
+/** Options of a search besides LangGraph's `filter`, `limit`, `offset` and `query`. */
 export interface MemorySearchOptions {
   mode?: SearchMode;
   /**
@@ -18,7 +32,7 @@ export interface MemorySearchOptions {
    * `(1 - weight) * score + weight * 2 ** (-age / halfLifeMinutes)`, age by `updatedAt`.
    */
   recency?: { halfLifeMinutes: number; weight?: number };
-  /** Reorders (and may drop) the best candidates, which come with their scores; called once per search. */
+  /** Reorders the best candidates, which have their scores, and may drop some; called once per search. */
   rerank?: (query: string, items: SearchItem[]) => SearchItem[] | Promise<SearchItem[]>;
 }
 

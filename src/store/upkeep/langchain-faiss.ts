@@ -21,7 +21,7 @@ interface SavedDocument {
 }
 
 /** The vectors of a flat FAISS index file, or null when the file holds another kind. */
-export function readFlatIndex(bytes: Buffer): { dims: number; vectors: Float32Array[] } | null {
+function readFlatIndex(bytes: Buffer): { dims: number; vectors: Float32Array[] } | null {
   const kind = bytes.toString("latin1", 0, 4);
   if (!["IxF2", "IxFI", "IxFl"].includes(kind) || bytes.length < HEADER) return null;
   const dims = bytes.readInt32LE(4);

@@ -1,48 +1,50 @@
 /**
- * Changing the embedding model: every version row is embedded anew into a second table, which then takes the
- * place of the first in one transaction. Interrupted, it goes on where it stopped; until it is done the store
- * works with the old model.
+ * Changing the embedding model: every version row is embedded again into a second table, which then takes the place of
+ * the first in one transaction. Interrupted, it goes on where it stopped; until it is done the store works with the old
+ * model.
  */
 import { ConfigError } from "../../errors.js";
 import type { Engine } from "../engine.js";
+import type { Connection } from "../rows/database.js";
 import { VECTORS_PER_VERSION } from "../rows/schema.js";
 import { isStoredJson } from "../rows/stored-json.js";
+import { toBlob } from "../rows/vector-rows.js";
 import { textsAt } from "../search/field-paths.js";
 import { type Embedder, textHash } from "../vectors/embedder.js";
 import { recordModel } from "../vectors/embedding-model.js";
-import type { Progress } from "./transfer.js";
+import type { OnProgress } from "./progress.js";
 
 export interface ReembedOptions {
-  onProgress?: Progress;
+  onProgress?: OnProgress;
 }
 
 const TABLE =
   "CREATE TABLE IF NOT EXISTS vectors_next (id INTEGER PRIMARY KEY, path TEXT NOT NULL, hash BLOB NOT NULL, vector BLOB NOT NULL)";
 
-/** How far a conversion has come. A model that gives another dimension under the same name starts it again. */
+/** How far a conversion has come. A model that gives another dimension under the same name starts it over. */
 interface Conversion {
   name: string;
   /** Null until the first vector. */
   dims: number | null;
-  /** Last version row that was embedded; ids are never given out twice, so it means the same after a vacuum. */
+  /** Last version row that was embedded. Ids are never given out twice, so it means the same after a vacuum. */
   upTo: number;
 }
 
 const STATE = "reembed";
 
-/** Embeds the whole store with the engine's model. Returns the number of vectors made in this run. */
+/** Embeds the whole store with the model it was opened with. Returns the number of vectors made in this run. */
 export async function reembedStore(engine: Engine, options: ReembedOptions = {}): Promise<number> {
-  const { embedder, db } = engine;
+  const { embedder } = engine.vectors;
   if (!embedder) {
-    throw new ConfigError("AGEMEM_CONFIG_INVALID", "Embedding anew needs an embedding model", {
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", "Embedding again needs an embedding model", {
       remedy: "Pass `index`.",
     });
   }
   await begin(engine, embedder);
   let made = 0;
   for (;;) {
-    const { upTo } = stateOf(engine, embedder);
-    const rows = db.rows<Row>(
+    const { upTo } = stateOf(engine.db, embedder);
+    const rows = engine.db.rows<Row>(
       "SELECT id, fields, value FROM versions WHERE id > ? ORDER BY id LIMIT ?",
       upTo,
       200,
@@ -61,36 +63,35 @@ interface Row {
   value: string | null;
 }
 
-function stateOf({ db }: Engine, embedder: Embedder): Conversion {
+function stateOf(db: Connection, embedder: Embedder): Conversion {
   const stored = db.getMeta(STATE);
   return stored ? (JSON.parse(stored) as Conversion) : { name: embedder.name, dims: embedder.dims, upTo: 0 };
 }
 
-/** Goes on with a conversion to this model, or begins one. */
-async function begin(engine: Engine, embedder: Embedder): Promise<void> {
-  await engine.write(
-    async () => null,
-    () => {
-      const { db } = engine;
-      const state = stateOf(engine, embedder);
-      const known = db.getMeta(STATE) !== undefined && state.name === embedder.name;
-      const same = embedder.dims === null || state.dims === null || embedder.dims === state.dims;
-      if (known && same) db.db.exec(TABLE);
-      else {
-        db.db.exec(`DROP TABLE IF EXISTS vectors_next; ${TABLE}`);
-        save(engine, { name: embedder.name, dims: embedder.dims, upTo: 0 });
-      }
-      return { result: undefined, rows: [] };
-    },
-  );
+function save(db: Connection, state: Conversion): void {
+  db.setMeta(STATE, JSON.stringify(state));
 }
 
-function save(engine: Engine, state: Conversion): void {
-  engine.db.setMeta(STATE, JSON.stringify(state));
+/** Goes on with a conversion to this model, or begins one. */
+async function begin({ db, transactions }: Engine, embedder: Embedder): Promise<void> {
+  await transactions.write(() => {
+    const state = stateOf(db, embedder);
+    const known = db.getMeta(STATE) !== undefined && state.name === embedder.name;
+    const same = embedder.dims === null || state.dims === null || embedder.dims === state.dims;
+    if (known && same) db.db.exec(TABLE);
+    else {
+      db.db.exec(`DROP TABLE IF EXISTS vectors_next; ${TABLE}`);
+      save(db, { name: embedder.name, dims: embedder.dims, upTo: 0 });
+    }
+  });
 }
 
 /** Embeds some rows. Returns the number of vectors; null when the model gives another dimension than before. */
-async function embedRows(engine: Engine, embedder: Embedder, rows: readonly Row[]): Promise<number | null> {
+async function embedRows(
+  { db, transactions }: Engine,
+  embedder: Embedder,
+  rows: readonly Row[],
+): Promise<number | null> {
   const last = rows.at(-1);
   if (!last) return 0;
   const texts = rows.flatMap(({ id, fields, value }) => {
@@ -98,51 +99,48 @@ async function embedRows(engine: Engine, embedder: Embedder, rows: readonly Row[
     const found = textsAt(JSON.parse(value) as Record<string, unknown>, JSON.parse(fields) as string[]);
     return found.map(({ path, text }, i) => ({ id: id * VECTORS_PER_VERSION + i, path, text }));
   });
-  return engine.write<Float32Array[], number | null>(
-    () => embedder.embedTexts(texts.map(({ text }) => text)),
+  return transactions.write(
     (vectors) => {
-      const { dims } = stateOf(engine, embedder);
-      if (dims !== null && embedder.dims !== null && dims !== embedder.dims)
-        return { result: null, rows: [] };
+      const { dims } = stateOf(db, embedder);
+      if (dims !== null && embedder.dims !== null && dims !== embedder.dims) return null;
       texts.forEach(({ id, path, text }, i) => {
-        const vector = vectors[i] as Float32Array;
-        engine.db.run(
+        db.run(
           "INSERT OR REPLACE INTO vectors_next (id, path, hash, vector) VALUES (?, ?, ?, ?)",
           id,
           path,
           textHash(text),
-          Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength),
+          toBlob(vectors[i] as Float32Array),
         );
       });
-      save(engine, { name: embedder.name, dims: embedder.dims ?? dims, upTo: last.id });
-      return { result: texts.length, rows: [] };
+      save(db, { name: embedder.name, dims: embedder.dims ?? dims, upTo: last.id });
+      return texts.length;
     },
+    () => embedder.embedTexts(texts.map(({ text }) => text)),
   );
 }
 
 /** Puts the new vectors in place, unless rows were written in the meantime. */
-async function swap(engine: Engine, embedder: Embedder, upTo: number): Promise<boolean> {
-  const { db } = engine;
-  const done = await engine.write(
-    async () => null,
-    () => {
-      if (db.row("SELECT 1 FROM versions WHERE id > ? LIMIT 1", upTo)) return { result: false, rows: [] };
-      db.run("DELETE FROM vectors");
-      const { changes } = db.run(`INSERT INTO vectors (id, path, hash, vector)
-        SELECT id, path, hash, vector FROM vectors_next
-        WHERE id / ${VECTORS_PER_VERSION} IN (SELECT id FROM versions WHERE op = 1) ORDER BY id`);
-      const { dims } = stateOf(engine, embedder);
-      recordModel(db, changes > 0 && dims !== null ? { name: embedder.name, dims } : null);
-      db.run("DELETE FROM meta WHERE key = ?", STATE);
-      engine.bumpEpoch();
-      return { result: true, rows: [] };
-    },
-  );
+async function swap(
+  { db, ledger, vectors, transactions }: Engine,
+  embedder: Embedder,
+  upTo: number,
+): Promise<boolean> {
+  const done = await transactions.write(() => {
+    if (db.row("SELECT 1 FROM versions WHERE id > ? LIMIT 1", upTo)) return false;
+    db.run("DELETE FROM vectors");
+    const { changes } = db.run(`INSERT INTO vectors (id, path, hash, vector)
+      SELECT id, path, hash, vector FROM vectors_next
+      WHERE id / ${VECTORS_PER_VERSION} IN (SELECT id FROM versions WHERE op = 1) ORDER BY id`);
+    const { dims } = stateOf(db, embedder);
+    recordModel(db, changes > 0 && dims !== null ? { name: embedder.name, dims } : null);
+    db.run("DELETE FROM meta WHERE key = ?", STATE);
+    ledger.bumpEpoch();
+    return true;
+  });
   if (!done) return false;
-  // Dropping wants no statement prepared on the table to be in use, so it waits until after the commit.
+  // SQLite drops no table that a prepared statement is using, so this waits until after the commit.
   db.db.exec("DROP TABLE IF EXISTS vectors_next");
-  engine.converting = false;
-  engine.forget();
-  engine.poll();
+  vectors.converting = false;
+  transactions.reload();
   return true;
 }

@@ -1,20 +1,22 @@
-/** Repair of what verification finds, from the rows outwards: rows, ends, vectors, keyword index, memory. */
+/** Repairing what verification finds, from the rows outward: rows, ends, vectors, keyword index, memory. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { StoreError } from "../../errors.js";
 import type { Engine } from "../engine.js";
+import type { Connection } from "../rows/database.js";
 import { keepIds } from "../rows/ids.js";
 import { VECTORS_PER_VERSION } from "../rows/schema.js";
 import { isStoredJson } from "../rows/stored-json.js";
-import { writeVectors } from "../rows/writer.js";
+import { deleteVectors, writeVectors } from "../rows/vector-rows.js";
 import { textsAt } from "../search/field-paths.js";
-import { indexWaiting, setIndexedUpTo } from "../search/keyword-index.js";
+import { setIndexedUpTo } from "../search/keyword-index.js";
 import { textHash } from "../vectors/embedder.js";
 import { SIDECAR_FILE } from "../vectors/sidecar.js";
+import { indexWaiting } from "./index-waiting.js";
 import { type VerifyResult, verifyStore } from "./verify.js";
 
 export interface RepairResult {
-  /** What was found before. */
+  /** What was found first. */
   before: VerifyResult;
   /** What is left; `ok` unless the database itself is damaged, or texts could not be embedded. */
   after: VerifyResult;
@@ -26,30 +28,26 @@ export interface RepairResult {
  * @throws StoreError `AGEMEM_STORE_CORRUPT` when SQLite's own check fails: only a backup helps then
  */
 export async function repairStore(engine: Engine): Promise<RepairResult> {
+  const { db, ledger, vectors, transactions } = engine;
   const before = await verifyStore(engine);
   if (before.problems.some(({ kind }) => kind === "database")) {
     throw new StoreError("AGEMEM_STORE_CORRUPT", "SQLite finds the database damaged", {
       remedy: "Restore a backup, or export what can be read.",
     });
   }
-  await engine.write(
-    async () => null,
-    () => {
-      repairRows(engine);
-      engine.bumpEpoch();
-      return { result: undefined, rows: [] };
-    },
-  );
+  await transactions.write(() => {
+    repairRows(db);
+    ledger.bumpEpoch();
+  });
   await embedMissing(engine);
-  if (engine.db.directory) rmSync(join(engine.db.directory, SIDECAR_FILE), { force: true });
-  engine.converting = false;
-  engine.forget();
+  if (db.directory) rmSync(join(db.directory, SIDECAR_FILE), { force: true });
+  vectors.converting = false;
+  transactions.reload();
   await indexWaiting(engine);
   return { before, after: await verifyStore(engine) };
 }
 
-function repairRows(engine: Engine): void {
-  const { db } = engine;
+function repairRows(db: Connection): void {
   keepIds(db);
   db.run(`DELETE FROM versions WHERE branch NOT IN (SELECT id FROM branches) OR item NOT IN (SELECT id FROM items)
     OR ns NOT IN (SELECT id FROM namespaces) OR ns <> (SELECT ns FROM items WHERE items.id = versions.item)`);
@@ -63,60 +61,48 @@ function repairRows(engine: Engine): void {
     (SELECT 1 FROM versions v WHERE v.id = vectors.id / ${VECTORS_PER_VERSION} AND v.op = 1)`);
   db.run("INSERT INTO fts(fts) VALUES ('delete-all')");
   db.run("DELETE FROM terms");
-  setIndexedUpTo(engine, 0);
+  setIndexedUpTo(db, 0);
 }
 
 /** Embeds the texts of rows whose vectors are damaged, missing or of another text. */
 async function embedMissing(engine: Engine): Promise<void> {
-  const { embedder } = engine;
+  const { db, transactions } = engine;
+  const { embedder } = engine.vectors;
   const { problems } = await verifyStore(engine);
   const wanted = problems.some(({ kind }) => kind === "vector-damaged" || kind === "vector-missing");
   if (!wanted || !embedder) return;
-  const ids = engine.db
+  const all = db
     .rows<{ id: number; fields: string; value: string }>(
       "SELECT id, fields, value FROM versions WHERE op = 1 AND fields IS NOT NULL AND fields <> 'false' ORDER BY id",
     )
     .filter(({ value }) => isStoredJson(value));
-  for (let from = 0; from < ids.length; from += 256) {
-    const rows = ids.slice(from, from + 256);
+  for (let from = 0; from < all.length; from += 256) {
+    const rows = all.slice(from, from + 256);
     const texts = rows.map((row) =>
       textsAt(JSON.parse(row.value) as Record<string, unknown>, JSON.parse(row.fields) as string[]),
     );
-    const vectors = await embedder.embedTexts(texts.flat().map(({ text }) => text));
-    await engine.write(
-      async () => null,
-      () => {
-        let at = 0;
-        rows.forEach((row, i) => {
-          const own = (texts[i] ?? []).map(({ path, text }) => ({
-            path,
-            hash: textHash(text),
-            vector: vectors[at++] as Float32Array,
-          }));
-          if (!isGiven(engine, row.id)) replaceVectors(engine, row.id, own);
-        });
-        return { result: undefined, rows: [] };
-      },
-    );
+    const made = await embedder.embedTexts(texts.flat().map(({ text }) => text));
+    await transactions.write(() => {
+      let at = 0;
+      rows.forEach(({ id }, i) => {
+        const own = (texts[i] ?? []).map(({ path, text }) => ({
+          path,
+          hash: textHash(text),
+          vector: made[at++] as Float32Array,
+        }));
+        if (isGiven(db, id, embedder.dims ?? 0)) return;
+        deleteVectors(db, id);
+        writeVectors(db, id, own);
+      });
+    });
   }
 }
 
 /** Whether a row has a usable vector that its caller supplied. */
-function isGiven(engine: Engine, version: number): boolean {
-  const first = engine.db.row<{ hash: Buffer; vector: Buffer }>(
+function isGiven(db: Connection, version: number, dims: number): boolean {
+  const first = db.row<{ hash: Buffer; vector: Buffer }>(
     "SELECT hash, vector FROM vectors WHERE id = ?",
     version * VECTORS_PER_VERSION,
   );
-  return (
-    first?.hash.equals(textHash("")) === true && first.vector.byteLength === (engine.embedder?.dims ?? 0) * 4
-  );
-}
-
-function replaceVectors(engine: Engine, version: number, vectors: Parameters<typeof writeVectors>[2]): void {
-  engine.db.run(
-    "DELETE FROM vectors WHERE id >= ? AND id < ?",
-    version * VECTORS_PER_VERSION,
-    (version + 1) * VECTORS_PER_VERSION,
-  );
-  writeVectors(engine, version, vectors);
+  return first?.hash.equals(textHash("")) === true && first.vector.byteLength === dims * 4;
 }

@@ -25,45 +25,46 @@ export interface StoreStats {
   bytesInMemory: number;
   /** "faiss" or "flat": what large scopes are searched with. */
   index: "faiss" | "flat";
-  /** Why it is not FAISS although nothing chose the scan; null otherwise. */
+  /** Why it is not FAISS where nobody chose the scan; null otherwise. */
   indexFallback: string | null;
   /** Indexes in memory, by scope; other scopes are scanned, which is exact. */
   indexes: IndexStats[];
-  /** Bytes that FAISS holds for all stores of this process, those of dropped indexes until they are collected too. */
+  /** Bytes that FAISS holds for all stores of this process, with dropped indexes until they are collected. */
   faissBytes: number;
   /** What `faissBytes` cannot exceed. */
   faissBytesLimit: number;
-  /** Version rows that memory has not taken over yet; 0 after every read. */
+  /** Version rows that memory has not taken over yet: 0 after every read. */
   catchUpLag: number;
 }
 
-/** Reads the figures; `indexes` are those of {@link IndexSet.describe}, which takes its time. */
-export function collectStats(engine: Engine, branch: number, indexes: IndexStats[]): StoreStats {
-  const { db, table } = engine;
+/** Reads the figures; `described` comes from {@link IndexSet.describe}, which takes its time. */
+export function collectStats(engine: Engine, branch: number, described: IndexStats[]): StoreStats {
+  const { db, ledger, vectors } = engine;
+  const { table, indexes } = vectors;
   const count = (sql: string): number => db.row<{ n: number }>(sql)?.n ?? 0;
-  const view = engine.branches.view(branch);
+  const view = ledger.branches.view(branch);
   const model = storedModel(db);
-  const native = engine.indexes.native();
+  const native = indexes.native();
   let items = 0;
-  for (const { id } of engine.namespaces.under([])) for (const _ of rowsOf(engine, view, id)) items++;
+  for (const { id } of ledger.namespaces.under([])) for (const _ of rowsOf(ledger, view, id)) items++;
   return {
-    branch: engine.branches.get(branch)?.name ?? "",
-    revision: engine.revisionOf(branch),
+    branch: ledger.branches.get(branch)?.name ?? "",
+    revision: ledger.revisionOf(branch),
     items,
     revisions: count("SELECT count(*) AS n FROM versions"),
-    branches: engine.branches.all().filter(({ closed }) => closed === null).length,
+    branches: ledger.branches.allOpen().length,
     namespaces: count("SELECT count(*) AS n FROM namespaces"),
     vectors: count("SELECT count(*) AS n FROM vectors"),
-    dims: engine.embedder?.dims ?? model?.dims ?? null,
+    dims: vectors.embedder?.dims ?? model?.dims ?? null,
     embedding: model ? canonicalName(model) : null,
     bytesOnDisk: sizeOnDisk(db.directory),
-    bytesInMemory: (table?.bytes() ?? 0) + engine.indexes.bytes(),
-    index: engine.indexes.kind(),
-    indexFallback: engine.indexes.chosen().fallback,
-    indexes,
+    bytesInMemory: (table?.bytes() ?? 0) + indexes.bytes(),
+    index: indexes.kind(),
+    indexFallback: indexes.chosen().fallback,
+    indexes: described,
     faissBytes: native.bytes,
     faissBytesLimit: native.limit,
-    catchUpLag: count("SELECT coalesce(max(id), 0) AS n FROM versions") - engine.lastVersion,
+    catchUpLag: count("SELECT coalesce(max(id), 0) AS n FROM versions") - ledger.lastVersion,
   };
 }
 

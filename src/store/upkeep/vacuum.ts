@@ -1,22 +1,26 @@
 /**
  * Vacuum: removing old rows that no open branch, fork point, pin or kept revision needs.
  *
- * Runs in short transactions with pauses between them, so that writers wait little; every connection reads everything
- * anew afterwards. Interrupted, it has removed less, and the next run goes on.
+ * Runs in short transactions with pauses between them, so that writers wait little; afterwards every connection reads
+ * everything again. Interrupted, it has removed less, and the next run goes on.
  */
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../engine.js";
-import type { Branches, BranchRow, Level, View } from "../rows/branches.js";
-import { deleteExpired } from "../rows/expiry.js";
+import type { View } from "../rows/branches.js";
+import type { Connection } from "../rows/database.js";
 import { keepIds } from "../rows/ids.js";
-import { MAIN, VECTORS_PER_VERSION } from "../rows/schema.js";
+import type { Ledger } from "../rows/ledger.js";
+import { MAIN } from "../rows/schema.js";
+import { deleteVectors } from "../rows/vector-rows.js";
 import { unindex } from "../search/keyword-index.js";
+import type { Transactions } from "../transactions.js";
 import { dropLeftPins } from "../versions.js";
+import { deleteExpired } from "./expiry.js";
 import { sizeOnDisk } from "./stats.js";
 
-/** Idempotency keys are kept this long, far longer than a run is resumed. */
+/** Idempotency keys are kept this long: far longer than an interrupted run waits to be resumed. */
 const IDEMPOTENCY_DAYS = 30;
-/** Version rows looked at, and pages given back, in one transaction. */
+/** Version rows looked at in one transaction, and pages given back in one. */
 const SLICE = 500;
 const PAGES = 200;
 const INCREMENTAL = 2;
@@ -27,8 +31,8 @@ export interface VacuumOptions {
   /** Minutes back from now that stay readable. Default 0. */
   keepMinutes?: number;
   /**
-   * Give free pages back to the file system, a few at a time. Default true. `"copy"` writes the file anew instead:
-   * smallest, and with no trace of what was removed, but writers wait as long as the copy takes.
+   * Give free pages back to the file system, a few at a time. Default true. `"copy"` writes a new file instead, which
+   * is smallest and has no trace of what was removed, but writers wait as long as the copy takes.
    */
   shrink?: boolean | "copy";
 }
@@ -60,7 +64,7 @@ function isRemovable(row: Row, views: readonly KeptView[], horizon: number): boo
   // On the trunk the end of the row before says as much as the deletion itself.
   if (row.op === 0 && row.branch === MAIN && row.rev <= horizon) return true;
   return !views.some(({ view, window }) => {
-    const level = view.levels.find(({ branch }) => branch === row.branch) as Level | undefined;
+    const level = view.levels.find(({ branch }) => branch === row.branch);
     if (!level || row.rev > level.limit) return false;
     // Between the horizon and the view's own limit every revision stays readable.
     const lowest = window ? Math.min(horizon, level.limit) : level.limit;
@@ -68,27 +72,22 @@ function isRemovable(row: Row, views: readonly KeptView[], horizon: number): boo
   });
 }
 
-/** Views that must stay as they are: tips and fork points of open branches (with the window), pins (exactly). */
-function keptViews(engine: Engine): KeptView[] {
-  const { branches } = engine;
-  const open = openBranches(branches).map(({ id }) => ({ view: branches.view(id), window: true }));
-  const pins = engine.db
+/** The views that must stay as they are: open branches with their fork points and the kept window, and pins. */
+function keptViews({ db, branches }: Ledger): KeptView[] {
+  const open = branches.allOpen().map(({ id }) => ({ view: branches.view(id), window: true }));
+  const pins = db
     .rows<{ branch: number; rev: number }>("SELECT branch, rev FROM pins")
     .map(({ branch, rev }) => ({ view: branches.view(branch, rev), window: false }));
   return [...open, ...pins];
 }
 
-export function openBranches(branches: Branches): BranchRow[] {
-  return branches.all().filter(({ closed }) => closed === null);
-}
-
 /** The lowest revision that stays readable on open branches. */
-export function horizonOf(engine: Engine, options: VacuumOptions): number {
-  const newest = engine.newestRevision();
+function horizonOf(ledger: Ledger, options: VacuumOptions): number {
+  const newest = ledger.newestRevision();
   const byCount = newest - (options.keepRevisions ?? 0);
-  const before = engine.now() - (options.keepMinutes ?? 0) * 60_000;
+  const before = Date.now() - (options.keepMinutes ?? 0) * 60_000;
   const byTime =
-    engine.db.row<{ rev: number | null }>("SELECT max(rev) AS rev FROM revisions WHERE at <= ?", before)
+    ledger.db.row<{ rev: number | null }>("SELECT max(rev) AS rev FROM revisions WHERE at <= ?", before)
       ?.rev ?? 0;
   return Math.max(0, Math.min(byCount, options.keepMinutes === undefined ? byCount : byTime));
 }
@@ -99,21 +98,21 @@ export function horizonOf(engine: Engine, options: VacuumOptions): number {
  * Never removes what an open branch, a fork of it, a pinned version or the kept window needs.
  */
 export async function vacuum(engine: Engine, options: VacuumOptions = {}): Promise<VacuumResult> {
-  const bytesBefore = sizeOnDisk(engine.db.directory);
+  const { db, transactions } = engine;
+  const bytesBefore = sizeOnDisk(db.directory);
   const expired = await deleteExpired(engine);
   // What was removed is to be gone from the file too, not only from its tables.
-  const before = engine.db.db.pragma("secure_delete", { simple: true });
-  engine.db.db.pragma("secure_delete = ON");
+  const before = db.db.pragma("secure_delete", { simple: true });
+  db.db.pragma("secure_delete = ON");
   let removed: number;
   try {
     removed = await vacuumRows(engine, options);
   } finally {
-    if (!engine.closed) engine.db.db.pragma(`secure_delete = ${before}`);
+    if (!transactions.closed) db.db.pragma(`secure_delete = ${before}`);
   }
-  engine.forget();
-  engine.poll();
-  if (options.shrink !== false && engine.db.directory) await shrink(engine, options.shrink === "copy");
-  return { removed, expired, bytesBefore, bytesAfter: sizeOnDisk(engine.db.directory) };
+  transactions.reload();
+  if (options.shrink !== false && db.directory) await shrink(engine, options.shrink === "copy");
+  return { removed, expired, bytesBefore, bytesAfter: sizeOnDisk(db.directory) };
 }
 
 /**
@@ -121,63 +120,49 @@ export async function vacuum(engine: Engine, options: VacuumOptions = {}): Promi
  * nor forked nor pinned from then on, so a row that nobody needs at that moment is needed by nobody later.
  */
 async function vacuumRows(engine: Engine, options: VacuumOptions): Promise<number> {
-  const { views, horizon, last } = await engine.write(
-    async () => null,
-    () => ({ result: raiseHorizon(engine, options), rows: [] }),
-  );
+  const { db, ledger, transactions } = engine;
+  const { views, horizon, last } = await transactions.write(() => raiseHorizon(ledger, options));
   let removed = 0;
   for (let after = 0; after < last; ) {
-    const rows = engine.db.rows<Row>(
+    const rows = db.rows<Row>(
       "SELECT id, item, branch, rev, end_rev, op FROM versions WHERE id > ? ORDER BY id LIMIT ?",
       after,
       SLICE,
     );
     after = rows.at(-1)?.id ?? last;
     const gone = rows.filter((row) => isRemovable(row, views, horizon)).map(({ id }) => id);
-    const took = gone.length > 0 ? await inSlice(engine, () => removeRows(engine, gone)) : 0;
+    const took = gone.length > 0 ? await inSlice(transactions, () => removeRows(db, gone)) : 0;
     if (after < last) await pause(took);
     removed += gone.length;
   }
-  await engine.write(
-    async () => null,
-    () => {
-      tidy(engine, horizon, removed);
-      return { result: undefined, rows: [] };
-    },
-  );
+  await transactions.write(() => tidy(ledger, horizon, removed));
   return removed;
 }
 
 function raiseHorizon(
-  engine: Engine,
+  ledger: Ledger,
   options: VacuumOptions,
 ): { views: KeptView[]; horizon: number; last: number } {
-  const { db } = engine;
+  const { db, branches } = ledger;
   keepIds(db);
-  dropLeftPins(engine);
-  const horizon = horizonOf(engine, options);
-  for (const { id } of openBranches(engine.branches)) {
-    // The state a branch has now stays readable under its own number, which may lie before the horizon.
-    const oldest = Math.min(horizon, engine.revisionOf(id));
+  dropLeftPins(db);
+  const horizon = horizonOf(ledger, options);
+  for (const { id } of branches.allOpen()) {
+    // A branch's present state stays readable under its own number, which may lie before the horizon.
+    const oldest = Math.min(horizon, ledger.revisionOf(id));
     db.run("UPDATE branches SET oldest_rev = max(oldest_rev, ?) WHERE id = ?", oldest, id);
   }
   // What a closed branch held cannot be read under its name any more.
-  db.run("UPDATE branches SET oldest_rev = ? WHERE closed IS NOT NULL", engine.newestRevision() + 1);
-  engine.branches.reload();
+  db.run("UPDATE branches SET oldest_rev = ? WHERE closed IS NOT NULL", ledger.newestRevision() + 1);
+  branches.reload();
   const last = db.row<{ id: number | null }>("SELECT max(id) AS id FROM versions")?.id ?? 0;
-  return { views: keptViews(engine), horizon, last };
+  return { views: keptViews(ledger), horizon, last };
 }
 
 /** Runs `work` as one write. Returns how long it took, in milliseconds. */
-async function inSlice(engine: Engine, work: () => void): Promise<number> {
+async function inSlice(transactions: Transactions, work: () => unknown): Promise<number> {
   const started = performance.now();
-  await engine.write(
-    async () => null,
-    () => {
-      work();
-      return { result: undefined, rows: [] };
-    },
-  );
+  await transactions.write(work);
   return performance.now() - started;
 }
 
@@ -186,21 +171,17 @@ function pause(took: number): Promise<void> {
   return took > 0 ? sleep(Math.min(took, 100)) : setImmediate();
 }
 
-function removeRows({ db }: Engine, ids: readonly number[]): void {
+function removeRows(db: Connection, ids: readonly number[]): void {
   for (const id of ids) {
     unindex(db, id);
-    db.run(
-      "DELETE FROM vectors WHERE id >= ? AND id < ?",
-      id * VECTORS_PER_VERSION,
-      (id + 1) * VECTORS_PER_VERSION,
-    );
+    deleteVectors(db, id);
     db.run("DELETE FROM versions WHERE id = ?", id);
   }
 }
 
-/** What is left without rows goes too, and every connection reads everything anew. */
-function tidy(engine: Engine, horizon: number, removed: number): void {
-  const { db } = engine;
+/** Removes what is left without rows, and has every connection read everything again. */
+function tidy(ledger: Ledger, horizon: number, removed: number): void {
+  const { db } = ledger;
   db.run("DELETE FROM items WHERE id NOT IN (SELECT item FROM versions)");
   db.run("DELETE FROM namespaces WHERE id NOT IN (SELECT ns FROM items)");
   db.run(
@@ -208,38 +189,34 @@ function tidy(engine: Engine, horizon: number, removed: number): void {
      AND rev NOT IN (SELECT max(rev) FROM revisions GROUP BY branch)`,
     horizon,
   );
-  db.run("DELETE FROM idempotency WHERE at < ?", engine.now() - IDEMPOTENCY_DAYS * 86_400_000);
+  db.run("DELETE FROM idempotency WHERE at < ?", Date.now() - IDEMPOTENCY_DAYS * 86_400_000);
   // Closed branches without rows and without children are forgotten, so that lists stay short; promoted ones stay,
   // because a thread that comes back to one must learn where it went.
   db.run(
     `DELETE FROM branches WHERE closed = 'discarded' AND id NOT IN (SELECT branch FROM versions)
      AND id NOT IN (SELECT parent FROM branches WHERE parent IS NOT NULL)`,
   );
-  if (removed > 0) engine.bumpEpoch();
+  if (removed > 0) ledger.bumpEpoch();
 }
 
-/** Gives free pages back, a few at a time. A file of an earlier release is copied once, to be able to. */
-async function shrink(engine: Engine, copy: boolean): Promise<void> {
-  const { db } = engine.db;
+/** Gives free pages back, a few at a time. The file of an earlier release is copied once, to be able to. */
+async function shrink({ db: { db }, transactions }: Engine, copy: boolean): Promise<void> {
   const inSteps = !copy && db.pragma("auto_vacuum", { simple: true }) === INCREMENTAL;
+  const freePages = () => db.pragma("freelist_count", { simple: true }) as number;
   if (inSteps) {
-    for (let free = freePages(engine); free > 0; ) {
-      const took = await inSlice(engine, () => db.exec(`PRAGMA incremental_vacuum(${PAGES})`));
-      const left = freePages(engine);
-      // Others may free pages meanwhile; this run takes what it finds as long as that is less and less.
+    for (let free = freePages(); free > 0; ) {
+      const took = await inSlice(transactions, () => db.exec(`PRAGMA incremental_vacuum(${PAGES})`));
+      const left = freePages();
+      // Others may free pages meanwhile; this run ends when there are not fewer and fewer.
       if (left >= free) break;
       free = left;
       if (free > 0) await pause(took);
     }
   } else {
-    await engine.exclusive(() => {
+    await transactions.exclusive(() => {
       db.pragma(`auto_vacuum = ${INCREMENTAL}`);
       db.exec("VACUUM");
     });
   }
-  await engine.exclusive(() => db.pragma("wal_checkpoint(TRUNCATE)"));
-}
-
-function freePages(engine: Engine): number {
-  return engine.db.db.pragma("freelist_count", { simple: true }) as number;
+  await transactions.exclusive(() => db.pragma("wal_checkpoint(TRUNCATE)"));
 }

@@ -1,37 +1,37 @@
-/**
- * Verification: rows, vectors, history, keyword index and memory checked against each other. Changes nothing.
- */
+/** Verification: rows, vectors, history, keyword index and memory are checked against each other. Changes nothing. */
 
 import { AgeMemError } from "../../errors.js";
 import type { Engine } from "../engine.js";
 import { type Connection, openSnapshot, toStoreError } from "../rows/database.js";
 import { VECTORS_PER_VERSION } from "../rows/schema.js";
 import { isStoredJson } from "../rows/stored-json.js";
+import { vectorRows } from "../rows/vector-rows.js";
 import { textsAt } from "../search/field-paths.js";
 import { textHash } from "../vectors/embedder.js";
 import { storedModel } from "../vectors/embedding-model.js";
+import type { VectorTable } from "../vectors/vector-table.js";
 
 /** One kind of problem with what repair would do about it. */
-export interface Problem {
+export interface StoreProblem {
   kind: ProblemKind;
   count: number;
-  /** Ids of the first few: version rows, unless the kind says otherwise. */
+  /** Ids of the first few: of version rows, unless the kind says otherwise. */
   examples: number[];
   repair: string;
 }
 
-export type ProblemKind = keyof typeof REPAIRS;
+type ProblemKind = keyof typeof REPAIRS;
 
 export interface VerifyResult {
   ok: boolean;
-  problems: Problem[];
+  problems: StoreProblem[];
   /** Version rows and vectors looked at. */
   versions: number;
   vectors: number;
 }
 
 /** What `repair()` does about each kind of problem. */
-export const REPAIRS = {
+const REPAIRS = {
   database: "nothing: restore a backup",
   "row-without-item": "delete the row",
   "row-without-branch": "delete the row",
@@ -70,7 +70,7 @@ const CHECKS: [ProblemKind, string][] = [
 
 type Note = (kind: ProblemKind, id: number) => void;
 
-/** Checks everything, as it is at one moment: what others write meanwhile is not looked at. */
+/** Checks everything as it is at one moment; what others write meanwhile is not looked at. */
 export async function verifyStore(
   engine: Engine,
   onProgress?: (done: number) => void,
@@ -90,7 +90,7 @@ export async function verifyStore(
     counts = await checkRows(db, note, snapshot !== null, onProgress);
     checkMemory(engine, note);
   } catch (error) {
-    // A page that cannot be read ends the look; that is the finding.
+    // A page that cannot be read ends the check; that is the finding.
     const failure = toStoreError(error);
     if (!AgeMemError.isInstance(failure) || failure.code !== "AGEMEM_STORE_CORRUPT") throw failure;
     note("database", 0);
@@ -147,18 +147,14 @@ function checkRow(
     return 0;
   }
   if (dims === undefined) return 0;
-  const stored = db.rows<{ id: number; hash: Buffer; vector: Buffer }>(
-    "SELECT id, hash, vector FROM vectors WHERE id >= ? AND id < ? ORDER BY id",
-    row.id * VECTORS_PER_VERSION,
-    (row.id + 1) * VECTORS_PER_VERSION,
-  );
+  const stored = vectorRows(db, row.id);
   const damaged = stored.some(({ vector }) => vector.byteLength !== dims * 4 || !isAllFinite(vector));
   if (damaged) note("vector-damaged", row.id);
   else if (isIncomplete(row, stored)) note("vector-missing", row.id);
   return stored.length;
 }
 
-/** Whether the vectors are not those of the row's texts. Vectors given by the caller are taken as they are. */
+/** Whether the vectors are not those of the row's texts. Vectors that the caller gave are taken as they are. */
 function isIncomplete(
   row: { fields: string | null; value: string },
   stored: readonly { hash: Buffer }[],
@@ -179,26 +175,18 @@ function isAllFinite(vector: Buffer): boolean {
 }
 
 /**
- * Compares the vector table in memory with the rows, both as of one moment. What memory holds of rows that are gone
- * (a vacuum that was killed on its way) is no problem: no view sees it.
+ * Compares the vector table in memory with the rows, both as of one moment. What memory still holds of rows that are
+ * gone (a vacuum that was killed half way) is no problem: no view sees it.
  */
-function checkMemory(engine: Engine, note: Note): void {
-  const { db } = engine.db;
-  if (db.inTransaction) throw new TypeError("A store is verified outside of a transaction");
-  engine.poll();
-  db.exec("BEGIN");
-  try {
-    engine.poll();
-    compareTable(engine, note);
-  } finally {
-    db.exec("COMMIT");
-  }
+function checkMemory({ db, vectors, transactions }: Engine, note: Note): void {
+  if (db.db.inTransaction) throw new TypeError("A store is verified outside of a transaction");
+  transactions.read(() => {
+    if (vectors.table) compareTable(db, vectors.table, note);
+  });
 }
 
-function compareTable(engine: Engine, note: Note): void {
-  const { table } = engine;
-  if (!table) return;
-  const rows = engine.db.iterate<{
+function compareTable(db: Connection, table: VectorTable, note: Note): void {
+  const rows = db.iterate<{
     id: number;
     branch: number;
     rev: number;

@@ -1,10 +1,11 @@
 /**
  * Calls to the embedding model: in batches, retried, cached by content, checked.
  *
- * Owns what a vector must be before it may be stored. Leaves out which texts are embedded (`field-paths.ts`).
+ * Owns what a vector must be before it may be stored. Leaves out which texts are embedded (`search/field-paths.ts`).
  */
 import { createHash } from "node:crypto";
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
+import { LRUCache } from "lru-cache";
 import pRetry, { AbortError } from "p-retry";
 import { ConfigError, ModelError, messageOf, StoreError } from "../../errors.js";
 import { isLexical, nameOf } from "./embedding-model.js";
@@ -12,9 +13,9 @@ import { isLexical, nameOf } from "./embedding-model.js";
 /** How a store embeds. */
 export interface StoreIndexOptions {
   embeddings: EmbeddingsInterface;
-  /** Dimension; default: that of the store, else of the first vector. */
+  /** Dimension. Default: that of the store, else that of the first vector. */
   dims?: number;
-  /** Name kept with the store and compared when it is opened again. Default: the model's own. */
+  /** Name recorded in the store and compared when it is opened again. Default: the model's own. */
   embeddingName?: string;
   /** Paths that are embedded unless a put says otherwise. Default `["$"]`, the whole value as JSON. */
   fields?: string[];
@@ -24,10 +25,10 @@ export interface StoreIndexOptions {
   scanBelow?: number;
   /**
    * Vectors of a search scope from which it is searched approximately: faster, and it may miss what it holds.
-   * `stats()` says how much, measured on the store's own vectors and searches. Default: never; every search is exact.
+   * `stats()` says how much, measured on the store's own vectors and searches. Default: never, every search is exact.
    */
   approximateFrom?: number;
-  /** Bytes that FAISS may hold in this process; what is beyond is scanned, with the same results. Default 128 MiB. */
+  /** Bytes that FAISS may hold in this process; vectors beyond are scanned, with the same results. Default 128 MiB. */
   faissBytes?: number;
   /**
    * Share of the vectors in a hybrid score, 0 (keywords only) to 1 (vectors only). Default 0.55, and 0.15 for lexical
@@ -37,18 +38,20 @@ export interface StoreIndexOptions {
   /** Texts per request to the model. Default 256. */
   batchSize?: number;
   /**
-   * Milliseconds that one request to the model may take; one that takes longer fails without another attempt, and the
+   * Milliseconds that one request to the model may take. One that takes longer fails without another attempt, and the
    * writes after it go on. Default 60,000.
    */
   timeoutMs?: number;
   /** Attempts after the first. Default 2. */
   retries?: number;
-  /** Embeddings kept in memory by content. Default 2,000. */
+  /** Texts whose embeddings are kept in memory. Default 2,000. */
   cacheSize?: number;
 }
 
-/** The longest time a timer takes. */
+/** The longest time a timer takes, in milliseconds. */
 const MAX_TIMER = 2 ** 31 - 1;
+/** Characters of the longest text whose vector is kept. */
+const CACHED_CHARS = 100_000;
 
 /** 16 bytes that stand for a text. */
 export function textHash(text: string): Buffer {
@@ -62,13 +65,17 @@ export class Embedder {
   readonly lexical: boolean;
   /** Dimension, or null until the first vector. */
   dims: number | null;
-  readonly #cache = new Map<string, Float32Array>();
+  /** By "d" or "q" (document or query) and text; null when nothing is to be kept. */
+  readonly #cache: LRUCache<string, Float32Array> | null;
 
   constructor(private readonly options: StoreIndexOptions) {
     this.name = options.embeddingName ?? nameOf(options.embeddings);
     this.lexical = isLexical(this.name, options.embeddings);
     this.fields = options.fields ?? ["$"];
     this.dims = options.dims ?? null;
+    const { cacheSize = 2000 } = options;
+    // Counted by size, since room for `max` entries would be reserved at once.
+    this.#cache = cacheSize > 0 ? new LRUCache({ maxSize: cacheSize, sizeCalculation: () => 1 }) : null;
     const limit = options.timeoutMs;
     if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= MAX_TIMER)) {
       throw new ConfigError("AGEMEM_CONFIG_INVALID", `index.timeoutMs is ${limit}`, {
@@ -77,13 +84,30 @@ export class Embedder {
     }
   }
 
-  /** Vectors of texts, in order. Throws `AGEMEM_EMBEDDING_FAILED`, `AGEMEM_VECTOR_INVALID`. */
+  /** The vectors of texts, in order. Throws `AGEMEM_EMBEDDING_FAILED`, `AGEMEM_VECTOR_INVALID`. */
   async embedTexts(texts: readonly string[]): Promise<Float32Array[]> {
-    const missing = [...new Set(texts.filter((text) => !this.#cache.has(`d${text}`)))];
-    const fresh = new Map<string, Float32Array>();
+    // Taken from the cache now: other calls may push them out while this one waits for the model.
+    const vectors = new Map<string, Float32Array>();
+    const missing = new Set<string>();
+    for (const text of texts) {
+      const known = this.#cache?.get(`d${text}`);
+      if (known) vectors.set(text, known);
+      else missing.add(text);
+    }
+    const fresh = await this.#embed([...missing]);
+    for (const [text, vector] of fresh) {
+      vectors.set(text, vector);
+      this.#remember(`d${text}`, vector);
+    }
+    return texts.map((text) => vectors.get(text) as Float32Array);
+  }
+
+  /** Vectors from the model, in requests of `batchSize` texts. */
+  async #embed(texts: readonly string[]): Promise<Map<string, Float32Array>> {
+    const out = new Map<string, Float32Array>();
     const size = this.options.batchSize ?? 256;
-    for (let from = 0; from < missing.length; from += size) {
-      const part = missing.slice(from, from + size);
+    for (let from = 0; from < texts.length; from += size) {
+      const part = texts.slice(from, from + size);
       const vectors = await this.#call(() => this.options.embeddings.embedDocuments(part));
       if (!Array.isArray(vectors) || vectors.length !== part.length) {
         throw new ModelError(
@@ -95,17 +119,15 @@ export class Embedder {
         );
       }
       part.forEach((text, i) => {
-        fresh.set(text, this.check(vectors[i] as number[]));
+        out.set(text, this.check(vectors[i] as number[]));
       });
     }
-    const out = texts.map((text) => (fresh.get(text) ?? this.#cache.get(`d${text}`)) as Float32Array);
-    for (const [text, vector] of fresh) this.#remember(`d${text}`, vector);
     return out;
   }
 
-  /** The vector of a search query. */
+  /** The vector of a search query. Throws as {@link embedTexts}. */
   async embedQuery(text: string): Promise<Float32Array> {
-    const cached = this.#cache.get(`q${text}`);
+    const cached = this.#cache?.get(`q${text}`);
     if (cached) return cached;
     const vector = this.check(await this.#call(() => this.options.embeddings.embedQuery(text)));
     this.#remember(`q${text}`, vector);
@@ -163,7 +185,7 @@ export class Embedder {
     }
   }
 
-  /** The answer, or a failure that is not tried again when it does not come in time. */
+  /** The answer, or a failure without another attempt when it does not come in time. */
   async #inTime<T>(answer: Promise<T>): Promise<T> {
     const limit = this.options.timeoutMs ?? 60_000;
     let timer: NodeJS.Timeout | undefined;
@@ -178,10 +200,6 @@ export class Embedder {
   }
 
   #remember(key: string, vector: Float32Array): void {
-    const limit = this.options.cacheSize ?? 2000;
-    if (limit === 0 || key.length > 100_000) return;
-    const oldest = this.#cache.keys().next();
-    if (this.#cache.size >= limit && !oldest.done) this.#cache.delete(oldest.value);
-    this.#cache.set(key, vector);
+    if (key.length <= CACHED_CHARS) this.#cache?.set(key, vector);
   }
 }

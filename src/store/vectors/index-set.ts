@@ -1,15 +1,15 @@
 /**
- * The vector indexes of a store, one per search scope that is large enough to gain from one.
+ * The vector indexes of a store, one for each search scope that is large enough to gain from one.
  *
- * A scope is a namespace prefix. Its index is built by searches that need it and then kept up to date; other
- * scopes are scanned. Owns which implementation a scope gets, and which ones are kept.
+ * A scope is a namespace prefix. Its index is built by the searches that need it and kept up to date from then on; other
+ * scopes are scanned. Owns which implementation a scope gets, and which indexes are kept.
  */
-import { BoundedMap } from "../../lib/bounded-map.js";
-import type { Engine } from "../engine.js";
-import { namespacePath } from "../operations.js";
-import type { NamespaceRow } from "../rows/namespaces.js";
+
+import { LRUCache } from "lru-cache";
+import { type NamespaceRow, type Namespaces, namespacePath } from "../rows/namespaces.js";
+import type { StoreIndexOptions } from "./embedder.js";
 import { type ChosenIndex, chooseIndex } from "./index-kind.js";
-import type { Hit, IndexKind, VectorIndex } from "./vector-index.js";
+import type { IndexKind, SlotScore, VectorIndex } from "./vector-index.js";
 import { FaissIndex, loadFaiss } from "./vector-indexes/faiss.js";
 import { scan } from "./vector-indexes/flat.js";
 import { nativeMemory } from "./vector-indexes/native-memory.js";
@@ -17,18 +17,24 @@ import { PartitionedIndex, type PartitionState } from "./vector-indexes/partitio
 import type { Recall } from "./vector-indexes/recall.js";
 import type { VectorTable } from "./vector-table.js";
 
-/** Scopes with fewer slots are scanned: below this the call into FAISS costs more than it saves. */
+/** Scopes with fewer slots are scanned: there the call into FAISS costs more than it saves. */
 const SCAN_BELOW = 2048;
-/** Without being told to use FAISS, larger scopes are scanned: it is no faster there, and holds them a second time. */
+/** Larger scopes are scanned unless FAISS was asked for: it is no faster there, and holds their vectors a second time. */
 const FAISS_UP_TO = 20_000;
-/** And so are scopes that had fewer searches: handing vectors to FAISS costs as much as many scans. */
+/** Scopes with fewer searches so far are scanned: handing vectors to FAISS costs as much as many scans. */
 const FAISS_AFTER = 16;
 /** Bytes that FAISS may hold. */
-export const FAISS_BYTES = 128 * 1024 * 1024;
-/** Searches after which an index that had none of them makes room for one that is waiting for it. */
+const FAISS_BYTES = 128 * 1024 * 1024;
+/** An index that none of so many searches used makes room for one that waits for it. */
 const IDLE = 1000;
 /** Partitioned indexes kept; the least recently used one is dropped. */
 const MAX_PARTITIONED = 64;
+
+/** What a search looks at: a namespace prefix, and the namespaces below it. */
+export interface Scope {
+  prefix: readonly string[];
+  namespaces: readonly NamespaceRow[];
+}
 
 interface Held {
   index: VectorIndex;
@@ -52,15 +58,19 @@ export interface IndexStats {
 export class IndexSet {
   /** By scope, the least recently used first. */
   readonly #indexes = new Map<string, Held>();
-  readonly #searched = new BoundedMap<string, number>(10_000);
+  /** How often each scope was searched that has no index yet. */
+  readonly #searched = new LRUCache<string, number>({ maxSize: 10_000, sizeCalculation: () => 1 });
   #searches = 0;
   #chosen: ChosenIndex | null = null;
 
-  constructor(private readonly engine: Engine) {}
+  constructor(
+    private readonly namespaces: Namespaces,
+    private readonly options: StoreIndexOptions | undefined,
+  ) {}
 
-  /** What large scopes get on this machine with these options, and why when it is not FAISS. */
+  /** Which index large scopes get on this machine with these options, and why where it is not FAISS. */
   chosen(): ChosenIndex {
-    this.#chosen ??= chooseIndex(this.engine.options.index?.kind);
+    this.#chosen ??= chooseIndex(this.options?.kind);
     return this.#chosen;
   }
 
@@ -69,7 +79,7 @@ export class IndexSet {
     return this.chosen().kind;
   }
 
-  /** The indexes in memory, for stats; measures the recall of the approximate ones. */
+  /** The indexes in memory, for statistics; measures the recall of the approximate ones. */
   async describe(): Promise<IndexStats[]> {
     const out: IndexStats[] = [];
     for (const [scope, { index }] of [...this.#indexes]) {
@@ -79,12 +89,12 @@ export class IndexSet {
     return out;
   }
 
-  /** Bytes of all indexes, beside the vector table. */
+  /** Bytes of all indexes beside the vector table. */
   bytes(): number {
     return [...this.#indexes.values()].reduce((sum, { index }) => sum + index.bytes(), 0);
   }
 
-  /** Bytes that FAISS holds for all stores of this process, dropped and not yet collected ones too, and the limit. */
+  /** Bytes that FAISS holds for all stores of this process, with those dropped but not yet collected; and the limit. */
   native(): { bytes: number; limit: number } {
     return { bytes: nativeMemory.bytes, limit: this.#limit() };
   }
@@ -108,36 +118,35 @@ export class IndexSet {
     });
   }
 
-  /** Puts saved partitions back, unless this handle searches such a scope exactly. */
+  /** Takes over saved partitions, unless a scope of that size is searched exactly. */
   restore(table: VectorTable, scope: string, state: PartitionState): void {
     const index = new PartitionedIndex(table);
     index.restore(state);
     if (index.size >= this.#approximateFrom()) this.#indexes.set(scope, { index, used: 0 });
   }
 
-  /** Tells the indexes of all enclosing scopes about a new slot. */
-  added(slot: number, ns: number): void {
+  /** Adds a new slot to the indexes of all enclosing scopes. */
+  add(slot: number, ns: number): void {
     if (this.#indexes.size === 0) return;
-    const { labels } = this.engine.namespaces.get(ns);
+    const { labels } = this.namespaces.get(ns);
     for (let depth = 0; depth <= labels.length; depth++) {
       this.#indexes.get(namespacePath(labels.slice(0, depth)))?.index.add(slot);
     }
   }
 
-  /** Best hits of a scope. */
+  /** The best `k` version rows of a scope, by the index that suits it. */
   search(
-    prefix: readonly string[],
-    scope: readonly NamespaceRow[],
+    table: VectorTable,
+    scope: Scope,
     unit: Float32Array,
     k: number,
     accept: (slot: number) => boolean,
-  ): Hit[] {
-    const { table } = this.engine;
-    if (!table || k < 1) return [];
+  ): SlotScore[] {
+    if (k < 1) return [];
     this.#searches++;
-    const lists = this.#lists(table, scope);
+    const lists = slotLists(table, scope);
     const slots = lists.reduce((sum, list) => sum + list.length, 0);
-    const key = namespacePath(prefix);
+    const key = namespacePath(scope.prefix);
     if (slots >= this.#approximateFrom()) return this.#partitioned(table, key, lists).search(unit, k, accept);
     const faiss = this.#faiss(table, key, lists, slots);
     if (!faiss) return scan(table, lists, unit, k, accept);
@@ -146,38 +155,18 @@ export class IndexSet {
     return hits;
   }
 
-  /** Best hits of a scope by scanning all of it: exact whatever the index. */
-  scan(
-    scope: readonly NamespaceRow[],
-    unit: Float32Array,
-    k: number,
-    accept: (slot: number) => boolean,
-  ): Hit[] {
-    const { table } = this.engine;
-    return table ? scan(table, this.#lists(table, scope), unit, k, accept) : [];
-  }
-
   #approximateFrom(): number {
-    return this.engine.options.index?.approximateFrom ?? Number.POSITIVE_INFINITY;
+    return this.options?.approximateFrom ?? Number.POSITIVE_INFINITY;
   }
 
   #limit(): number {
-    return this.engine.options.index?.faissBytes ?? FAISS_BYTES;
+    return this.options?.faissBytes ?? FAISS_BYTES;
   }
 
-  #lists(table: VectorTable, scope: readonly NamespaceRow[]): Int32Array[] {
-    const lists: Int32Array[] = [];
-    for (const { id } of scope) {
-      const slots = table.slotsOf(id);
-      if (slots) lists.push(slots.view());
-    }
-    return lists;
-  }
-
-  /** The FAISS index of a scope; null where a scan is the better choice. */
+  /** The FAISS index of a scope; null where a scan is better. */
   #faiss(table: VectorTable, key: string, lists: readonly Int32Array[], slots: number): FaissIndex | null {
     const { kind, insists } = this.chosen();
-    if (kind === "flat" || slots < (this.engine.options.index?.scanBelow ?? SCAN_BELOW)) return null;
+    if (kind === "flat" || slots < (this.options?.scanBelow ?? SCAN_BELOW)) return null;
     if (!insists && slots >= FAISS_UP_TO) {
       this.#indexes.delete(key);
       return null;
@@ -188,7 +177,7 @@ export class IndexSet {
     this.#searched.set(key, searched);
     const faiss = insists || searched >= FAISS_AFTER ? loadFaiss() : null;
     if (!faiss) return null;
-    // An index that holds nothing yet is a scan, so one is worth having only while there is room.
+    // An index that holds nothing is a scan, so a new one is worth having only while there is room.
     if (nativeMemory.bytes >= this.#limit()) {
       this.#dropIdle();
       return null;
@@ -224,7 +213,7 @@ export class IndexSet {
     return index;
   }
 
-  /** Drops the FAISS index that was not used for longest, if that is long. Its memory comes free when it is collected. */
+  /** Drops the least recently used FAISS index if it is idle. Its memory is freed when it is collected. */
   #dropIdle(): void {
     for (const [scope, held] of this.#indexes) {
       if (!(held.index instanceof FaissIndex)) continue;
@@ -237,6 +226,26 @@ export class IndexSet {
     dispose(index);
     this.#indexes.delete(scope);
   }
+}
+
+/** The best `k` version rows of a scope by a scan of all of it: exact, whatever index the scope has. */
+export function scanScope(
+  table: VectorTable,
+  scope: Scope,
+  unit: Float32Array,
+  k: number,
+  accept: (slot: number) => boolean,
+): SlotScore[] {
+  return scan(table, slotLists(table, scope), unit, k, accept);
+}
+
+function slotLists(table: VectorTable, { namespaces }: Scope): Int32Array[] {
+  const lists: Int32Array[] = [];
+  for (const { id } of namespaces) {
+    const slots = table.slotsOf(id);
+    if (slots) lists.push(slots.view());
+  }
+  return lists;
 }
 
 function merge(lists: readonly Int32Array[]): Int32Array {

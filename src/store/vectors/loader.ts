@@ -1,53 +1,62 @@
-/** Reading version rows and their vectors from SQLite into memory: at open, and what other processes wrote. */
-import { StoreError } from "../../errors.js";
-import type { Engine } from "../engine.js";
+/** Reading rows with their vectors into memory: all of them at opening, later those that other processes wrote. */
+import type { Connection } from "../rows/database.js";
+import type { Ledger } from "../rows/ledger.js";
 import { VECTORS_PER_VERSION } from "../rows/schema.js";
-import type { WrittenRow } from "../rows/writer.js";
+import { toVector } from "../rows/vector-rows.js";
+import type { WrittenRow } from "../rows/version-row.js";
+import type { Vectors } from "./vectors.js";
 
-/** Takes over every version row after the last known one. */
-export function loadRows(engine: Engine): void {
-  const from = engine.lastVersion;
-  if (from === 0) loadTips(engine);
-  const rows = engine.db.iterate<Omit<WrittenRow, "vectors">>(
+/** Takes over every version row after the last known one. Throws `AGEMEM_STORE_CORRUPT`. */
+export function loadRows(ledger: Ledger, vectors: Vectors): void {
+  const { db, lastVersion } = ledger;
+  if (lastVersion === 0) loadNewest(ledger);
+  const rows = db.iterate<Omit<WrittenRow, "vectors">>(
     "SELECT id, item, ns, branch, rev, end_rev, prev, born, op FROM versions WHERE id > ? ORDER BY id",
-    from,
+    lastVersion,
   );
-  if (!engine.embedder || engine.converting) {
-    engine.tally.lose();
-    for (const row of rows) engine.applyFacts(row);
+  if (!vectors.inMemory) {
+    ledger.counts.markIncomplete();
+    for (const row of rows) ledger.note(row);
     return;
   }
-  const vectors = vectorsAfter(engine, from);
+  const blobs = blobsAfter(db, lastVersion);
   try {
-    let next = vectors.next();
+    let next = blobs.next();
     for (const row of rows) {
       const own: Float32Array[] = [];
-      while (next.done === false && next.value.version < row.id) next = vectors.next();
+      while (next.done === false && next.value.version < row.id) next = blobs.next();
       while (next.done === false && next.value.version === row.id) {
-        own.push(toVector(next.value.blob, engine.embedder.dims));
-        next = vectors.next();
+        own.push(toVector(next.value.blob, vectors.embedder?.dims ?? null));
+        next = blobs.next();
       }
-      engine.apply({ ...row, vectors: own });
+      takeOver(ledger, vectors, { ...row, vectors: own });
     }
   } finally {
     // An iterator left open would block the connection.
-    vectors.return(undefined);
+    blobs.return(undefined);
   }
 }
 
-/** The last revision of each branch; its rows may be vacuumed already. */
-function loadTips(engine: Engine): void {
-  const tips = engine.db.rows<{ branch: number; rev: number }>(
-    "SELECT branch, max(rev) AS rev FROM revisions GROUP BY branch",
-  );
-  for (const { branch, rev } of tips) engine.setTip(branch, rev);
+/** Takes one row over into memory. */
+export function takeOver(ledger: Ledger, vectors: Vectors, row: WrittenRow): void {
+  ledger.note(row);
+  ledger.counts.note(row);
+  vectors.add(row);
 }
 
-function* vectorsAfter(
-  engine: Engine,
+/** The last revision of each branch; its rows may be vacuumed already. */
+function loadNewest(ledger: Ledger): void {
+  const newest = ledger.db.rows<{ branch: number; rev: number }>(
+    "SELECT branch, max(rev) AS rev FROM revisions GROUP BY branch",
+  );
+  for (const { branch, rev } of newest) ledger.setNewest(branch, rev);
+}
+
+function* blobsAfter(
+  db: Connection,
   version: number,
 ): Generator<{ version: number; blob: Buffer }, undefined> {
-  const rows = engine.db.iterate<{ id: number; vector: Buffer }>(
+  const rows = db.iterate<{ id: number; vector: Buffer }>(
     "SELECT id, vector FROM vectors WHERE id >= ? ORDER BY id",
     (version + 1) * VECTORS_PER_VERSION,
   );
@@ -55,16 +64,4 @@ function* vectorsAfter(
     yield { version: Math.floor(id / VECTORS_PER_VERSION), blob: vector };
   }
   return undefined;
-}
-
-/** The numbers of a stored blob. Throws `AGEMEM_STORE_CORRUPT` when its size is not `dims` floats. */
-export function toVector(blob: Buffer, dims: number | null): Float32Array {
-  if (blob.byteLength % 4 !== 0 || blob.byteLength === 0 || (dims !== null && blob.byteLength !== dims * 4)) {
-    throw new StoreError("AGEMEM_STORE_CORRUPT", "A stored vector has the wrong size", {
-      remedy: "Run `agemem memory verify` and `repair`.",
-      details: { bytes: blob.byteLength, dims },
-    });
-  }
-  if (blob.byteOffset % 4 === 0) return new Float32Array(blob.buffer, blob.byteOffset, blob.byteLength / 4);
-  return new Float32Array(new Uint8Array(blob).buffer);
 }

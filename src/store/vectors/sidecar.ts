@@ -1,12 +1,11 @@
 /**
- * The sidecar: vectors and partitions as one file beside the database, so that opening need not rebuild them.
+ * The sidecar: vectors and partitions in one file beside the database, so that opening need not build them again.
  *
- * It is derived and disposable. It counts only when its checksums hold and its stamp names this store, this
- * epoch, this embedding model and the token of the database's last checkpoint; rows written after it are read
- * from SQLite. Anything else about it (torn, mutated, stale, of another store, of a newer format) means that it
- * is ignored.
+ * It is derived and can be thrown away. It counts only when its checksums hold and its stamp names this store, this
+ * epoch, this embedding model and the token of the database's last checkpoint; rows written after it are read from
+ * SQLite. In any other case (torn, changed, stale, of another store, of a newer format) it is ignored. Leaves out when it
+ * is saved (`checkpoints.ts`).
  */
-import { randomUUID } from "node:crypto";
 import {
   closeSync,
   fstatSync,
@@ -20,18 +19,21 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Engine } from "../engine.js";
 import { toStoreError } from "../rows/database.js";
+import type { Ledger } from "../rows/ledger.js";
 import { bytesOf, crc32 } from "./checksum.js";
+import type { Embedder } from "./embedder.js";
 import { storedModel } from "./embedding-model.js";
 import type { PartitionState } from "./vector-indexes/partitioned.js";
 import { type SavedColumns, VectorTable } from "./vector-table.js";
+import type { Vectors } from "./vectors.js";
 
 export const SIDECAR_FILE = "vectors.index";
 const MAGIC = "AGEMEMIX";
 const SIDECAR_FORMAT = 1;
 const PREFIX_BYTES = 20;
-const TOKEN = "sidecar_token";
+/** Key under which the database names the token of the sidecar that belongs to it. */
+export const SIDECAR_TOKEN = "sidecar_token";
 
 interface Header {
   storeId: string;
@@ -41,6 +43,7 @@ interface Header {
   dims: number;
   embedding: string;
   size: number;
+  /** Branch, newest revision. */
   tips: [number, number][];
   /** Branch, item, first revision. */
   overrides: [number, number, number][];
@@ -49,36 +52,21 @@ interface Header {
   crc: number;
 }
 
-/** Writes the sidecar for the state in memory. Returns false when there is nothing to write. */
-export async function saveSidecar(engine: Engine): Promise<boolean> {
-  const { table, db } = engine;
-  if (!table || table.size === 0 || !db.directory) return false;
-  engine.poll();
-  const token = randomUUID();
-  const path = join(db.directory, SIDECAR_FILE);
+/** Writes the vectors in memory as the sidecar of `directory`, stamped with `token`. */
+export function writeSidecar(directory: string, token: string, ledger: Ledger, vectors: Vectors): void {
+  const path = join(directory, SIDECAR_FILE);
   const temporary = `${path}.${process.pid}.${token.slice(0, 8)}.tmp`;
-  const saved = engine.lastVersion;
   try {
-    removeLeftovers(db.directory);
-    writeFile(temporary, engine, table, token);
+    removeLeftovers(directory);
+    writeFile(temporary, token, ledger, vectors);
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { force: true });
     throw toStoreError(cause);
   }
-  await engine.write(
-    async () => null,
-    () => {
-      db.setMeta(TOKEN, token);
-      return { result: undefined, rows: [] };
-    },
-  );
-  engine.savedVersion = saved;
-  engine.savedPartitions = engine.indexes.partitions().length;
-  return true;
 }
 
-/** Removes what processes that were killed while saving left behind. */
+/** Removes the files of processes that were killed while saving. */
 function removeLeftovers(directory: string): void {
   for (const name of readdirSync(directory)) {
     if (!name.startsWith(`${SIDECAR_FILE}.`)) continue;
@@ -88,21 +76,22 @@ function removeLeftovers(directory: string): void {
   }
 }
 
-function writeFile(path: string, engine: Engine, table: VectorTable, token: string): void {
-  const partitions = engine.indexes.partitions();
+function writeFile(path: string, token: string, ledger: Ledger, vectors: Vectors): void {
+  const table = vectors.table as VectorTable;
+  const partitions = vectors.indexes.partitions();
   const body = (): Iterable<Uint8Array> => bodyOf(table, partitions);
   let crc = 0;
   for (const piece of body()) crc = crc32(piece, crc);
   const header: Header = {
-    storeId: engine.db.getMeta("store_id") ?? "",
-    epoch: engine.epoch,
+    storeId: ledger.db.getMeta("store_id") ?? "",
+    epoch: ledger.epoch,
     token,
-    lastVersion: engine.lastVersion,
+    lastVersion: ledger.lastVersion,
     dims: table.dims,
-    embedding: engine.embedder?.name ?? "",
+    embedding: vectors.embedder?.name ?? "",
     size: table.size,
-    tips: engine.allTips(),
-    overrides: [...engine.overrides].flatMap(([branch, items]) =>
+    tips: ledger.newestByBranch(),
+    overrides: [...ledger.overrides].flatMap(([branch, items]) =>
       [...items].map(([item, rev]): [number, number, number] => [branch, item, rev]),
     ),
     partitions: partitions.map(([scope, { trainedOn, clusters, lists }]) => ({
@@ -146,29 +135,28 @@ function writeAll(file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at);
 }
 
-/** Reads the sidecar into an empty engine. Returns whether it fitted; the engine is unchanged when not. */
-export function loadSidecar(engine: Engine): boolean {
-  const { db, embedder } = engine;
-  if (!db.directory || !embedder) return false;
+/** Reads the sidecar into empty memory. Returns whether it fitted; memory is unchanged when not. */
+export function readSidecar(ledger: Ledger, vectors: Vectors): boolean {
+  const { directory } = ledger.db;
+  if (!directory || !vectors.embedder) return false;
   let file: number;
   try {
-    file = openSync(join(db.directory, SIDECAR_FILE), "r");
+    file = openSync(join(directory, SIDECAR_FILE), "r");
   } catch {
     // Missing or unreadable: everything is read from SQLite instead.
     return false;
   }
   try {
     const header = readHeader(file);
-    if (!header || !fits(engine, header)) return false;
+    if (!header || !fits(header, ledger, vectors.embedder)) return false;
     const loaded = readBody(file, header);
     if (!loaded) return false;
-    engine.table = loaded.table;
-    engine.lastVersion = header.lastVersion;
-    engine.savedVersion = header.lastVersion;
-    engine.savedPartitions = loaded.partitions.length;
-    for (const [branch, rev] of header.tips) engine.setTip(branch, rev);
-    for (const [branch, item, rev] of header.overrides) engine.setOverride(branch, item, rev);
-    for (const [scope, state] of loaded.partitions) engine.indexes.restore(loaded.table, scope, state);
+    vectors.table = loaded.table;
+    vectors.saved = { version: header.lastVersion, partitions: loaded.partitions.length };
+    ledger.lastVersion = header.lastVersion;
+    for (const [branch, rev] of header.tips) ledger.setNewest(branch, rev);
+    for (const [branch, item, rev] of header.overrides) ledger.setOverride(branch, item, rev);
+    for (const [scope, state] of loaded.partitions) vectors.indexes.restore(loaded.table, scope, state);
     return true;
   } finally {
     closeSync(file);
@@ -196,14 +184,13 @@ function bodyBytes({ size, dims, partitions }: Header): number {
   return bytes;
 }
 
-function fits(engine: Engine, header: Header): boolean {
-  const { db, embedder } = engine;
+function fits(header: Header, ledger: Ledger, embedder: Embedder): boolean {
   return (
-    header.storeId === db.getMeta("store_id") &&
-    header.epoch === (db.getMeta("epoch") ?? "0") &&
-    header.token === db.getMeta(TOKEN) &&
-    header.embedding === embedder?.name &&
-    header.dims === storedModel(db)?.dims
+    header.storeId === ledger.db.getMeta("store_id") &&
+    header.epoch === ledger.storedEpoch() &&
+    header.token === ledger.db.getMeta(SIDECAR_TOKEN) &&
+    header.embedding === embedder.name &&
+    header.dims === storedModel(ledger.db)?.dims
   );
 }
 

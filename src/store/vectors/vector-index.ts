@@ -8,7 +8,7 @@
  */
 
 /** A slot with its cosine. */
-export interface Hit {
+export interface SlotScore {
   slot: number;
   score: number;
 }
@@ -28,7 +28,7 @@ export interface VectorIndex {
    *
    * @param unit query vector of length 1 (or 0)
    */
-  search(unit: Float32Array, k: number, accept: (slot: number) => boolean): Hit[];
+  search(unit: Float32Array, k: number, accept: (slot: number) => boolean): SlotScore[];
   /** Bytes held beside the vector table. */
   bytes(): number;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { analyze, analyzeQuery } from "../../../src/store/search/analyze.js";
-import { codeOf, keysOf, openStore, temporaryDirectory } from "../helpers.js";
+import { codeOf, keysOf, openStore, stopClock, temporaryDirectory } from "../helpers.js";
 
 const NS = ["n"];
 
@@ -66,10 +66,10 @@ describe("keyword search", () => {
 
 describe("recency and reranking", () => {
   it("prefer the newer of equals, and let a hook reorder and drop", async () => {
-    let now = 0;
-    const store = await openStore(":memory:", { now: () => now });
+    const clock = stopClock(0);
+    const store = await openStore();
     await store.put(NS, "old", { text: "walnut" });
-    now = 60 * 60_000;
+    clock.advance(60 * 60_000);
     await store.put(NS, "new", { text: "walnut" });
     const recency = { halfLifeMinutes: 30, weight: 0.5 };
     const found = await store.search(NS, { query: "walnut", recency });
@@ -132,8 +132,8 @@ describe("what is kept between searches", () => {
   });
 
   it("is the newest state of an item, and ends with its time to live", async () => {
-    let now = 1_000_000;
-    const store = await openStore(":memory:", { now: () => now });
+    const clock = stopClock(1_000_000);
+    const store = await openStore();
     const found = async () =>
       (await store.search(NS, { query: "walnut" })).map(({ key, value }) => [key, value.text]);
     await store.put(NS, "a", { text: "walnut" });
@@ -143,7 +143,7 @@ describe("what is kept between searches", () => {
       ["b", "walnuts"],
     ]);
     await store.put(NS, "a", { text: "walnut tree" });
-    now += 61_000;
+    clock.advance(61_000);
     expect(await found()).toEqual([["a", "walnut tree"]]);
     await store.delete(NS, "a");
     expect(await found()).toEqual([]);

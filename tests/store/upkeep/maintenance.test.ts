@@ -3,7 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { FaissStore } from "../../../src/store/faiss-store.js";
-import { codeOf, keysOf, LetterEmbeddings, openStore, temporaryDirectory } from "../helpers.js";
+import { codeOf, keysOf, LetterEmbeddings, openStore, stopClock, temporaryDirectory } from "../helpers.js";
 
 const NS = ["memories", "ada"];
 
@@ -136,17 +136,17 @@ describe("reembed", () => {
 
 describe("vacuum and time to live", () => {
   it("removes history and expired items, and shows expiry at once", async () => {
-    let now = 1_000_000;
+    const clock = stopClock(1_000_000);
     const path = temporaryDirectory();
-    const store = await openStore(path, { now: () => now, ttl: { refreshOnRead: true } });
+    const store = await openStore(path, { ttl: { refreshOnRead: true } });
     for (let i = 0; i < 50; i++) await store.put(NS, "a", { text: `walnut ${i}` });
     await store.put(NS, "short", { text: "orbit" }, undefined, { ttl: 10 });
-    now += 9 * 60_000;
+    clock.advance(9 * 60_000);
     expect(await store.get(NS, "short")).not.toBeNull();
-    now += 9 * 60_000;
+    clock.advance(9 * 60_000);
     // Read after nine minutes, so it has lived for eighteen.
     expect(await store.search(NS, { query: "orbit", limit: 1 })).toMatchObject([{ key: "short" }]);
-    now += 11 * 60_000;
+    clock.advance(11 * 60_000);
     expect(await store.get(NS, "short")).toBeNull();
     expect(keysOf(await store.search(NS, { query: "orbit" }))).toEqual(["a"]);
     expect(keysOf(await store.search(NS, { query: "orbit", mode: "keyword" }))).toEqual([]);

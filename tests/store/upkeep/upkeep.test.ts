@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { FaissStore } from "../../../src/store/faiss-store.js";
-import { codeOf, LetterEmbeddings, openStore, temporaryDirectory } from "../helpers.js";
+import { codeOf, LetterEmbeddings, openStore, stopClock, temporaryDirectory } from "../helpers.js";
 
 const NS = ["memories", "ada"];
 
@@ -171,14 +171,13 @@ describe("verification", () => {
 
 describe("time to live", () => {
   it("starts again for what was returned only", async () => {
-    let now = 1_000_000;
+    const clock = stopClock(1_000_000);
     const store = await FaissStore.open(":memory:", {
       index: { embeddings: new LetterEmbeddings(), fields: ["text"] },
       ttl: { defaultTtl: 10, refreshOnRead: true },
-      now: () => now,
     });
     for (const key of ["a", "b", "c", "d", "e"]) await store.put(NS, key, { text: key });
-    now += 9 * 60_000;
+    clock.advance(9 * 60_000);
     const found = await store.search(NS, {
       query: "a",
       limit: 1,
@@ -188,15 +187,15 @@ describe("time to live", () => {
     const listed = await store.search(NS, { limit: 1, offset: 2 });
     await store.itemsWithVectors(NS);
     await store.get(["none"], "none");
-    now += 2 * 60_000;
+    clock.advance(2 * 60_000);
     const left = await store.search(NS, { limit: 10 });
     expect(left.map(({ key }) => key).sort()).toEqual([found[0]?.key, listed[0]?.key].sort());
     await store.close();
   });
 
   it("takes expired items out of the statistics of keyword search", async () => {
-    let now = 1_000_000;
-    const open = () => FaissStore.open(":memory:", { now: () => now });
+    const clock = stopClock(1_000_000);
+    const open = () => FaissStore.open(":memory:");
     const [aged, fresh] = [await open(), await open()];
     for (const store of [aged, fresh]) {
       await store.put(NS, "tea", { text: "green tea" });
@@ -208,7 +207,7 @@ describe("time to live", () => {
     const scores = async (store: FaissStore) =>
       (await store.search(NS, { query: "green tea", mode: "keyword" })).map(({ key, score }) => [key, score]);
     expect(await scores(aged)).not.toEqual(await scores(fresh));
-    now += 61_000;
+    clock.advance(61_000);
     expect(await scores(aged)).toEqual(await scores(fresh));
     await Promise.all([aged.close(), fresh.close()]);
   });

@@ -9,7 +9,7 @@
  */
 import { type Addon, requireAddon } from "../../addons.js";
 import { IntegerList } from "../columns.js";
-import type { Hit, VectorIndex } from "../vector-index.js";
+import type { SlotScore, VectorIndex } from "../vector-index.js";
 import type { VectorTable } from "../vector-table.js";
 import { scan } from "./flat.js";
 import { type NativeShare, nativeMemory } from "./native-memory.js";
@@ -78,7 +78,7 @@ export class FaissIndex implements VectorIndex {
     this.#slots.push(slot);
   }
 
-  search(unit: Float32Array, k: number, accept: (slot: number) => boolean): Hit[] {
+  search(unit: Float32Array, k: number, accept: (slot: number) => boolean): SlotScore[] {
     if (k < 1 || this.size === 0) return [];
     this.#handOver();
     const slots = this.#slots.view();
@@ -110,7 +110,7 @@ export class FaissIndex implements VectorIndex {
     unit: Float32Array,
     k: number,
     accept: (slot: number) => boolean,
-  ): Hit[] {
+  ): SlotScore[] {
     const slots = this.#slots.view();
     const found: number[] = [];
     for (const label of labels) if (slots[label] !== undefined) found.push(slots[label] as number);

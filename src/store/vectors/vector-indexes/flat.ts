@@ -1,6 +1,6 @@
 /** Exact search in plain TypeScript over the vector table: the reference, and the fallback without FAISS. */
 
-import type { Hit } from "../vector-index.js";
+import type { SlotScore } from "../vector-index.js";
 import type { VectorTable } from "../vector-table.js";
 import { Scorer, TopHits } from "./top-hits.js";
 
@@ -11,7 +11,7 @@ export function scan(
   unit: Float32Array,
   k: number,
   accept: (slot: number) => boolean,
-): Hit[] {
+): SlotScore[] {
   const top = new TopHits(table, k);
   const scorer = new Scorer(table, unit, accept, (slot, score) => top.offer(slot, score));
   for (const list of lists) scorer.add(list);

@@ -6,7 +6,7 @@
  */
 
 import { IntegerList } from "../columns.js";
-import type { Hit, VectorIndex } from "../vector-index.js";
+import type { SlotScore, VectorIndex } from "../vector-index.js";
 import { dot } from "../vector-math.js";
 import type { VectorTable } from "../vector-table.js";
 import { assign, type Clusters, type Source, train } from "./clusters.js";
@@ -75,7 +75,7 @@ export class PartitionedIndex implements VectorIndex {
     this.#disposed = true;
   }
 
-  search(unit: Float32Array, k: number, accept: (slot: number) => boolean): Hit[] {
+  search(unit: Float32Array, k: number, accept: (slot: number) => boolean): SlotScore[] {
     if (!this.#asked.includes(unit)) this.#asked.push(unit);
     if (this.#asked.length > ASKED) this.#asked.shift();
     return this.#find(unit, k, accept);
@@ -97,7 +97,7 @@ export class PartitionedIndex implements VectorIndex {
     return this.#measured.recall;
   }
 
-  #find(unit: Float32Array, k: number, accept: (slot: number) => boolean): Hit[] {
+  #find(unit: Float32Array, k: number, accept: (slot: number) => boolean): SlotScore[] {
     const clusters = this.#clusters;
     if (!clusters) return scan(this.table, [this.#all.view()], unit, k, accept);
     const order = orderBy(clusters, unit);

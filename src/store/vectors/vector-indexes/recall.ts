@@ -3,7 +3,7 @@
  *
  * Both, because they differ: texts are near the texts they were clustered with, questions need not be near anything.
  */
-import type { Hit } from "../vector-index.js";
+import type { SlotScore } from "../vector-index.js";
 import { SEES_ALL, type VectorTable } from "../vector-table.js";
 
 /** Shares of the true ten best items that an approximate index found. */
@@ -20,7 +20,7 @@ export interface Recall {
 const AT = 10;
 const SAMPLE = 32;
 
-export type Find = (unit: Float32Array, k: number, accept: (slot: number) => boolean) => Hit[];
+export type Find = (unit: Float32Array, k: number, accept: (slot: number) => boolean) => SlotScore[];
 
 /** Measures `approximate` against `exact` in steps of one query, and lets other work run in between. */
 export async function measureRecall(

@@ -1,5 +1,5 @@
 /** Keeps the best k version rows of a stream of scored slots. Pure. */
-import type { Hit } from "../vector-index.js";
+import type { SlotScore } from "../vector-index.js";
 import { SEES_ALL, type VectorTable } from "../vector-table.js";
 
 /**
@@ -39,7 +39,7 @@ export class TopHits {
   }
 
   /** The kept hits, best first. */
-  finish(): Hit[] {
+  finish(): SlotScore[] {
     this.#flush();
     this.#lastVersion = -1;
     const hits = this.#slots.map((slot, i) => ({ slot, score: this.#scores[i] as number }));
@@ -109,7 +109,7 @@ export class TopHits {
 
 /** {@link TopHits} for slots in any order: keeps the best slot of each version row, so that k are k items. */
 export class TopVersions {
-  #best = new Map<number, Hit>();
+  #best = new Map<number, SlotScore>();
   /** No score below this one can be among the best k. */
   #floor = Number.NEGATIVE_INFINITY;
 
@@ -133,7 +133,7 @@ export class TopVersions {
   }
 
   /** The kept hits, best first. */
-  finish(): Hit[] {
+  finish(): SlotScore[] {
     const { born } = this.table;
     const hits = [...this.#best.values()];
     return hits.sort((a, b) => b.score - a.score || born.at(a.slot) - born.at(b.slot)).slice(0, this.k);

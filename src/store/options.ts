@@ -1,5 +1,5 @@
 /**
- * What the options of a store may be. Kept beside the types: an option without a schema does not compile.
+ * How a store is opened: the options, and what their values may be. An option without a schema does not compile.
  */
 import { z } from "zod";
 import {
@@ -13,10 +13,37 @@ import {
   text,
   whole,
 } from "../lib/check-options.js";
-import type { FaissStoreOptions } from "./faiss-store.js";
-import type { StoreLimits } from "./operations.js";
+import type { EngineOptions } from "./engine.js";
+import { type StoreLimits, withDefaults } from "./limits.js";
+import type { Durability } from "./rows/database.js";
 import type { ReembedOptions } from "./upkeep/reembed.js";
 import type { StoreIndexOptions } from "./vectors/embedder.js";
+import type { StoreWarning } from "./vectors/index-kind.js";
+
+/** How a store is opened. */
+export interface FaissStoreOptions {
+  /** Embedding model and what is embedded. Without it there is keyword search only. */
+  index?: StoreIndexOptions;
+  /** What an acknowledged write survives. Default `"full"`: a power loss. */
+  durability?: Durability;
+  /** How long a writer waits for another process before `AGEMEM_STORE_LOCKED`, in milliseconds. Default 30,000. */
+  busyTimeoutMs?: number;
+  /** Sizes above which an operation is refused with `AGEMEM_STORE_LIMIT`. */
+  limits?: Partial<StoreLimits>;
+  ttl?: {
+    /** Minutes that items live whose put has no `ttl`; default: forever. */
+    defaultTtl?: number;
+    /** Whether reading an item restarts its TTL. Default false. */
+    refreshOnRead?: boolean;
+  };
+  /** Writes after which the vectors are saved to their sidecar in the background (and on close). Default 10,000. */
+  checkpointEvery?: number;
+  /**
+   * Is told what an operator should know, such as that FAISS does not load (`AGEMEM_INDEX_FALLBACK`). Default: a Node.js
+   * warning, once per process.
+   */
+  onWarning?: (warning: StoreWarning) => void;
+}
 
 const indexShape = {
   embeddings: embeddingModel,
@@ -61,7 +88,6 @@ const storeShape = {
   ttl: z.strictObject(ttl, "must be { defaultTtl?, refreshOnRead? }").optional(),
   checkpointEvery: number(1, Number.POSITIVE_INFINITY).optional(),
   onWarning: callable.optional(),
-  now: callable.optional(),
 } satisfies OptionShape<FaissStoreOptions>;
 
 const storeOptions = z.strictObject(storeShape, "must be an object of options");
@@ -74,15 +100,29 @@ const reembedOptions = z.strictObject(
 const place = z.object({ path: text });
 
 /**
- * @param what the method that opens the store
+ * Checks what a store is opened with.
+ *
+ * @param method the method that opens the store
  * @throws ConfigError `AGEMEM_CONFIG_INVALID`
  */
 export function checkStoreOptions(
   path: unknown,
   options: unknown,
-  what: "open" | "reembed" | "repair",
+  method: "open" | "reembed" | "repair",
 ): void {
-  const name = `FaissStore.${what}`;
+  const name = `FaissStore.${method}`;
   checkOptions(place, { path }, name);
-  checkOptions(what === "reembed" ? reembedOptions : storeOptions, options, name);
+  checkOptions(method === "reembed" ? reembedOptions : storeOptions, options, name);
+}
+
+/** The options with their defaults. */
+export function resolveOptions(options: FaissStoreOptions): EngineOptions {
+  return {
+    index: options.index,
+    limits: withDefaults(options.limits),
+    busyTimeoutMs: options.busyTimeoutMs ?? 30_000,
+    checkpointEvery: options.checkpointEvery ?? 10_000,
+    defaultTtl: options.ttl?.defaultTtl ?? null,
+    refreshTtlOnRead: options.ttl?.refreshOnRead ?? false,
+  };
 }

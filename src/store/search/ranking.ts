@@ -1,27 +1,21 @@
 /**
- * Search on a view: candidates ranked by an index, filtered before the cut, turned into items.
+ * Ranking the rows of a scope by vector, listing them in order, and filtering: rows, not yet items.
  *
- * Leaves out embedding the query (`batch.ts`, before the transaction) and the indexes (`index-set.ts`).
+ * Leaves out embedding the query (`batch.ts`, before the transaction), keyword ranking (`keyword.ts`), combining
+ * rankings (`run-search.ts`) and the indexes (`vectors/index-set.ts`).
  */
 
-import type { Engine } from "../engine.js";
-import type { View } from "../rows/branches.js";
-import type { NamespaceRow } from "../rows/namespaces.js";
-import { type FoundRow, rowById, rowsByIds, rowsOf, toItem, type VersionRow } from "../rows/reader.js";
+import type { Ledger } from "../rows/ledger.js";
+import { rowById, rowsByIds, rowsOf, toItem } from "../rows/reader.js";
 import { storedJson } from "../rows/stored-json.js";
+import type { FoundRow, VersionRow } from "../rows/version-row.js";
+import { type Scope, scanScope } from "../vectors/index-set.js";
+import type { SlotScore } from "../vectors/vector-index.js";
 import { normalise } from "../vectors/vector-math.js";
 import type { VectorTable } from "../vectors/vector-table.js";
+import type { Corpus, SearchRequest } from "./corpus.js";
 import type { Filter } from "./filter.js";
 import type { SearchItem } from "./search-options.js";
-
-/** A search with everything resolved. */
-export interface SearchRequest {
-  view: View;
-  prefix: readonly string[];
-  filter: Filter | null;
-  limit: number;
-  offset: number;
-}
 
 /** A version row with its score, best first; unranked rows have none. */
 export interface RankedRow {
@@ -30,14 +24,14 @@ export interface RankedRow {
 }
 
 /** Items of the scope in order: namespaces by their labels, items by creation. */
-export function listItems(engine: Engine, request: SearchRequest): SearchItem[] {
+export function listItems({ ledger }: Corpus, request: SearchRequest): SearchItem[] {
   const out: SearchItem[] = [];
   let skip = request.offset;
-  if (request.limit === 0 || engine.tally.most(request.view) <= request.offset) return out;
-  for (const ns of engine.namespaces.under(request.prefix)) {
-    for (const row of rowsOf(engine, request.view, ns.id)) {
+  if (request.limit === 0 || ledger.counts.most(request.view) <= request.offset) return out;
+  for (const ns of ledger.namespaces.under(request.prefix)) {
+    for (const row of rowsOf(ledger, request.view, ns.id)) {
       if (!passes(row, request.filter) || skip-- > 0) continue;
-      out.push(toItem(engine, row));
+      out.push(toItem(ledger, row));
       if (out.length === request.limit) return out;
     }
   }
@@ -46,36 +40,37 @@ export function listItems(engine: Engine, request: SearchRequest): SearchItem[] 
 
 /** The best `wanted` rows by cosine that pass the filter. */
 export function rankByVector(
-  engine: Engine,
+  { ledger, vectors }: Corpus,
   request: SearchRequest,
   query: Float32Array,
   wanted: number,
 ): RankedRow[] {
-  const { table } = engine;
+  const { table } = vectors;
   if (!table || wanted === 0) return [];
-  const scope = engine.namespaces.under(request.prefix);
+  const scope = { prefix: request.prefix, namespaces: ledger.namespaces.under(request.prefix) };
   const unit = unitOf(query);
-  const visible = table.visibility(request.view, engine.overrides);
+  const visible = table.visibility(request.view, ledger.overrides);
   if (!request.filter) {
-    const out = take(engine, engine.indexes.search(request.prefix, scope, unit, wanted, visible));
-    return out.length === wanted || !engine.hasExpiring()
-      ? out
-      : rankExhaustively(engine, request, scope, unit, wanted, visible);
+    const found = liveOf(ledger, table, vectors.indexes.search(table, scope, unit, wanted, visible));
+    return found.length === wanted || !ledger.hasExpiring()
+      ? found
+      : rankExhaustively(ledger, table, request, scope, unit, wanted, visible);
   }
-  const probe = engine.indexes.search(request.prefix, scope, unit, Math.max(wanted * 4, 64), visible);
+  const candidates = Math.max(wanted * 4, 64);
+  const probe = vectors.indexes.search(table, scope, unit, candidates, visible);
   const out: RankedRow[] = [];
   for (const { slot, score } of probe) {
-    const row = rowById(engine, table.version.at(slot));
+    const row = rowById(ledger, table.version.at(slot));
     if (row && passes(row, request.filter)) out.push({ row, score });
     if (out.length === wanted) return out;
   }
-  if (probe.length < Math.max(wanted * 4, 64)) return out;
-  return rankExhaustively(engine, request, scope, unit, wanted, visible);
+  if (probe.length < candidates) return out;
+  return rankExhaustively(ledger, table, request, scope, unit, wanted, visible);
 }
 
-/** Cosines of version rows with a query, of several vectors of a row the best; a row without one is left out. */
+/** Cosines of version rows with a query; the best one of a row with several vectors, none for a row without. */
 export function cosinesOf(
-  { table }: Engine,
+  { vectors: { table } }: Corpus,
   versions: readonly number[],
   query: Float32Array,
 ): Map<number, number> {
@@ -100,7 +95,7 @@ function slotsOf(table: VectorTable, version: number): number[] {
   return slots;
 }
 
-/** Queries come from the embedder's cache, so the same one comes again as the same array. */
+/** By query vector; the embedder's cache returns the same array for the same query. */
 const units = new WeakMap<Float32Array, Float32Array>();
 
 function unitOf(query: Float32Array): Float32Array {
@@ -111,10 +106,11 @@ function unitOf(query: Float32Array): Float32Array {
   return unit;
 }
 
-function take(engine: Engine, hits: readonly { slot: number; score: number }[]): RankedRow[] {
-  const versions = hits.map(({ slot }) => engine.table?.version.at(slot) ?? -1);
-  const rows = rowsByIds(engine, versions);
-  return hits.flatMap(({ score }, i) => {
+/** The rows of slots, without those that have expired. */
+function liveOf(ledger: Ledger, table: VectorTable, found: readonly SlotScore[]): RankedRow[] {
+  const versions = found.map(({ slot }) => table.version.at(slot));
+  const rows = rowsByIds(ledger, versions);
+  return found.flatMap(({ score }, i) => {
     const row = rows.get(versions[i] as number);
     return row ? [{ row, score }] : [];
   });
@@ -122,45 +118,44 @@ function take(engine: Engine, hits: readonly { slot: number; score: number }[]):
 
 /** Filters first, ranks after: for filters so selective that the best by score do not hold enough. */
 function rankExhaustively(
-  engine: Engine,
+  ledger: Ledger,
+  table: VectorTable,
   request: SearchRequest,
-  scope: readonly NamespaceRow[],
+  scope: Scope,
   unit: Float32Array,
   wanted: number,
   visible: (slot: number) => boolean,
 ): RankedRow[] {
   const passed = new Map<number, VersionRow>();
-  for (const ns of scope) {
-    for (const row of rowsOf(engine, request.view, ns.id)) {
+  for (const ns of scope.namespaces) {
+    for (const row of rowsOf(ledger, request.view, ns.id)) {
       if (passes(row, request.filter)) passed.set(row.id, row);
     }
   }
-  const { table } = engine;
-  if (!table) return [];
   const accept = (slot: number): boolean => visible(slot) && passed.has(table.version.at(slot));
-  return engine.indexes.scan(scope, unit, wanted, accept).map(({ slot, score }) => ({
+  return scanScope(table, scope, unit, wanted, accept).map(({ slot, score }) => ({
     row: passed.get(table.version.at(slot)) as VersionRow,
     score,
   }));
 }
 
-/** Adds items that are not in the ranking and have nothing to rank them by, in order, up to `wanted`. */
+/** Appends items that have no vector to rank them by, in order, until there are `wanted`. */
 export function appendUnranked(
-  engine: Engine,
+  { ledger, vectors }: Corpus,
   request: SearchRequest,
   ranked: RankedRow[],
   wanted: number,
 ): void {
-  const { table, embedder } = engine;
-  if (embedder && table && engine.tally.allHaveVectors) return;
+  const { table, embedder } = vectors;
+  if (embedder && table && ledger.counts.allHaveVectors) return;
   const known = new Set(ranked.map(({ row }) => row.id));
   const hasVector = (version: number): boolean => {
     if (!table || !embedder) return false;
     const slot = table.firstSlotOf(version);
     return slot < table.size && table.version.at(slot) === version;
   };
-  for (const ns of engine.namespaces.under(request.prefix)) {
-    for (const row of rowsOf(engine, request.view, ns.id)) {
+  for (const ns of ledger.namespaces.under(request.prefix)) {
+    for (const row of rowsOf(ledger, request.view, ns.id)) {
       if (known.has(row.id) || hasVector(row.id) || !passes(row, request.filter)) continue;
       ranked.push({ row });
       if (ranked.length >= wanted) return;

@@ -1,0 +1,66 @@
+/**
+ * Saving the vectors in memory to the sidecar, so that the next opening need not read them from the database.
+ *
+ * Owns when that is due. Leaves out the file (`vectors/sidecar.ts`).
+ */
+import { randomUUID } from "node:crypto";
+import type { Ledger } from "./rows/ledger.js";
+import type { Transactions } from "./transactions.js";
+import { SIDECAR_TOKEN, writeSidecar } from "./vectors/sidecar.js";
+import type { Vectors } from "./vectors/vectors.js";
+
+export class Checkpoints {
+  #saving = false;
+
+  /** @param every rows written after which the sidecar is saved again */
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly vectors: Vectors,
+    private readonly transactions: Transactions,
+    private readonly every: number,
+  ) {}
+
+  /** Saves the state in memory. Returns false when there is nothing to save. */
+  async save(): Promise<boolean> {
+    const { ledger, vectors } = this;
+    const { directory } = ledger.db;
+    if (!vectors.table || vectors.table.size === 0 || !directory) return false;
+    this.transactions.poll();
+    const token = randomUUID();
+    const version = ledger.lastVersion;
+    writeSidecar(directory, token, ledger, vectors);
+    await this.transactions.write(() => ledger.db.setMeta(SIDECAR_TOKEN, token));
+    vectors.saved = { version, partitions: vectors.indexes.partitions().length };
+    return true;
+  }
+
+  /** Saves in the background when enough was written since the last time. */
+  saveWhenDue(): void {
+    if (this.#saving || this.#unsaved() < Math.max(this.every, this.#size() / 4)) return;
+    this.#saving = true;
+    setImmediate(() => {
+      const done = (): void => {
+        this.#saving = false;
+      };
+      if (this.transactions.closed) done();
+      // A sidecar that cannot be written costs time at the next opening, nothing else.
+      else this.save().then(done, done);
+    });
+  }
+
+  /** Saves before the store is closed, when the sidecar has fallen behind. */
+  async saveBeforeClose(): Promise<void> {
+    const { saved, indexes } = this.vectors;
+    const behind = this.#unsaved() > this.#size() * 0.02;
+    if (behind || indexes.partitions().length > saved.partitions) await this.save();
+  }
+
+  /** Rows that the sidecar lacks. */
+  #unsaved(): number {
+    return this.ledger.lastVersion - this.vectors.saved.version;
+  }
+
+  #size(): number {
+    return this.vectors.table?.size ?? 0;
+  }
+}

@@ -1,0 +1,16 @@
+/** Bringing the keyword index up to date before a search that reads it. */
+import type { Engine } from "../engine.js";
+import { indexedUpTo, indexPending } from "../search/keyword-index.js";
+
+/** Rows that may wait: a search analyzes so few itself. */
+const MAX_WAITING = 256;
+/** Rows that are indexed in one transaction. */
+const PIECE = 2000;
+
+/** Indexes the rows that wait, when there are many. */
+export async function indexWaiting({ ledger, transactions }: Engine): Promise<void> {
+  await transactions.patientRead(() => undefined);
+  while (ledger.lastVersion - indexedUpTo(ledger.db) > MAX_WAITING) {
+    if ((await transactions.write(() => indexPending(ledger.db, PIECE))) === 0) return;
+  }
+}
