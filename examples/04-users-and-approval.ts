@@ -13,7 +13,7 @@ const agent = createAgeMemAgent({
     "It is forgotten.",
   ]),
   store,
-  approve: ["DELETE"],
+  interruptOn: { Delete_memory: true },
   checkpointer: new MemorySaver(),
 });
 

@@ -14,8 +14,9 @@ export {
   type SweepOptions,
   sweepThreadBranches,
 } from "./agent/branches/thread-memory.js";
-export { AgeMemFilterEdit, type AgeMemFilterEditConfig } from "./agent/middleware/filter-edit.js";
-export { type AgeMemMiddlewareConfig, ageMemMiddleware } from "./agent/middleware/middleware.js";
+export { AgeMemFilterEdit } from "./agent/middleware/filter-edit.js";
+export { ageMemMiddleware } from "./agent/middleware/middleware.js";
+export type { AgeMemFilterEditConfig, AgeMemMiddlewareConfig } from "./agent/middleware/options.js";
 export type { ApprovalRequest, ApprovalResponse } from "./agent/nodes/approval.js";
 export type { AgeMemAgentOptions } from "./agent/options.js";
 export { AgentState, type AgentStateValue, type AgentStatus } from "./agent/state.js";
@@ -66,7 +67,8 @@ export type { StoreIndexOptions } from "./store/vectors/embedder.js";
 export type { StoreWarning } from "./store/vectors/index-kind.js";
 export type { MemoryLimits } from "./tools/limits.js";
 export { memoryGate } from "./tools/memory-gate.js";
-export { createMemoryTools, type MemoryToolsOptions } from "./tools/memory-tools.js";
+export { createMemoryTools } from "./tools/memory-tools.js";
+export type { MemoryToolsOptions } from "./tools/toolkit.js";
 export { hashNamespaces } from "./tools/tracing.js";
 export {
   type ItemRevision,

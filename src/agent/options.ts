@@ -5,9 +5,9 @@ import type { BaseCheckpointSaver } from "@langchain/langgraph";
 import { z } from "zod";
 import type { Prices } from "../lib/usage.js";
 import type { PromptVariant } from "../prompts.js";
-import type { MemoryToolsOptions } from "../tools/memory-tools.js";
-import type { MemoryOp } from "../types.js";
+import type { MemoryToolsOptions } from "../tools/toolkit.js";
 import type { MemoryConsistency } from "./branches/memory-branch.js";
+import type { InterruptOn } from "./nodes/approval.js";
 import type { WrittenCalls } from "./protocol.js";
 
 /** In place of a checkpointer: one comes with the server or the parent graph. */
@@ -21,7 +21,7 @@ export interface AgeMemAgentOptions<T extends Record<string, unknown> = Record<s
   /** The application's own tools, offered beside the memory tools. */
   tools?: readonly StructuredToolInterface[];
   /** The application's own system prompt; agemem's guide to the memories follows it. */
-  instructions?: string;
+  systemPrompt?: string;
   /** "short" for small models: examples, and tools without optional arguments; "minimal" for a policy in training; default "full". */
   promptVariant?: PromptVariant;
   /** "native" tool calling (default) or the paper's tags as "text". */
@@ -37,15 +37,16 @@ export interface AgeMemAgentOptions<T extends Record<string, unknown> = Record<s
   /** At the last step: ask for an "answer" without tools (default), or "stop" without one (training). */
   onMaxSteps?: "answer" | "stop";
   /**
-   * When the context exceeds its budget: "summarise" the oldest rounds (default), or only "record" it so that the
+   * When the context exceeds its budget: "summarize" the oldest rounds (default), or only "record" it so that the
    * penalty of training applies.
    */
-  overflow?: "summarise" | "record";
+  onOverflow?: "summarize" | "record";
   /**
-   * Operations that a person must approve: the run stops with langchain's human-in-the-loop request and is resumed with
-   * its decisions. Needs a checkpointer.
+   * Tools that a person is asked about before a call runs, by name, memory tools and your own:
+   * `{ Delete_memory: true }`. The run stops with langchain's human-in-the-loop request and is resumed with its
+   * decisions; `allowedDecisions` leaves some out. Needs a checkpointer.
    */
-  approve?: readonly MemoryOp[];
+  interruptOn?: Readonly<Record<string, InterruptOn>>;
   /**
    * "latest" (default): all threads share the newest M. "checkpoint": each thread has a branch of M of its own, begun
    * from the trunk; going back to an earlier checkpoint goes back to the M it saw. Needs a `FaissStore` and a
@@ -64,7 +65,7 @@ export interface AgeMemAgentOptions<T extends Record<string, unknown> = Record<s
   prices?: Prices;
   /**
    * Keeps threads; needed for conversations over several invocations. "inherited" where a LangGraph server or a parent
-   * graph brings its own: `approve` and `memoryConsistency: "checkpoint"` are refused without either.
+   * graph brings its own: `interruptOn` and `memoryConsistency: "checkpoint"` are refused without either.
    */
   checkpointer?: BaseCheckpointSaver | typeof INHERITED;
   /** Graph name in traces; default "agemem". */

@@ -1,10 +1,9 @@
 /** What the nodes share: resolved once when the agent is built. */
 import { type AIMessage, SystemMessage } from "@langchain/core/messages";
-import type { ToolCall } from "@langchain/core/messages/tool";
 import type { StructuredToolInterface } from "@langchain/core/tools";
-import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
-import type { Command, LangGraphRunnableConfig } from "@langchain/langgraph";
+import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
+import { tokensOf } from "../context/message-tokens.js";
 import { ConfigError } from "../errors.js";
 import { BoundedMap } from "../lib/bounded-map.js";
 import { authenticatedValues } from "../lib/run-owner.js";
@@ -12,49 +11,36 @@ import type { Prices } from "../lib/usage.js";
 import { modelNameOf } from "../models/model-name.js";
 import { systemPrompt } from "../prompts.js";
 import { budgetFor } from "../tools/budget.js";
-import {
-  createMemoryOperations,
-  type MemoryOperation,
-  type MemoryToolUpdate,
-  toolNames,
-  toTool,
-} from "../tools/memory-tools.js";
-import type { ToolRunConfig } from "../tools/operation-context.js";
-import { createToolkit, type MemoryToolkit } from "../tools/toolkit.js";
-import type { ToolSchema } from "../types.js";
+import { toTool } from "../tools/memory-tools.js";
+import type { OperationCall } from "../tools/operation-call.js";
+import { createMemoryOperations, type MemoryOperation, type OperationDone } from "../tools/operations.js";
+import type { MemoryToolkit } from "../tools/toolkit.js";
 import { type MemoryOf, memoryOf } from "./branches/memory-branch.js";
+import { type AllowedDecision, askedTools } from "./nodes/approval.js";
+import { runReported } from "./nodes/reported-run.js";
 import { type Structure, structureOf } from "./nodes/structure.js";
 import type { AgeMemAgentOptions } from "./options.js";
 import type { AgentProtocol, Ask } from "./protocol.js";
 import { nativeProtocol } from "./protocols/native.js";
 import { textProtocol } from "./protocols/text.js";
 import { type RunLimits, readRunLimits } from "./run-values.js";
+import { toolSchema } from "./tool-schemas.js";
 
-/** One call of a memory operation. */
-export type RunMemory = (
-  operation: MemoryOperation,
-  call: ToolCall,
-  config: ToolRunConfig,
-) => Promise<MemoryToolUpdate>;
-
-/** How the nodes reach model and memory: through LangChain's runnables, or as a driver of its own does it. */
+/**
+ * How the nodes reach the model and the operations. The graph does it through LangChain's runnables and callbacks; a
+ * driver of its own (rollouts) gives two functions in their place, and nothing else of the nodes depends on LangChain's
+ * machinery around a call. Stable: a driver relies on these two signatures.
+ */
 export interface Calls {
+  /** One call of the model: its response, as `invoke` would give it. */
   ask: Ask;
-  /** Given the memory tools, in the order of the operations. */
-  runMemory(tools: readonly StructuredToolInterface[]): RunMemory;
+  /** One call of an operation: `operation.run(call)`, with whatever is told around it. */
+  run(operation: MemoryOperation, call: OperationCall): Promise<OperationDone>;
 }
 
 const THROUGH_LANGCHAIN: Calls = {
   ask: async (model, messages, config) => (await model.invoke(messages, config)) as AIMessage,
-  runMemory: (tools) => {
-    const byName = new Map(tools.map((tool) => [tool.name, tool]));
-    return async ({ name }, call, config) => {
-      // LangChain's type has no room for what a graph adds to the config.
-      const runtime = config as LangGraphRunnableConfig;
-      const command = await byName.get(name)?.invoke({ ...call, type: "tool_call" }, runtime);
-      return (command as Command).update as MemoryToolUpdate;
-    };
-  },
+  run: runReported,
 };
 
 export interface AgentParts {
@@ -66,18 +52,19 @@ export interface AgentParts {
   systemTokens(text: string): number;
   /** Tokens of the tool schemas that travel beside the messages. */
   sentToolTokens: number;
+  /** By tool name. */
   operations: ReadonlyMap<string, MemoryOperation>;
-  runMemory: RunMemory;
+  run: Calls["run"];
   ownTools: ToolNode;
   /** Names of own tools whose answer is the final one (LangChain's `returnDirect`). */
   direct: ReadonlySet<string>;
-  overflow: "summarise" | "record";
-  /** Names of the memory tools that need a person's approval. */
-  approve: ReadonlySet<string>;
-  /** The M of one node run. */
+  onOverflow: "summarize" | "record";
+  /** Names of the tools that a person is asked about, with the decisions that are allowed. */
+  interruptOn: ReadonlyMap<string, readonly AllowedDecision[]>;
+  /** The long-term memory of one node run. */
   memory: MemoryOf;
   prices: Prices | undefined;
-  /** Names of the acting model and of the summariser, for `usage`. */
+  /** Names of the acting model and of the summarizer, for `usage`. */
   models: { policy: string; auxiliary: string };
   /** Fills the structured answer; undefined when none is asked for. */
   structure: Structure | undefined;
@@ -88,19 +75,19 @@ export interface AgentParts {
 export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_LANGCHAIN): AgentParts {
   const { model } = options;
   const summarizer = options.summarizer ?? model;
-  const kit = createToolkit({ ...options, summarizer, budget: budgetFor(options.budget, model) });
-  const names = toolNames(options.names);
-  const operations = createMemoryOperations(options, kit);
+  const budget = budgetFor(options.budget, model);
+  const { kit, names, byName } = createMemoryOperations({ ...options, summarizer, budget });
   const variant = options.promptVariant ?? "full";
-  const memory = [...operations.values()].map((operation) => toTool(operation, variant));
+  const memory = [...byName.values()].map((operation) => toTool(operation, variant));
   const own = options.tools ?? [];
   const tools = [...memory, ...own];
   refuseSameNames(tools);
-  const schemas = tools.map(toSchema);
+  refuseUnknownNames(options, tools);
+  const schemas = tools.map(toolSchema);
   const spoken = { model, ask: calls.ask, tools, schemas, writtenCalls: options.writtenCalls };
   const protocol = options.protocol === "text" ? textProtocol(spoken) : nativeProtocol(spoken);
   const prompt = systemPrompt({
-    ...(options.instructions === undefined ? {} : { instructions: options.instructions }),
+    ...(options.systemPrompt === undefined ? {} : { instructions: options.systemPrompt }),
     names,
     variant,
     ...(options.operations ? { operations: options.operations } : {}),
@@ -109,14 +96,14 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
     kit,
     protocol,
     system: [prompt, protocol.systemSuffix].filter(Boolean).join("\n\n"),
-    systemTokens: countedOnce((text) => kit.counter.countMessage(new SystemMessage(text))),
+    systemTokens: countedOnce((text) => tokensOf([new SystemMessage(text)], kit.counter)),
     sentToolTokens: protocol.sentTools.length ? kit.counter.countTools(protocol.sentTools) : 0,
-    operations,
-    runMemory: calls.runMemory(memory),
+    operations: byName,
+    run: calls.run,
     ownTools: new ToolNode([...own]),
     direct: new Set(own.filter(({ returnDirect }) => returnDirect).map(({ name }) => name)),
-    overflow: options.overflow ?? "summarise",
-    approve: new Set((options.approve ?? []).map((op) => names[op])),
+    onOverflow: options.onOverflow ?? "summarize",
+    interruptOn: askedTools(options.interruptOn),
     memory: memoryOf(kit.store, options.memoryConsistency ?? "latest"),
     prices: options.prices,
     models: { policy: modelNameOf(model), auxiliary: modelNameOf(summarizer) },
@@ -157,11 +144,20 @@ function refuseSameNames(tools: readonly StructuredToolInterface[]): void {
   }
 }
 
-function toSchema(tool: StructuredToolInterface): ToolSchema {
-  const { function: schema } = convertToOpenAITool(tool);
-  return {
-    name: schema.name,
-    description: schema.description ?? "",
-    parameters: (schema.parameters ?? {}) as Record<string, unknown>,
-  };
+/** A name that no tool has would ask nobody. */
+function refuseUnknownNames(
+  { interruptOn = {} }: AgeMemAgentOptions,
+  tools: readonly StructuredToolInterface[],
+) {
+  const known = tools.map(({ name }) => name);
+  const unknown = Object.keys(interruptOn).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  throw new ConfigError(
+    "AGEMEM_CONFIG_INVALID",
+    `interruptOn names no tool of the agent: ${unknown.join(", ")}`,
+    {
+      remedy: `Its tools are ${known.join(", ")}.`,
+      details: { unknown, known },
+    },
+  );
 }

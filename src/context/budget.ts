@@ -1,12 +1,13 @@
 /**
- * Token accounting of C: what each message costs, what the whole prompt costs, how near the limit it is.
+ * Token accounting of the context: the facts kept per message, and the limit of a prompt.
  *
- * Owns the facts kept per message (count, origin, place in the thread) and their reducer. A message is counted
- * once; later steps only compare a fingerprint. Leaves out: how tokens are counted (`TokenCounter`).
+ * Owns those facts (count, origin, place in the thread) and their reducer. A message is counted once; later steps only
+ * compare a fingerprint. Leaves out how one message is counted (`message-tokens.ts`).
  */
-import { type BaseMessage, SystemMessage } from "@langchain/core/messages";
-import type { MessageFact, MessageFacts, TokenCounter, ToolSchema } from "../types.js";
+import type { BaseMessage } from "@langchain/core/messages";
+import type { MessageFact, MessageFacts, TokenCounter } from "../types.js";
 import { fingerprint } from "./fingerprint.js";
+import { measureMessage } from "./message-tokens.js";
 import { idOf, originOf } from "./messages.js";
 
 /** Size of the model's context. */
@@ -61,7 +62,7 @@ export function countMessages(
       total += known.tokens;
       return;
     }
-    const tokens = known && fresh ? known.tokens : counter.countMessage(message);
+    const tokens = known && fresh ? known.tokens : measureMessage(message, counter, check).tokens;
     update[id] = { ...known, tokens, origin: known?.origin ?? originOf(message), check, position };
     total += tokens;
   });
@@ -84,7 +85,7 @@ export function countMessages(
 
 /**
  * Place of each message in the thread: the known one while it does not contradict the order of the list, else
- * one between its neighbours, or after everything ever seen for messages at the end.
+ * one between its neighbors, or after everything ever seen for messages at the end.
  */
 function positionsOf(messages: readonly BaseMessage[], facts: Readonly<MessageFacts>): number[] {
   const places: (number | undefined)[] = [];
@@ -116,45 +117,6 @@ function positionsOf(messages: readonly BaseMessage[], facts: Readonly<MessageFa
   return places as number[];
 }
 
-/** What a prompt is made of. */
-export interface UsageInput {
-  /** The system prompt that is sent beside `messages`; undefined when it is one of them. */
-  system: string | undefined;
-  tools: readonly ToolSchema[];
-  messages: readonly BaseMessage[];
-  facts: Readonly<MessageFacts>;
-  counter: TokenCounter;
-  budget: ContextBudget;
-}
-
-/** How full the context is. */
-export interface ContextUsage {
-  /** Tokens of system prompt, tool schemas and messages. */
-  tokens: number;
-  /** Tokens a prompt may have: `maxTokens - responseTokens`. */
-  limit: number;
-  /** `tokens / limit`; above 1 the context overflows. */
-  fraction: number;
-  /** Tokens of system prompt and tool schemas alone. */
-  overhead: number;
-  facts: MessageFacts;
-  update: FactsUpdate;
-}
-
-/**
- * Tokens of the next prompt against the budget. Cost per step does not grow with what was counted before;
- * keep the `tools` array itself between steps, its count is cached by identity.
- *
- * @throws RangeError when the budget leaves nothing for the prompt
- */
-export function contextUsage(input: UsageInput): ContextUsage {
-  const limit = promptLimit(input.budget);
-  const { total, facts, update } = countMessages(input.messages, input.facts, input.counter);
-  const overhead = overheadTokens(input.system, input.tools, input.counter);
-  const tokens = total + overhead;
-  return { tokens, limit, fraction: tokens / limit, overhead, facts, update };
-}
-
 /** Tokens a prompt may have. Throws `RangeError` when the budget leaves none. */
 export function promptLimit(budget: ContextBudget): number {
   const { maxTokens, responseTokens } = budget;
@@ -163,35 +125,6 @@ export function promptLimit(budget: ContextBudget): number {
   throw new RangeError(
     `A budget of ${maxTokens} tokens with ${responseTokens} for the response leaves none for the prompt. Raise maxTokens or lower responseTokens.`,
   );
-}
-
-interface OverheadCache {
-  system: string | undefined;
-  systemTokens: number;
-  tools: WeakMap<readonly ToolSchema[], number>;
-}
-const overheads = new WeakMap<TokenCounter, OverheadCache>();
-
-function overheadTokens(
-  system: string | undefined,
-  tools: readonly ToolSchema[],
-  counter: TokenCounter,
-): number {
-  let cache = overheads.get(counter);
-  if (!cache) {
-    cache = { system: undefined, systemTokens: 0, tools: new WeakMap() };
-    overheads.set(counter, cache);
-  }
-  if (cache.system !== system) {
-    cache.system = system;
-    cache.systemTokens = system === undefined ? 0 : counter.countMessage(new SystemMessage(system));
-  }
-  let toolTokens = cache.tools.get(tools);
-  if (toolTokens === undefined) {
-    toolTokens = tools.length === 0 ? 0 : counter.countTools(tools);
-    cache.tools.set(tools, toolTokens);
-  }
-  return cache.systemTokens + toolTokens;
 }
 
 /** Reducer of the facts channel: keyed, idempotent, null deletes. Returns `current` itself when nothing changes. */

@@ -198,3 +198,8 @@ const REMOVE_ALL = "__remove_all__";
 export function toMessagesUpdate(messages: readonly BaseMessage[]): BaseMessage[] {
   return [new RemoveMessage({ id: REMOVE_ALL }), ...messages];
 }
+
+/** Whether an update puts a whole list in place, as {@link toMessagesUpdate} does. */
+export function replacesAll(update: readonly BaseMessage[]): boolean {
+  return update.some((message) => message.id === REMOVE_ALL && message.type === "remove");
+}

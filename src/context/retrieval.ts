@@ -66,13 +66,8 @@ function renderOne(item: RetrievedMemory, shown: RenderOptions["alreadyShown"]):
 }
 
 /** What tells two states of one item apart. */
-export function revisionOf(item: Pick<RetrievedMemory, "revision" | "updatedAt">): number | null {
+function revisionOf(item: Pick<RetrievedMemory, "revision" | "updatedAt">): number | null {
   return item.revision === undefined ? item.updatedAt.getTime() : item.revision;
-}
-
-/** The `memories` of the fact of a message that shows these items. */
-export function shownRevisions(items: readonly RetrievedMemory[]): Record<string, number | null> {
-  return Object.fromEntries(items.map((item) => [item.id, revisionOf(item)]));
 }
 
 const MEMORY = /<memory ((?:[\w-]+="[^"<>]*"\s*)*)(?:\/>|>([^<]*)<\/memory>)/g;

@@ -14,15 +14,21 @@ export type OptionShape<T> = { [K in keyof Required<T>]: z.ZodType };
  * Refuses options that are wrong or unknown; all problems at once.
  *
  * @param what the function or class that is given them, as the caller writes it
+ * @param renamed what is said of options that had another name, by that name
  * @throws ConfigError `AGEMEM_CONFIG_INVALID`, with `details.problems`
  * @example
  * checkOptions(z.strictObject({ limit: whole(1) }), { limt: 3 }, "openThings");
  * // AGEMEM_CONFIG_INVALID: openThings: unknown option "limt" (did you mean "limit"?). …
  */
-export function checkOptions(schema: z.ZodObject, given: unknown, what: string): void {
+export function checkOptions(
+  schema: z.ZodObject,
+  given: unknown,
+  what: string,
+  renamed: Readonly<Record<string, string>> = {},
+): void {
   const parsed = schema.safeParse(given);
   if (parsed.success) return;
-  const problems = problemsOf(parsed.error, schema);
+  const problems = problemsOf(parsed.error, schema, "the options", renamed);
   throw new ConfigError("AGEMEM_CONFIG_INVALID", `${what}: ${problems.join("; ")}`, {
     remedy: "Correct the options; nothing was built.",
     details: { what, problems },
@@ -30,15 +36,27 @@ export function checkOptions(schema: z.ZodObject, given: unknown, what: string):
 }
 
 /** One line per problem that a schema found; an unknown key with the known one it was probably meant to be. */
-export function problemsOf({ issues }: z.ZodError, schema: z.ZodObject, whole = "the options"): string[] {
-  return issues.flatMap((issue) => problemOf(issue, schema, whole));
+export function problemsOf(
+  { issues }: z.ZodError,
+  schema: z.ZodObject,
+  whole = "the options",
+  renamed: Readonly<Record<string, string>> = {},
+): string[] {
+  return issues.flatMap((issue) => problemOf(issue, schema, whole, renamed));
 }
 
-function problemOf(issue: z.core.$ZodIssue, schema: z.ZodObject, whole: string): string[] {
+function problemOf(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodObject,
+  whole: string,
+  renamed: Readonly<Record<string, string>>,
+): string[] {
   const path = issue.path.map(String).join(".");
   if (issue.code !== "unrecognized_keys") return [`${path || whole}: ${issue.message}`];
   const known = path === "" ? Object.keys(schema.shape) : keysAt(schema, issue.path);
   return issue.keys.map((key) => {
+    const now = path === "" && Object.hasOwn(renamed, key) ? renamed[key] : undefined;
+    if (now !== undefined) return `unknown option "${key}" (${now})`;
     const meant = nearest(key, known);
     const hint = meant === undefined ? "" : ` (did you mean "${meant}"?)`;
     return `unknown option "${path === "" ? key : `${path}.${key}`}"${hint}`;

@@ -15,7 +15,7 @@ import { resolveChatModel } from "../models/chat-model.js";
 import { tokenCounter } from "../models/tokens.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import type { MemoryLimits } from "../tools/limits.js";
-import { MEMORY_OPS, SEARCH_MODES } from "../types.js";
+import { MEMORY_OPS, PAPER_TOOL_NAMES, SEARCH_MODES } from "../types.js";
 
 const assistantSettings = z.object({
   /** Such as "openai:gpt-4o-mini", or "offline" for the rules. */
@@ -157,11 +157,13 @@ export async function assistantOptions(
     ...(model ? await modelOptions(model) : {}),
     // The server that runs the assistant brings its own.
     checkpointer: INHERITED,
-    ...(instructions ? { instructions } : {}),
+    ...(instructions ? { systemPrompt: instructions } : {}),
     ...(protocol ? { protocol } : {}),
     ...(settings.prompt_variant ? { promptVariant: settings.prompt_variant } : {}),
     ...(namespace ? { namespace } : {}),
-    ...(approve ? { approve } : {}),
+    ...(approve
+      ? { interruptOn: Object.fromEntries(approve.map((op) => [PAPER_TOOL_NAMES[op], true])) }
+      : {}),
     ...(settings.limits ? { limits: givenLimits(settings.limits) } : {}),
     ...(settings.search_mode ? { searchMode: settings.search_mode } : {}),
     ...(settings.max_steps ? { maxSteps: settings.max_steps } : {}),

@@ -105,11 +105,6 @@ export function countsIn(messages: readonly BaseMessage[]): OperationCounts {
   return counts;
 }
 
-/** The `operations` of {@link countsIn}. */
-export function operationsIn(messages: readonly BaseMessage[]): number {
-  return countsIn(messages).operations;
-}
-
 /** On a summary of the overflow guard: operations whose answers it stands for, since which user message. */
 interface TakenOut {
   since: string | undefined;

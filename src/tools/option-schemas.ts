@@ -4,7 +4,6 @@
 import { z } from "zod";
 import {
   baseStore,
-  callable,
   chatModel,
   checkOptions,
   embeddingModel,
@@ -17,7 +16,7 @@ import {
 import { namespaceProblem } from "../lib/namespace.js";
 import { MEMORY_OPS, type MemoryOp, SEARCH_MODES } from "../types.js";
 import type { MemoryLimits } from "./limits.js";
-import type { MemoryToolsOptions } from "./memory-tools.js";
+import type { MemoryToolsOptions } from "./toolkit.js";
 
 /** Operations, each at most once. */
 export const operationList: z.ZodType<MemoryOp[]> = z
@@ -80,8 +79,6 @@ export const toolsShape = {
   duplicateThreshold: number(0, 1).optional(),
   segmentMinTokens: whole(1).optional(),
   limits: limitsOption.optional(),
-  overheadTokens: callable.optional(),
-  now: callable.optional(),
   names: names.optional(),
   operations: operationList.optional(),
 } satisfies OptionShape<MemoryToolsOptions>;

@@ -44,15 +44,20 @@ export async function reduceOverflow(
   config: LangGraphRunnableConfig,
   all?: { keepIds: Iterable<string> },
 ): Promise<GuardReport | undefined> {
-  const started = kit.now();
-  const run = { ...config, state: { ...state, contextOverhead: overheadTokens } };
-  const context = { ...contextOf(kit, run, { callId: OVERFLOW_CALL_ID }), parallel: all !== undefined };
+  const started = Date.now();
+  const call = {
+    id: OVERFLOW_CALL_ID,
+    args: {},
+    state: { ...state, contextOverhead: overheadTokens },
+    config,
+  };
+  const context = { ...contextOf(kit, call), parallel: all !== undefined };
   const counted = { facts: state.contextFacts, counter: kit.counter, overheadTokens };
   const tokens = countMessages(state.messages, state.contextFacts, kit.counter).total + overheadTokens;
   const outcome = (rest: Partial<MemoryOpOutcome>): MemoryOpOutcome => ({
     ...blankOutcome(context.namespace, tokens),
     ...rest,
-    latencyMs: kit.now() - started,
+    latencyMs: Date.now() - started,
   });
   const plan = emergencyPlan(state.messages, {
     ...counted,

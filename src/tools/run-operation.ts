@@ -39,7 +39,7 @@ export async function runOperation(
   args: unknown,
   context: OperationContext,
 ): Promise<OperationReport> {
-  const started = kit.now();
+  const started = Date.now();
   const revisionBefore = revisionOf(kit);
   const before = usageOf(kit, context, context.facts);
   let result: OperationResult | undefined;
@@ -76,7 +76,7 @@ export async function runOperation(
     ...(removed.operations > 0 ? { operationsRemoved: removed.operations } : {}),
     ...(removed.deletions > 0 ? { deletionsRemoved: removed.deletions } : {}),
     ...(result?.auxiliary ? { auxiliary: result.auxiliary } : refusal ? spentOn(refusal) : {}),
-    latencyMs: kit.now() - started,
+    latencyMs: Date.now() - started,
   };
   return {
     text: result?.text ?? refusalText(refusal as InputError),

@@ -16,7 +16,7 @@ import type { NamespaceTemplate } from "../lib/namespace.js";
 import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
 import { thresholdsOf } from "../models/thresholds.js";
 import { tokenCounter } from "../models/tokens.js";
-import type { CallUsage, MessageFacts, SearchMode, StoreVersion, TokenCounter } from "../types.js";
+import type { CallUsage, MemoryOp, MessageFacts, SearchMode, StoreVersion, TokenCounter } from "../types.js";
 import { budgetFor } from "./budget.js";
 import { type MemoryLimits, resolveLimits } from "./limits.js";
 import { retrievalMode } from "./search/search-mode.js";
@@ -55,13 +55,14 @@ export interface MemoryToolkitOptions {
   segmentMinTokens?: number;
   /** Size of one memory, memories of a namespace, operations per run; the model is refused beyond them. */
   limits?: Partial<MemoryLimits>;
-  /**
-   * Tokens of the acting model's system prompt and tool schemas, for graphs whose state does not say
-   * (`contextOverhead`); default 0.
-   */
-  overheadTokens?: () => number;
-  /** Time source for the outcome's latency and for tests; default `Date.now`. */
-  now?: () => number;
+}
+
+/** Options of `createMemoryTools`. */
+export interface MemoryToolsOptions extends MemoryToolkitOptions {
+  /** Other names for the tools; default the paper's (`Add_memory` …). */
+  names?: Partial<Record<MemoryOp, string>>;
+  /** Which operations to offer; default all six. */
+  operations?: readonly MemoryOp[];
 }
 
 /** Which model writes the summary of a conversation; undefined where it is not known (any more). */
@@ -105,8 +106,6 @@ export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: Summ
     duplicateThreshold: options.duplicateThreshold ?? thresholdsOf(stored ?? embeddings).duplicate,
     segmentMinTokens: options.segmentMinTokens ?? 80,
     limits: resolveLimits(options.limits),
-    overheadTokens: options.overheadTokens ?? (() => 0),
-    now: options.now ?? Date.now,
   };
 }
 

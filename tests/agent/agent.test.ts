@@ -33,7 +33,7 @@ describe("one invocation", () => {
   });
 
   it("shows the model its instructions, the guide, the budget and all tools; the state keeps none of it", async () => {
-    const { agent, model } = scripted(["Hi."], { store, instructions: "You are Otto." });
+    const { agent, model } = scripted(["Hi."], { store, systemPrompt: "You are Otto." });
     const result = await agent.invoke(says("Hello."), ada());
     const [asked] = model.calls;
     const system = asked?.messages[0] as SystemMessage;

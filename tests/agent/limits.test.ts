@@ -159,7 +159,7 @@ describe("the overflow guard", () => {
 
   it("only records in training", async () => {
     const store = await openStore();
-    const { agent, model } = scripted(["Fine."], { store, budget, overflow: "record" });
+    const { agent, model } = scripted(["Fine."], { store, budget, onOverflow: "record" });
     const result = await agent.invoke({ messages: long() }, ada());
     expect(result.overflows).toBe(1);
     expect(model.calls[0]?.messages).toHaveLength(10);

@@ -61,17 +61,31 @@ const SHARED: [object, RegExp][] = [
 const AGENT: [object, RegExp][] = [
   [{ model: undefined }, /model: must be a chat model/],
   [{ model: "openai:gpt-4o-mini" }, /model: must be a chat model object/],
-  [{ approve: ["Delete_memory"], checkpointer }, /approve\.0: must be one of .*"DELETE"/],
-  [{ approve: "DELETE", checkpointer }, /approve: must be a list of operations/],
-  [{ aprove: ["DELETE"], checkpointer }, /unknown option "aprove" \(did you mean "approve"\?\)/],
-  [{ approve: ["DELETE"] }, /approve: a run that stops for approval needs a checkpointer/],
+  [{ interruptOn: { DELETE: true }, checkpointer }, /interruptOn names no tool of the agent: DELETE/],
+  [{ interruptOn: ["Delete_memory"], checkpointer }, /interruptOn: must be an object by the names of tools/],
+  [
+    { interruptOn: { Delete_memory: "yes" }, checkpointer },
+    /interruptOn\.Delete_memory: must be true, false or/,
+  ],
+  [
+    { interruptOn: { Delete_memory: { allowedDecisions: ["approve", "ask"] } }, checkpointer },
+    /interruptOn\.Delete_memory: must be true, false or/,
+  ],
+  [
+    { interuptOn: { Delete_memory: true }, checkpointer },
+    /unknown option "interuptOn" \(did you mean "interruptOn"\?\)/,
+  ],
+  [
+    { interruptOn: { Delete_memory: true } },
+    /interruptOn: a run that stops for a person needs a checkpointer/,
+  ],
   [{ memoryConsistency: "checkpoint" }, /memoryConsistency: "checkpoint" needs a checkpointer/],
   [{ memoryConsistency: "strict" }, /memoryConsistency: must be one of "latest", "checkpoint"/],
   [{ protocol: "xml" }, /protocol: must be one of "native", "text"/],
   [{ maxSteps: 2.5 }, /maxSteps: must be a whole number of 1 or more/],
   [{ maxSteps: 0 }, /maxSteps: must be a whole number/],
   [{ onMaxSteps: "throw" }, /onMaxSteps: must be one of/],
-  [{ overflow: "summarize" }, /overflow: must be one of "summarise"/],
+  [{ onOverflow: "summarise" }, /onOverflow: must be one of "summarize"/],
   [{ promptVariant: "tiny" }, /promptVariant: must be one of/],
   [{ tools: {} }, /tools: must be a list of tools/],
   [{ tools: [undefined] }, /tools\.0: must be a LangChain tool/],
@@ -79,7 +93,16 @@ const AGENT: [object, RegExp][] = [
   [{ prices: { "gpt-4o": 3 } }, /prices\.gpt-4o: must be \{ input, output, cachedInput\? \}/],
   [{ checkpointer: true }, /checkpointer: must be a checkpointer/],
   [{ responseFormat: "json" }, /responseFormat: must be a zod schema/],
-  [{ instructions: 5 }, /instructions: must be text/],
+  [{ systemPrompt: 5 }, /systemPrompt: must be text/],
+  // Names that options had before.
+  [{ instructions: "Be brief." }, /unknown option "instructions" \(it is called "systemPrompt" now\)/],
+  [{ approve: ["DELETE"] }, /unknown option "approve" \(it is "interruptOn" now, .*Delete_memory: true/],
+  [
+    { overflow: "summarise" },
+    /unknown option "overflow" \(it is "onOverflow" now: "summarize" or "record"\)/,
+  ],
+  [{ now: Date.now }, /unknown option "now"/],
+  [{ overheadTokens: () => 5 }, /unknown option "overheadTokens"/],
 ];
 
 describe("options that are wrong", () => {
@@ -144,7 +167,17 @@ describe("options that are right", () => {
     };
     expect(() => createAgeMemAgent(options as never)).not.toThrow();
     for (const where of [checkpointer, "inherited"] as const) {
-      const needs = { approve: ["DELETE"], memoryConsistency: "checkpoint", checkpointer: where } as const;
+      const interruptOn = {
+        Delete_memory: true,
+        look: false,
+        Add_memory: { allowedDecisions: ["reject"] },
+      } as const;
+      const needs = {
+        interruptOn,
+        tools: [own],
+        memoryConsistency: "checkpoint",
+        checkpointer: where,
+      } as const;
       expect(() => createAgeMemAgent({ model: model(), store, ...needs })).not.toThrow();
     }
   });

@@ -41,7 +41,7 @@ function agentForm(store: FaissStore, steps: ConstructorParameters<typeof Script
     store,
     checkpointer: new MemorySaver(),
     tools: [ask],
-    approve: ["DELETE"],
+    interruptOn: { Delete_memory: true },
   });
   return { model, invoke: (input, run) => agent.invoke(input as never, run as never) };
 }

@@ -1,6 +1,7 @@
 import { AIMessage, HumanMessage } from "@langchain/core/messages";
 import { describe, expect, it } from "vitest";
-import { contextUsage, countMessages, reduceFacts } from "../../src/context/budget.js";
+import { countMessages, promptLimit, reduceFacts } from "../../src/context/budget.js";
+import { measureMessage, tokensOf } from "../../src/context/message-tokens.js";
 import type { MessageFacts } from "../../src/types.js";
 import { ai, call, charCounter, system, tool, user } from "./helpers.js";
 
@@ -64,37 +65,30 @@ describe("countMessages", () => {
   });
 });
 
-describe("contextUsage", () => {
-  const tools = [{ name: "f", description: "d", parameters: {} }];
-  it("counts system prompt and tool schemas too", () => {
-    const counter = charCounter();
-    const budget = { maxTokens: 100, responseTokens: 20 };
-    const usage = contextUsage({
-      system: "12345678",
-      tools,
-      messages: [user("u", "1234")],
-      facts: {},
-      counter,
-      budget,
-    });
-    expect(usage).toMatchObject({ tokens: 4 + 2 + counter.countTools(tools) + 4 + 1, limit: 80 });
-    expect(usage.fraction).toBeCloseTo(usage.tokens / 80);
-    expect(usage.overhead).toBe(6 + counter.countTools(tools));
-  });
-  it("counts the system prompt again only when it changes", () => {
-    const counter = charCounter();
-    const input = { tools, messages: [], facts: {}, counter, budget: { maxTokens: 10, responseTokens: 0 } };
-    for (const text of ["a", "a", "b", "b"]) contextUsage({ ...input, system: text });
-    expect(counter.asked).toBe(2);
+describe("promptLimit", () => {
+  it("is what the response leaves", () => {
+    expect(promptLimit({ maxTokens: 100, responseTokens: 20 })).toBe(80);
   });
   it.each([
     [10, 10],
     [Number.NaN, 0],
     [10, -1],
   ])("refuses a budget of %s with %s for the response", (maxTokens, responseTokens) => {
-    const budget = { maxTokens, responseTokens };
-    const input = { system: undefined, tools: [], messages: [], facts: {}, counter: charCounter(), budget };
-    expect(() => contextUsage(input)).toThrow(RangeError);
+    expect(() => promptLimit({ maxTokens, responseTokens })).toThrow(RangeError);
+  });
+});
+
+describe("measureMessage", () => {
+  it("asks a counter once per message object, and again when what the model sees has changed", () => {
+    const counter = charCounter();
+    const message = user("u", "four");
+    expect(measureMessage(message, counter)).toEqual(measureMessage(message, counter));
+    expect(tokensOf([message, message], counter)).toBe(2 * measureMessage(message, counter).tokens);
+    expect(counter.asked).toBe(1);
+    message.content = "longer";
+    measureMessage(message, counter);
+    measureMessage(message, charCounter());
+    expect(counter.asked).toBe(2);
   });
 });
 

@@ -1,11 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  memoriesInContext,
-  parseMemories,
-  renderMemories,
-  shownRevisions,
-} from "../../src/context/retrieval.js";
+import { memoriesInContext, parseMemories, renderMemories } from "../../src/context/retrieval.js";
 
 const at = new Date("2026-11-20T23:59:00Z");
 const memory = (
@@ -53,7 +48,6 @@ describe("renderMemories", () => {
       '<memory id="m2" type="fact" updated="2026-11-20">y</memory>',
       '<memory id="m3" already_in_context="true"/>',
     ]);
-    expect(shownRevisions(items)).toEqual({ m1: 4, m2: 5, m3: at.getTime() });
     expect(parseMemories(text).map((m) => [m.id, m.alreadyInContext])).toEqual([
       ["m1", true],
       ["m2", false],

@@ -6,11 +6,9 @@ import { reduceFacts } from "../../src/context/budget.js";
 import { LexicalEmbeddings } from "../../src/models/lexical-embeddings.js";
 import { OfflineSummarizer } from "../../src/offline/summarizer.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
-import {
-  createMemoryTools,
-  type MemoryToolsOptions,
-  type MemoryToolUpdate,
-} from "../../src/tools/memory-tools.js";
+import { createMemoryTools } from "../../src/tools/memory-tools.js";
+import type { MemoryToolUpdate } from "../../src/tools/operations.js";
+import type { MemoryToolsOptions } from "../../src/tools/toolkit.js";
 import { type MemoryOp, type MemoryOpOutcome, type MessageFacts, PAPER_TOOL_NAMES } from "../../src/types.js";
 
 /** An empty store in memory, with lexical embeddings. */

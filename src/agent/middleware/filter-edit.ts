@@ -6,7 +6,7 @@
  * archives it first, as the FILTER tool does.
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
-import { type BaseStore, getConfig } from "@langchain/langgraph";
+import { getConfig } from "@langchain/langgraph";
 import type { ContextEdit } from "langchain";
 import { ContextArchive } from "../../context/archive.js";
 import { DEFAULT_BUDGET } from "../../context/budget.js";
@@ -18,27 +18,8 @@ import { thresholdsOf } from "../../models/thresholds.js";
 import { tokenCounter } from "../../models/tokens.js";
 import { embeddingsOf } from "../../tools/search/store-embeddings.js";
 import type { TokenCounter } from "../../types.js";
-import { checkFilterEditOptions } from "../option-schemas.js";
 import { type ContextSize, isReached, triggerConditions } from "./context-size.js";
-
-/** Options of {@link AgeMemFilterEdit}. */
-export interface AgeMemFilterEditConfig {
-  /** What to remove: lines or clauses separated by ";" are matched on their own as well. */
-  criteria: string;
-  /** Where what goes is archived, under the run's thread; a run without a thread archives nothing. */
-  store: BaseStore;
-  /** When to filter; default always. */
-  trigger?: ContextSize | ContextSize[];
-  /** Tokens that `trigger.fraction` is a share of; default 8,192. */
-  maxTokens?: number;
-  /** Similarity from which a passage goes (AgeMem, eq. 15); default {@link thresholdsOf}. */
-  theta?: number;
-  /** Default: the store's own, {@link LexicalEmbeddings} where it has none. */
-  embeddings?: EmbeddingsInterface;
-  counter?: TokenCounter;
-  /** Messages of at least this many tokens are filtered by passage; default 80. */
-  segmentMinTokens?: number;
-}
+import { type AgeMemFilterEditConfig, checkFilterEditOptions } from "./options.js";
 
 /**
  * Keeps noise from the model. The newest user message and calls in progress stay, calls stay with their answers.

@@ -7,28 +7,24 @@ import { dispatchCustomEvent } from "@langchain/core/callbacks/dispatch";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { AIMessage, type BaseMessage, SystemMessage } from "@langchain/core/messages";
 import type { StructuredToolInterface } from "@langchain/core/tools";
-import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { Command, getConfig, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import type { AgentMiddleware } from "langchain";
 import { type ContextBudget, promptLimit } from "../../context/budget.js";
+import { tokensOf } from "../../context/message-tokens.js";
 import { providerView } from "../../context/provider-view.js";
 import { ownerOf } from "../../lib/run-owner.js";
-import { tokenCounter } from "../../models/tokens.js";
-import { budgetLine, memoryGuide, type PromptVariant } from "../../prompts.js";
+import { budgetLine, memoryGuide } from "../../prompts.js";
 import { budgetFor } from "../../tools/budget.js";
-import {
-  createMemoryOperations,
-  type MemoryToolsOptions,
-  toolNames,
-  toTool,
-} from "../../tools/memory-tools.js";
+import { toTool } from "../../tools/memory-tools.js";
+import { createMemoryOperations } from "../../tools/operations.js";
 import { type ReducedContext, reduceOverflow } from "../../tools/overflow.js";
 import { targetedUpdate } from "../../tools/parallel-edit.js";
-import { createToolkit, type MemoryToolkit } from "../../tools/toolkit.js";
+import type { MemoryToolkit } from "../../tools/toolkit.js";
 import { MEMORY_EVENT, type TokenCounter } from "../../types.js";
-import { checkMiddlewareOptions } from "../option-schemas.js";
 import { AgentContext } from "../options.js";
 import { MemoryState } from "../state.js";
+import { responseSchemas, toolSchema } from "../tool-schemas.js";
+import { notedModel, noteModel } from "./asking-model.js";
 import {
   type ContextSize,
   checkKeep,
@@ -37,20 +33,10 @@ import {
   newestWithin,
   triggerConditions,
 } from "./context-size.js";
+import { type AgeMemMiddlewareConfig, checkMiddlewareOptions } from "./options.js";
 import { ownCall } from "./own-tool-errors.js";
 import { withoutTracedContext } from "./private-model.js";
 import { readableResponse } from "./readable-response.js";
-import { ResponseModels } from "./response-models.js";
-
-/** Options of {@link ageMemMiddleware}, on top of those of the memory tools. */
-export interface AgeMemMiddlewareConfig extends MemoryToolsOptions {
-  /** When the oldest messages are summarised without being asked; default `{ tokens: maxTokens - responseTokens }`. */
-  trigger?: ContextSize | ContextSize[];
-  /** What such a summary leaves as it is; default `{ fraction: 0.5 }` of the budget. */
-  keep?: KeepSize;
-  /** "short" for models with a small window; default "full". */
-  promptVariant?: PromptVariant;
-}
 
 /** The middleware's type: its state, and the tools it brings. */
 export type AgeMemMiddleware = AgentMiddleware<
@@ -77,24 +63,20 @@ type ModelHandler = Parameters<NonNullable<AgeMemMiddleware["wrapModelCall"]>>[1
  */
 export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddleware {
   checkMiddlewareOptions(config);
-  const counter = remember(config.counter ?? tokenCounter());
-  const settings = { ...config, counter };
-  const models = new ResponseModels();
-  const kit = createToolkit(settings, (messages) => models.of(messages));
+  const { kit, names, byName } = createMemoryOperations(config, notedModel);
+  const { counter } = kit;
   const sizes = sizesOf(config);
   const variant = config.promptVariant ?? "full";
   const guide = memoryGuide({
-    names: toolNames(config.names),
+    names,
     variant,
     ...(config.operations ? { operations: config.operations } : {}),
     // langchain runs the calls of a response side by side.
     inOrder: false,
   });
-  const tools = [...createMemoryOperations(settings, kit).values()].map((operation) =>
-    toTool(operation, variant),
-  );
+  const tools = [...byName.values()].map((operation) => toTool(operation, variant));
   const memoryTools = new Set(tools.map((tool) => tool.name));
-  const countTools = toolCounter(counter);
+  const toolTokens = toolCounter(counter);
   const middleware: AgeMemMiddleware & Record<symbol, boolean> = {
     // What langchain's createMiddleware() puts on its results.
     [Symbol.for("AgentMiddleware")]: true,
@@ -119,7 +101,7 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
       ownerOf(kit.namespace, request.runtime, request.state.memoryOwner);
       const size = sizes(chatModel(request));
       const framed = request.systemMessage.concat(`\n\n${guide}`);
-      const overhead = counter.countMessage(framed) + countTools(request.tools as StructuredToolInterface[]);
+      const overhead = tokensOf([framed], counter) + toolTokens(request);
       const summarizer = config.summarizer ?? chatModel(request);
       const reduced = await guard({ ...kit, summarizerOf: () => summarizer }, request, size, overhead);
       const shown = reduced?.messages ?? request.messages;
@@ -134,7 +116,7 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
         return response;
       };
       const response = await readableResponse(ask, messages);
-      if (AIMessage.isInstance(response)) models.note(response, summarizer);
+      if (AIMessage.isInstance(response)) noteModel(response, summarizer);
       return withMemory(response, { reduced, overhead, replaced: response !== given });
     },
   };
@@ -194,7 +176,7 @@ function sizesOf({ budget, trigger, keep = { fraction: 0.5 } }: AgeMemMiddleware
   };
 }
 
-/** Summarises the oldest messages where the trigger is reached; undefined where nothing changed. */
+/** Summarizes the oldest messages where the trigger is reached; undefined where nothing changed. */
 async function guard(
   kit: MemoryToolkit,
   { messages, state, runtime }: ModelRequest,
@@ -203,7 +185,7 @@ async function guard(
 ): Promise<ReducedContext | undefined> {
   const tokens = tokensOf(messages, kit.counter) + overhead;
   if (!isReached(conditions, { tokens, messages: messages.length }, budget.maxTokens)) return undefined;
-  const kept = newestWithin(messages, keep, (message) => kit.counter.countMessage(message), budget.maxTokens);
+  const kept = newestWithin(messages, keep, (message) => tokensOf([message], kit.counter), budget.maxTokens);
   const keepIds = kept.map((message) => message.id as string);
   const run = { ...getConfig(), context: runtime.context } as LangGraphRunnableConfig;
   const { contextFacts = {} } = state;
@@ -237,37 +219,19 @@ function withMemory(
   });
 }
 
-function tokensOf(messages: readonly BaseMessage[], counter: TokenCounter): number {
-  return messages.reduce((sum, message) => sum + counter.countMessage(message), 0);
-}
-
-/** Counts each message object once: the hooks see the same ones again at every step. */
-function remember(counter: TokenCounter): TokenCounter {
-  const known = new WeakMap<BaseMessage, number>();
-  return {
-    name: counter.name,
-    exact: counter.exact,
-    countText: (text) => counter.countText(text),
-    countTools: (tools) => counter.countTools(tools),
-    countMessage(message) {
-      const tokens = known.get(message) ?? counter.countMessage(message);
-      known.set(message, tokens);
-      return tokens;
-    },
-  };
-}
-
-/** Tokens of tool schemas; they are the same list at every step. */
-function toolCounter(counter: TokenCounter): (tools: StructuredToolInterface[]) => number {
-  let last: { tools: StructuredToolInterface[]; tokens: number } | undefined;
-  return (tools) => {
-    if (last?.tools !== tools) {
-      const schemas = tools.map((tool) => {
-        const { name, description = "", parameters = {} } = convertToOpenAITool(tool).function;
-        return { name, description, parameters: parameters as Record<string, unknown> };
-      });
-      last = { tools, tokens: counter.countTools(schemas) };
-    }
-    return last.tokens;
+/** Tokens of the schemas that travel with a request; langchain gives the same objects at every step. */
+function toolCounter(counter: TokenCounter): (request: ModelRequest) => number {
+  const known = new WeakMap<object, WeakMap<object, number>>();
+  const nothing = {};
+  return ({ tools, responseFormat }) => {
+    const byFormat = known.get(tools) ?? new WeakMap<object, number>();
+    known.set(tools, byFormat);
+    const format = (responseFormat as object | undefined) ?? nothing;
+    const before = byFormat.get(format);
+    if (before !== undefined) return before;
+    const schemas = (tools as StructuredToolInterface[]).map(toolSchema);
+    const tokens = counter.countTools([...schemas, ...responseSchemas(responseFormat)]);
+    byFormat.set(format, tokens);
+    return tokens;
   };
 }

@@ -16,7 +16,7 @@ export function answerNode(parts: AgentParts) {
     const direct = directAnswer(state.messages, parts.direct);
     const ended = direct === undefined ? endOf(parts, state) : answeredBy(direct);
     if (ended.status !== "answered" || !parts.structure) return ended;
-    const started = parts.kit.now();
+    const started = Date.now();
     const traced = modelCallConfig(config, parts.kit.store);
     const { value, error, raw } = await parts.structure(parts.system, state.messages, traced);
     const structure = {
@@ -25,7 +25,7 @@ export function answerNode(parts: AgentParts) {
     };
     if (!raw) return { ...ended, ...structure };
     const caller: Caller = { role: "auxiliary", model: parts.models.policy, keys: ["AUX"] };
-    const usage = addModelCall(state.usage, raw, parts.kit.now() - started, caller);
+    const usage = addModelCall(state.usage, raw, Date.now() - started, caller);
     return { ...ended, ...structure, usage: withCost(usage, parts.prices) };
   };
 }

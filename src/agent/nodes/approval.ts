@@ -1,20 +1,39 @@
 /**
- * A person's word before an operation runs, through LangGraph's `interrupt`.
+ * A person's word before a tool runs, through LangGraph's `interrupt`.
  *
- * Request and answer have the shapes of langchain's `humanInTheLoopMiddleware`, so that its user interfaces work. Owns
- * what a person is shown, and which answers are decisions.
+ * Option, request and answer have the shapes of langchain's `humanInTheLoopMiddleware`, so that its user interfaces work.
+ * Owns what a person is shown, and which answers are decisions.
  */
 import type { ToolCall } from "@langchain/core/messages/tool";
 import { type BaseStore, interrupt } from "@langchain/langgraph";
 import { z } from "zod";
 import { showInvisible } from "../../text/escaping.js";
+import type { Decision } from "../../tools/operation-call.js";
 import { contentOf } from "../../tools/operations/rendered.js";
 import type { MemoryValue } from "../../types.js";
+
+/** What a person may decide about a call. */
+export const DECISIONS = ["approve", "edit", "reject"] as const;
+export type AllowedDecision = (typeof DECISIONS)[number];
+
+/** Whether a person is asked about the calls of a tool: false never, true always, or with these decisions only. */
+export type InterruptOn = boolean | { allowedDecisions: readonly AllowedDecision[] };
+
+/** Tools that a person is asked about, each with the decisions that are allowed. */
+export function askedTools(
+  given: Readonly<Record<string, InterruptOn>> = {},
+): Map<string, readonly AllowedDecision[]> {
+  const asked = new Map<string, readonly AllowedDecision[]>();
+  for (const [name, when] of Object.entries(given)) {
+    if (when) asked.set(name, when === true ? DECISIONS : when.allowedDecisions);
+  }
+  return asked;
+}
 
 /** What the interrupt carries. */
 export interface ApprovalRequest {
   actionRequests: { name: string; args: Record<string, unknown>; description: string }[];
-  reviewConfigs: { actionName: string; allowedDecisions: ("approve" | "edit" | "reject")[] }[];
+  reviewConfigs: { actionName: string; allowedDecisions: AllowedDecision[] }[];
 }
 
 /** What the run is resumed with: `new Command({ resume: { decisions: [{ type: "approve" }] } })`. */
@@ -43,35 +62,44 @@ const response = z.object({
   ),
 });
 
-/** The call as it may run, or why not. */
-export type Reviewed = { call: ToolCall; approved?: true; rejected?: string };
+/** The call as it may run, and what was decided; an edited call runs without a decision, like any other. */
+export interface Reviewed {
+  call: ToolCall;
+  decision?: Decision;
+}
 
 /**
- * Stops the run until a person has decided on the call. Whatever is not a decision on this very call (another shape, two
- * decisions, an edit that names another tool) is a rejection.
+ * Stops the run until a person has decided on the call. Whatever is not an allowed decision on this very call (another
+ * shape, two decisions, an edit that names another tool) is a rejection.
  *
  * @param memory what the person is told of the memory that the call is about
  */
-export function review(call: ToolCall, memory: string): Reviewed {
+export function review(call: ToolCall, memory: string, allowed: readonly AllowedDecision[]): Reviewed {
   const description = `The agent wants to call ${call.name} with ${showInvisible(JSON.stringify(call.args))}.`;
   const request: ApprovalRequest = {
     actionRequests: [
       { name: call.name, args: call.args, description: memory ? `${description}\n${memory}` : description },
     ],
-    reviewConfigs: [{ actionName: call.name, allowedDecisions: ["approve", "edit", "reject"] }],
+    reviewConfigs: [{ actionName: call.name, allowedDecisions: [...allowed] }],
   };
   const parsed = response.safeParse(interrupt(request));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const where = issue?.path.length ? `${issue.path.join(".")}: ` : "";
-    return { call, rejected: `the answer was not a decision (${where}${issue?.message})` };
+    return rejection(call, `the answer was not a decision (${where}${issue?.message})`);
   }
   const [decision] = parsed.data.decisions;
-  if (decision.type === "approve") return { call, approved: true };
-  if (decision.type === "reject") return { call, rejected: decision.message ?? "" };
+  if (!allowed.includes(decision.type))
+    return rejection(call, `the decision "${decision.type}" is not allowed`);
+  if (decision.type === "approve") return { call, decision: { kind: "approved" } };
+  if (decision.type === "reject") return rejection(call, decision.message ?? "");
   const { name, args } = decision.editedAction;
   if (name === call.name) return { call: { ...call, args } };
-  return { call, rejected: `the edited call names ${name}, the one asked about was ${call.name}` };
+  return rejection(call, `the edited call names ${name}, the one asked about was ${call.name}`);
+}
+
+function rejection(call: ToolCall, reason: string): Reviewed {
+  return { call, decision: { kind: "rejected", reason } };
 }
 
 /** What the memory says that a call is about, whole; empty for calls that name none. */

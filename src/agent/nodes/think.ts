@@ -100,7 +100,7 @@ async function guard(
   const tokens = counted.total + overhead;
   const whole = { messages: state.messages, facts: counted.update, tokens, edited: false };
   if (tokens <= limitOf(parts)) return { ...whole, overflowed: false };
-  if (parts.overflow === "record") return { ...whole, overflowed: true };
+  if (parts.onOverflow === "record") return { ...whole, overflowed: true };
   const done = await reduceOverflow(kit, { ...state, contextFacts: counted.facts }, overhead, config);
   if (!done) return { ...whole, overflowed: true };
   const { outcome, reduced } = done;
@@ -113,8 +113,8 @@ async function guard(
 }
 
 /** Training records only what breaks the window itself; production keeps room for the response. */
-function limitOf({ overflow, kit: { budget } }: AgentParts): number {
-  return overflow === "record" ? budget.maxTokens : promptLimit(budget);
+function limitOf({ onOverflow, kit: { budget } }: AgentParts): number {
+  return onOverflow === "record" ? budget.maxTokens : promptLimit(budget);
 }
 
 /** The system prompt of a step and what it costs with the tools. */
@@ -162,7 +162,7 @@ async function ask(
   lastStep: boolean,
   repair: boolean,
 ): Promise<ModelTurn & { latencyMs: number }> {
-  const started = parts.kit.now();
+  const started = Date.now();
   let response: AIMessage;
   try {
     response = await parts.protocol.call(
@@ -186,5 +186,5 @@ async function ask(
   // Recorded by now; in a checkpoint it would double every message.
   delete response.additional_kwargs.__raw_response;
   fixId(response, config, repair);
-  return { ...parts.protocol.read(response), latencyMs: parts.kit.now() - started };
+  return { ...parts.protocol.read(response), latencyMs: Date.now() - started };
 }

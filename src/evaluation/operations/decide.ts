@@ -70,7 +70,7 @@ export async function decide(situation: Situation, subject: Subject, store: Base
         asked.push(response);
         return response;
       },
-      runMemory: () => (operation, call, config) => operation.run(call.args, { ...config, toolCall: call }),
+      run: (operation, call) => operation.run(call),
     });
   const config = { context: { user_id: user }, configurable: { agemem_run_key: situation.id } };
   const played = await play(build(WIDE_BUDGET), situation, script, config);
@@ -93,7 +93,7 @@ function optionsOf(subject: Subject, store: BaseStore, maxTokens: number): AgeMe
     promptVariant: subject.promptVariant ?? "full",
     namespace: ["situations", "{user_id}", "memories"],
     // The guard must not act in the model's place.
-    overflow: "record",
+    onOverflow: "record",
     budget: { maxTokens, responseTokens: 0 },
     ...(subject.counter ? { counter: subject.counter } : {}),
   };

@@ -10,11 +10,9 @@ import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import { CallbackManager } from "@langchain/core/callbacks/manager";
 import type { Serialized } from "@langchain/core/load/serializable";
 import type { BaseMessage } from "@langchain/core/messages";
-import type { ToolCall } from "@langchain/core/messages/tool";
 import type { LLMResult } from "@langchain/core/outputs";
-import { Command } from "@langchain/langgraph";
-import { type MemoryOperation, type MemoryToolUpdate, outcomeIn } from "../../tools/memory-tools.js";
-import type { ToolRunConfig } from "../../tools/operation-context.js";
+import type { OperationCall } from "../../tools/operation-call.js";
+import type { MemoryOperation, OperationDone } from "../../tools/operations.js";
 import { MEMORY_EVENT } from "../../types.js";
 
 type Fields = Record<string, unknown>;
@@ -66,30 +64,28 @@ export async function runModelCall(
   return result;
 }
 
-/** Runs one memory operation; what it calls itself (the summariser) is its child. */
+/** Runs one memory operation; what it calls itself (the summarizer) is its child. */
 export async function runMemoryOperation(
   operation: MemoryOperation,
-  call: ToolCall,
-  config: ToolRunConfig,
-): Promise<MemoryToolUpdate> {
-  const parent = config.callbacks as CallbackManager;
+  call: OperationCall,
+): Promise<OperationDone> {
+  const { tags, metadata, callbacks } = call.config;
+  const parent = callbacks as CallbackManager;
   const { handlers } = parent;
   const [runId, parentId] = [randomUUID(), parent.getParentRunId()];
   const input = JSON.stringify(call.args);
-  const { tags, metadata } = config;
   const given = [UNSERIALIZED, input, runId, parentId, tags, metadata, operation.name, call.id] as const;
   await each(handlers, (handler) => handler.handleToolStart?.(...given));
-  const callbacks = managerOf(runId, handlers);
-  const update = await orTold(
-    () => operation.run(call.args, { ...config, toolCall: call, callbacks }),
+  const config = { ...call.config, callbacks: managerOf(runId, handlers) };
+  const done = await orTold(
+    () => operation.run({ ...call, config }),
     (error) => each(handlers, (handler) => handler.handleToolError?.(error, runId, parentId)),
   );
-  const outcome = outcomeIn(update);
   await each(handlers, (handler) =>
-    handler.handleCustomEvent?.(MEMORY_EVENT, outcome, runId, tags, metadata),
+    handler.handleCustomEvent?.(MEMORY_EVENT, done.outcome, runId, tags, metadata),
   );
-  await each(handlers, (handler) => handler.handleToolEnd?.(new Command({ update }), runId, parentId));
-  return update;
+  await each(handlers, (handler) => handler.handleToolEnd?.(done.answer, runId, parentId));
+  return done;
 }
 
 /**

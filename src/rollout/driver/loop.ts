@@ -29,7 +29,7 @@ import { askDirectly } from "./model-call.js";
 /** Options of {@link createAgentLoop}: those of the graph without what needs one. */
 export type AgentLoopOptions = Omit<
   AgeMemAgentOptions,
-  "tools" | "approve" | "checkpointer" | "memoryConsistency" | "responseFormat"
+  "tools" | "interruptOn" | "checkpointer" | "memoryConsistency" | "responseFormat"
 >;
 
 /** What one invocation is given beside the state. */
@@ -62,7 +62,7 @@ export interface AgentLoop {
  * const { finalAnswer } = await agent.invoke({ messages: [new HumanMessage("Hi")] }, { context: { user_id: "ada" } });
  */
 export function createAgentLoop(options: AgentLoopOptions): AgentLoop {
-  const parts = createParts(options, { ask: askDirectly, runMemory: () => runMemoryOperation });
+  const parts = createParts(options, { ask: askDirectly, run: runMemoryOperation });
   const name = options.name ?? "agemem";
   return {
     invoke: (input, run = {}) => {

@@ -59,7 +59,7 @@ export class StageAgents {
       protocol,
       promptVariant,
       operations,
-      overflow: "record" as const,
+      onOverflow: "record" as const,
       ...(embeddings ? { embeddings } : {}),
       ...(summarizer ? { summarizer } : {}),
     };

@@ -137,8 +137,7 @@ async function writeSummary(
     return await summarise(plan.messages, {
       counter: kit.counter,
       windowTokens,
-      call: (transcript, previous) =>
-        callSummarizer(summarizer, kit, context, auxiliary, transcript, previous),
+      call: (transcript, previous) => callSummarizer(summarizer, context, auxiliary, transcript, previous),
     });
   } catch (cause) {
     if (context.config.signal?.aborted) throw cause;
@@ -201,13 +200,12 @@ export async function filterContext(
 /** One auxiliary call. It is tagged so that its tokens are neither recorded as the policy's nor streamed as the answer. */
 async function callSummarizer(
   summarizer: BaseChatModel,
-  kit: MemoryToolkit,
   context: OperationContext,
   usage: CallUsage,
   transcript: string,
   previous?: string,
 ): Promise<string> {
-  const started = kit.now();
+  const started = Date.now();
   usage.calls += 1;
   const response = await summarizer
     .invoke(
@@ -224,7 +222,7 @@ async function callSummarizer(
       throw describeModelError(error, { what: "the summariser", model: modelNameOf(summarizer) });
     })
     .finally(() => {
-      usage.latencyMs += kit.now() - started;
+      usage.latencyMs += Date.now() - started;
     });
   // The call itself is counted before it is made.
   Object.assign(usage, addTokens(usage, { ...reportedTokens(response), calls: 0 }));

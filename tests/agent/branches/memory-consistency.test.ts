@@ -97,7 +97,7 @@ describe('memoryConsistency "checkpoint"', () => {
   });
 
   it("keeps one branch through an approval, and starts over from the checkpoint after a failure", async () => {
-    const approved = make([add("Ada lives in Oslo."), "Noted."], { approve: ["ADD"] });
+    const approved = make([add("Ada lives in Oslo."), "Noted."], { interruptOn: { Add_memory: true } });
     await approved.invoke(says("1"), ada("t"));
     const result = await approved.invoke(
       new Command({ resume: { decisions: [{ type: "approve" }] } }),

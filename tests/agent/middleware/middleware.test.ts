@@ -5,7 +5,8 @@ import { contextEditingMiddleware, createAgent, piiMiddleware, toolStrategy } fr
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { AgeMemFilterEdit } from "../../../src/agent/middleware/filter-edit.js";
-import { type AgeMemMiddlewareConfig, ageMemMiddleware } from "../../../src/agent/middleware/middleware.js";
+import { ageMemMiddleware } from "../../../src/agent/middleware/middleware.js";
+import type { AgeMemMiddlewareConfig } from "../../../src/agent/middleware/options.js";
 import { ContextArchive } from "../../../src/context/archive.js";
 import { findChatHistoryProblems } from "../../../src/context/validity.js";
 import type { FaissStore } from "../../../src/store/faiss-store.js";

@@ -23,7 +23,7 @@ const start = async () => {
       ),
       "Done.",
     ],
-    { store, approve: ["DELETE", "UPDATE"], checkpointer: new MemorySaver() },
+    { store, interruptOn: { Delete_memory: true, Update_memory: true }, checkpointer: new MemorySaver() },
   );
   const stopped = await agent.invoke(says("Forget where I live."), ada("t"));
   const [interrupt] = (stopped as unknown as { __interrupt__: { value: ApprovalRequest }[] }).__interrupt__;

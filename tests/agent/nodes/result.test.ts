@@ -90,7 +90,7 @@ describe("responseFormat", () => {
     const { agent, model } = scripted(["Oslo.", structured({ city: "Oslo" })], {
       store,
       responseFormat: city,
-      instructions: "Spell cities in capitals.",
+      systemPrompt: "Spell cities in capitals.",
     });
     expect(await agent.invoke(says("Where?"), ada())).toMatchObject({ structuredError: null });
     const [system, ...rest] = model.calls[1]?.messages ?? [];

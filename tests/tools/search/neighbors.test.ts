@@ -3,7 +3,7 @@ import { InMemoryStore } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
 import { ContextArchive } from "../../../src/context/archive.js";
 import type { ArchivedEdit } from "../../../src/context/edit.js";
-import { createMemoryOperations } from "../../../src/tools/memory-tools.js";
+import { createMemoryOperations } from "../../../src/tools/operations.js";
 
 /** User "1" with two memories beside users "10" to "19" with many that fit better. */
 async function crowd(): Promise<InMemoryStore> {
@@ -22,15 +22,11 @@ async function crowd(): Promise<InMemoryStore> {
 }
 
 async function call(store: InMemoryStore, tool: string, args: object, limits = {}) {
-  const operation = createMemoryOperations({ store, limits }).get(tool);
+  const operation = createMemoryOperations({ store, limits }).byName.get(tool);
   if (!operation) throw new Error(`no tool ${tool}`);
-  const config = { configurable: { user_id: "1" }, toolCallId: "c1", state: { messages: [] } };
-  const { messages } = (await operation.run(args, config as never)) as unknown as {
-    messages: { artifact: { ok: boolean; memoryIds: string[]; error?: { code: string } }; text: string }[];
-  };
-  const last = messages.at(-1);
-  if (!last) throw new Error("no answer");
-  return { ...last.artifact, text: last.text };
+  const config = { configurable: { user_id: "1" } };
+  const { answer, outcome } = await operation.run({ id: "c1", args, state: { messages: [] }, config });
+  return { ...outcome, text: answer.text };
 }
 
 describe("users whose names begin alike", () => {

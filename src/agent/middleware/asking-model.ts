@@ -1,0 +1,33 @@
+/**
+ * Which model asked for a tool call, so that it writes the summary it asked for.
+ *
+ * An agent may use another model at each step, and many runs at once share one middleware: the response itself carries the
+ * name of its model, and nothing is kept of a run. Owns those names; a run that goes on in another process finds no model
+ * behind them.
+ */
+import { randomUUID } from "node:crypto";
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { AIMessage, type BaseMessage } from "@langchain/core/messages";
+import { BoundedMap } from "../../lib/bounded-map.js";
+
+/** `additional_kwargs` key of a response that calls tools. */
+const MODEL_KEY = "agemem_model";
+
+const names = new WeakMap<BaseChatModel, string>();
+const models = new BoundedMap<string, BaseChatModel>(1000);
+
+/** Notes on a response which model is to write the summaries it asks for. */
+export function noteModel(response: AIMessage, model: BaseChatModel): void {
+  if (!response.tool_calls?.length) return;
+  const name = names.get(model) ?? randomUUID();
+  names.set(model, name);
+  models.set(name, model);
+  response.additional_kwargs = { ...response.additional_kwargs, [MODEL_KEY]: name };
+}
+
+/** The model noted on the newest response; undefined when that was given in another process. */
+export function notedModel(messages: readonly BaseMessage[]): BaseChatModel | undefined {
+  const response = messages.findLast((message) => AIMessage.isInstance(message));
+  const name = response?.additional_kwargs[MODEL_KEY];
+  return typeof name === "string" ? models.get(name) : undefined;
+}
