@@ -3,7 +3,8 @@ import { InMemoryStore } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
 import { OfflineSummarizer } from "../src/offline/summarizer.js";
 import { budgetLine, memoryGuide, textProtocolPrompt } from "../src/prompts.js";
-import { createMemoryOperations, createMemoryTools, toTool } from "../src/tools/memory-tools.js";
+import { createMemoryTools, toTool } from "../src/tools/memory-tools.js";
+import { createMemoryOperations } from "../src/tools/operations.js";
 import { MEMORY_OPS, type MemoryOp, PAPER_TOOL_NAMES } from "../src/types.js";
 
 const BRIEF_ARGUMENTS: Record<MemoryOp, string[]> = {
