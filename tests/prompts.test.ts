@@ -55,7 +55,7 @@ it("announces each argument once, without a schema's address, and takes the vari
 });
 
 it("announces tools to small models in brief, with what must be given", () => {
-  const parts = createMemoryOperations({ store: new InMemoryStore() });
+  const { byName: parts } = createMemoryOperations({ store: new InMemoryStore() });
   const brief = [...parts.values()].map((operation) => convertToOpenAITool(toTool(operation, "short")));
   const keys = brief.map(({ function: { parameters } }) =>
     Object.keys((parameters as { properties: object }).properties),
