@@ -3,6 +3,8 @@
  *
  * What runs on LangGraph's server is in `agemem/server`, training in `agemem/training`, tools for tests in
  * `agemem/testing`.
+ *
+ * @module agemem
  */
 
 // The agent, and the tools for graphs of your own

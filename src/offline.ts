@@ -2,6 +2,8 @@
  * Rules that stand in for a language model: for demos, tests and first rollouts without a key.
  *
  * An application that imports `agemem` loads nothing of this.
+ *
+ * @module agemem/offline
  */
 export {
   OFFLINE_POLICY_NAME,

@@ -1,4 +1,8 @@
-/** The agent on LangGraph's server: environment, assistants, and who may do what. `graphs/agent.ts` is made of it. */
+/**
+ * The agent on LangGraph's server: environment, assistants, and who may do what. `graphs/agent.ts` is made of it.
+ *
+ * @module agemem/server
+ */
 export { type AssistantSettings, assistantOptions, readAssistantSettings } from "./server/assistant.js";
 export { type AgentEnvironment, type EnvironmentOptions, openEnvironment } from "./server/environment.js";
 export {

@@ -1,4 +1,8 @@
-/** For your tests: a scripted chat model, a local OpenAI-compatible server, and the conformance suite for stores. */
+/**
+ * For your tests: a scripted chat model, a local OpenAI-compatible server, and the conformance suite for stores.
+ *
+ * @module agemem/testing
+ */
 export { type OpenAIServer, type OpenAIServerOptions, startOpenAIServer } from "./testing/openai-server.js";
 export {
   ScriptError,

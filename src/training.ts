@@ -1,4 +1,8 @@
-/** Rollouts, records, rewards and advantages for an external GRPO trainer: the researcher's entry point. */
+/**
+ * Rollouts, records, rewards and advantages for an external GRPO trainer: the researcher's entry point.
+ *
+ * @module agemem/training
+ */
 
 // Tasks
 export { type DataNotice, type HotpotQaOptions, loadHotpotQa } from "./evaluation/datasets/hotpotqa.js";

@@ -24,7 +24,7 @@ import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { codeBlocks, exportedNames, ROOT } from "./support/source-tree.js";
+import { codeBlocks, exportedNames, ROOT, repositoryFiles } from "./support/source-tree.js";
 
 const ENTRIES = {
   agemem: "index.ts",
@@ -33,7 +33,16 @@ const ENTRIES = {
   "agemem/offline": "offline.ts",
   "agemem/testing": "testing.ts",
 };
-const SNIPPETS = ["app", "research", "operator"];
+const SNIPPETS = [
+  "app",
+  "research",
+  "operator",
+  "recipe-create-agent",
+  "recipe-own-graph",
+  "recipe-from-mem0",
+  "recipe-from-langmem",
+  "recipe-train",
+];
 const project = mkdtempSync(join(tmpdir(), "agemem-package-"));
 let packed: string[] = [];
 
@@ -211,25 +220,38 @@ describe("an installed package", () => {
   });
 });
 
-describe("README's snippets", () => {
-  const snippets = () => codeBlocks("README.md").filter((block) => block.snippet);
+describe("snippets of README and docs", () => {
+  const pages = repositoryFiles().filter((path) => /^(README|docs\/.*)\.md$/.test(path));
+  const snippets = pages.flatMap(codeBlocks).filter((block) => block.snippet);
+  const names = snippets.map((block) => block.snippet as string);
+  const fileOf = (name: string) => `${name}.mts`;
+  let problems: string[] = [];
+  beforeAll(() => {
+    for (const { snippet, code } of snippets) writeFileSync(join(project, fileOf(snippet as string)), code);
+    problems = typeErrors(names.map(fileOf), "NodeNext");
+  }, 120_000);
 
-  it("are there for each of the three users, once, and short", () => {
-    expect(snippets().map((block) => block.snippet)).toEqual(SNIPPETS);
+  it("are there for each of the three users and each recipe, once, and short", () => {
+    expect(new Set(names).size).toBe(names.length);
+    expect(SNIPPETS.filter((name) => !names.includes(name))).toEqual([]);
+    expect(snippets.filter((block) => block.file === "README.md").map((block) => block.snippet)).toEqual([
+      "app",
+    ]);
     const isCode = (line: string) => !/^\s*(\/\/.*)?$/.test(line);
-    for (const { code, snippet } of snippets()) {
+    for (const { code, snippet } of snippets) {
       expect(code.split("\n").filter(isCode).length, snippet).toBeLessThanOrEqual(32);
     }
   });
 
-  it.each(SNIPPETS)("%s type-checks and runs in the project", async (name) => {
-    const block = snippets().find((each) => each.snippet === name);
-    if (!block) throw new Error(`README.md has no <!-- snippet: ${name} -->`);
-    const file = `${name}.mts`;
-    writeFileSync(join(project, file), block.code);
-    expect(typeErrors([file], "NodeNext").filter((line) => line.startsWith(file))).toEqual([]);
-    await runModule(file, { HOME: project, AGEMEM_HOME: join(project, ".agemem") });
-  });
+  it.each(names)(
+    "%s type-checks and runs in the project",
+    async (name) => {
+      const file = fileOf(name);
+      expect(problems.filter((line) => line.startsWith(file))).toEqual([]);
+      await runModule(file, { HOME: project, AGEMEM_HOME: join(project, ".agemem") });
+    },
+    60_000,
+  );
 });
 
 /** Messages of a strict type check, as "file: message". */

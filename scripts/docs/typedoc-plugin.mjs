@@ -1,11 +1,11 @@
 /**
  * The pages of `docs/` in TypeDoc's site: named by their first heading, in the groups of `GROUPS`.
  *
- * Owns order and groups. A page that no group names fails the build, so that none is forgotten.
+ * Owns the groups. A page that no group names fails the build, so that none is forgotten.
  */
 import { Converter } from "typedoc";
 
-/** Pages by group, in the order of the navigation. `typedoc.json` lists the same files through its globs. */
+/** Pages by group. Their order is that of `projectDocuments` in `typedoc.json`. */
 const GROUPS = {
   Guide: [
     "agent",
@@ -25,7 +25,8 @@ const GROUPS = {
 
 export function load(app) {
   app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, document) => {
-    const group = Object.keys(GROUPS).find((name) => GROUPS[name].includes(document.name));
+    const page = document.name.split("/").at(-1);
+    const group = Object.keys(GROUPS).find((name) => GROUPS[name].includes(page));
     if (!group)
       app.logger.error(`docs/${document.name}.md is in no group of scripts/docs/typedoc-plugin.mjs`);
     document.frontmatter.group = group;
