@@ -74,3 +74,12 @@ it("shows the text protocol's form by a call of the first tool", () => {
   );
   expect(textProtocolPrompt([])).toContain('<tool_call>[{"name": "…", "arguments": {…}}]</tool_call>');
 });
+
+it("writes the examples for small models as their protocol writes calls", () => {
+  const call = { name: "Add_memory", arguments: { content: "The user lives in Oslo." } };
+  expect(memoryGuide({ variant: "short", protocol: "text" })).toContain(
+    `<tool_call>[${JSON.stringify(call)}]</tool_call>`,
+  );
+  expect(memoryGuide({ variant: "short" })).toContain(`-> Add_memory ${JSON.stringify(call.arguments)}`);
+  expect(memoryGuide({ variant: "short" })).not.toContain("<tool_call>");
+});

@@ -90,6 +90,7 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
     ...(options.systemPrompt === undefined ? {} : { instructions: options.systemPrompt }),
     names,
     variant,
+    protocol: protocol.name,
     ...(options.operations ? { operations: options.operations } : {}),
   });
   return {
