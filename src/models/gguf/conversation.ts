@@ -8,10 +8,10 @@ import { ConfigError } from "../../errors.js";
 import type { GenerateOptions, GgufEngine } from "./engine.js";
 import { jsonGrammar, toolGrammar } from "./grammar.js";
 import type { LlamaModel } from "./llama-api.js";
-import { guardMessages, promptTokens } from "./prompt.js";
+import { promptOf } from "./prompt.js";
 import { type Reading, type ResponseFacts, stopAt, TextStream, visiblePart } from "./response.js";
 import { type ChatTemplate, chatTemplate } from "./template.js";
-import { addTools, type OpenAITool, templateMessages } from "./template-messages.js";
+import type { OpenAITool } from "./template-messages.js";
 
 /** What is asked. */
 export interface TurnOptions {
@@ -99,28 +99,6 @@ export class Conversation {
     const { general, tokenizer } = model.fileInfo.metadata;
     return { model, template: chatTemplate(this.template, tokenizer?.chat_template, general?.architecture) };
   }
-}
-
-/** The prompt's tokens, and whether it ends inside of reasoning. */
-function promptOf(
-  { model, template }: Ready,
-  messages: readonly BaseMessage[],
-  tools: readonly OpenAITool[],
-): { prompt: number[]; thinking: boolean } {
-  // Only what others wrote is guarded: tools come from the application, and teach marks that are tokens to some models.
-  const guarded = guardMessages(templateMessages(messages, template), model);
-  const withTools = template.knowsTools ? guarded.messages : addTools(guarded.messages, tools);
-  const rendered = template.render({
-    messages: withTools,
-    tools: template.knowsTools ? [...tools] : [],
-    bos: model.tokens.bosString ?? "",
-    eos: model.tokens.eosString ?? "",
-  });
-  const bos = model.tokens.shouldPrependBosToken ? model.tokens.bos : null;
-  return {
-    prompt: promptTokens(rendered, guarded.swapped, model, bos),
-    thinking: /<think>\s*$/.test(rendered),
-  };
 }
 
 /** The tools that may be called, and whether one must be. */

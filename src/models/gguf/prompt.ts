@@ -1,10 +1,13 @@
 /**
- * From a rendered prompt to token ids, such that text of messages cannot speak as the template.
+ * From messages and tools to token ids, such that text of messages cannot speak as the template.
  *
  * A user's "<|im_end|>" would end the turn if it were read as the token of that name. Such text in messages is swapped for
- * private-use characters before rendering and read as plain text afterwards. Leaves out rendering (`template.ts`).
+ * private-use characters before rendering and read as plain text afterwards. Leaves out templates (`template.ts`).
  */
-import type { TemplateMessage } from "./template.js";
+import type { BaseMessage } from "@langchain/core/messages";
+import type { LlamaModel } from "./llama-api.js";
+import type { ChatTemplate, TemplateMessage } from "./template.js";
+import { addTools, type OpenAITool, templateMessages } from "./template-messages.js";
 
 /** What is needed of a model's vocabulary. */
 export interface Vocabulary {
@@ -16,6 +19,36 @@ export interface Guarded {
   messages: TemplateMessage[];
   /** By the character that stands for it. */
   swapped: ReadonlyMap<string, string>;
+}
+
+/** A prompt as the model reads it. */
+export interface Prompt {
+  /** Its tokens. */
+  prompt: number[];
+  /** It ends inside of reasoning. */
+  thinking: boolean;
+}
+
+/** Messages and tools as tokens. Pure: the same messages give the same tokens, so that recordings can be checked. */
+export function promptOf(
+  { model, template }: { model: Pick<LlamaModel, "tokenize" | "tokens">; template: ChatTemplate },
+  messages: readonly BaseMessage[],
+  tools: readonly OpenAITool[],
+): Prompt {
+  // Only what others wrote is guarded: tools come from the application, and teach marks that are tokens to some models.
+  const guarded = guardMessages(templateMessages(messages, template), model);
+  const withTools = template.knowsTools ? guarded.messages : addTools(guarded.messages, tools);
+  const rendered = template.render({
+    messages: withTools,
+    tools: template.knowsTools ? [...tools] : [],
+    bos: model.tokens.bosString ?? "",
+    eos: model.tokens.eosString ?? "",
+  });
+  const bos = model.tokens.shouldPrependBosToken ? model.tokens.bos : null;
+  return {
+    prompt: promptTokens(rendered, guarded.swapped, model, bos),
+    thinking: /<think>\s*$/.test(rendered),
+  };
 }
 
 const FIRST = 0xe000;
