@@ -93,8 +93,12 @@ export class Transactions {
     preparing?.catch(() => undefined);
     return this.#enqueue(async () => {
       const prepared = (await preparing) as P;
-      await this.#patiently(() => this.#db.run("BEGIN IMMEDIATE"));
-      return this.#commit(() => work(prepared));
+      const outcome = await this.#patiently((db) => {
+        db.run("BEGIN IMMEDIATE");
+        // In the same turn, so that no read of this process runs inside of the transaction; once begun, not tried again.
+        return outcomeOf(() => this.#commit(() => work(prepared)));
+      });
+      return outcome();
     });
   }
 
@@ -144,6 +148,18 @@ export class Transactions {
       }
       await sleep(wait * (0.5 + Math.random()));
     }
+  }
+}
+
+/** What `work` returned or threw, to be had later. */
+function outcomeOf<T>(work: () => T): () => T {
+  try {
+    const result = work();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
 }
 

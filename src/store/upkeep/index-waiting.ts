@@ -9,8 +9,8 @@ const PIECE = 2000;
 
 /** Indexes the rows that wait, when there are many. */
 export async function indexWaiting({ ledger, transactions }: Engine): Promise<void> {
-  await transactions.patientRead(() => undefined);
-  while (ledger.lastVersion - indexedUpTo(ledger.db) > MAX_WAITING) {
+  const waiting = () => transactions.patientRead(() => ledger.lastVersion - indexedUpTo(ledger.db));
+  while ((await waiting()) > MAX_WAITING) {
     if ((await transactions.write(() => indexPending(ledger.db, PIECE))) === 0) return;
   }
 }
