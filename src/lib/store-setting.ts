@@ -1,5 +1,6 @@
 /** The one format that names a store in a setting, for deployed graphs and the command line alike. Pure. */
 import { ConfigError } from "../errors.js";
+import { redact } from "../text/redaction.js";
 
 /** Where the store is when nothing says so. */
 export const DEFAULT_STORE = "faiss:.agemem/store";
@@ -23,12 +24,7 @@ export function parseStoreSetting(text: string, name = "AGEMEM_STORE"): StoreSet
   if (kind === "platform" && at < 0) return { kind };
   if (kind === "postgres" && rest) return { kind, url: rest };
   if (kind === "faiss" && rest) return { kind, directory: rest };
-  throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} is "${withoutPassword(text)}"`, {
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} is "${redact(text)}"`, {
     remedy: "Set it to faiss:DIRECTORY, postgres:URL or platform, or leave it out.",
   });
-}
-
-/** A URL as it may be shown. */
-export function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//***@");
 }

@@ -11,8 +11,6 @@ import { findHfFolder, hfFolderName } from "./hf-folder.js";
 import { LexicalEmbeddings } from "./lexical-embeddings.js";
 import { checkRange, type Environment, endpoint, setting } from "./settings.js";
 
-export { describeEmbeddingError } from "./model-errors.js";
-
 /** Used when only a key is set. */
 export const DEFAULT_EMBEDDING_MODEL = "text-embedding-3-small";
 
@@ -53,7 +51,7 @@ const OPENAI_DIMS: Readonly<Record<string, number>> = {
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for an unknown spec, a missing endpoint or a number out of range;
  * `AGEMEM_PACKAGE_MISSING` for "hf:" without its package
  * @example
- * const { embeddings, name, dims } = await resolveEmbeddings("lexical"); // name "lexical-512/1", dims 512
+ * const { embeddings, name, dims } = await resolveEmbeddings("lexical"); // name "lexical-512/2", dims 512
  */
 export async function resolveEmbeddings(
   spec?: string,

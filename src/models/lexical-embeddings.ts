@@ -12,7 +12,7 @@ import { Embeddings, type EmbeddingsParams } from "@langchain/core/embeddings";
 import { type Feature, LexicalFeatures } from "./lexical-features.js";
 
 /** Version of the algorithm; part of {@link LexicalEmbeddings.name}, raised when any vector would change. */
-const VERSION = 1;
+const VERSION = 2;
 
 export interface LexicalEmbeddingsOptions extends EmbeddingsParams {
   /** Length of the vectors: 64 to 8,192, default 512. More dimensions mean fewer hash collisions. */
@@ -28,7 +28,7 @@ export interface LexicalEmbeddingsOptions extends EmbeddingsParams {
  * @example
  * const embeddings = new LexicalEmbeddings({ dims: 384 });
  * const [vector] = await embeddings.embedDocuments(["Ada moved to Oslo"]); // 384 numbers
- * embeddings.name; // "lexical-384/1"
+ * embeddings.name; // "lexical-384/2"
  */
 export class LexicalEmbeddings extends Embeddings {
   readonly dims: number;

@@ -1,14 +1,11 @@
 /**
  * Text as weighted, hashed features: word stems, pairs of neighbouring stems, character n-grams.
  *
- * Owns normalisation, stop words, weights and the hash; leaves out dimensions and vector norms
+ * Owns weights and the hash; leaves out what a word is (`text/words.ts`), dimensions and vector norms
  * (`lexical-embeddings.ts`). Pure apart from a bounded cache of words.
  */
-import { stemmer } from "stemmer";
-import { eng } from "stopword";
 import { BoundedMap } from "../lib/bounded-map.js";
-import { words } from "../text/text.js";
-import { baseForm } from "../text/word-forms.js";
+import { isUnspaced, runsOf, STOP_WORDS, stem, TALK_WORDS, words } from "../text/words.js";
 
 /** One feature of a text: a 32-bit hash and what it weighs. */
 export interface Feature {
@@ -36,17 +33,6 @@ const GRAM_LENGTHS = [3, 4] as const;
 const CACHE_WORDS = 20_000;
 /** Longer words are ids, addresses or encoded data: taken whole, neither stemmed nor cut into n-grams. */
 const LONGEST_WORD = 40;
-
-/** Words of talk that carry no topic and that the list of `stopword` lacks. */
-const TALK = `when why do don didn doesn isn wasn aren weren won wouldn couldn shouldn haven hasn hadn just yes no
-not im ve s t re ll d m o so too us u hey hi hello oh ok okay yeah yep wow haha lol will shall may ain let lets
-gonna wanna gotta its there here else ever`;
-const STOP_WORDS: ReadonlySet<string> = new Set([...eng, ...TALK.split(/\s+/)]);
-
-/** Scripts written without spaces: there the pairs of characters are the words. */
-const UNSPACED =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]+/gu;
-const HAS_UNSPACED = new RegExp(UNSPACED.source, "u");
 
 interface Word {
   /** Identity for counting and pairs: equal for all forms of a word. */
@@ -109,43 +95,30 @@ function pairFeatures(list: readonly Word[]): Feature[] {
   return [...pairs].map(([hash, weight]) => ({ hash, weight: WEIGHT.pairs * Math.sqrt(weight / sum) }));
 }
 
-/** Lower-cased words without accents; runs of an unspaced script become their characters and pairs. */
+/** Words; runs of an unspaced script become their characters and pairs. */
 function tokenize(text: string): string[] {
-  const plain = text
-    .normalize("NFKD")
-    .replace(/[\u0300-\u036f]/g, "")
-    .normalize("NFKC");
-  const out: string[] = [];
-  for (const word of words(plain)) {
-    if (HAS_UNSPACED.test(word)) splitUnspaced(word, out);
-    else out.push(word);
-  }
-  return out;
+  return words(text).flatMap((word) => (isUnspaced(word) ? splitUnspaced(word) : [word]));
 }
 
-function splitUnspaced(word: string, out: string[]): void {
-  let from = 0;
-  for (const { 0: run, index } of word.matchAll(UNSPACED)) {
-    if (index > from) out.push(word.slice(from, index));
-    const glyphs = [...run];
-    glyphs.forEach((glyph, i) => {
-      out.push(glyph);
+function splitUnspaced(word: string): string[] {
+  return runsOf(word).flatMap(({ text, unspaced }) => {
+    if (!unspaced) return [text];
+    const glyphs = [...text];
+    return glyphs.flatMap((glyph, i) => {
       const following = glyphs[i + 1];
-      if (following) out.push(glyph + following);
+      return following ? [glyph, glyph + following] : [glyph];
     });
-    from = index + run.length;
-  }
-  if (from < word.length) out.push(word.slice(from));
+  });
 }
 
 function makeWord(token: string): Word {
   if (token.length > LONGEST_WORD) return { key: hashText(`w${token}`), weight: WEIGHT.most, grams: [] };
   const glyphs = [...token];
-  if (HAS_UNSPACED.test(token)) {
+  if (isUnspaced(token)) {
     return { key: hashText(`w${token}`), weight: glyphs.length === 1 ? WEIGHT.glyph : 1, grams: [] };
   }
-  const key = hashText(`w${stemmer(baseForm(token))}`);
-  if (STOP_WORDS.has(token)) return { key, weight: WEIGHT.stopWord, grams: [] };
+  const key = hashText(`w${stem(token)}`);
+  if (STOP_WORDS.has(token) || TALK_WORDS.has(token)) return { key, weight: WEIGHT.stopWord, grams: [] };
   const framed = ["^", ...glyphs, "$"];
   const grams: number[] = [];
   for (const length of GRAM_LENGTHS) {

@@ -5,7 +5,7 @@
  * out retrying: the clients do that before they throw.
  */
 import { AgeMemError, ModelError, messageOf } from "../errors.js";
-import { redactor, secretsOf } from "../text/redaction.js";
+import { redact, redactError } from "../text/redaction.js";
 import { collapseSpace } from "../text/text.js";
 
 /** Where the failing call went; goes into message and details. */
@@ -33,17 +33,6 @@ export function describeModelError(error: unknown, context: ModelErrorContext = 
   return new ModelError(code, read.message, read.options);
 }
 
-/**
- * The {@link ModelError} `AGEMEM_EMBEDDING_FAILED` for whatever an embedding model threw, with the same reading and
- * remedies as {@link describeModelError}; `details.unreachable` tells the two kinds apart.
- */
-export function describeEmbeddingError(error: unknown, context: ModelErrorContext = {}): ModelError {
-  if (AgeMemError.isInstance(error) && error.code === "AGEMEM_EMBEDDING_FAILED") return error as ModelError;
-  const read = classify(error, { what: "the embedding model", ...context });
-  const details = { ...read.options.details, unreachable: read.kind === "unreachable" };
-  return new ModelError("AGEMEM_EMBEDDING_FAILED", read.message, { ...read.options, details });
-}
-
 interface Reading {
   kind: "unreachable" | "status" | "other";
   message: string;
@@ -68,7 +57,7 @@ const TIMEOUT_NAMES = new Set(["TimeoutError", "APIConnectionTimeoutError"]);
 
 function classify(error: unknown, context: ModelErrorContext & { what: string }): Reading {
   const chain = causes(error);
-  const hide = redactor([...(context.secrets ?? []), ...secretsOf(process.env)]);
+  const hide = (text: string): string => redact(text, context.secrets);
   const { what, model, baseURL } = context;
   const where = `${capital(what)}${model ? ` "${model}"` : ""}${baseURL ? ` at ${hide(baseURL)}` : ""}`;
   const details: Record<string, unknown> = {
@@ -76,7 +65,7 @@ function classify(error: unknown, context: ModelErrorContext & { what: string })
     ...(baseURL && { baseURL: hide(baseURL) }),
   };
   const status = firstNumber(chain, "status") ?? firstNumber(chain, "statusCode");
-  const cause = cleanCopy(error, hide);
+  const cause = redactError(error, context.secrets);
   if (status !== undefined) {
     const message = `${where} answered HTTP ${status}: ${shorten(hide(messageOf(error)))}`;
     return {
@@ -147,16 +136,6 @@ function causes(error: unknown): Record<string, unknown>[] {
 function firstNumber(chain: readonly Record<string, unknown>[], key: string): number | undefined {
   const value = chain.map((link) => link[key]).find((each) => typeof each === "number");
   return value as number | undefined;
-}
-
-/** What may be kept of a foreign error: its name, text and stack, blotted; no headers, requests or bodies. */
-function cleanCopy(error: unknown, hide: (text: string) => string): Error {
-  const copy = new Error(hide(messageOf(error)));
-  if (error instanceof Error) {
-    copy.name = error.name;
-    copy.stack = hide(error.stack ?? "");
-  }
-  return copy;
 }
 
 function shorten(text: string): string {

@@ -1,5 +1,5 @@
 /**
- * Token counters: as OpenAI's models count, or a fast estimate without rank tables.
+ * Token counters: as OpenAI's models count.
  *
  * Owns the counters and what a message adds around its text; leaves out encodings and published overheads
  * (`openai-tokens.ts`) and the estimates for images and files (`content-tokens.ts`). Caching per message is the
@@ -41,18 +41,6 @@ export function tokenCounter(model?: string): TokenCounter {
   return makeCounter(name, known !== undefined, (text) => encoding(name).count(text), TOOL_OVERHEADS[name]);
 }
 
-/**
- * An estimate from script and length alone: no tables, no start-up time, about 4 characters a token in English. Against
- * o200k_base: English prose and Markdown 0 to 17 % too high, German, Russian, Hindi and CJK within 7 %, Arabic 22 % too
- * low (samples of a few sentences); code and unusual symbols stray further.
- *
- * @example
- * approximateTokenCounter().countText("The quick brown fox"); // 4
- */
-export function approximateTokenCounter(): TokenCounter {
-  return makeCounter("approximate", false, approximate, TOOL_OVERHEADS.o200k_base);
-}
-
 function makeCounter(
   name: string,
   exact: boolean,
@@ -84,18 +72,4 @@ function countMessage(message: BaseMessage, countText: (text: string) => number)
     }
   }
   return total + countContent(message.content, countText, counted);
-}
-
-/** Runs that tokenizers treat alike, each with the characters one token covers. */
-const RUNS =
-  /([A-Za-z]+)|(\p{N}+)|([\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]+)|([\p{L}\p{M}]+)|(\n\s*)|([^\s\p{L}\p{M}\p{N}]+)/gu;
-const PER_TOKEN = [0, 6, 3, 1.3, 3.5, Number.POSITIVE_INFINITY, 2.5];
-
-function approximate(text: string): number {
-  let total = 0;
-  for (const match of text.matchAll(RUNS)) {
-    const kind = match.findIndex((part, i) => i > 0 && part !== undefined);
-    total += Math.max(1, match[0].length / (PER_TOKEN[kind] as number));
-  }
-  return Math.ceil(total);
 }

@@ -3,7 +3,8 @@
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import { unescapeXml } from "../text/escaping.js";
-import { collapseSpace, splitSentences, truncate, words } from "../text/text.js";
+import { collapseSpace, splitSentences, truncate } from "../text/text.js";
+import { words } from "../text/words.js";
 import { stripPlaceholders } from "./reading/memory-block.js";
 import { isQuestion, readStatements } from "./reading/statements.js";
 import { isAbout, terms } from "./reading/terms.js";

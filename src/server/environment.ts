@@ -15,11 +15,12 @@ import { z } from "zod";
 import type { AgeMemAgentOptions } from "../agent/options.js";
 import { ConfigError, messageOf, StoreError } from "../errors.js";
 import { checkOptions, flag, type OptionShape, text } from "../lib/check-options.js";
-import { DEFAULT_STORE, parseStoreSetting, withoutPassword } from "../lib/store-setting.js";
+import { DEFAULT_STORE, parseStoreSetting } from "../lib/store-setting.js";
 import { chatModelSpec, resolveChatModel } from "../models/chat-model.js";
 import { resolveEmbeddings } from "../models/embeddings.js";
 import { tokenCounter } from "../models/tokens.js";
 import { FaissStore } from "../store/faiss-store.js";
+import { redact } from "../text/redaction.js";
 import type { TokenCounter } from "../types.js";
 import { offlinePolicy } from "./assistant.js";
 import { PlatformStore } from "./platform-store.js";
@@ -141,7 +142,7 @@ async function openPostgres(url: string, { embeddings }: IndexModel): Promise<Ba
     await store.stop().catch(() => undefined);
     throw new StoreError(
       "AGEMEM_STORE_PATH",
-      `PostgreSQL at ${withoutPassword(url)} cannot be used: ${messageOf(cause)}`,
+      `PostgreSQL at ${redact(url)} cannot be used: ${messageOf(cause)}`,
       {
         cause,
         remedy: "Check the URL, that the server runs, and that it has the pgvector extension.",

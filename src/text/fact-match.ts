@@ -9,9 +9,8 @@
  *
  * Questions say nothing. It knows no synonyms: give a fact in the words of the conversation. Pure.
  */
-import { stemmer } from "stemmer";
-import { eng } from "stopword";
 import { splitSentences } from "./text.js";
+import { STOP_WORDS, stem, wordsInCase } from "./words.js";
 
 /** Tells whether texts say a fact. */
 export interface FactMatcher {
@@ -20,7 +19,7 @@ export interface FactMatcher {
   says(text: string, fact: string): boolean;
 }
 
-const IGNORED = new Set([...eng, "user", "users"]);
+const IGNORED = new Set([...STOP_WORDS, "user", "users"]);
 const NEGATIONS = new Set([
   "not",
   "no",
@@ -106,7 +105,7 @@ function overlap({ words }: Sentence, fact: Fact): number {
 }
 
 function readFact(text: string): Fact {
-  const tokens = tokensOf(text);
+  const tokens = wordsInCase(text);
   if (tokens.length === 1 && CLOSED.has((tokens[0] ?? "").toLowerCase())) {
     return { words: new Set(), must: [], needed: 0, negated: false, width: 0 };
   }
@@ -127,21 +126,15 @@ function readText(text: string): Sentence[] {
     .flatMap(splitSentences)
     .filter((sentence) => !/\?["'”’)]*$/.test(sentence))
     .map((sentence) => {
-      const tokens = tokensOf(sentence);
+      const tokens = wordsInCase(sentence);
       return { words: contentWords(tokens), negated: isNegated(tokens) };
     });
-}
-
-/** Runs of letters and digits, without accents, in their case. */
-function tokensOf(text: string): string[] {
-  const plain = text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "");
-  return plain.match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
 }
 
 function contentWords(tokens: readonly string[]): Set<string> {
   const lower = tokens.map((token) => token.toLowerCase());
   const kept = lower.filter((token) => /\p{N}/u.test(token) || (token.length > 1 && !IGNORED.has(token)));
-  return new Set(kept.map((token) => stemmer(token)));
+  return new Set(kept.map((token) => stem(token)));
 }
 
 /** "t" is what is left of "doesn't". */

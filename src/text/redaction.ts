@@ -1,7 +1,7 @@
 /**
- * Blotting keys and passwords out of texts that leave the process: error messages, answers to a model, traces.
+ * Blots keys and passwords out of texts that leave the process: error messages, answers to a model, recordings, traces.
  *
- * Owns what looks like a secret. Pure: the values that are known to be secret come in.
+ * Owns what looks like a secret, for every place at which text leaves.
  */
 
 /** Names of environment variables whose values are secrets. */
@@ -11,13 +11,13 @@ const SECRET_NAME = /(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS|DSN)
 const SHORTEST = 6;
 
 /** What is put in a secret's place. */
-const BLOT = "[key]";
+const BLOT = "[redacted]";
 
 /**
  * Values of the variables whose names say that they are secret (`…_API_KEY`, `…_TOKEN`, `…_PASSWORD`).
  *
  * @example
- * redactor(secretsOf(process.env))("401 for key abcdef-123456");
+ * secretsOf({ ACME_API_KEY: "abcdef-123456", PATH: "/bin" }); // ["abcdef-123456"]
  */
 export function secretsOf(environment: Readonly<Record<string, string | undefined>>): string[] {
   return Object.entries(environment)
@@ -27,7 +27,7 @@ export function secretsOf(environment: Readonly<Record<string, string | undefine
 
 /**
  * A function that blots out the given values, and whatever has the form of a key: `sk-…`, `Bearer …`, keys of well-known
- * providers, `api_key=…`, and the user and password of an address.
+ * providers, what follows `api_key=`, `token:` or `password=`, and the user and password of an address.
  */
 export function redactor(secrets: readonly (string | undefined)[]): (text: string) => string {
   const known = [...new Set(secrets)]
@@ -42,9 +42,29 @@ export function redactor(secrets: readonly (string | undefined)[]): (text: strin
       .replace(/\b(?:AIza|AKIA|ASIA)[\w-]{8,}/g, BLOT)
       .replace(/\b(Bearer|Basic)\s{1,8}[^\s"',]+/gi, `$1 ${BLOT}`)
       .replace(
-        /\b((?:api|access|secret|auth)[-_]?(?:key|token)["']?\s{0,8}[=:]\s{0,8}["']?)[^\s"',&]{4,}/gi,
+        /((?:(?:api|access|secret|auth)[-_]?key|token|secret|password|passwd)["']?\s{0,8}[=:]\s{0,8}["']?)[^\s"',&}]+/gi,
         `$1${BLOT}`,
       )
-      .replace(/\b([a-z][a-z0-9+]{1,15}:\/\/)[^\s/@]{1,300}@/gi, `$1${BLOT}@`);
+      .replace(/(\/\/)[^\s/@]+@/g, `$1${BLOT}@`);
   };
+}
+
+/**
+ * A text without what {@link redactor} knows, and without the secrets of the process's own environment.
+ *
+ * @example
+ * redact("postgres://ada:pass@db/x"); // "postgres://[redacted]@db/x"
+ */
+export function redact(text: string, secrets: readonly (string | undefined)[] = []): string {
+  return redactor([...secrets, ...secretsOf(process.env)])(text);
+}
+
+/** What may be kept of a foreign error: its name, text and stack, blotted; no headers, requests or bodies. */
+export function redactError(error: unknown, secrets: readonly (string | undefined)[] = []): Error {
+  const copy = new Error(redact(error instanceof Error ? error.message : String(error), secrets));
+  if (error instanceof Error) {
+    copy.name = error.name;
+    copy.stack = redact(error.stack ?? "", secrets);
+  }
+  return copy;
 }

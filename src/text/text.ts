@@ -1,4 +1,4 @@
-/** Splitting and normalising text, for any language `Intl.Segmenter` knows. Pure. */
+/** Cutting and trimming text, for any language `Intl.Segmenter` knows. Pure; words are in `words.ts`. */
 
 const sentenceSegmenter = new Intl.Segmenter("en", { granularity: "sentence" });
 
@@ -10,11 +10,6 @@ export function splitSentences(text: string): string[] {
     if (trimmed) out.push(trimmed);
   }
   return out;
-}
-
-/** Lower-cased words (letters, marks and digits of any script; inner apostrophes and hyphens split). */
-export function words(text: string): string[] {
-  return text.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
 }
 
 /** Text with white space runs made one space, trimmed. */

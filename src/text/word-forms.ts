@@ -11,8 +11,8 @@ dream dreamt|learn learnt|mean meant|deal dealt|lead led|feed fed|hide hid hidde
 forget forgot forgotten|get got gotten|become became|come came|shoot shot|light lit|stick stuck|strike struck
 dig dug|hang hung|shine shone|sink sank sunk|steal stole stolen|freeze froze frozen|forgive forgave forgiven
 blow blew blown|bear bore borne|swear swore sworn|bend bent|bind bound|sweep swept|weep wept
-child children kid kids|man men|woman women|foot feet|tooth teeth|mouse mice|goose geese|life lives|wife wives
-knife knives|leaf leaves|half halves|shelf shelves|wolf wolves|person people|mother mom moms mum mums|father dad dads`;
+child children kid kids|man men|woman women|foot feet|tooth teeth|mouse mice|goose geese|wife wives
+knife knives|half halves|shelf shelves|wolf wolves|person people|mother mom moms mum mums|father dad dads`;
 
 const BASE = new Map<string, string>();
 for (const group of FORMS.split(/[|\n]/)) {

@@ -4,8 +4,10 @@
  * Owns the list of fields that may be recorded. Everything else of the invocation (headers, keys, clients) is left
  * where it is. Pure.
  */
+
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { AgeMemError, messageOf } from "../errors.js";
+import { redact } from "../text/redaction.js";
 import { type CallRole, METADATA, type Stage } from "../types.js";
 import type { LangGraphRecord, SamplingRecord } from "./schema-parts.js";
 
@@ -111,15 +113,6 @@ export function modelOf(extra: Fields = {}): string | null {
 export function failureOf(error: unknown): { code: string | null; message: string } {
   const code = AgeMemError.isInstance(error) ? error.code : text(fields(error).code);
   return { code, message: redact(messageOf(error)) };
-}
-
-/** Replaces API keys, bearer tokens and credentials in URLs by "[redacted]". */
-export function redact(message: string): string {
-  return message
-    .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, "$1 [redacted]")
-    .replace(/\b(sk|pk|lsv2|hf|ghp|xox[abp])[-_][\w-]{6,}/g, "[redacted]")
-    .replace(/((?:api[-_]?key|token|secret|password)["']?\s*[:=]\s*["']?)[^\s"',&}]+/gi, "$1[redacted]")
-    .replace(/(:\/\/)[^/\s:@]+:[^/\s@]+@/g, "$1[redacted]@");
 }
 
 export function fields(value: unknown): Fields {

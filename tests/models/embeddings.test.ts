@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { AgeMemError } from "../../src/errors.js";
-import { describeEmbeddingError, resolveEmbeddings } from "../../src/models/embeddings.js";
+import { resolveEmbeddings } from "../../src/models/embeddings.js";
 import { LexicalEmbeddings } from "../../src/models/lexical-embeddings.js";
 import { type OpenAIServer, startOpenAIServer } from "../../src/testing/openai-server.js";
 
@@ -21,11 +21,11 @@ async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
 
 describe("resolveEmbeddings", () => {
   it.each([
-    [undefined, {}, {}, "lexical-512/1", 512],
-    ["lexical", { OPENAI_API_KEY: "sk-x" }, { dims: 256 }, "lexical-256/1", 256],
+    [undefined, {}, {}, "lexical-512/2", 512],
+    ["lexical", { OPENAI_API_KEY: "sk-x" }, { dims: 256 }, "lexical-256/2", 256],
     [undefined, { OPENAI_API_KEY: "sk-x" }, {}, "openai:text-embedding-3-small", 1536],
     [undefined, { OPENAI_API_KEY: "sk-x" }, { dims: 512 }, "openai:text-embedding-3-small@512", 512],
-    [undefined, { OPENAI_API_KEY: "sk-x", OPENAI_BASE_URL: "http://h/v1" }, {}, "lexical-512/1", 512],
+    [undefined, { OPENAI_API_KEY: "sk-x", OPENAI_BASE_URL: "http://h/v1" }, {}, "lexical-512/2", 512],
     [
       undefined,
       { OPENAI_BASE_URL: "http://h/v1", AGEMEM_EMBEDDINGS: "openai:bge" },
@@ -80,24 +80,5 @@ describe("resolveEmbeddings", () => {
       code: "AGEMEM_PACKAGE_MISSING",
       remedy: "Run: npm install @huggingface/transformers",
     });
-  });
-});
-
-describe("describeEmbeddingError", () => {
-  it("tells an HTTP error from an unreachable server, both as AGEMEM_EMBEDDING_FAILED", async () => {
-    server = await startOpenAIServer([], { embeddings: () => ({ status: 401 }) });
-    const env = { OPENAI_BASE_URL: server.url };
-    const { embeddings } = await resolveEmbeddings("openai:tiny", env, { maxRetries: 0 });
-    const refused = describeEmbeddingError(await embeddings.embedQuery("x").catch((e: unknown) => e));
-    expect(refused).toMatchObject({
-      code: "AGEMEM_EMBEDDING_FAILED",
-      details: { status: 401, unreachable: false },
-      remedy: expect.stringContaining("OPENAI_API_KEY"),
-    });
-    await server.close();
-    server = undefined;
-    const gone = describeEmbeddingError(await embeddings.embedQuery("x").catch((e: unknown) => e));
-    expect(gone).toMatchObject({ code: "AGEMEM_EMBEDDING_FAILED", details: { unreachable: true } });
-    expect(describeEmbeddingError(gone)).toBe(gone);
   });
 });

@@ -42,8 +42,8 @@ describe("LexicalEmbeddings", () => {
   const embeddings = new LexicalEmbeddings();
 
   it("is named after dimensions and version", () => {
-    expect(embeddings.name).toBe("lexical-512/1");
-    expect(new LexicalEmbeddings({ dims: 256 }).name).toBe("lexical-256/1");
+    expect(embeddings.name).toBe("lexical-512/2");
+    expect(new LexicalEmbeddings({ dims: 256 }).name).toBe("lexical-256/2");
   });
 
   it("repeats itself over instances, and ignores case, accents and inflection", async () => {

@@ -5,7 +5,7 @@ import o200k from "js-tiktoken/ranks/o200k_base";
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../../src/lib/random.js";
 import { encodingOf } from "../../src/models/openai-tokens.js";
-import { approximateTokenCounter, tokenCounter } from "../../src/models/tokens.js";
+import { tokenCounter } from "../../src/models/tokens.js";
 
 const SAMPLES = [
   "",
@@ -181,25 +181,5 @@ describe("tool schemas", () => {
     };
     const inner = 3 + 3 + counter.countText("city:string:City");
     expect(counter.countTools([nested])).toBe(flat + 3 + counter.countText("filter:object:") + inner);
-  });
-});
-
-describe("approximateTokenCounter", () => {
-  it("is near the real count over scripts, and says that it is an estimate", () => {
-    const estimate = approximateTokenCounter();
-    const real = tokenCounter("gpt-4o");
-    expect(estimate.exact).toBe(false);
-    for (const text of [
-      "Ada moved to Oslo in March because the sea there is colder than in Lisbon, and she likes to swim.",
-      "Die Würde des Menschen ist unantastbar. Sie zu achten und zu schützen ist Verpflichtung aller Gewalt.",
-      "Все люди рождаются свободными и равными в своем достоинстве и правах.",
-      "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心。",
-    ]) {
-      const ratio = estimate.countText(text) / real.countText(text);
-      expect([text, ratio > 0.75 && ratio < 1.25]).toEqual([text, true]);
-    }
-    expect(estimate.countText("")).toBe(0);
-    expect(estimate.countText("The quick brown fox")).toBe(4);
-    expect(estimate.countMessage(new HumanMessage("hi"))).toBe(5);
   });
 });

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { answersFrom } from "../../src/offline/answers/question-answering.js";
 import { type AnswerKind, readQuestion } from "../../src/offline/answers/question-kind.js";
-import { words } from "../../src/text/text.js";
+import { words } from "../../src/text/words.js";
 
 const KINDS: [string, AnswerKind][] = [
   ["Who directed the film?", "person"],

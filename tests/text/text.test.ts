@@ -8,8 +8,8 @@ import {
   stripStart,
   truncate,
   withoutFence,
-  words,
 } from "../../src/text/text.js";
+import { words } from "../../src/text/words.js";
 
 describe("splitSentences", () => {
   it("splits at ends of sentences, not at decimal points", () => {

@@ -67,6 +67,6 @@ it("tells the model and the trace of a failed summariser without its keys", asyn
   ]);
   const { text, outcome, message } = await bench.call("SUMMARY", { span: "all" });
   expect(outcome.error?.code).toBe("AGEMEM_SUMMARY_FAILED");
-  expect(text).toContain('The summariser "scripted" failed: 401 Incorrect API key provided: [key]');
+  expect(text).toContain('The summariser "scripted" failed: 401 Incorrect API key provided: [redacted]');
   for (const shown of [text, JSON.stringify(message)]) expect(shown).not.toMatch(/sk-proj|abc\.def/);
 });

@@ -1,8 +1,9 @@
 /** BM25 over a small collection of texts: which passages look most like a query. Pure. */
-import { contentStems } from "../../rewards/judges/offline.js";
 
-const K1 = 1.2;
-const B = 0.75;
+import { contentStems } from "../../rewards/judges/offline.js";
+import { inverseFrequency, termWeight } from "../../text/bm25.js";
+
+const SETTINGS = { k1: 1.2, b: 0.75 };
 
 /** A ranked text: its place in the collection and its score. */
 export interface Hit {
@@ -35,10 +36,10 @@ export class Bm25 {
     const scores = new Map<number, number>();
     for (const stem of contentStems(query)) {
       const list = this.postings.get(stem) ?? [];
-      const idf = Math.log(1 + (count - list.length + 0.5) / (list.length + 0.5));
+      const idf = inverseFrequency(count, list.length);
       for (const index of list) {
-        const norm = K1 * (1 - B + (B * (this.lengths[index] ?? 0)) / Math.max(1, mean));
-        scores.set(index, (scores.get(index) ?? 0) + (idf * (K1 + 1)) / (1 + norm));
+        const weight = idf * termWeight(1, this.lengths[index] ?? 0, mean, SETTINGS);
+        scores.set(index, (scores.get(index) ?? 0) + weight);
       }
     }
     return [...scores]

@@ -4,7 +4,7 @@
  * Owns what may be a distractor: no passage that holds a gold title or the answer. Pure.
  */
 import { createRandom } from "../../lib/random.js";
-import { words } from "../../text/text.js";
+import { words } from "../../text/words.js";
 import type { MemoryTask, Passage } from "../../types.js";
 import { Bm25 } from "./bm25.js";
 

@@ -4,7 +4,7 @@
  * Owns ranking. Leaves out: reading the question (`question-kind.ts`) and finding spans (`answer-spans.ts`). A baseline
  * that is above chance, no more. Pure.
  */
-import { words } from "../../text/text.js";
+import { words } from "../../text/words.js";
 import type { ConversationView } from "../reading/view.js";
 import { spansOf } from "./answer-spans.js";
 import { bareTitle, type Evidence, gatherEvidence, rankSentences, shared } from "./evidence.js";

@@ -1,7 +1,8 @@
 /**
  * What kind of answer a question about the world wants. English, by its question word. Pure.
  */
-import { collapseSpace, stripEnd, words } from "../../text/text.js";
+import { collapseSpace, stripEnd } from "../../text/text.js";
+import { words } from "../../text/words.js";
 
 export type AnswerKind = "yesno" | "choice" | "person" | "place" | "date" | "year" | "number" | "thing";
 

@@ -1,7 +1,8 @@
 /**
  * Telling a passage ("Title: text", third person, nobody asks) from what a person says about themselves. Pure.
  */
-import { splitSentences, truncate, words } from "../../text/text.js";
+import { splitSentences, truncate } from "../../text/text.js";
+import { words } from "../../text/words.js";
 
 const TITLED = /^([^\n:]{1,120}):\s+\S/;
 const PERSONAL = new Set(["i", "my", "me", "we", "our", "you", "your"]);

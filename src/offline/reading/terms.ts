@@ -3,14 +3,16 @@
  *
  * Topics let a rule see that "moved to Lisbon" and "lives in Porto" are about the same thing.
  */
-import { stemmer } from "stemmer";
-import { words } from "../../text/text.js";
+import { STOP_WORDS, stem, TALK_WORDS, words } from "../../text/words.js";
 
-const STOP_WORDS = new Set(
-  "a an the of to in on at by for from with and or but nor so if then than as is are was were be been being am do does did doing have has had having i me my mine myself we us our ours you your yours he him his she her hers it its they them their theirs this that these those there here what which who whom whose when where why how not no yes can could should would will shall may might must about into over under again more most some any each both few other such only own same too very just also now still please tell know remember remind user ll ve re m s t d don didn doesn isn aren wasn weren won let get got up out off all because while during before after between through one ever name called".split(
+/** Function words, and the words by which people ask the agent for something. */
+const IGNORED = new Set([
+  ...STOP_WORDS,
+  ...TALK_WORDS,
+  ..."am were does did doing having mine myself us ours yours his hers theirs whose whom then no yes would shall few own again during until please tell know remember remind user got up off one name called".split(
     " ",
   ),
-);
+]);
 
 const TOPICS: Record<string, string> = {
   home: "live lives living lived move moves moved moving relocated relocate address apartment flat based reside resides house neighbourhood neighborhood",
@@ -29,7 +31,7 @@ const TOPICS: Record<string, string> = {
 };
 const TOPIC_OF = new Map<string, string>();
 for (const [topic, list] of Object.entries(TOPICS)) {
-  for (const word of list.split(" ")) TOPIC_OF.set(stemmer(word), topic);
+  for (const word of list.split(" ")) TOPIC_OF.set(stem(word), topic);
 }
 
 const RELATIONS =
@@ -40,7 +42,7 @@ const RELATION = new RegExp(`\\b(?:my|your|our|their|user's)\\s+(?:\\w+\\s+){0,2
 export function terms(text: string): Set<string> {
   const out = new Set<string>();
   for (const word of words(text)) {
-    if (word.length > 1 && !STOP_WORDS.has(word)) out.add(stemmer(word));
+    if (word.length > 1 && !IGNORED.has(word)) out.add(stem(word));
   }
   return out;
 }
@@ -49,7 +51,7 @@ export function terms(text: string): Set<string> {
 export function topics(text: string): Set<string> {
   const out = new Set<string>();
   for (const word of words(text)) {
-    const topic = TOPIC_OF.get(stemmer(word));
+    const topic = TOPIC_OF.get(stem(word));
     if (topic) out.add(topic);
   }
   return out;

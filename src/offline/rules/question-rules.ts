@@ -3,7 +3,7 @@
  *
  * At most two retrievals per question. The first one is made by `chat-rule.ts`.
  */
-import { words } from "../../text/text.js";
+import { words } from "../../text/words.js";
 import { spansOf } from "../answers/answer-spans.js";
 import { bareTitle, gatherEvidence } from "../answers/evidence.js";
 import { rankAnswers } from "../answers/question-answering.js";

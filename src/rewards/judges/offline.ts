@@ -3,14 +3,10 @@
  *
  * Owns the rules. For figures to compare with the paper's use `llm.ts`.
  */
-import { stemmer } from "stemmer";
-import { eng } from "stopword";
 import { BoundedMap } from "../../lib/bounded-map.js";
-import { words } from "../../text/text.js";
+import { contentStems as stemsOf } from "../../text/words.js";
 import { answerF1 } from "../answer-match.js";
 import type { Judge } from "../judge.js";
-
-const STOP_WORDS = new Set(eng);
 
 /**
  * The offline judge.
@@ -72,7 +68,7 @@ const known = new BoundedMap<string, ReadonlySet<string>>(1000);
 export function contentStems(text: string): ReadonlySet<string> {
   const seen = known.get(text);
   if (seen) return seen;
-  const stems = new Set(words(text).flatMap((word) => (STOP_WORDS.has(word) ? [] : stemmer(word))));
+  const stems = new Set(stemsOf(text));
   known.set(text, stems);
   return stems;
 }

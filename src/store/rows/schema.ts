@@ -9,8 +9,11 @@
 import type { Database } from "better-sqlite3";
 import { StoreError } from "../../errors.js";
 
-/** The format number in `PRAGMA user_version`; a store with a higher one is refused. */
-export const FORMAT = 1;
+/**
+ * The format number in `PRAGMA user_version`; a store with a higher one is refused. Format 2 has the tables of format 1,
+ * with keyword terms cut another way (`text/words.ts`).
+ */
+export const FORMAT = 2;
 
 /** The vectors of a version row have the ids `version * VECTORS_PER_VERSION + ordinal`. */
 export const VECTORS_PER_VERSION = 4096;
@@ -48,14 +51,25 @@ CREATE VIRTUAL TABLE fts USING fts5(
 CREATE VIRTUAL TABLE fts_terms USING fts5vocab(fts, instance);
 `;
 
-/** Creates the tables in an empty database; checks the format of a filled one (`AGEMEM_STORE_FORMAT`). */
+/** Keyword terms of former formats go; searches and writes index all rows again, in batches. */
+const DROP_KEYWORDS = `
+INSERT INTO fts (fts) VALUES ('delete-all');
+DELETE FROM terms;
+DELETE FROM meta WHERE key = 'fts_upto';
+`;
+
+/**
+ * Creates the tables in an empty database and brings those of a former format up to date. A newer one is refused
+ * (`AGEMEM_STORE_FORMAT`).
+ */
 export function prepareSchema(db: Database, now: number, storeId: string): void {
   const format = db.pragma("user_version", { simple: true }) as number;
   if (format > FORMAT) throw newerFormat(format);
   if (format === FORMAT) return;
   db.exec("BEGIN IMMEDIATE");
   try {
-    if (db.pragma("user_version", { simple: true }) === 0) {
+    const present = db.pragma("user_version", { simple: true }) as number;
+    if (present === 0) {
       db.exec(DDL);
       db.prepare(
         "INSERT INTO branches (id, name, parent, fork_rev, created_at) VALUES (?, 'main', NULL, 0, ?)",
@@ -63,8 +77,10 @@ export function prepareSchema(db: Database, now: number, storeId: string): void 
       const meta = db.prepare("INSERT INTO meta (key, value) VALUES (?, ?)");
       meta.run("store_id", storeId);
       meta.run("epoch", "0");
-      db.pragma(`user_version = ${FORMAT}`);
+    } else if (present < FORMAT) {
+      db.exec(DROP_KEYWORDS);
     }
+    if (present < FORMAT) db.pragma(`user_version = ${FORMAT}`);
     db.exec("COMMIT");
   } catch (error) {
     db.exec("ROLLBACK");

@@ -4,6 +4,7 @@
  * So a fork or an old version ranks as a fresh store with the same items would, and no tenant's texts change another's
  * scores.
  */
+import { inverseFrequency, termWeight } from "../../text/bm25.js";
 import type { NamespaceRow } from "../rows/namespaces.js";
 import { rowById } from "../rows/reader.js";
 import { analyzeQuery } from "./analyze.js";
@@ -13,8 +14,7 @@ import { postings } from "./keyword-index.js";
 import { passes, type RankedRow } from "./ranking.js";
 
 // The usual values for short texts (Anserini's defaults): memories are sentences, not documents.
-const K1 = 0.9;
-const B = 0.4;
+const SETTINGS = { k1: 0.9, b: 0.4 };
 
 type Documents = ReadonlyMap<number, KeywordDocument>;
 
@@ -75,11 +75,10 @@ function scoreAll(
       const count = doc.counts?.get(term);
       if (count) matches.push([version, doc, count]);
     }
-    const idf = Math.log(1 + (documents.size - matches.length + 0.5) / (matches.length + 0.5));
+    const idf = inverseFrequency(documents.size, matches.length);
     for (const [version, doc, count] of matches) {
-      const norm = K1 * (1 - B + (B * doc.length) / Math.max(averageLength, 1e-9));
       const found = scores.get(version) ?? { score: 0, born: doc.born };
-      found.score += (idf * count * (K1 + 1)) / (count + norm);
+      found.score += idf * termWeight(count, doc.length, averageLength, SETTINGS);
       scores.set(version, found);
     }
   }

@@ -8,7 +8,8 @@ import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import { LRUCache } from "lru-cache";
 import pRetry, { AbortError } from "p-retry";
 import { ConfigError, ModelError, messageOf, StoreError } from "../../errors.js";
-import { isLexical, nameOf } from "./embedding-model.js";
+import { redact, redactError } from "../../text/redaction.js";
+import { isLexical, recordedName } from "./embedding-model.js";
 
 /** How a store embeds. */
 export interface StoreIndexOptions {
@@ -69,7 +70,7 @@ export class Embedder {
   readonly #cache: LRUCache<string, Float32Array> | null;
 
   constructor(private readonly options: StoreIndexOptions) {
-    this.name = options.embeddingName ?? nameOf(options.embeddings);
+    this.name = recordedName(options.embeddings, options.embeddingName);
     this.lexical = isLexical(this.name, options.embeddings);
     this.fields = options.fields ?? ["$"];
     this.dims = options.dims ?? null;
@@ -177,11 +178,15 @@ export class Embedder {
         factor: 3,
       });
     } catch (cause) {
-      throw new ModelError("AGEMEM_EMBEDDING_FAILED", `The embedding model failed: ${messageOf(cause)}`, {
-        cause,
-        remedy: "Check the model's endpoint and key; nothing was stored.",
-        details: { model: this.name },
-      });
+      throw new ModelError(
+        "AGEMEM_EMBEDDING_FAILED",
+        redact(`The embedding model failed: ${messageOf(cause)}`),
+        {
+          cause: redactError(cause),
+          remedy: "Check the model's endpoint and key; nothing was stored.",
+          details: { model: this.name },
+        },
+      );
     }
   }
 

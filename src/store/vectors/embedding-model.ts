@@ -41,6 +41,16 @@ export function nameOf(embeddings: EmbeddingsInterface): string {
   return `${provider}:${given}${provider === "openai" && typeof dimensions === "number" ? `@${dimensions}` : ""}`;
 }
 
+/**
+ * The name that a store records of a model: the application's where it gives one. That of a lexical model says its version
+ * too, because another version makes other vectors under the same name.
+ */
+export function recordedName(embeddings: EmbeddingsInterface, given?: string): string {
+  const own = nameOf(embeddings);
+  if (given === undefined || given === own) return own;
+  return own.startsWith("lexical-") ? `${given} (${own})` : given;
+}
+
 /** Whether vectors recorded under a name are those of a model; earlier releases recorded some by their class. */
 export function isSameModel(stored: StoredModel, name: string): boolean {
   const canonical = canonicalName(stored);

@@ -38,15 +38,47 @@ describe("the name of a model", () => {
   });
 
   it("opens what was written with a constructor, by any release", async () => {
-    for (const recorded of [undefined, "LexicalEmbeddings"]) {
+    const path = await storeOf(384);
+    const { embeddings, name, dims } = await resolveEmbeddings("lexical", {}, { dims: 384 });
+    await using store = await FaissStore.open(path, {
+      index: { embeddings, embeddingName: name, fields: ["content"], ...(dims ? { dims } : {}) },
+    });
+    expect(await store.search(NS, { query: "tea" })).toHaveLength(1);
+    expect((await store.stats()).embedding).toBe("lexical-384/2");
+  });
+
+  it.each([
+    ["LexicalEmbeddings", undefined],
+    ["lexical-384/1", undefined],
+    ["mine", "mine"],
+  ])(
+    "refuses vectors of an earlier lexical version, recorded as %s, until they are made anew",
+    async (recorded, embeddingName) => {
       const path = await storeOf(384, recorded);
-      const { embeddings, name, dims } = await resolveEmbeddings("lexical", {}, { dims: 384 });
-      await using store = await FaissStore.open(path, {
-        index: { embeddings, embeddingName: name, fields: ["content"], ...(dims ? { dims } : {}) },
-      });
+      const index = {
+        embeddings: new LexicalEmbeddings({ dims: 384 }),
+        fields: ["content"],
+        ...(embeddingName ? { embeddingName } : {}),
+      };
+      expect(await codeOf(() => FaissStore.open(path, { index }))).toBe("AGEMEM_STORE_EMBEDDING");
+      await FaissStore.reembed(path, { index });
+      await using store = await FaissStore.open(path, { index });
       expect(await store.search(NS, { query: "tea" })).toHaveLength(1);
-      expect((await store.stats()).embedding).toBe("lexical-384/1");
-    }
+      expect((await store.stats()).embedding).toContain("lexical-384/2");
+    },
+  );
+
+  it("does not tell a provider's key when it fails", async () => {
+    const embeddings = new LetterEmbeddings();
+    embeddings.embedDocuments = () => Promise.reject(new Error("401 for sk-proj-abcdefgh"));
+    await using store = await FaissStore.open(":memory:", { index: { embeddings, retries: 0 } });
+    const error: Error & { code?: string } = await store.put(NS, "a", { content: "tea" }).then(
+      () => new Error("stored"),
+      (error) => error,
+    );
+    expect(error.code).toBe("AGEMEM_EMBEDDING_FAILED");
+    expect(`${error.message} ${error.cause} ${(error.cause as Error).stack}`).not.toContain("abcdefgh");
+    expect(error.message).toContain("[redacted]");
   });
 
   it("tells OpenAI's models apart by dimension, also where only the class was recorded", async () => {
