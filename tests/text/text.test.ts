@@ -9,7 +9,6 @@ import {
   truncate,
   withoutFence,
 } from "../../src/text/text.js";
-import { words } from "../../src/text/words.js";
 
 describe("splitSentences", () => {
   it("splits at ends of sentences, not at decimal points", () => {
@@ -37,14 +36,6 @@ describe("splitSentences", () => {
         expect(bare(splitSentences(text).join(""))).toBe(bare(text));
       }),
     );
-  });
-});
-
-describe("words", () => {
-  it("lower-cases and splits at everything but letters, marks and digits", () => {
-    expect(words("Don't re-use GPT-4o!")).toEqual(["don", "t", "re", "use", "gpt", "4o"]);
-    expect(words("Žluťoučký कमल e\u0301té")).toEqual(["žluťoučký", "कमल", "e\u0301té"]);
-    expect(words("… — ?!")).toEqual([]);
   });
 });
 
