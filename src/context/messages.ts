@@ -4,15 +4,16 @@
  * Owns what the other files of `context/` need to know about one message. Leaves out: lists of messages
  * (`rounds.ts`), token counts (`budget.ts`). Pure; no message is ever changed in place.
  */
+import { Document } from "@langchain/core/documents";
 import {
   AIMessage,
-  type BaseMessage,
+  BaseMessage,
   HumanMessage,
   mapStoredMessagesToChatMessages,
   type StoredMessage,
   ToolMessage,
 } from "@langchain/core/messages";
-import { fromExactJson, toExactJson } from "../lib/exact-json.js";
+import { fromExactJson, type InstanceForm, toExactJson } from "../lib/exact-json.js";
 import type { MessageOrigin } from "../types.js";
 
 /** `additional_kwargs` key by which a message tells its origin where its role does not (a tool result sent as user). */
@@ -147,24 +148,64 @@ const FIELDS = [
   "role",
 ] as const;
 
-/**
- * The message in core's storage form, detached from the original and JSON-serialisable, exactly (`lib/exact-json.ts`). Fields set after
- * construction are included, which `toDict()` alone would leave out.
- */
-export function storeMessage(message: BaseMessage): StoredMessage {
+/** Fields set after construction are included, which `toDict()` alone would leave out. */
+function fieldsOf(message: BaseMessage): StoredMessage {
   const stored = message.toDict();
   const data: Record<string, unknown> = { ...stored.data };
   for (const field of FIELDS) {
     const value = (message as unknown as Record<string, unknown>)[field];
     if (value !== undefined) data[field] = value;
   }
-  return toExactJson({ type: stored.type, data }) as unknown as StoredMessage;
+  return { type: stored.type, data } as unknown as StoredMessage;
+}
+
+/** Instances that LangChain's tools put into artifacts: what a retriever found, what another agent said. */
+const FORMS: readonly InstanceForm[] = [
+  {
+    kind: "Document",
+    is: (value) => value instanceof Document,
+    write: (value) => ({ ...(value as Document) }),
+    read: (fields) => new Document(fields as unknown as ConstructorParameters<typeof Document>[0]),
+  },
+  {
+    kind: "BaseMessage",
+    is: (value) => BaseMessage.isInstance(value),
+    write: (value) => ({ ...fieldsOf(value as BaseMessage) }),
+    read: (fields) => mapStoredMessagesToChatMessages([fields as unknown as StoredMessage])[0] as BaseMessage,
+  },
+];
+
+/**
+ * The message in core's storage form, detached from the original and JSON-serializable, exactly (`lib/exact-json.ts`).
+ *
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` for what cannot be read back exactly, such as an instance of a class of your own
+ */
+export function storeMessage(message: BaseMessage): StoredMessage {
+  const { type, data } = fieldsOf(message);
+  return toExactJson({ type, data }, FORMS) as unknown as StoredMessage;
 }
 
 /** The inverse of {@link storeMessage}; chunks come back as whole messages. */
 export function loadMessage(stored: StoredMessage): BaseMessage {
-  const copy = fromExactJson(stored) as StoredMessage;
+  const copy = fromExactJson(stored, FORMS) as StoredMessage;
   return mapStoredMessagesToChatMessages([copy])[0] as BaseMessage;
+}
+
+/**
+ * A copy for a model's eyes, with other fields: what is not sent (a tool's artifact) is left out, so that a value that
+ * cannot be archived does not keep the message from being sent.
+ *
+ * @param change given the fields of the copy, those to put in their place
+ */
+export function viewOf(
+  message: BaseMessage,
+  change: (data: Record<string, unknown>) => Record<string, unknown>,
+): BaseMessage {
+  const { type, data } = fieldsOf(message);
+  const { artifact: _, ...sent } = data as unknown as Record<string, unknown>;
+  const copy = toExactJson({ type, data: sent }, FORMS) as unknown as { data: Record<string, unknown> };
+  const changed = { ...copy.data, ...change(copy.data) };
+  return loadMessage({ type, data: changed as unknown as StoredMessage["data"] });
 }
 
 /**
@@ -180,7 +221,7 @@ export function withContent(
   const data = stored.data as unknown as Record<string, unknown>;
   const metadata = { ...(data.response_metadata as Record<string, unknown> | undefined) };
   if (Array.isArray(metadata.output)) delete metadata.output;
-  const copy = { ...data, content: toExactJson(content), response_metadata: metadata, ...extra };
+  const copy = { ...data, content: toExactJson(content, FORMS), response_metadata: metadata, ...extra };
   return loadMessage({ type: stored.type, data: copy as unknown as StoredMessage["data"] });
 }
 

@@ -12,14 +12,7 @@ import {
   SystemMessage,
   ToolMessage,
 } from "@langchain/core/messages";
-import {
-  type ContentBlock,
-  callsOf,
-  isCallBlock,
-  loadMessage,
-  storeMessage,
-  textOfBlock,
-} from "./messages.js";
+import { type ContentBlock, callsOf, isCallBlock, textOfBlock, viewOf } from "./messages.js";
 import { repairChatHistory } from "./validity.js";
 
 /** Stands before an assistant's message that would be the first, or alone: Anthropic wants the user to begin. */
@@ -204,12 +197,14 @@ function isBlankBlock(block: ContentBlock | string): boolean {
 
 /** A copy with other fields; forms of the calls that a provider kept beside them would be sent in their place. */
 function rewritten(message: BaseMessage, fields: Record<string, unknown>): BaseMessage {
-  const stored = storeMessage(message);
-  const data = stored.data as unknown as Record<string, unknown>;
-  const { tool_calls: _, ...kwargs } = { ...(data.additional_kwargs as Record<string, unknown>) };
-  const { output: __, ...metadata } = { ...(data.response_metadata as Record<string, unknown>) };
-  const own = AIMessage.isInstance(message) ? { additional_kwargs: kwargs, response_metadata: metadata } : {};
-  return loadMessage({ type: stored.type, data: { ...data, ...own, ...fields } as never });
+  return viewOf(message, (data) => {
+    if (!AIMessage.isInstance(message)) return fields;
+    const { tool_calls: _, ...additional_kwargs } = {
+      ...(data.additional_kwargs as Record<string, unknown>),
+    };
+    const { output: __, ...response_metadata } = { ...(data.response_metadata as Record<string, unknown>) };
+    return { additional_kwargs, response_metadata, ...fields };
+  });
 }
 
 function identity({ id, name }: BaseMessage): { id?: string; name?: string } {

@@ -6,7 +6,7 @@
  * in `provider-view.ts`.
  */
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
-import { answeredCallOf, callsOf, loadMessage, storeMessage } from "./messages.js";
+import { answeredCallOf, callsOf, viewOf } from "./messages.js";
 
 export type ProblemCode =
   | "duplicate_id"
@@ -263,11 +263,11 @@ function withUsableCalls(message: BaseMessage, repairs: Repair[]): BaseMessage {
     return fine;
   });
   if (usable.every(Boolean) || !AIMessage.isInstance(message)) return message;
-  const stored = storeMessage(message);
-  const data = stored.data as unknown as Record<string, unknown>;
-  const kwargs = { ...(data.additional_kwargs as Record<string, unknown>) };
-  if (Array.isArray(kwargs.tool_calls)) kwargs.tool_calls = kwargs.tool_calls.filter((_, i) => usable[i]);
-  data.additional_kwargs = kwargs;
-  data.tool_calls = (message.tool_calls ?? []).filter((_, i) => usable[i]);
-  return loadMessage(stored);
+  const tool_calls = (message.tool_calls ?? []).filter((_, i) => usable[i]);
+  return viewOf(message, (data) => {
+    const additional_kwargs = { ...(data.additional_kwargs as Record<string, unknown>) };
+    const raw = additional_kwargs.tool_calls;
+    if (Array.isArray(raw)) additional_kwargs.tool_calls = raw.filter((_, i) => usable[i]);
+    return { additional_kwargs, tool_calls };
+  });
 }

@@ -1,36 +1,92 @@
 /**
  * JSON that gives back what JSON loses: bytes, dates, maps, sets, big integers, numbers that are not finite.
  *
- * Owns the marks (`{ "$exact": kind, … }`). Objects with a form of their own (`toJSON`, classes) are written in it, as
- * LangGraph's checkpointers do. What has no form at all is refused: circles, functions, symbols. Pure.
+ * Owns the marks (`{ "$exact": kind, … }`). Instances of classes come back as such where the caller knows how to make them
+ * ({@link InstanceForm}); any other value that JSON would change is refused: other instances, circles, functions, symbols.
+ * Pure.
  */
 import { InputError } from "../errors.js";
 
 const MARK = "$exact";
 type Json = null | string | number | boolean | Json[] | { [key: string]: Json };
 
+/** How the instances of a class are written and made again. */
+export interface InstanceForm {
+  /** Stands in the JSON. */
+  kind: string;
+  is(value: object): boolean;
+  /** What makes an equal instance; may hold whatever can be written itself. */
+  write(value: object): Record<string, unknown>;
+  read(fields: Record<string, unknown>): object;
+}
+
+/** Classes of the language that are values. */
+const VALUES: readonly InstanceForm[] = [
+  {
+    kind: "URL",
+    is: (value) => value instanceof URL,
+    write: (value) => ({ href: (value as URL).href }),
+    read: ({ href }) => new URL(href as string),
+  },
+  {
+    kind: "RegExp",
+    is: (value) => value instanceof RegExp,
+    write: (value) => ({ source: (value as RegExp).source, flags: (value as RegExp).flags }),
+    read: ({ source, flags }) => new RegExp(source as string, flags as string),
+  },
+];
+
 /**
  * The value as JSON that {@link fromExactJson} reads back.
  *
- * @throws InputError `AGEMEM_INPUT_ARGUMENT` for circles, functions and symbols; the message says where
+ * @param forms of classes whose instances may occur
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` for other instances, circles, functions and symbols; the message says where
  */
-export function toExactJson(value: unknown): Json {
-  return encode(value, [], "");
+export function toExactJson(value: unknown, forms: readonly InstanceForm[] = []): Json {
+  return new Writer([...VALUES, ...forms]).write(value, [], "");
 }
 
-function encode(value: unknown, above: readonly object[], path: string): Json {
-  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
-  if (value === undefined) return { [MARK]: "undefined" };
-  if (typeof value === "number") {
-    return Number.isFinite(value) && !Object.is(value, -0)
-      ? value
-      : mark("number", Object.is(value, -0) ? "-0" : String(value));
+class Writer {
+  constructor(private readonly forms: readonly InstanceForm[]) {}
+
+  write(value: unknown, above: readonly object[], path: string): Json {
+    if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+    if (value === undefined) return { [MARK]: "undefined" };
+    if (typeof value === "number") return writeNumber(value);
+    if (typeof value === "bigint") return mark("bigint", String(value));
+    if (typeof value !== "object") throw refusal(typeof value, path);
+    if (above.includes(value)) throw refusal("circle", path);
+    const inside = [...above, value];
+    const each = (item: unknown, key: string | number) => this.write(item, inside, `${path}.${key}`);
+    const form = this.forms.find((known) => known.is(value));
+    if (form) return { ...mark("instance", writeFields(form.write(value), each)), type: form.kind };
+    if (!isPlainOrBuiltIn(value)) throw refusal(`${value.constructor?.name || "class"} instance`, path);
+    return writeBuiltIn(value, each) ?? writePlain(value, each);
   }
-  if (typeof value === "bigint") return mark("bigint", String(value));
-  if (typeof value !== "object") throw refusal(typeof value, path);
-  if (above.includes(value)) throw refusal("circle", path);
-  const inside = [...above, value];
-  const each = (item: unknown, key: string | number) => encode(item, inside, `${path}.${key}`);
+}
+
+type Each = (item: unknown, key: string | number) => Json;
+
+function writeNumber(value: number): Json {
+  if (Object.is(value, -0)) return mark("number", "-0");
+  return Number.isFinite(value) ? value : mark("number", String(value));
+}
+
+/** Subclasses are instances of another class. */
+const BUILT_INS: ReadonlySet<object> = new Set(
+  [Array, Date, Map, Set, ArrayBuffer].map((each) => each.prototype),
+);
+
+function isPlainOrBuiltIn(value: object): boolean {
+  const form: object | null = Object.getPrototypeOf(value);
+  if (form === null || BUILT_INS.has(form)) return true;
+  if (ArrayBuffer.isView(value)) return isKnownView(value.constructor.name);
+  // Another realm has an Object and an Array of its own.
+  if (Array.isArray(value)) return value.constructor.name === "Array";
+  return Object.getPrototypeOf(form) === null && Object.hasOwn(form, "hasOwnProperty");
+}
+
+function writeBuiltIn(value: object, each: Each): Json | undefined {
   if (Array.isArray(value)) return value.map(each);
   if (value instanceof Date) return mark("date", Number.isNaN(value.getTime()) ? null : value.getTime());
   if (value instanceof ArrayBuffer)
@@ -39,17 +95,19 @@ function encode(value: unknown, above: readonly object[], path: string): Json {
     const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     return { ...mark("bytes", base64(bytes)), type: value.constructor.name };
   }
-  if (value instanceof Map)
-    return mark(
-      "map",
-      [...value].map((entry, i) => each(entry, i)),
-    );
+  if (value instanceof Map) return mark("map", [...value].map(each));
   if (value instanceof Set) return mark("set", [...value].map(each));
-  const { toJSON } = value as { toJSON?: (key: string) => unknown };
-  if (typeof toJSON === "function") return encode(toJSON.call(value, ""), inside, path);
-  const fields = Object.entries(value).filter(([, item]) => item !== undefined);
-  const plain = Object.fromEntries(fields.map(([key, item]) => [key, each(item, key)]));
+  return undefined;
+}
+
+function writePlain(value: object, each: Each): Json {
+  const plain = writeFields(value, each);
   return MARK in plain ? mark("object", plain) : plain;
+}
+
+function writeFields(value: object, each: Each): { [key: string]: Json } {
+  const fields = Object.entries(value).filter(([, item]) => item !== undefined);
+  return Object.fromEntries(fields.map(([key, item]) => [key, each(item, key)]));
 }
 
 function mark(kind: string, value: Json): { [key: string]: Json } {
@@ -71,28 +129,36 @@ function refusal(what: string, path: string): InputError {
   );
 }
 
-/** The inverse of {@link toExactJson}; plain JSON comes back as it is, as a copy. */
-export function fromExactJson(json: unknown): unknown {
+/**
+ * The inverse of {@link toExactJson}; plain JSON comes back as it is, as a copy.
+ *
+ * @param forms those that it was written with
+ */
+export function fromExactJson(json: unknown, forms: readonly InstanceForm[] = []): unknown {
   if (typeof json !== "object" || json === null) return json;
-  if (Array.isArray(json)) return json.map(fromExactJson);
+  const read = (inner: unknown) => fromExactJson(inner, forms);
+  if (Array.isArray(json)) return json.map(read);
   const { [MARK]: kind, value, type } = json as Record<string, unknown>;
-  const read = typeof kind === "string" ? READERS[kind] : undefined;
-  return read ? read(value, type as string) : decodeFields(json);
+  const reader = typeof kind === "string" ? READERS[kind] : undefined;
+  if (reader) return reader(value, type as string, read);
+  const fields = (of: object) =>
+    Object.fromEntries(Object.entries(of).map(([key, item]) => [key, read(item)]));
+  if (kind === "object") return fields(value as object);
+  if (kind !== "instance") return fields(json);
+  const form = [...VALUES, ...forms].find((known) => known.kind === type);
+  return form ? form.read(fields(value as object)) : fields(value as object);
 }
 
-const decodeFields = (json: object): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(json).map(([key, item]) => [key, fromExactJson(item)]));
-
-const READERS: Record<string, (value: unknown, type: string) => unknown> = {
-  undefined: () => undefined,
-  number: (value) => Number(value),
-  bigint: (value) => BigInt(value as string),
-  date: (value) => new Date(value === null ? Number.NaN : (value as number)),
-  map: (value) => new Map(fromExactJson(value) as [unknown, unknown][]),
-  set: (value) => new Set(fromExactJson(value) as unknown[]),
-  object: (value) => decodeFields(value as object),
-  bytes: (value, type) => bytesOf(value as string, type),
-};
+const READERS: Record<string, (value: unknown, type: string, read: (inner: unknown) => unknown) => unknown> =
+  {
+    undefined: () => undefined,
+    number: (value) => Number(value),
+    bigint: (value) => BigInt(value as string),
+    date: (value) => new Date(value === null ? Number.NaN : (value as number)),
+    map: (value, _, read) => new Map(read(value) as [unknown, unknown][]),
+    set: (value, _, read) => new Set(read(value) as unknown[]),
+    bytes: (value, type) => bytesOf(value as string, type),
+  };
 
 const VIEWS: Record<string, (new (buffer: ArrayBuffer) => unknown) | undefined> = {
   Int8Array,
@@ -107,6 +173,10 @@ const VIEWS: Record<string, (new (buffer: ArrayBuffer) => unknown) | undefined> 
   BigUint64Array,
   DataView,
 };
+
+function isKnownView(name: string): boolean {
+  return name === "Buffer" || name === "Uint8Array" || Object.hasOwn(VIEWS, name);
+}
 
 function bytesOf(text: string, type: string): unknown {
   const bytes = Buffer.from(text, "base64");
