@@ -20,7 +20,7 @@ import { type CallUsage, MEMORY_OPS, type MemoryOpOutcome, OVERFLOW_CALL_ID } fr
 export interface AgentUsage {
   /** Calls of the acting model. */
   policy: CallUsage;
-  /** Calls of the summariser, and the one for a structured answer. */
+  /** Calls of the summarizer, and the one for a structured answer. */
   auxiliary: CallUsage;
   /** The same calls by what they were for, with the operations that ran; the rows of `agemem trace`. */
   operations: UsageByOperation;

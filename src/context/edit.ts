@@ -32,7 +32,7 @@ export interface ArchivedMessage {
   cuts?: ArchivedCut[];
 }
 
-/** All that is needed to undo one edit. JSON-serialisable. */
+/** All that is needed to undo one edit. JSON-serializable. */
 export interface ArchivedEdit {
   schema: "agemem.edit/1";
   editId: string;
@@ -41,7 +41,7 @@ export interface ArchivedEdit {
   messages: ArchivedMessage[];
   /** Ids of messages the edit put in (the summary). */
   addedIds: string[];
-  /** Places of the added messages and of the neighbours that stayed: enough to restore when the facts are lost. */
+  /** Places of the added messages and of the neighbors that stayed: enough to restore when the facts are lost. */
   anchors: Record<string, number>;
   /** Earlier edits whose results this edit removed or changed: where older originals are found. */
   lineage: string[];
@@ -60,7 +60,7 @@ export interface EditReport {
 }
 
 /** An edit worked out, ready to be written to the state. */
-export interface ContextEdit {
+export interface AppliedEdit {
   messages: BaseMessage[];
   /** Update for the facts channel: every message left, and null for those gone; see `reduceFacts`. */
   facts: FactsUpdate;
@@ -92,7 +92,7 @@ export function checkEditId(editId: string): void {
 }
 
 /** Compares the lists before and after, and completes facts, report and archive. */
-export function finishEdit(draft: EditDraft): ContextEdit {
+export function finishEdit(draft: EditDraft): AppliedEdit {
   const { before, after, counted, editId, kind } = draft;
   checkEditId(editId);
   const old = new Map(before.map((message) => [idOf(message), message]));

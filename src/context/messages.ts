@@ -18,7 +18,7 @@ import type { MessageOrigin } from "../types.js";
 
 /** `additional_kwargs` key by which a message tells its origin where its role does not (a tool result sent as user). */
 export const ORIGIN_KEY = "agemem_origin";
-/** `additional_kwargs.lc_source` of a summary, as langchain's own summarisation marks it. */
+/** `additional_kwargs.lc_source` of a summary, as langchain's own summarization marks it. */
 export const SUMMARY_SOURCE = "summarization";
 /** `additional_kwargs` key of our summaries: which edit made it, how many messages and rounds it stands for. */
 export const SUMMARY_KEY = "agemem_summary";
@@ -41,7 +41,7 @@ export function idOf(message: BaseMessage): string {
   );
 }
 
-/** True for a summary made here or by langchain's summarisation. */
+/** True for a summary made here or by langchain's summarization. */
 export function isSummary(message: BaseMessage): boolean {
   return message.type === "human" && message.additional_kwargs.lc_source === SUMMARY_SOURCE;
 }

@@ -20,7 +20,7 @@ export interface RetrievedMemory {
 }
 
 /** One memory read back from C. */
-export interface ShownMemory {
+export interface ParsedMemory {
   id: string;
   type: string;
   content: string;
@@ -73,7 +73,7 @@ function revisionOf(item: Pick<RetrievedMemory, "revision" | "updatedAt">): numb
 const MEMORY = /<memory ((?:[\w-]+="[^"<>]*"\s*)*)(?:\/>|>([^<]*)<\/memory>)/g;
 
 /** The memories named in a text, in order; the inverse of {@link renderMemories}. Other text is ignored. */
-export function parseMemories(text: string): ShownMemory[] {
+export function parseMemories(text: string): ParsedMemory[] {
   return [...text.matchAll(MEMORY)].map((match) => {
     const attributes = new Map(
       [...(match[1] ?? "").matchAll(/(?<![\w-])([\w-]+)="([^"]*)"/g)].map((m) => [

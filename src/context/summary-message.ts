@@ -1,4 +1,4 @@
-/** The message that stands for summarised ones: how it is written and read back. Pure. */
+/** The message that stands for summarized ones: how it is written and read back. Pure. */
 import type { BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { defuse, restoreTags } from "../text/escaping.js";
 import { humanMessage, SUMMARY_KEY, SUMMARY_SOURCE, textOf } from "./messages.js";

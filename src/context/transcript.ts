@@ -17,7 +17,7 @@ import {
 } from "./messages.js";
 import { summaryTextOf } from "./summary-message.js";
 
-/** `additional_kwargs` key of one part of a message that was too long for the summariser: "2/3". */
+/** `additional_kwargs` key of one part of a message that was too long for the summarizer: "2/3". */
 export const PART_KEY = "agemem_part";
 
 /**

@@ -5,7 +5,7 @@
  * come from (`long-term.ts`, `operation-context.ts`).
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
-import type { ContextEdit } from "../context/edit.js";
+import type { AppliedEdit } from "../context/edit.js";
 import { humanMessage, isUserMessage, textOf } from "../context/messages.js";
 import { InputError } from "../errors.js";
 import { isOutcome, type MemoryValue } from "../types.js";
@@ -114,7 +114,7 @@ interface TakenOut {
 const OPERATIONS_KEY = "agemem_operations";
 
 /** The guard's edit with the operations it took out noted on its summary. */
-export function noteOperations(edit: ContextEdit, before: readonly BaseMessage[]): ContextEdit {
+export function noteOperations(edit: AppliedEdit, before: readonly BaseMessage[]): AppliedEdit {
   const [all, left] = [countsIn(before), countsIn(edit.messages)];
   const count = all.operations - left.operations;
   const deletions = all.deletions - left.deletions;

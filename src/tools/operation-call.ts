@@ -43,8 +43,8 @@ export interface CallInOrder {
   /** Since the newest user message, with the operations whose answers have left the context. */
   counts: OperationCounts;
   /** What a person who was asked said. */
-  decision?: Decision | undefined;
+  decision?: PersonDecision | undefined;
 }
 
 /** "approved": the call runs as it is. "rejected": it does not, and `reason` is what the person said. */
-export type Decision = { kind: "approved" } | { kind: "rejected"; reason: string };
+export type PersonDecision = { kind: "approved" } | { kind: "rejected"; reason: string };

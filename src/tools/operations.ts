@@ -7,7 +7,7 @@
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { FactsUpdate } from "../context/budget.js";
-import { type ContextEdit, toMessagesUpdate } from "../context/edit.js";
+import { type AppliedEdit, toMessagesUpdate } from "../context/edit.js";
 import { measureMessage } from "../context/message-tokens.js";
 import { ConfigError } from "../errors.js";
 import { shortHash } from "../lib/hash.js";
@@ -49,7 +49,7 @@ export interface OperationDone {
   answer: ToolMessage;
   outcome: MemoryOpOutcome;
   /** Set when the context was edited; its messages are those before the answer. */
-  edit?: ContextEdit;
+  edit?: AppliedEdit;
   /** Other calls may run at the same time: an update may touch only what it names. */
   parallel: boolean;
   /** Of the answer, and of what the edit changed. */

@@ -1,5 +1,5 @@
 /**
- * The overflow guard of production: when C exceeds its budget, the oldest rounds are summarised without being asked.
+ * The overflow guard of production: when C exceeds its budget, the oldest rounds are summarized without being asked.
  *
  * Owns the fallback only. It is recorded as an operation of its own, apart from the model's SUMMARY calls, because a
  * policy must not be rewarded for it.
@@ -7,7 +7,7 @@
 import type { BaseMessage } from "@langchain/core/messages";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { countMessages, type FactsUpdate, promptLimit } from "../context/budget.js";
-import type { ContextEdit } from "../context/edit.js";
+import type { AppliedEdit } from "../context/edit.js";
 import { emergencyPlan, type FixedTokens, fixedTokens } from "../context/edits/emergency.js";
 import { AgeMemError, InputError } from "../errors.js";
 import { type MemoryOpOutcome, type MessageFacts, OVERFLOW_CALL_ID } from "../types.js";
@@ -27,15 +27,15 @@ export interface ReducedContext {
   messages: BaseMessage[];
   facts: FactsUpdate;
   /** The edit, for an update that touches only what it names (`targetedUpdate`). */
-  edit: ContextEdit;
+  edit: AppliedEdit;
 }
 
 /**
- * Summarises the oldest rounds until the context fits. Undefined when it fits already. When no summary can make room,
+ * Summarizes the oldest rounds until the context fits. Undefined when it fits already. When no summary can make room,
  * or none could be written, the context stays whole, the provider decides, and the outcome says so
  * (`AGEMEM_CONTEXT_FULL`, `AGEMEM_SUMMARY_FAILED`).
  *
- * @param all summarise all but `keepIds`, whether the context fits or not, by an edit that others may be applied beside
+ * @param all summarize all but `keepIds`, whether the context fits or not, by an edit that others may be applied beside
  */
 export async function reduceOverflow(
   kit: MemoryToolkit,
@@ -74,8 +74,8 @@ export async function reduceOverflow(
     };
   }
   try {
-    const { edit: summarised, auxiliary } = await runSummary(kit, plan, context, "emergency");
-    const edit = noteOperations(summarised, state.messages);
+    const { edit: summarized, auxiliary } = await runSummary(kit, plan, context, "emergency");
+    const edit = noteOperations(summarized, state.messages);
     const { editId, removedIds: messageIds, tokensAfter } = edit.report;
     return {
       outcome: outcome({ editId, messageIds, auxiliary, tokensAfter: tokensAfter + overheadTokens }),

@@ -8,7 +8,7 @@
  * forgive: the first in the order of calls runs, the others are refused. Pure.
  */
 import { AIMessage, type BaseMessage, RemoveMessage } from "@langchain/core/messages";
-import type { ContextEdit } from "../context/edit.js";
+import type { AppliedEdit } from "../context/edit.js";
 import { humanMessage, isSummary } from "../context/messages.js";
 import type { MessageFact } from "../types.js";
 
@@ -37,7 +37,7 @@ export function siblingsOf(
 }
 
 /** The edit with its summary under the id of a message it replaces, which keeps its place without a list. */
-export function inPlace(edit: ContextEdit): ContextEdit {
+export function inPlace(edit: AppliedEdit): AppliedEdit {
   const { report } = edit;
   const added = report.addedIds[0];
   const taken = report.archive.messages.filter((entry) => entry.action === "removed");
@@ -61,7 +61,7 @@ export function inPlace(edit: ContextEdit): ContextEdit {
 }
 
 /** The edit as an update of the `messages` channel that touches nothing it does not name. */
-export function targetedUpdate(edit: ContextEdit): BaseMessage[] {
+export function targetedUpdate(edit: AppliedEdit): BaseMessage[] {
   const { removedIds, changedIds, addedIds } = edit.report;
   const written = new Set([...changedIds, ...addedIds]);
   return [

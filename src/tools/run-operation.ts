@@ -5,15 +5,15 @@
  * (thrown). Leaves out LangChain's tool interface (`memory-tools.ts`).
  */
 import { countMessages, type FactsUpdate, reduceFacts } from "../context/budget.js";
-import type { ContextEdit } from "../context/edit.js";
+import type { AppliedEdit } from "../context/edit.js";
 import { AgeMemError, InputError } from "../errors.js";
 import { isVersionedStore, type MemoryOp, type MemoryOpOutcome, type MessageFacts } from "../types.js";
 import { countsIn, type OperationCounts } from "./limits.js";
 import { inTurn } from "./operations/in-turn.js";
 import { addMemory, deleteMemory, updateMemory } from "./operations/long-term.js";
-import { filterContext, retrieveMemory, spentOn, summariseContext } from "./operations/short-term.js";
+import { filterContext, retrieveMemory, spentOn, summarizeContext } from "./operations/short-term.js";
 import { OPERATION_SCHEMAS } from "./schemas.js";
-import type { MemoryToolkit, OperationContext, OperationResult } from "./toolkit.js";
+import type { MemoryToolkit, OperationContext, OperationEffect } from "./toolkit.js";
 
 /** What a tool call leaves behind. */
 export interface OperationReport {
@@ -25,7 +25,7 @@ export interface OperationReport {
   /** Memories shown in the answer, for the fact of the answer's message. */
   shown: Record<string, number>;
   /** Set when the operation edited C. */
-  edit?: ContextEdit;
+  edit?: AppliedEdit;
 }
 
 /**
@@ -42,7 +42,7 @@ export async function runOperation(
   const started = Date.now();
   const revisionBefore = revisionOf(kit);
   const before = usageOf(kit, context, context.facts);
-  let result: OperationResult | undefined;
+  let result: OperationEffect | undefined;
   let refusal: InputError | undefined;
   try {
     result = await dispatch(kit, op, args, context);
@@ -89,7 +89,7 @@ export async function runOperation(
 }
 
 /** Operations whose answers an edit took out of the context. */
-function removedBy(edit: ContextEdit | undefined, context: OperationContext): OperationCounts {
+function removedBy(edit: AppliedEdit | undefined, context: OperationContext): OperationCounts {
   if (!edit) return { operations: 0, deletions: 0 };
   const [all, left] = [countsIn(context.messages), countsIn(edit.messages)];
   return { operations: all.operations - left.operations, deletions: all.deletions - left.deletions };
@@ -109,9 +109,9 @@ async function dispatch(
   op: MemoryOp,
   args: unknown,
   context: OperationContext,
-): Promise<OperationResult> {
+): Promise<OperationEffect> {
   if (context.refusal) throw context.refusal;
-  const write = (work: () => Promise<OperationResult>) => inTurn(kit.store, context.namespace, work);
+  const write = (work: () => Promise<OperationEffect>) => inTurn(kit.store, context.namespace, work);
   switch (op) {
     case "ADD":
       return write(() => addMemory(kit, parse("ADD", args), context));
@@ -122,7 +122,7 @@ async function dispatch(
     case "RETRIEVE":
       return retrieveMemory(kit, parse("RETRIEVE", args), context);
     case "SUMMARY":
-      return summariseContext(kit, parse("SUMMARY", args), context);
+      return summarizeContext(kit, parse("SUMMARY", args), context);
     case "FILTER":
       return filterContext(kit, parse("FILTER", args), context);
   }

@@ -44,7 +44,7 @@ export const retrieveSchema = z.object({
 export const summarySchema = z.object({
   span: z
     .union([z.string(), z.number()])
-    .describe('"all", or the number of last rounds to summarise, such as "3".'),
+    .describe('"all", or the number of last rounds to summarize, such as "3".'),
 });
 
 export const filterSchema = z.object({
@@ -69,7 +69,7 @@ export const ANNOUNCED_SCHEMAS: Readonly<Record<MemoryOp, z.ZodType>> = {
     confirmation: z.boolean().describe("Must be true."),
   }),
   SUMMARY: z.object({
-    span: z.string().describe('"all", or the number of last rounds to summarise, such as "3".'),
+    span: z.string().describe('"all", or the number of last rounds to summarize, such as "3".'),
   }),
 };
 

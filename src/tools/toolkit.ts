@@ -1,7 +1,7 @@
 /**
  * What the six operations share: the store, the models they may call, limits, and one call's surroundings.
  *
- * Owns configuration defaults and the {@link OperationContext} / {@link OperationResult} contract.
+ * Owns configuration defaults and the {@link OperationContext} / {@link OperationEffect} contract.
  * Leaves out: LangChain (`memory-tools.ts`) and the operations themselves.
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
@@ -10,7 +10,7 @@ import type { BaseMessage } from "@langchain/core/messages";
 import type { RunnableConfig } from "@langchain/core/runnables";
 import type { BaseStore } from "@langchain/langgraph";
 import type { ContextBudget } from "../context/budget.js";
-import type { ContextEdit } from "../context/edit.js";
+import type { AppliedEdit } from "../context/edit.js";
 import type { InputError } from "../errors.js";
 import type { NamespaceTemplate } from "../lib/namespace.js";
 import { LexicalEmbeddings } from "../models/lexical-embeddings.js";
@@ -33,7 +33,7 @@ export interface MemoryToolkitOptions {
   /** Writes summaries. An agent has its own model write them; tools in a graph of one's own need one for SUMMARY. */
   summarizer?: BaseChatModel;
   /**
-   * Tokens the summariser can read in one call; longer input is summarised in parts. Default: its window where
+   * Tokens the summarizer can read in one call; longer input is summarized in parts. Default: its window where
    * LangChain's profile of the model knows it, else 8,192.
    */
   summarizerWindow?: number;
@@ -86,7 +86,7 @@ export type MemoryToolkit = Required<
  * Fills in defaults. What may be given is checked where the application gives it (`option-schemas.ts`).
  * Errors: `AGEMEM_CONFIG_INVALID` where the store does not have `searchMode`.
  *
- * @param summarizerOf in place of one summariser for all conversations
+ * @param summarizerOf in place of one summarizer for all conversations
  */
 export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: SummarizerOf): MemoryToolkit {
   const stored = embeddingsOf(options.store);
@@ -140,14 +140,14 @@ export interface OperationContext {
 }
 
 /** What an operation did. A refusal is an `InputError` thrown by the operation. */
-export interface OperationResult {
+export interface OperationEffect {
   /** What the model reads. */
   text: string;
   memoryIds: string[];
   /** How the store ranked them (RETRIEVE). */
   searchMode?: SearchMode;
   /** New context (SUMMARY, FILTER). */
-  edit?: ContextEdit;
+  edit?: AppliedEdit;
   /** Memories shown in `text`: id to the time of the shown version in epoch milliseconds. */
   shown?: Record<string, number>;
   auxiliary?: CallUsage;

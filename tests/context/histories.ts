@@ -2,7 +2,7 @@
 import { AIMessage, type BaseMessage, HumanMessage } from "@langchain/core/messages";
 import fc from "fast-check";
 import { countMessages, reduceFacts } from "../../src/context/budget.js";
-import type { ArchivedEdit, ContextEdit } from "../../src/context/edit.js";
+import type { AppliedEdit, ArchivedEdit } from "../../src/context/edit.js";
 import { emergencyPlan } from "../../src/context/edits/emergency.js";
 import { applyFilter, filterUnits } from "../../src/context/edits/filter.js";
 import { restoreEdit } from "../../src/context/edits/restore.js";
@@ -106,7 +106,7 @@ export class Thread {
   #next = 1;
 
   /** Plays a step. Calls `onEdit` for each edit that was made, before the state takes it over. */
-  play(step: Step, onEdit: (before: BaseMessage[], facts: MessageFacts, edit: ContextEdit) => void): void {
+  play(step: Step, onEdit: (before: BaseMessage[], facts: MessageFacts, edit: AppliedEdit) => void): void {
     if (step.do !== "edit") {
       this.#say(step);
       return;
@@ -125,13 +125,13 @@ export class Thread {
   }
 
   /** Takes an edit over as the graph's reducers and the checkpointer would: through JSON. */
-  take(made: ContextEdit, archive: boolean): void {
+  take(made: AppliedEdit, archive: boolean): void {
     this.messages = made.messages;
     this.facts = JSON.parse(JSON.stringify(reduceFacts(this.facts, made.facts)));
     if (archive) this.archives.push(JSON.parse(JSON.stringify(made.report.archive)));
   }
 
-  #make(step: EditStep, facts: MessageFacts): ContextEdit | undefined {
+  #make(step: EditStep, facts: MessageFacts): AppliedEdit | undefined {
     const editId = `e${this.#next++}`;
     try {
       if (step.kind === "summary") {

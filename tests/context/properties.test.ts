@@ -6,7 +6,7 @@ import type { BaseMessage } from "@langchain/core/messages";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { countMessages, reduceFacts } from "../../src/context/budget.js";
-import type { ContextEdit } from "../../src/context/edit.js";
+import type { AppliedEdit } from "../../src/context/edit.js";
 import { restoreEdit } from "../../src/context/edits/restore.js";
 import { idOf, newestUserMessage } from "../../src/context/messages.js";
 import { findChatHistoryProblems, repairChatHistory } from "../../src/context/validity.js";
@@ -25,7 +25,7 @@ function check<T extends [unknown, ...unknown[]]>(property: fc.IProperty<T>): vo
   void fc.assert(property, settings);
 }
 
-function checkEdit(thread: Thread, before: BaseMessage[], facts: MessageFacts, edit: ContextEdit): void {
+function checkEdit(thread: Thread, before: BaseMessage[], facts: MessageFacts, edit: AppliedEdit): void {
   const { messages, report } = edit;
   expect(new Set(ids(messages)).size).toBe(messages.length);
   for (const message of before.filter((m) => m.type === "system")) expect(messages).toContain(message);

@@ -1,5 +1,5 @@
 /**
- * langchain's shapes for "when" and "how much": trigger and keep, as its summarisation and context editing take them.
+ * langchain's shapes for "when" and "how much": trigger and keep, as its summarization and context editing take them.
  *
  * Owns their meaning here: fractions are of the agent's own token budget, which is known for every model.
  */

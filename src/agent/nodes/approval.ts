@@ -8,7 +8,7 @@ import type { ToolCall } from "@langchain/core/messages/tool";
 import { type BaseStore, interrupt } from "@langchain/langgraph";
 import { z } from "zod";
 import { showInvisible } from "../../text/escaping.js";
-import type { Decision } from "../../tools/operation-call.js";
+import type { PersonDecision } from "../../tools/operation-call.js";
 import { contentOf } from "../../tools/operations/rendered.js";
 import type { MemoryValue } from "../../types.js";
 
@@ -65,7 +65,7 @@ const response = z.object({
 /** The call as it may run, and what was decided; an edited call runs without a decision, like any other. */
 export interface Reviewed {
   call: ToolCall;
-  decision?: Decision;
+  decision?: PersonDecision;
 }
 
 /**

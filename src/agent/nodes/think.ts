@@ -77,7 +77,7 @@ function fixId(message: AIMessage, config: LangGraphRunnableConfig, repair: bool
   message.id = `a${shortHash(call, 12)}`;
 }
 
-interface Guarded {
+interface GuardedContext {
   messages: BaseMessage[];
   facts: FactsUpdate;
   /** Tokens of the whole prompt: messages, system prompt, tools. */
@@ -88,13 +88,13 @@ interface Guarded {
   outcome?: MemoryOpOutcome;
 }
 
-/** Counts the context; when it exceeds the budget, the oldest rounds are summarised (production) or it is recorded. */
+/** Counts the context; when it exceeds the budget, the oldest rounds are summarized (production) or it is recorded. */
 async function guard(
   parts: AgentParts,
   kit: MemoryToolkit,
   state: AgentStateValue,
   config: LangGraphRunnableConfig,
-): Promise<Guarded> {
+): Promise<GuardedContext> {
   const overhead = frameOf(parts, 0, false).tokens;
   const counted = countMessages(state.messages, state.contextFacts, kit.counter);
   const tokens = counted.total + overhead;

@@ -15,7 +15,7 @@ import type { BaseStore, LangGraphRunnableConfig } from "@langchain/langgraph";
 import { type FactsUpdate, reduceFacts } from "../../context/budget.js";
 import { replacesAll, toMessagesUpdate } from "../../context/edit.js";
 import { ownerOf } from "../../lib/run-owner.js";
-import type { Decision } from "../../tools/operation-call.js";
+import type { PersonDecision } from "../../tools/operation-call.js";
 import type { MemoryOperation } from "../../tools/operations.js";
 import type { MemoryOpOutcome } from "../../types.js";
 import { openCalls } from "../calls.js";
@@ -26,7 +26,7 @@ import { memoryAskedAbout, review } from "./approval.js";
 import { runOwnTool, type ToolUpdate } from "./own-tool.js";
 
 /** What the calls of a step share. */
-interface Step {
+interface ToolStep {
   config: LangGraphRunnableConfig;
   /** Long-term memory of the step. */
   store: BaseStore;
@@ -48,7 +48,7 @@ export function toolNode(parts: AgentParts) {
     // A resumed run begins here, and an own tool has no check of its own.
     ownerOf(parts.kit.namespace, config, state.memoryOwner);
     const store = await parts.memory(state.ltmVersion, config);
-    const step: Step = { config, store, seen: state.ltmVersion };
+    const step: ToolStep = { config, store, seen: state.ltmVersion };
     let working: AgentStateValue = state;
     let rest: Record<string, unknown> = {};
     const written: BaseMessage[] = [];
@@ -98,7 +98,7 @@ async function runCall(
   parts: AgentParts,
   call: ToolCall,
   working: AgentStateValue,
-  step: Step,
+  step: ToolStep,
 ): Promise<Ran> {
   const operation = parts.operations.get(call.name);
   const asked = parts.interruptOn.get(call.name);
@@ -115,8 +115,8 @@ async function runMemory(
   operation: MemoryOperation,
   call: ToolCall,
   working: AgentStateValue,
-  { config, store, seen }: Step,
-  decision?: Decision,
+  { config, store, seen }: ToolStep,
+  decision?: PersonDecision,
 ): Promise<Ran> {
   const counts = { operations: operationsOf(working.usage), deletions: deletionsOf(working.usage) };
   const inOrder = { store, seen, counts, decision };
@@ -138,11 +138,11 @@ async function runMemory(
 }
 
 /** What an own tool says may be a whole new context too; its update takes care of that itself. */
-function runOwn(parts: AgentParts, call: ToolCall, working: AgentStateValue, step: Step): Promise<Ran> {
+function runOwn(parts: AgentParts, call: ToolCall, working: AgentStateValue, step: ToolStep): Promise<Ran> {
   return runOwnTool(parts.ownTools, call, working, step.config);
 }
 
-function refused(call: ToolCall, { reason }: Extract<Decision, { kind: "rejected" }>): Ran {
+function refused(call: ToolCall, { reason }: Extract<PersonDecision, { kind: "rejected" }>): Ran {
   const answer = new ToolMessage({
     id: `${call.id}-refused`,
     name: call.name,
@@ -158,7 +158,7 @@ function describedMemory(
   { kit }: AgentParts,
   call: ToolCall,
   working: AgentStateValue,
-  step: Step,
+  step: ToolStep,
 ): Promise<string> {
   const { namespace } = ownerOf(kit.namespace, step.config, working.memoryOwner);
   return memoryAskedAbout(call, step.store, namespace);

@@ -9,7 +9,7 @@ export function coverageOf(fact: MessageFact): Ranges {
   return fact.covers ?? (fact.position === undefined ? [] : [[fact.position, fact.position]]);
 }
 
-/** The union, sorted, with neighbouring integers joined; fractional places stay ranges of their own. */
+/** The union, sorted, with neighboring integers joined; fractional places stay ranges of their own. */
 export function mergeRanges(ranges: Ranges): Ranges {
   const out: Ranges = [];
   const places = new Map<number, [number, number]>();

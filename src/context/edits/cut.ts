@@ -5,7 +5,7 @@ import { blocksOf, type ContentBlock, textOfBlock, withContent } from "../messag
 import { cutMarker } from "../segments.js";
 
 /** A passage to cut, by content block and place in it. */
-export interface Passage {
+export interface CutRange {
   block: number;
   start: number;
   end: number;
@@ -18,7 +18,7 @@ export interface Passage {
  */
 export function cutBlocks(
   message: BaseMessage,
-  passages: readonly Passage[],
+  passages: readonly CutRange[],
   editId: string,
 ): { message: BaseMessage; cuts: ArchivedCut[] } {
   const cuts: ArchivedCut[] = [];
@@ -45,7 +45,7 @@ export function cutBlocks(
 
 function cutText(
   text: string,
-  passages: readonly Passage[],
+  passages: readonly CutRange[],
   nextMarker: (count: number) => string,
   cuts: ArchivedCut[],
 ): string {
@@ -63,7 +63,10 @@ function cutText(
 }
 
 /** Passages that have nothing but white space between them, as one. */
-function runsOf(text: string, passages: readonly Passage[]): { start: number; end: number; count: number }[] {
+function runsOf(
+  text: string,
+  passages: readonly CutRange[],
+): { start: number; end: number; count: number }[] {
   const runs: { start: number; end: number; count: number }[] = [];
   for (const { start, end } of [...passages].sort((a, b) => a.start - b.start)) {
     const last = runs.at(-1);

@@ -25,7 +25,7 @@ export interface EmergencyOptions {
 
 /** Fewer tokens are not worth a summary: it would hardly be shorter. */
 const LEAST = 64;
-/** What may go is summarised from this share of the limit on, where the rest alone is above it. */
+/** What may go is summarized from this share of the limit on, where the rest alone is above it. */
 const WORTHWHILE = 0.25;
 
 /**
@@ -35,7 +35,7 @@ const WORTHWHILE = 0.25;
  *
  * The exchange in progress always stays: its results have not been read. Where what stays is above the limit by itself
  * (a long user message, many tools), no summary makes the prompt fit; then the rest is only kept from growing, and is
- * summarised when it has reached a quarter of the limit.
+ * summarized when it has reached a quarter of the limit.
  *
  * @throws RangeError when the budget leaves nothing for the prompt
  */

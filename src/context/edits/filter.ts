@@ -7,7 +7,7 @@
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { MessageFact, MessageFacts, TokenCounter } from "../../types.js";
 import { countMessages } from "../budget.js";
-import { type ArchivedCut, type ContextEdit, checkEditId, finishEdit } from "../edit.js";
+import { type AppliedEdit, type ArchivedCut, checkEditId, finishEdit } from "../edit.js";
 import {
   blocksOf,
   hasOpaqueBlocks,
@@ -125,7 +125,7 @@ export function applyFilter(
   units: readonly FilterUnit[],
   scores: readonly number[],
   options: ApplyFilterOptions,
-): ContextEdit {
+): AppliedEdit {
   const { theta = DEFAULT_THETA, editId, counter } = options;
   checkEditId(editId);
   const hits = hitsByMessage(messages, units, scores, theta);
@@ -195,14 +195,14 @@ interface Rewritten {
   cuts: ArchivedCut[];
 }
 
-interface Decision {
+interface FilterChoice {
   editId: string;
   newest: BaseMessage | undefined;
   removed: Set<string>;
   changed: Map<string, Rewritten>;
 }
 
-function decideUnit(unit: Unit, hits: ReadonlyMap<string, Hits>, decision: Decision): void {
+function decideUnit(unit: Unit, hits: ReadonlyMap<string, Hits>, decision: FilterChoice): void {
   const { removed, changed, editId, newest } = decision;
   if (unitGoes(unit, hits, (message) => message !== newest && !isSummary(message))) {
     for (const message of unit.messages) removed.add(idOf(message));

@@ -1,14 +1,14 @@
 /**
  * Undoing an archived edit in whatever the context has become since.
  *
- * Messages find their place by their position in the thread, not by neighbours, so later edits do not matter.
+ * Messages find their place by their position in the thread, not by neighbors, so later edits do not matter.
  * Pure. Leaves out: where archives are kept (`archive.ts`).
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { toExactJson } from "../../lib/exact-json.js";
 import type { MessageFact, MessageFacts, TokenCounter } from "../../types.js";
 import { countMessages } from "../budget.js";
-import { type ArchivedEdit, type ArchivedMessage, type ContextEdit, finishEdit } from "../edit.js";
+import { type AppliedEdit, type ArchivedEdit, type ArchivedMessage, finishEdit } from "../edit.js";
 import {
   answeredCallOf,
   callsOf,
@@ -47,7 +47,7 @@ export function restoreEdit(
   facts: Readonly<MessageFacts>,
   counter: TokenCounter,
   options: RestoreOptions = {},
-): ContextEdit {
+): AppliedEdit {
   const counted = countMessages(messages, withAnchors(messages, facts, archived), counter);
   const drafted: Record<string, MessageFact> = {};
   const gone = new Set(messages.filter((message) => isPutInBy(archived, message)).map(idOf));
@@ -147,7 +147,7 @@ function withoutSpentSummaries(
 }
 
 /**
- * Merges by place; at one place a summary comes before what it stands for. Where the places of the neighbours were
+ * Merges by place; at one place a summary comes before what it stands for. Where the places of the neighbors were
  * not known (the facts were lost), nothing is put between a call and its answers.
  */
 function merge(

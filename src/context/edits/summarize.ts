@@ -15,7 +15,7 @@ import { PART_KEY, plainBody, renderMessage, renderTranscript } from "../transcr
 /** Writes one summary of a transcript; `previousSummary` is to be carried on in it. */
 export type SummaryCall = (transcript: string, previousSummary?: string) => Promise<string>;
 
-export interface SummariseOptions {
+export interface SummarizeOptions {
   call: SummaryCall;
   counter: TokenCounter;
   /** Tokens of transcript and previous summary that fit into one call. */
@@ -23,14 +23,14 @@ export interface SummariseOptions {
 }
 
 /**
- * Summarises messages. A summary they begin with is handed over as `previousSummary`; what does not fit one call
- * is summarised part after part.
+ * Summarizes messages. A summary they begin with is handed over as `previousSummary`; what does not fit one call
+ * is summarized part after part.
  *
  * @throws ModelError `AGEMEM_SUMMARY_FAILED` when a call fails or answers with nothing. An `AbortError` passes.
  */
-export async function summarise(
+export async function summarize(
   messages: readonly BaseMessage[],
-  { call, counter, windowTokens }: SummariseOptions,
+  { call, counter, windowTokens }: SummarizeOptions,
 ): Promise<string> {
   const first = messages[0];
   let summary = first && isSummary(first) && messages.length > 1 ? summaryTextOf(first) : undefined;
@@ -44,12 +44,12 @@ export async function summarise(
     summary = await ask(call, renderTranscript(part), summary);
     rest = more.flat();
   }
-  if (summary === undefined) throw new TypeError("summarise() needs at least one message");
+  if (summary === undefined) throw new TypeError("summarize() needs at least one message");
   return summary;
 }
 
-/** A summary too large to carry along is itself summarised, in parts, until it takes at most half the window. */
-async function condense(summary: string, options: SummariseOptions): Promise<string> {
+/** A summary too large to carry along is itself summarized, in parts, until it takes at most half the window. */
+async function condense(summary: string, options: SummarizeOptions): Promise<string> {
   const { call, counter, windowTokens } = options;
   const carrier = new HumanMessage({ id: "earlier", content: summary });
   const pieces: string[] = [];

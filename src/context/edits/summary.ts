@@ -7,14 +7,14 @@ import type { BaseMessage } from "@langchain/core/messages";
 import { InputError } from "../../errors.js";
 import type { MessageFact, MessageFacts, TokenCounter } from "../../types.js";
 import { countMessages } from "../budget.js";
-import { type ContextEdit, checkEditId, finishEdit } from "../edit.js";
+import { type AppliedEdit, checkEditId, finishEdit } from "../edit.js";
 import { idOf, isSummary, isUserMessage } from "../messages.js";
 import { protectedIds, splitRounds } from "../rounds.js";
 import { summaryId, summaryMessage } from "../summary-message.js";
 import { coverageOf, mergeRanges } from "./coverage.js";
 
 export { renderTranscript } from "../transcript.js";
-export { splitForSummary, summarise } from "./summarize.js";
+export { splitForSummary, summarize } from "./summarize.js";
 
 /** What a summary is to cover. */
 export type SummarySpan = { kind: "all" } | { kind: "rounds"; n: number };
@@ -42,7 +42,7 @@ export function parseSpan(span: string | number): SummarySpan {
   const n = Number(text);
   if (/^\d+$/.test(text) && n >= 1 && Number.isSafeInteger(n)) return { kind: "rounds", n };
   throw new InputError("AGEMEM_INPUT_ARGUMENT", `The span ${JSON.stringify(span)} is not understood`, {
-    remedy: 'Give "all" or the number of last rounds to summarise, such as "3".',
+    remedy: 'Give "all" or the number of last rounds to summarize, such as "3".',
     details: { span },
   });
 }
@@ -108,7 +108,7 @@ export function applySummary(
   plan: SummaryPlan,
   summaryText: string,
   options: ApplySummaryOptions,
-): ContextEdit {
+): AppliedEdit {
   const { editId, counter, kind = "summary" } = options;
   checkEditId(editId);
   checkPlan(messages, plan, editId);

@@ -15,7 +15,7 @@ const NOTES = "deletions";
 /** A crashed step has few calls; older notes are of no use. */
 const KEPT = 50;
 
-interface Note {
+interface DeletionNote {
   call: string;
   memory: string;
 }
@@ -65,9 +65,9 @@ export async function deleteNoted(
   await store.delete(context.namespace, id);
 }
 
-async function readNotes(store: BaseStore, context: OperationContext): Promise<Note[]> {
+async function readNotes(store: BaseStore, context: OperationContext): Promise<DeletionNote[]> {
   const item = await store.get(namespaceOf(context), NOTES);
-  return (item?.value.notes as Note[] | undefined) ?? [];
+  return (item?.value.notes as DeletionNote[] | undefined) ?? [];
 }
 
 function namespaceOf({ thread }: OperationContext): string[] {

@@ -15,7 +15,7 @@ import { checkSize, namespaceFull } from "../limits.js";
 import type { AddArguments, DeleteArguments, UpdateArguments } from "../schemas.js";
 import { holdsAtLeast, searchExact } from "../search/exact-search.js";
 import { similaritySearch } from "../search/search-mode.js";
-import type { MemoryToolkit, OperationContext, OperationResult } from "../toolkit.js";
+import type { MemoryToolkit, OperationContext, OperationEffect } from "../toolkit.js";
 import { deletedBefore, deleteNoted } from "./deletions.js";
 import { contentOf } from "./rendered.js";
 import { saidBy } from "./said-by.js";
@@ -29,9 +29,9 @@ export async function addMemory(
   kit: MemoryToolkit,
   args: AddArguments,
   context: OperationContext,
-): Promise<OperationResult> {
+): Promise<OperationEffect> {
   const id = memoryId(context);
-  const stored: OperationResult = { text: `Stored as memory ${id}.`, memoryIds: [id] };
+  const stored: OperationEffect = { text: `Stored as memory ${id}.`, memoryIds: [id] };
   // The id is this very call's: it ran before (retry, resume).
   if (await kit.store.get(context.namespace, id)) return stored;
   const value: MemoryValue = {
@@ -52,7 +52,7 @@ export async function updateMemory(
   kit: MemoryToolkit,
   args: UpdateArguments,
   context: OperationContext,
-): Promise<OperationResult> {
+): Promise<OperationEffect> {
   const revision = await revisionOfMemory(kit, args.memory_id, context);
   const item = await existing(kit, args.memory_id, context);
   refuseOvertaken(item, revision, context);
@@ -87,8 +87,8 @@ export async function deleteMemory(
   kit: MemoryToolkit,
   args: DeleteArguments,
   context: OperationContext,
-): Promise<OperationResult> {
-  const deleted: OperationResult = { text: `Deleted memory ${args.memory_id}.`, memoryIds: [args.memory_id] };
+): Promise<OperationEffect> {
+  const deleted: OperationEffect = { text: `Deleted memory ${args.memory_id}.`, memoryIds: [args.memory_id] };
   const revision = await revisionOfMemory(kit, args.memory_id, context);
   const stored = await kit.store.get(context.namespace, args.memory_id);
   if (!stored && (await deletedBefore(kit.store, args.memory_id, context))) return deleted;
@@ -134,11 +134,11 @@ async function refuseDuplicate(
 ): Promise<void> {
   const { scored, ...options } = similaritySearch(kit.store);
   const near = await searchExact(kit.store, context.namespace, { query: content, limit: 5, ...options });
-  const wanted = normalise(content);
+  const wanted = normalize(content);
   const twin = near.find(
     (item) =>
       item.key !== id &&
-      (normalise(contentOf(item)) === wanted || (scored && (item.score ?? 0) >= kit.duplicateThreshold)),
+      (normalize(contentOf(item)) === wanted || (scored && (item.score ?? 0) >= kit.duplicateThreshold)),
   );
   if (!twin) return;
   throw new InputError(
@@ -179,6 +179,6 @@ function shownId(id: string): string {
   return escapeXml(truncate(collapseSpace(id), 60));
 }
 
-function normalise(text: string): string {
+function normalize(text: string): string {
   return stripEnd(collapseSpace(text.normalize("NFKC").toLowerCase()), /[\s.!]/);
 }

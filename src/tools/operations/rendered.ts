@@ -2,10 +2,10 @@
 import type { BaseStore, Item } from "@langchain/langgraph";
 import type { MemoryValue } from "../../types.js";
 
-type Found = Item & Pick<Awaited<ReturnType<BaseStore["search"]>>[number], "score">;
+type FoundItem = Item & Pick<Awaited<ReturnType<BaseStore["search"]>>[number], "score">;
 
 /** The item with every field that is shown; its score where it is one. */
-export function toRendered(item: Found, scored = true) {
+export function toRendered(item: FoundItem, scored = true) {
   const value = item.value as Partial<MemoryValue>;
   return {
     id: item.key,

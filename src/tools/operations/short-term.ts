@@ -2,19 +2,19 @@
  * RETRIEVE, SUMMARY, FILTER: the operations on short-term memory (AgeMem, eq. 8-9, 14-15).
  *
  * Owns the order of steps and what is archived before anything is taken out. The edits are pure functions of
- * `context/`; embedding and the summariser call are the I/O here.
+ * `context/`; embedding and the summarizer call are the I/O here.
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { HumanMessage, SystemMessage } from "@langchain/core/messages";
 import { ContextArchive } from "../../context/archive.js";
-import type { ContextEdit } from "../../context/edit.js";
+import type { AppliedEdit } from "../../context/edit.js";
 import { applyFilter, filterUnits, scoreUnits } from "../../context/edits/filter.js";
 import {
   applySummary,
   parseSpan,
   planSummary,
   type SummaryPlan,
-  summarise,
+  summarize,
 } from "../../context/edits/summary.js";
 import { memoriesInContext, renderMemories } from "../../context/retrieval.js";
 import { type AgeMemError, InputError, messageOf } from "../../errors.js";
@@ -29,7 +29,7 @@ import { inPlace } from "../parallel-edit.js";
 import type { FilterArguments, RetrieveArguments, SummaryArguments } from "../schemas.js";
 import { searchExact } from "../search/exact-search.js";
 import { toStoreFilter } from "../search/metadata-filter.js";
-import type { MemoryToolkit, OperationContext, OperationResult } from "../toolkit.js";
+import type { MemoryToolkit, OperationContext, OperationEffect } from "../toolkit.js";
 import { withoutContext } from "../tracing.js";
 import { toRendered } from "./rendered.js";
 
@@ -38,7 +38,7 @@ export async function retrieveMemory(
   kit: MemoryToolkit,
   args: RetrieveArguments,
   context: Pick<OperationContext, "namespace" | "facts">,
-): Promise<OperationResult> {
+): Promise<OperationEffect> {
   const limit = args.top_k ?? kit.topK;
   const { filter, matches } = toStoreFilter(kit.store, args.metadata_filter);
   const items = await searchExact(kit.store, context.namespace, {
@@ -65,12 +65,12 @@ export async function retrieveMemory(
   };
 }
 
-/** Replaces the chosen span by a summary. When the summariser fails the context stays (`AGEMEM_SUMMARY_FAILED`). */
-export async function summariseContext(
+/** Replaces the chosen span by a summary. When the summarizer fails the context stays (`AGEMEM_SUMMARY_FAILED`). */
+export async function summarizeContext(
   kit: MemoryToolkit,
   args: SummaryArguments,
   context: OperationContext,
-): Promise<OperationResult> {
+): Promise<OperationEffect> {
   const plan = planSummary(context.messages, parseSpan(String(args.span)), {
     protectIds: context.protectIds,
   });
@@ -83,7 +83,7 @@ export async function summariseContext(
   };
 }
 
-/** Tokens that any summariser is taken to read at once. */
+/** Tokens that any summarizer is taken to read at once. */
 const UNKNOWN_WINDOW = 8192;
 
 /** A call that goes on in another process may not know which model had asked for it. */
@@ -104,18 +104,18 @@ export async function runSummary(
   plan: SummaryPlan,
   context: OperationContext,
   kind: "summary" | "emergency" = "summary",
-): Promise<{ edit: ContextEdit; auxiliary: CallUsage }> {
+): Promise<{ edit: AppliedEdit; auxiliary: CallUsage }> {
   const auxiliary: CallUsage = { ...NO_CALLS };
   try {
     const summary = await writeSummary(kit, plan, context, auxiliary);
-    const summarised = applySummary(context.messages, plan, summary, {
+    const summarized = applySummary(context.messages, plan, summary, {
       editId: editId(context),
       facts: context.facts,
       counter: kit.counter,
       kind,
     });
-    refuseLonger(summarised);
-    const edit = context.parallel ? inPlace(summarised) : summarised;
+    refuseLonger(summarized);
+    const edit = context.parallel ? inPlace(summarized) : summarized;
     await archive(kit, context, edit);
     return { edit, auxiliary };
   } catch (error) {
@@ -134,7 +134,7 @@ async function writeSummary(
   const summarizer = summarizerFor(kit, context);
   const windowTokens = kit.summarizerWindow ?? modelWindow(summarizer)?.window ?? UNKNOWN_WINDOW;
   try {
-    return await summarise(plan.messages, {
+    return await summarize(plan.messages, {
       counter: kit.counter,
       windowTokens,
       call: (transcript, previous) => callSummarizer(summarizer, context, auxiliary, transcript, previous),
@@ -150,7 +150,7 @@ async function writeSummary(
 }
 
 /** A summary is there to make room: one that makes none, or takes more, is not taken. */
-function refuseLonger({ report }: ContextEdit): void {
+function refuseLonger({ report }: AppliedEdit): void {
   if (report.tokensAfter < report.tokensBefore) return;
   const grown = report.tokensAfter - report.tokensBefore;
   throw new InputError(
@@ -171,7 +171,7 @@ export async function filterContext(
   kit: MemoryToolkit,
   args: FilterArguments,
   context: OperationContext,
-): Promise<OperationResult> {
+): Promise<OperationEffect> {
   const units = filterUnits(context.messages, {
     protectIds: context.protectIds,
     segmentMinTokens: kit.segmentMinTokens,
@@ -232,7 +232,7 @@ async function callSummarizer(
 }
 
 /** Written before the context changes: if the archive fails, nothing has been taken out. */
-async function archive(kit: MemoryToolkit, context: OperationContext, edit: ContextEdit): Promise<void> {
+async function archive(kit: MemoryToolkit, context: OperationContext, edit: AppliedEdit): Promise<void> {
   await new ContextArchive(kit.store, context.thread).save(edit.report.archive);
 }
 
@@ -241,7 +241,7 @@ function editId(context: OperationContext): string {
 }
 
 /** Tokens of the whole prompt, as in the outcome, and the handle for restoring. */
-function effect({ report }: ContextEdit, { overheadTokens }: OperationContext): string {
+function effect({ report }: AppliedEdit, { overheadTokens }: OperationContext): string {
   const [before, after] = [report.tokensBefore + overheadTokens, report.tokensAfter + overheadTokens];
   return `(context ${before} -> ${after} tokens). Edit ${report.editId}.`;
 }

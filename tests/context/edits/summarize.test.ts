@@ -1,7 +1,7 @@
 import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { splitForSummary, summarise } from "../../../src/context/edits/summarize.js";
+import { splitForSummary, summarize } from "../../../src/context/edits/summarize.js";
 import { summaryMessage } from "../../../src/context/summary-message.js";
 import { renderTranscript } from "../../../src/context/transcript.js";
 import { unescapeXml } from "../../../src/text/escaping.js";
@@ -101,7 +101,7 @@ describe("splitForSummary", () => {
   });
 });
 
-describe("summarise", () => {
+describe("summarize", () => {
   it("asks once when all fits, handing over the summary it begins with", async () => {
     const asked: unknown[] = [];
     const earlier = summaryMessage("Earlier facts.", { editId: "e0", messages: 3, rounds: 1 });
@@ -109,7 +109,7 @@ describe("summarise", () => {
       asked.push([transcript, previous]);
       return " New summary. ";
     };
-    const text = await summarise([earlier, user("u", "More.")], { call, counter, windowTokens: 1000 });
+    const text = await summarize([earlier, user("u", "More.")], { call, counter, windowTokens: 1000 });
     expect(text).toBe("New summary.");
     expect(asked).toEqual([
       ['<transcript>\n<message role="user">More.</message>\n</transcript>', "Earlier facts."],
@@ -128,7 +128,7 @@ describe("summarise", () => {
       previousSummary = `Summary after ${seen.size}.`;
       return previousSummary;
     };
-    expect(await summarise(messages, { call, counter, windowTokens: 200 })).toBe("Summary after 60.");
+    expect(await summarize(messages, { call, counter, windowTokens: 200 })).toBe("Summary after 60.");
     expect(seen.size).toBe(60);
   });
 
@@ -136,9 +136,9 @@ describe("summarise", () => {
     const call = async (transcript: string) =>
       transcript.includes("earlier") ? "short" : `earlier ${"x".repeat(600)}`;
     const messages = Array.from({ length: 30 }, (_, i) => user(`u${i}`, "y".repeat(60)));
-    await expect(summarise(messages, { call, counter, windowTokens: 200 })).resolves.toContain("x");
+    await expect(summarize(messages, { call, counter, windowTokens: 200 })).resolves.toContain("x");
     const stubborn = async () => "z".repeat(4000);
-    await expect(summarise(messages, { call: stubborn, counter, windowTokens: 200 })).rejects.toMatchObject({
+    await expect(summarize(messages, { call: stubborn, counter, windowTokens: 200 })).rejects.toMatchObject({
       code: "AGEMEM_SUMMARY_FAILED",
     });
   });
@@ -146,12 +146,12 @@ describe("summarise", () => {
   it("fails with the cause, and on an empty answer", async () => {
     const cause = new Error("429");
     const options = { counter, windowTokens: 500 };
-    const failing = summarise([user("u")], { ...options, call: () => Promise.reject(cause) });
+    const failing = summarize([user("u")], { ...options, call: () => Promise.reject(cause) });
     await expect(failing).rejects.toMatchObject({ code: "AGEMEM_SUMMARY_FAILED", cause });
-    const empty = summarise([user("u")], { ...options, call: async () => " \n" });
+    const empty = summarize([user("u")], { ...options, call: async () => " \n" });
     await expect(empty).rejects.toMatchObject({ code: "AGEMEM_SUMMARY_FAILED" });
     const aborted = Object.assign(new Error("stop"), { name: "AbortError" });
-    await expect(summarise([user("u")], { ...options, call: () => Promise.reject(aborted) })).rejects.toBe(
+    await expect(summarize([user("u")], { ...options, call: () => Promise.reject(aborted) })).rejects.toBe(
       aborted,
     );
   });
@@ -167,7 +167,7 @@ describe("summarise", () => {
       all += transcript.match(/>([^<]*)<\/message>/)?.[1] ?? "";
       return "ok";
     };
-    await summarise([big], { call, counter, windowTokens: 150 });
+    await summarize([big], { call, counter, windowTokens: 150 });
     expect(all).toContain("[calls write_file c with");
     expect(all.match(/word/g)).toHaveLength(400);
   });
