@@ -10,7 +10,7 @@ import { createRandom, type Random } from "../src/lib/random.js";
 import { FaissIndex, loadFaiss } from "../src/store/vectors/vector-indexes/faiss.js";
 import { scan } from "../src/store/vectors/vector-indexes/flat.js";
 import { PartitionedIndex } from "../src/store/vectors/vector-indexes/partitioned.js";
-import { normalise } from "../src/store/vectors/vector-math.js";
+import { normalize } from "../src/store/vectors/vector-math.js";
 import { SEES_ALL, VectorTable } from "../src/store/vectors/vector-table.js";
 import { inTurns, time } from "./store-tools.js";
 
@@ -46,7 +46,7 @@ async function measure(n: number, dims: number): Promise<Row> {
     const facts = { version: i + 1, item: i, ns: 1, branch: 1, rev: i + 1, endRev: null, born: i + 1 };
     table.append(facts, isotropic(random, dims));
   }
-  const queries = Array.from({ length: 32 }, () => normalise(isotropic(random, dims)));
+  const queries = Array.from({ length: 32 }, () => normalize(isotropic(random, dims)));
   const query = (i: number): Float32Array => queries[i % queries.length] as Float32Array;
   const faiss = loadFaiss();
   const index = faiss ? new FaissIndex(table, faiss, Number.POSITIVE_INFINITY) : null;

@@ -1,9 +1,9 @@
 /**
- * Loading the native add-ons (better-sqlite3, faiss-node), which a project may lack: package managers block their
- * install scripts, machines have no compiler, an application brings another store.
+ * Loading the native add-ons (better-sqlite3, faiss-node), which may be missing: package managers block their install
+ * scripts, machines have no compiler, an application brings another store.
  *
  * Owns where an add-on is looked for: among the package's dependencies, then in the folder that `agemem setup` fills.
- * Nothing is loaded at import. Leaves out what is done without one (`database.ts`, `index-set.ts`) and building them
+ * Nothing is loaded at import. Leaves out what is done without one (`rows/database.ts`, `vectors/index-set.ts`) and building them
  * (`scripts/addons.mjs`).
  */
 import { existsSync } from "node:fs";

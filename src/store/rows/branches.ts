@@ -24,7 +24,7 @@ export interface BranchRow {
 export const TIP = Number.MAX_SAFE_INTEGER;
 
 /** One level of a view: rows of `branch` with revisions up to `limit`. */
-export interface Level {
+interface Level {
   branch: number;
   limit: number;
 }

@@ -14,7 +14,7 @@ import { RowCounts } from "./row-counts.js";
 import type { FoundRow, WrittenRow } from "./version-row.js";
 
 /** What {@link Ledger.note} needs to know of a row. */
-export type NotedRow = Omit<WrittenRow, "vectors" | "end_rev" | "prev" | "born">;
+type NotedRow = Omit<WrittenRow, "vectors" | "end_rev" | "prev" | "born">;
 
 export class Ledger {
   readonly branches: Branches;

@@ -1,12 +1,12 @@
 /**
- * Index paths: which texts of a value are embedded and indexed. Pure.
+ * Index paths: which texts of a value are embedded and indexed for keyword search. Pure.
  *
  * Syntax, as LangGraph's: `$` (the whole value as JSON), `a.b`, `a[*].c`, `a[0]`, `a[-1]`, `*`, `{a,b.c}`.
  */
 import { LRUCache } from "lru-cache";
 
 /** One text of a value with the path it came from. */
-export interface FieldText {
+interface FieldText {
   path: string;
   text: string;
 }
@@ -39,7 +39,7 @@ export function textsAt(value: Record<string, unknown>, paths: readonly string[]
 /** All leaf texts of a value, for keyword search over `$`: field names and punctuation left out. */
 export function leafTexts(value: unknown): string[] {
   const texts: string[] = [];
-  // A list of what is left and not recursion: a value may be nested deeper than the stack is.
+  // A list of what is left rather than recursion: a value may be nested deeper than the stack.
   const left = [value];
   while (left.length > 0) {
     const next = left.pop();

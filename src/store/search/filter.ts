@@ -1,10 +1,10 @@
 /**
- * Search filters: a filter object becomes a predicate over values. Pure.
+ * Search filters: compiles a filter object to a predicate over values. Pure.
  *
- * Keys are fields of the value, dotted for nested ones (a field whose own name has dots wins). All conditions
- * must hold. A condition is a plain value (equal) or operators: `$eq $ne $gt $gte $lt $lte $in $nin $exists`.
- * Equality is deep. `$ne` and `$nin` include items without the field. Order compares numbers with numbers,
- * texts with texts (so ISO dates) and a Date with an ISO text; any other pair does not match.
+ * Keys are fields of the value, dotted for nested ones (a field whose own name has dots wins). All conditions must hold.
+ * A condition is a plain value (equal) or operators: `$eq $ne $gt $gte $lt $lte $in $nin $exists`. Equality is deep. `$ne`
+ * and `$nin` include items without the field. Order compares numbers with numbers, texts with texts (so ISO dates) and a
+ * Date with an ISO text; no other pair matches.
  */
 import { isDeepStrictEqual } from "node:util";
 import { InputError } from "../../errors.js";

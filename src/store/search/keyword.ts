@@ -19,7 +19,7 @@ const SETTINGS = { k1: 0.9, b: 0.4 };
 type Documents = ReadonlyMap<number, KeywordDocument>;
 
 /** What a query found: score and order of creation, by version row. */
-export type KeywordScores = ReadonlyMap<number, { score: number; born: number }>;
+type KeywordScores = ReadonlyMap<number, { score: number; born: number }>;
 
 /** BM25 of every document in the scope that has at least one term of the query. */
 export function keywordScores(corpus: Corpus, request: SearchRequest, query: string): KeywordScores {

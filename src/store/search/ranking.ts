@@ -11,7 +11,7 @@ import { storedJson } from "../rows/stored-json.js";
 import type { FoundRow, VersionRow } from "../rows/version-row.js";
 import { type Scope, scanScope } from "../vectors/index-set.js";
 import type { SlotScore } from "../vectors/vector-index.js";
-import { normalise } from "../vectors/vector-math.js";
+import { normalize } from "../vectors/vector-math.js";
 import type { VectorTable } from "../vectors/vector-table.js";
 import type { Corpus, SearchRequest } from "./corpus.js";
 import type { Filter } from "./filter.js";
@@ -101,7 +101,7 @@ const units = new WeakMap<Float32Array, Float32Array>();
 function unitOf(query: Float32Array): Float32Array {
   const known = units.get(query);
   if (known) return known;
-  const unit = normalise(query);
+  const unit = normalize(query);
   units.set(query, unit);
   return unit;
 }

@@ -1,4 +1,4 @@
-/** A LangChain retriever over a namespace of a store, for chains. */
+/** A LangChain retriever over a namespace of a store, for use in chains. */
 import type { CallbackManagerForRetrieverRun } from "@langchain/core/callbacks/manager";
 import { Document } from "@langchain/core/documents";
 import { BaseRetriever } from "@langchain/core/retrievers";
@@ -6,7 +6,7 @@ import type { MemorySearchOptions, SearchItem } from "./search-options.js";
 
 export interface RetrieverOptions extends MemorySearchOptions {
   namespace: string[];
-  /** Documents per query. Default 4, as LangChain's vector stores. */
+  /** Documents per query. Default 4, as in LangChain's vector stores. */
   k?: number;
   filter?: Record<string, unknown>;
 }

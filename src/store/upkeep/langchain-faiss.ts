@@ -1,8 +1,8 @@
 /**
- * Taking over a folder saved by `@langchain/community`'s `FaissStore`, and writing one back.
+ * Importing a folder saved by the `FaissStore` of `@langchain/community`, and writing one.
  *
- * The FAISS file is read as bytes and checked, never handed to FAISS: a damaged one must not end the process. Only
- * flat indexes hold their vectors plainly; of any other kind the texts are taken over and embedded again.
+ * The FAISS file is read as bytes and checked, never handed to FAISS: a damaged one must not abort the process. Only flat
+ * indexes hold their vectors plainly; of any other kind, the texts are imported and embedded again.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

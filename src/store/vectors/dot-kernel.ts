@@ -1,9 +1,9 @@
 /**
- * Inner products of many rows at once with SIMD instructions: `dot-kernel.wat` compiled, and its memory.
+ * Inner products of many rows at once with SIMD instructions: the compiled `dot-kernel.wat`, and its memory.
  *
- * Rows are copied into a small scratch memory block by block, which costs a third of what is saved and leaves the vectors
- * in ordinary arrays. Gives the same bits as `dotInOrder`: products of two float32 are exact in double precision,
- * and the order of the sums is the same. One instance for the process; calls do not interleave.
+ * Rows are copied block by block into a small scratch memory. That costs a third of what is saved, and leaves the vectors
+ * in ordinary arrays. Gives the same bits as `dotInOrder`: products of two float32 are exact in double precision, and the
+ * sums are taken in the same order. There is one instance per process; calls do not interleave.
  */
 
 /** The compiled module. */
@@ -15,11 +15,11 @@ const MODULE =
   "IAz9IQGgOQMAIAQgDf0hACAN/SEBoDkDCCAEIA79IQAgDv0hAaA5AxAgBCAP/SEAIA/9IQGgOQMYIARBIGohBCAAIAhBAnRqIQAgAUEEayEBDA" +
   "ALCws=";
 
-/** Bytes of rows per block: fits the second-level cache beside everything else. */
+/** Bytes of rows per block: fits the second-level cache along with everything else. */
 const BLOCK_BYTES = 96 * 1024;
 const PAGE = 65_536;
 
-/** Node has it, but its types come with TypeScript's DOM library, which a package for Node leaves out. */
+/** Node.js has it, but its types come with TypeScript's DOM library, which a package for Node.js leaves out. */
 declare const WebAssembly: {
   Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number };
   Module: new (bytes: Uint8Array) => object;
@@ -36,7 +36,7 @@ export class DotKernel {
   #dims = 0;
   #unitAt = 0;
   #outAt = 0;
-  /** Rows that fit one block, a multiple of 4. */
+  /** Rows that fit in one block, a multiple of 4. */
   rows = 0;
 
   constructor() {
@@ -44,7 +44,7 @@ export class DotKernel {
     this.#scores = new WebAssembly.Instance(module, { m: { memory: this.#memory } }).exports.scores as Scores;
   }
 
-  /** Sets the vector to multiply with; its length must be even. */
+  /** Sets the vector to multiply by; its length must be even. */
   load(unit: Float64Array): void {
     if (unit.length !== this.#dims) this.#layOut(unit.length);
     this.#doubles.set(unit, this.#unitAt / 8);

@@ -1,26 +1,26 @@
 /**
- * Which embedding model a store's vectors are of: the name of a model, and what the store has recorded.
+ * Which embedding model a store's vectors come from: the name of a model, and what the store has recorded.
  *
- * Names are those that `resolveEmbeddings` gives, also for a model that the application made itself, so that a store
- * opens in the CLI by the name under which the application wrote it. Leaves out calling the model (`embedder.ts`).
+ * Names are those of `resolveEmbeddings`, also for a model that the application constructed itself, so that the CLI opens
+ * a store by the name under which the application wrote it. Leaves out calling the model (`embedder.ts`).
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { Connection } from "../rows/database.js";
 
-/** What a store has recorded of its vectors. */
+/** What a store has recorded about its vectors. */
 export interface StoredModel {
   name: string;
   dims: number;
 }
 
-/** Classes by whose name earlier releases, and `resolveEmbeddings` never, recorded a model. */
+/** Providers by class: earlier releases recorded a model by its class, `resolveEmbeddings` never did. */
 const PROVIDERS: Readonly<Record<string, string>> = {
   OpenAIEmbeddings: "openai",
   HuggingFaceTransformersEmbeddings: "hf",
 };
 
 /**
- * The name of a model: its own where it has one (lexical embeddings do), else provider or class with the model's name.
+ * The name of a model: its own if it has one (as lexical embeddings do), else its provider or class and the model's name.
  *
  * @example
  * nameOf(new OpenAIEmbeddings({ model: "text-embedding-3-small", dimensions: 256 })); // "openai:text-embedding-3-small@256"
@@ -51,15 +51,15 @@ export function recordedName(embeddings: EmbeddingsInterface, given?: string): s
   return own.startsWith("lexical-") ? `${given} (${own})` : given;
 }
 
-/** Whether vectors recorded under a name are those of a model; earlier releases recorded some by their class. */
+/** Whether recorded vectors come from the model of this name; earlier releases recorded some models by their class. */
 export function isSameModel(stored: StoredModel, name: string): boolean {
   const canonical = canonicalName(stored);
   if (canonical === name) return true;
-  // The class alone did not tell a chosen dimension; that of the vectors does.
+  // The class alone did not tell a chosen dimension; the vectors do.
   return canonical !== stored.name && `${canonical}@${stored.dims}` === name;
 }
 
-/** The present name of what an earlier release recorded as "LexicalEmbeddings" or "OpenAIEmbeddings:NAME". */
+/** Today's name of what an earlier release recorded as "LexicalEmbeddings" or "OpenAIEmbeddings:NAME". */
 export function canonicalName({ name, dims }: StoredModel): string {
   if (name === "LexicalEmbeddings") return `lexical-${dims}/1`;
   const at = name.indexOf(":");
@@ -67,7 +67,7 @@ export function canonicalName({ name, dims }: StoredModel): string {
   return provider === undefined ? name : `${provider}${name.slice(at)}`;
 }
 
-/** Whether a model compares words and not meaning, whatever name it was given. */
+/** Whether a model compares words rather than meaning, whatever name it was given. */
 export function isLexical(name: string, embeddings: EmbeddingsInterface): boolean {
   return name.startsWith("lexical") || nameOf(embeddings).startsWith("lexical-");
 }
@@ -80,7 +80,7 @@ export function storedModel(db: Connection): StoredModel | undefined {
   return dims === 0 ? undefined : { name, dims };
 }
 
-/** Records model and dimension, or with null that there are no vectors; inside a write transaction. */
+/** Records model and dimension, or with null that there are no vectors. Call in a write transaction. */
 export function recordModel(db: Connection, model: StoredModel | null): void {
   if (model === null) {
     db.run("DELETE FROM meta WHERE key IN ('embedding_name', 'embedding_dims')");
@@ -90,7 +90,7 @@ export function recordModel(db: Connection, model: StoredModel | null): void {
   db.setMeta("embedding_dims", String(model.dims));
 }
 
-/** An earlier release could end a conversion without the dimension; every vector has it. */
+/** An earlier release could end a conversion without recording the dimension; every vector has it. */
 function dimsOfVectors(db: Connection): number {
   const bytes = db.row<{ n: number }>("SELECT length(vector) AS n FROM vectors LIMIT 1")?.n ?? 0;
   return bytes / 4;

@@ -1,18 +1,18 @@
 /**
- * Which vector index large scopes get here: FAISS, or the exact scan that stands in for it, and saying so once.
+ * Which index large scopes get on this machine: FAISS, or the exact scan that stands in for it.
  *
- * Owns the choice by option and `AGEMEM_INDEX`, and the warning. Leaves out loading (`vector-indexes/faiss.ts`) and
- * which scopes are large (`index-set.ts`).
+ * Owns the choice by option and `AGEMEM_INDEX`, and the warning when FAISS is missing. Leaves out loading it
+ * (`vector-indexes/faiss.ts`) and which scopes are large (`index-set.ts`).
  */
 import { ConfigError } from "../../errors.js";
 import { reasonOf } from "../addons.js";
 import { faissFailures, loadFaiss } from "./vector-indexes/faiss.js";
 
-/** The choice; `fallback` says why it is not FAISS although FAISS was wanted, else it is null. */
+/** The choice; `fallback` says why it is not FAISS where FAISS was wanted, and is null otherwise. */
 export interface ChosenIndex {
   kind: "faiss" | "flat";
   fallback: string | null;
-  /** Whether it was asked for by name: then FAISS is used from the first search and at every size. */
+  /** Whether it was asked for by name; then FAISS is used from the first search and at every size. */
   insists: boolean;
 }
 
@@ -27,7 +27,9 @@ const SETUP =
   "For FAISS run `npx agemem setup` (`pnpm exec agemem setup`); index.kind or AGEMEM_INDEX set to flat chooses the scan without this warning.";
 
 /**
- * @param option what the store was opened with; `AGEMEM_INDEX` overrides it
+ * Chooses the index of large scopes.
+ *
+ * @param option the store's option; `AGEMEM_INDEX` overrides it
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` (unknown value), `AGEMEM_PACKAGE_MISSING` (FAISS insisted on, not there)
  */
 export function chooseIndex(option: "auto" | "faiss" | "flat" = "auto"): ChosenIndex {
@@ -59,7 +61,7 @@ export function chooseIndex(option: "auto" | "faiss" | "flat" = "auto"): ChosenI
 let said = false;
 
 /**
- * Tells about a fallback: to `listener` at every opening, else once per process as a Node.js warning
+ * Reports a fallback: to `listener` at every opening, else once per process as a Node.js warning
  * (`process.on("warning", …)`, printed to standard error unless turned off).
  */
 export function warnOfFallback({ fallback }: ChosenIndex, listener?: (warning: StoreWarning) => void): void {

@@ -126,7 +126,7 @@ function* bodyOf(table: VectorTable, partitions: readonly [string, PartitionStat
   for (const chunk of table.chunks()) yield bytesOf(chunk);
   for (const [, { clusters, lists }] of partitions) {
     yield bytesOf(clusters.coarse);
-    yield bytesOf(clusters.centres);
+    yield bytesOf(clusters.centers);
     for (const list of lists) yield bytesOf(list);
   }
 }
@@ -214,8 +214,8 @@ function readBody(
   const partitions = header.partitions.map(
     ({ scope, trainedOn, starts, count, lists }): [string, PartitionState] => {
       const coarse = fill(new Float32Array((starts.length - 1) * dims));
-      const centres = fill(new Float32Array(count * dims));
-      const clusters = { dims, count, coarse, centres, starts: Int32Array.from(starts) };
+      const centers = fill(new Float32Array(count * dims));
+      const clusters = { dims, count, coarse, centers, starts: Int32Array.from(starts) };
       return [scope, { clusters, trainedOn, lists: lists.map((n) => fill(new Int32Array(n))) }];
     },
   );

@@ -1,10 +1,10 @@
 /**
- * The concept of a vector index: ranks the slots of one scope (a namespace prefix) by cosine.
+ * A vector index: ranks the slots of one scope (a namespace prefix) by cosine.
  *
- * An index holds slots of the {@link VectorTable}, live and dead, of every branch; the caller's `accept` says
- * which of them a view sees. Implementations: `vector-indexes/faiss.ts` (exact, FAISS) and
- * `vector-indexes/partitioned.ts` (approximate). Without one a scope is scanned (`vector-indexes/flat.ts`: exact,
- * the reference). All score with the stored vectors, so equal slots have equal scores in each.
+ * An index holds slots of the {@link VectorTable}, current and replaced ones, of every branch; the caller's `accept` says
+ * which of them a view sees. Implementations: `vector-indexes/faiss.ts` (exact, FAISS) and `vector-indexes/partitioned.ts`
+ * (approximate). A scope without one is scanned (`vector-indexes/flat.ts`: exact, the reference). All of them score with
+ * the stored vectors, so a slot has the same score in each.
  */
 
 /** A slot with its cosine. */
@@ -17,18 +17,18 @@ export type IndexKind = "faiss" | "partitioned";
 
 export interface VectorIndex {
   readonly kind: IndexKind;
-  /** False when a result may miss a better slot. */
+  /** Whether a search is sure to find the best slots. */
   readonly exact: boolean;
   /** Slots held. */
   readonly size: number;
-  /** Adds a slot of the table. Slots come in growing order. */
+  /** Adds a slot of the table; slots come in ascending order. */
   add(slot: number): void;
   /**
-   * The best `k` version rows among accepted slots, best slot of each, by score then creation order.
+   * The best `k` version rows among the accepted slots, each with its best slot, by score, then creation order.
    *
    * @param unit query vector of length 1 (or 0)
    */
   search(unit: Float32Array, k: number, accept: (slot: number) => boolean): SlotScore[];
-  /** Bytes held beside the vector table. */
+  /** Bytes held besides the vector table. */
   bytes(): number;
 }

@@ -1,8 +1,8 @@
 /** Inner products and lengths of single-precision vectors. Pure. */
 
 /**
- * Inner product, even and odd components summed apart: the order of `dot-kernel.ts`, so that a score has the same
- * bits from both. `from` is where the row starts.
+ * Inner product with the even and the odd components summed apart: the order of `dot-kernel.ts`, so that both give a
+ * score the same bits. The row starts at `from`.
  */
 export function dotInOrder(row: Float32Array, from: number, unit: Float64Array, dims: number): number {
   let even = 0;
@@ -16,7 +16,7 @@ export function dotInOrder(row: Float32Array, from: number, unit: Float64Array, 
   return even + odd;
 }
 
-/** Inner product of the parts of `a` and `b` that start at `from` and `start`. */
+/** Inner product of `dims` components of `a` from `from` on and of `b` from `start` on. */
 export function dot(a: Float32Array, from: number, b: Float32Array, dims: number, start = 0): number {
   let s0 = 0;
   let s1 = 0;
@@ -35,18 +35,18 @@ export function dot(a: Float32Array, from: number, b: Float32Array, dims: number
 }
 
 /** A copy scaled to length 1. */
-export function normalise(vector: Float32Array): Float32Array {
+export function normalize(vector: Float32Array): Float32Array {
   const out = new Float32Array(vector.length);
-  normaliseInto(out, 0, vector);
+  normalizeInto(out, 0, vector);
   return out;
 }
 
 /** Writes a vector scaled to length 1 into `target` at `at`. */
-export function normaliseInto(target: Float32Array, at: number, vector: Float32Array): void {
+export function normalizeInto(target: Float32Array, at: number, vector: Float32Array): void {
   let largest = 0;
   for (const component of vector) largest = Math.max(largest, Math.abs(component));
   if (largest === 0) return;
-  // Scaling by the largest component first keeps huge and tiny vectors from overflowing or vanishing.
+  // Scaling by the largest component first keeps huge vectors from overflowing and tiny ones from vanishing.
   let sum = 0;
   for (const component of vector) sum += (component / largest) ** 2;
   const factor = Math.sqrt(sum);

@@ -1,16 +1,16 @@
 /**
- * The vectors of a store in memory: one slot per stored vector, in the order of version rows.
+ * The vectors of a store in memory: one slot for each stored vector, in the order of version rows.
  *
- * Owns the unit vectors, the facts per slot that decide visibility, and the list of slots per namespace.
- * It is derived: everything can be read again from SQLite. Leaves out ranking (`vector-index.ts`).
+ * Owns the unit vectors, the facts of each slot that decide whether a view sees it, and the list of slots of each
+ * namespace. It is derived: everything can be read again from SQLite. Leaves out ranking (`vector-index.ts`).
  */
 
 import { TIP, type View } from "../rows/branches.js";
 import { Column, IntegerList } from "./columns.js";
 import { dotKernel } from "./dot-kernel.js";
-import { dotInOrder, normaliseInto } from "./vector-math.js";
+import { dotInOrder, normalizeInto } from "./vector-math.js";
 
-/** Largest chunk; fewer rows where vectors are long. */
+/** Rows of a chunk at most, and bytes: long vectors get chunks of fewer rows. */
 const CHUNK_ROWS = 8192;
 const CHUNK_BYTES = 32 * 1024 * 1024;
 
@@ -18,7 +18,7 @@ const CHUNK_BYTES = 32 * 1024 * 1024;
 export const SEES_ALL = (): boolean => true;
 
 /** Facts of a version row that its slots share. */
-export interface SlotFacts {
+interface SlotFacts {
   version: number;
   item: number;
   ns: number;
@@ -40,7 +40,7 @@ export interface SavedColumns {
   born: Float64Array;
 }
 
-/** First revisions at which a branch wrote each item: what it hides of its parents. */
+/** By branch: the first revision at which it wrote each item, and so what it hides of its parents. */
 type Overrides = Map<number, Map<number, number>>;
 
 export class VectorTable {
@@ -54,9 +54,9 @@ export class VectorTable {
   readonly born = new Column<Float64Array>(Float64Array);
   readonly #chunks: Float32Array[] = [];
   readonly #byNamespace = new Map<number, IntegerList>();
-  /** Branches that any slot was written on. */
+  /** Branches with at least one slot. */
   readonly #branches = new Set<number>();
-  /** Slots that ended on their own branch. */
+  /** Slots that were replaced or deleted on their own branch. */
   dead = 0;
   size = 0;
 
@@ -74,12 +74,12 @@ export class VectorTable {
   append(facts: SlotFacts, vector: Float32Array): number {
     const slot = this.size++;
     const chunk = this.#chunkFor(slot);
-    normaliseInto(chunk, this.offsetOf(slot), vector);
+    normalizeInto(chunk, this.offsetOf(slot), vector);
     this.#appendFacts(slot, facts);
     return slot;
   }
 
-  /** The vectors as saved: whole chunks, the last one cut to the slots in use. */
+  /** The vectors to save: whole chunks, the last one cut to the slots in use. */
   *chunks(): Generator<Float32Array> {
     for (let from = 0; from < this.size; from += this.#rows) {
       const rows = Math.min(this.#rows, this.size - from);
@@ -110,7 +110,7 @@ export class VectorTable {
     }
   }
 
-  /** The chunk that takes a slot's vector. The first one starts small and grows, so that small stores stay small. */
+  /** The chunk for a slot's vector. The first one starts small and grows, so that small stores stay small. */
   #chunkFor(slot: number): Float32Array {
     const at = Math.floor(slot / this.#rows);
     const chunk = this.#chunks[at];
@@ -188,7 +188,8 @@ export class VectorTable {
   }
 
   /**
-   * Cosines of `count` slots with a unit vector, into `out`. A slot's score has the same bits wherever it is computed.
+   * Writes the cosines of `count` slots with a unit vector to `out`. A slot's score has the same bits wherever it is
+   * computed.
    */
   scores(slots: Int32Array, count: number, unit: Float64Array, out: Float64Array): void {
     const kernel = dotKernel(this.dims);
@@ -212,7 +213,7 @@ export class VectorTable {
     }
   }
 
-  /** How many of the listed slots from `at` on lie one after the other in one chunk. */
+  /** How many of the listed slots, from `at` on, follow each other in one chunk. */
   #runLength(slots: Int32Array, at: number, end: number): number {
     const first = slots[at] as number;
     const most = Math.min(end - at, this.#rows - (first & (this.#rows - 1)));
@@ -221,12 +222,12 @@ export class VectorTable {
     return run;
   }
 
-  /** A test of whether a slot is seen by a view. Cost per slot: the depth of the view. */
+  /** A test of whether a view sees a slot. It costs as many steps as the view has levels. */
   visibility(view: View, overrides: Overrides): (slot: number) => boolean {
     const { levels } = view;
     const only = levels[0];
     if (levels.length === 1 && only && only.limit === TIP) {
-      // Nothing was ever replaced or written on a fork: no slot needs a look.
+      // Nothing was ever replaced or written on a fork: every slot is seen.
       if (this.dead === 0 && this.#branches.size <= 1 && this.#branches.has(only.branch)) return SEES_ALL;
       const [branches, ends, { branch }] = [this.branch.view(), this.end.view(), only];
       return (slot) => branches[slot] === branch && ends[slot] === Number.POSITIVE_INFINITY;
@@ -248,7 +249,7 @@ export class VectorTable {
     };
   }
 
-  /** Bytes in use: vectors, facts and slot lists. (What is reserved beyond them is zeros nobody has touched.) */
+  /** Bytes in use by vectors, facts and slot lists. (What is reserved beyond is zeros that nobody has touched.) */
   bytes(): number {
     return this.size * (this.dims * 4 + 52);
   }

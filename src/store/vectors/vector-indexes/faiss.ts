@@ -2,10 +2,10 @@
  * Exact search with FAISS (`IndexFlatIP` of faiss-node), rescored from the vector table.
  *
  * FAISS holds as many of the slots as the limit of native memory allows, the first ones; the others are scanned.
- * faiss-node ends the process on a FAISS exception outside of `read`, and its `k`, array length and dimension
- * are unsigned: so this file calls only the constructor, `add`, `search` with one query and 1 <= k <= ntotal,
- * with finite numbers of the right count. (Twenty queries or more at once would enter BLAS, which a build may
- * lack; `removeIds`, `mergeFrom`, `train` and `write` are never called.)
+ * faiss-node aborts the process on a FAISS exception outside of `read`, and its `k`, array lengths and dimension are
+ * unsigned. So this file calls only the constructor, `add`, and `search` with one query and 1 <= k <= ntotal, with finite
+ * numbers of the right count. (Twenty queries or more at once would enter BLAS, which a build may lack; `removeIds`,
+ * `mergeFrom`, `train` and `write` are never called.)
  */
 import { type Addon, requireAddon } from "../../addons.js";
 import { IntegerList } from "../columns.js";

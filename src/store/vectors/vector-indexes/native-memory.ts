@@ -1,9 +1,9 @@
 /**
  * How much memory FAISS holds outside of the JavaScript heap, in the whole process.
  *
- * faiss-node has no way to free an index: its memory goes when the garbage collector finds the object, and the
- * collector does not know how much hangs on it, so it may take for ever. Therefore what was dropped counts until it
- * is really gone, and nothing grows beyond the limit meanwhile.
+ * faiss-node cannot free an index: its memory goes when the garbage collector finds the object, and the collector does
+ * not know how much depends on it, so that may take forever. Therefore a dropped index counts until it is really gone,
+ * and meanwhile nothing grows beyond the limit.
  */
 
 /** What one FAISS object holds. */
@@ -17,7 +17,7 @@ export class NativeMemory {
     this.#bytes -= share.bytes;
   });
 
-  /** Bytes held by objects in use and by dropped ones that were not collected yet. */
+  /** Bytes held by objects in use, and by dropped ones that are not collected yet. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -30,8 +30,8 @@ export class NativeMemory {
   }
 
   /**
-   * Runs `grow` when a share may become `bytes` large, and returns whether it did. While an array grows its old and its
-   * new room exist side by side, so both must fit.
+   * Runs `grow` if a share may grow to `bytes`, and returns whether it did. While an array grows, its old and its new
+   * memory exist side by side, so both must fit.
    */
   grow(share: NativeShare, bytes: number, limit: number, grow: () => void): boolean {
     const copies = bytes > share.bytes;

@@ -1,8 +1,8 @@
 /**
- * Approximate search for large scopes: partitions around trained centres, the most promising ones scanned.
+ * Approximate search of large scopes: partitions around trained centers, of which the most promising are scanned.
  *
- * Scores come from the stored vectors, so a found item's score is exact; only membership of the result is
- * approximate. While it trains, and until it has caught up, it scans everything (exact).
+ * Scores come from the stored vectors, so the score of a found item is exact; only which items are found is approximate.
+ * While it trains, and until it has caught up, it scans everything (exact).
  */
 
 import { IntegerList } from "../columns.js";
@@ -14,15 +14,15 @@ import { scan } from "./flat.js";
 import { type Find, measureRecall, type Recall } from "./recall.js";
 import { Scorer, TopVersions } from "./top-hits.js";
 
-/** Share of the scope that a search looks at, and the least number of slots. */
+/** Share of the scope that a search looks at, and its least number of slots. */
 const SCAN_SHARE = 0.02;
 const SCAN_LEAST = 1000;
-/** Trained anew when the scope has grown by this factor. */
+/** Trains again when the scope has grown by this factor. */
 const RETRAIN = 4;
-/** Queries remembered. */
+/** Queries remembered, to measure recall with. */
 const ASKED = 32;
 
-/** What a partitioned index saves: centres and the slots of each partition. */
+/** What a partitioned index saves: centers and the slots of each partition. */
 export interface PartitionState {
   clusters: Clusters;
   trainedOn: number;
@@ -81,7 +81,7 @@ export class PartitionedIndex implements VectorIndex {
     return this.#find(unit, k, accept);
   }
 
-  /** Its recall on this scope, measured anew when it was trained, grew or was searched since; null while exact. */
+  /** Its recall on this scope, measured again when it was trained, grew or was searched since; null while exact. */
   async recall(): Promise<Recall | null> {
     if (!this.#clusters) return null;
     const stamp = `${this.#trainedOn}/${Math.round(Math.log2(this.size) * 10)}/${this.#asked.length}`;
@@ -107,7 +107,7 @@ export class PartitionedIndex implements VectorIndex {
     for (const c of order) {
       scorer.add((this.#lists[c] as IntegerList).view());
       if (scorer.seen < budget) continue;
-      // Items with many vectors fill the budget with few items: then the search goes on until there are enough.
+      // Items with many vectors use up the budget with few items: then the search goes on until there are enough.
       scorer.flush();
       if (top.full) break;
     }
@@ -173,10 +173,10 @@ export class PartitionedIndex implements VectorIndex {
 
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Partitions by the cosine of their centre with the query, best first; picked one by one, since few are needed. */
-function* orderBy({ centres, count, dims }: Clusters, unit: Float32Array): Generator<number> {
+/** Partitions by the cosine of their center with the query, best first; picked one by one, as few are needed. */
+function* orderBy({ centers, count, dims }: Clusters, unit: Float32Array): Generator<number> {
   const scores = new Float64Array(count);
-  for (let c = 0; c < count; c++) scores[c] = dot(centres, c * dims, unit, dims);
+  for (let c = 0; c < count; c++) scores[c] = dot(centers, c * dims, unit, dims);
   for (let picked = 0; picked < count; picked++) {
     let best = 0;
     for (let c = 1; c < count; c++) if ((scores[c] as number) > (scores[best] as number)) best = c;

@@ -1,22 +1,22 @@
 /**
- * Recall of an approximate index, measured against a full scan on the store's own vectors and the searches it had.
+ * Recall of an approximate index, measured against a full scan with the store's own vectors and with its last searches.
  *
- * Both, because they differ: texts are near the texts they were clustered with, questions need not be near anything.
+ * With both, because they differ: a text is near the texts it was clustered with, a question need not be near any.
  */
 import type { SlotScore } from "../vector-index.js";
 import { SEES_ALL, type VectorTable } from "../vector-table.js";
 
-/** Shares of the true ten best items that an approximate index found. */
+/** How much of the true ten best items an approximate index found, 0 to 1. */
 export interface Recall {
-  /** With a sample of the stored vectors as queries, each looking for others than its own item. */
+  /** With a sample of the stored vectors as queries, each looking for items other than its own. */
   stored: number;
   /** With the last searches as queries; null before the first. */
   searched: number | null;
-  /** How many searches that were. */
+  /** How many searches those were. */
   searches: number;
 }
 
-/** Results that are compared. */
+/** Results compared per query. */
 const AT = 10;
 const SAMPLE = 32;
 
@@ -44,7 +44,7 @@ export async function measureRecall(
     for (const { unit, accept } of queries) {
       const truth = exact(unit, AT, accept);
       const worst = truth.at(-1)?.score ?? 0;
-      // By score, so that one of several equal items counts whichever was found.
+      // By score, so that any of several equal items counts.
       found += approximate(unit, AT, accept).filter(({ score }) => score >= worst).length;
       wanted += truth.length;
       await new Promise((resolve) => setImmediate(resolve));

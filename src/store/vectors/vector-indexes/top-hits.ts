@@ -1,10 +1,10 @@
-/** Keeps the best k version rows of a stream of scored slots. Pure. */
+/** Keeping the best k version rows of a stream of scored slots. Pure. */
 import type { SlotScore } from "../vector-index.js";
 import { SEES_ALL, type VectorTable } from "../vector-table.js";
 
 /**
- * A bounded heap over slots with the worst kept hit on top; the slots of one version row, which follow each
- * other, count once with their best score. Order: score descending, then creation (`born`) ascending.
+ * A bounded heap of slots with the worst kept one on top. The slots of a version row, which follow each other, count once
+ * with their best score. Order: score descending, then creation (`born`) ascending.
  */
 export class TopHits {
   readonly #slots: number[] = [];
@@ -22,7 +22,7 @@ export class TopHits {
 
   /** Offers a slot. Slots of one version row must be offered one after the other. */
   offer(slot: number, score: number): void {
-    // Too low to be kept, whatever other slots its version row has.
+    // Too low to be kept, whatever other slots the version row has.
     if (score < this.#floor) return;
     const version = this.table.version.at(slot);
     if (version === this.#lastVersion) {
@@ -148,7 +148,7 @@ export class TopVersions {
 
 const BLOCK = 256;
 
-/** Scores the accepted slots of some lists block by block and hands each to `offer`. Returns how many there were. */
+/** Scores the accepted slots of some lists, block by block, and hands each of them to `offer`. */
 export class Scorer {
   readonly #slots = new Int32Array(BLOCK);
   readonly #scores = new Float64Array(BLOCK);
