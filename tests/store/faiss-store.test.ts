@@ -30,6 +30,28 @@ describe("FaissStore: contract", () => {
     expect(store.version().revision).toBe(3);
   });
 
+  it("does nothing through a closed handle, while the store goes on", async () => {
+    const store = await openStore();
+    await store.put(NS, "k", { text: "tea" });
+    const fork = await store.fork("closed");
+    await fork.close();
+    for (const call of [
+      () => fork.get(NS, "k"),
+      () => fork.put(NS, "k", { text: "coffee" }),
+      () => fork.history(NS, "k"),
+      () => fork.itemsWithVectors(NS),
+      () => fork.fork("deeper"),
+      () => fork.version(),
+      () => fork.stats(),
+    ]) {
+      expect(await codeOf(call)).toBe("AGEMEM_STORE_CLOSED");
+    }
+    expect((await store.get(NS, "k"))?.value).toEqual({ text: "tea" });
+    const [one, other] = [await store.branch("main"), await store.branch("main")];
+    await Promise.all([one.close(), other.close()]);
+    expect(await codeOf(() => store.get(NS, "k"))).toBe("AGEMEM_STORE_CLOSED");
+  });
+
   it("ranks by cosine and does not leak a prefix", async () => {
     const store = await openStore();
     await store.put(["users", "1"], "a", { text: "abc" });
