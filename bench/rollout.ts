@@ -5,7 +5,8 @@
  * The endpoint is a test server in a process of its own that answers after 50 ms. "Ideal" is the lower of 64 slots of
  * 50 ms and of what the bare openai client manages with the same requests from one process; both are reported.
  * `--only throughput` measures one part, `--quick` a tenth of all. `driver` compares the two ways to run the agent, `loop`
- * and `graph`: processor time per call and calls per second, one process.
+ * and `graph`: processor time per call and calls per second, one process. `http`
+ * compares HTTP clients (`rollout-http.ts`).
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -32,6 +33,7 @@ import type { FaissStore } from "../src/store/faiss-store.js";
 import { ScriptedChatModel, type ScriptedResponder } from "../src/testing/scripted-model.js";
 import { createToolkit } from "../src/tools/toolkit.js";
 import { TrajectoryRecorder } from "../src/trajectory/recorder.js";
+import { agentFetch, httpCost } from "./rollout-http.js";
 import { type BenchSetup, openRollouts, openStore } from "./rollout-setup.js";
 
 const SLOTS = 64;
@@ -54,6 +56,7 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   const parts: Record<string, () => Promise<Record<string, unknown>>> = {
     throughput: () => throughput(server.url, Math.ceil(128 * scale)),
     driver: () => driverCost(server.url, Math.ceil(64 * scale)),
+    http: () => httpCosts(server.url, Math.ceil(64 * scale)),
     recorder: () => recorderCost(server.url, Math.ceil(256 * scale)),
     memory: () => memory(Math.ceil(2000 * scale)),
     offline: () => offlineRun(values.hotpotqa, Math.ceil(100 * scale)),
@@ -144,6 +147,23 @@ async function driverCost(baseURL: string, tasks: number): Promise<Record<string
     loop_calls_per_s: best.loop.rate,
     graph_calls_per_s: best.graph.rate,
   };
+}
+
+/** Requests alone, then whole rollouts over each client: processor time per call, the best of three rounds in turn. */
+async function httpCosts(baseURL: string, tasks: number): Promise<Record<string, number>> {
+  const best: Record<string, number> = await httpCost(baseURL, await bodiesOf(baseURL), SLOTS);
+  const clients = { own: {}, agent: { fetch: agentFetch() }, global: { fetch } };
+  for (let round = -1; round < 3; round++) {
+    for (const [name, client] of Object.entries(clients)) {
+      const setup = { baseURL, concurrency: rolloutsFor(SLOTS), requests: SLOTS, ...client };
+      const { options, close } = await openRollouts(setup);
+      const { cpuMs } = await rolloutRate(options, tasks, `http${round}`, {});
+      await close?.();
+      const key = `rollouts_${name}_cpu_ms_per_call`;
+      if (round >= 0) best[key] = Math.min(best[key] ?? cpuMs, cpuMs);
+    }
+  }
+  return best;
 }
 
 /** What rollouts send, for the bare client to send again. */
