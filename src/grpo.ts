@@ -8,7 +8,7 @@ import { InputError } from "./errors.js";
 import type { TrajectoryRecord } from "./trajectory/schema.js";
 
 /** Divisor of the group: K-1 ("sample"), K ("population"), or no division at all ("none"). */
-export type StdKind = "sample" | "population" | "none";
+type StdKind = "sample" | "population" | "none";
 
 /** How a group is normalised. */
 export interface AdvantageOptions {

@@ -9,14 +9,14 @@ export function positive(text: string): number {
 }
 
 /** A whole number of 0 or more. */
-export function count(text: string): number {
+export function wholeNumber(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && Number.isInteger(value) && value >= 0) return value;
   throw new InvalidArgumentError("Give a whole number of 0 or more.");
 }
 
 /** Any finite number. */
-export function number(text: string): number {
+export function finiteNumber(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && Number.isFinite(value)) return value;
   throw new InvalidArgumentError("Give a number.");

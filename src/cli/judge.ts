@@ -6,7 +6,7 @@ import { createLlmJudge } from "../rewards/judges/llm.js";
 import { createOfflineJudge } from "../rewards/judges/offline.js";
 
 /** A judge and what must be closed after it. */
-export interface OpenJudge {
+interface OpenJudge {
   judge: Judge;
   close: () => Promise<void>;
 }

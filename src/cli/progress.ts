@@ -2,7 +2,7 @@
 import { Presets, SingleBar } from "cli-progress";
 
 /** What a long command reports to. */
-export interface Progress {
+export interface ProgressBar {
   /** @param figures of rollouts; other work has none */
   update(done: number, figures?: { meanReward: number | null; failed: number }): void;
   /** Safe to call twice. */
@@ -10,7 +10,7 @@ export interface Progress {
 }
 
 /** Shows how far a run of `total` units is. */
-export function createProgress(unit: string, total: number): Progress {
+export function createProgress(unit: string, total: number): ProgressBar {
   const startedAt = Date.now();
   const bar = new SingleBar(
     {

@@ -47,7 +47,7 @@ export interface RolloutArguments {
 }
 
 /** Options of a run and what to close after it. */
-export interface OpenRun {
+interface OpenRun {
   options: RolloutOptions;
   /** The policy, for people. */
   name: string;

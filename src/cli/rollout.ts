@@ -8,7 +8,7 @@ import { REWARD_PRESETS } from "../rewards/reward.js";
 import { streamRollouts } from "../rollout/runner.js";
 import { WorkerPool } from "../rollout/workers/pool.js";
 import { MEMORY_OPS, SEARCH_MODES } from "../types.js";
-import { choice, count, names, number, positive } from "./arguments.js";
+import { choice, finiteNumber, names, positive, wholeNumber } from "./arguments.js";
 import { createProgress } from "./progress.js";
 import { openRollouts, type RolloutArguments } from "./rollout-setup.js";
 
@@ -24,10 +24,10 @@ export function rolloutCommand(): Command {
     .option("--concurrency <n>", "requests to the policy at once; sequences of a local model", positive, 4)
     .option("--processes <n>", "processes that run the rollouts", positive, 1)
     .option("--max-turns <n>", "turns per stage (N_max)", positive, 10)
-    .option("--timeout <seconds>", "time limit of one rollout", number, 600)
-    .option("--pad <n>", "distractors per task, filled up with neighbours from other tasks", count)
+    .option("--timeout <seconds>", "time limit of one rollout", finiteNumber, 600)
+    .option("--pad <n>", "distractors per task, filled up with neighbours from other tasks", wholeNumber)
     .option("--model <name>", '"offline", gguf:FILE or a model of OPENAI_BASE_URL (default: AGEMEM_MODEL)')
-    .option("--temperature <t>", "sampling temperature of the policy", number, 1)
+    .option("--temperature <t>", "sampling temperature of the policy", finiteNumber, 1)
     .option("--max-tokens <n>", "most tokens of one response", positive)
     .option("--send-seed", "send each rollout's own sampling seed to the server")
     .addOption(choice("--protocol <name>", "how tools are called", ["native", "text"], "native"))
@@ -37,7 +37,7 @@ export function rolloutCommand(): Command {
     .option("--top-k <n>", "memories shown by a retrieval", positive)
     .addOption(choice("--search-mode <mode>", "how memories are ranked (default: hybrid)", SEARCH_MODES))
     .addOption(choice("--summarizer <name>", "who writes summaries", ["policy", "offline"], "policy"))
-    .option("--policy-version <n>", "number of the policy's weights, for the record", count)
+    .option("--policy-version <n>", "number of the policy's weights, for the record", wholeNumber)
     .option("--judge <name>", '"offline" (rules) or a model name', "offline")
     .option("--judge-cache <file>", "where a judging model's verdicts are kept")
     .addOption(

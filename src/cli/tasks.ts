@@ -5,7 +5,7 @@ import { InputError } from "../errors.js";
 import { loadTasks, TASK_SOURCES } from "../evaluation/tasks/source.js";
 import { JsonlWriter } from "../lib/jsonl.js";
 import { toTaskRow } from "../rollout/task-row.js";
-import { count, positive } from "./arguments.js";
+import { positive, wholeNumber } from "./arguments.js";
 
 interface TasksArguments {
   out: string;
@@ -22,7 +22,7 @@ export function tasksCommand(): Command {
     .requiredOption("--out <file>", "JSON Lines file to make")
     .option("--limit <n>", "at most so many tasks", positive)
     .option("--seed <seed>", "seed of shuffles and of the generator", "0")
-    .option("--pad <n>", "distractors per task, filled up with neighbours from other tasks", count)
+    .option("--pad <n>", "distractors per task, filled up with neighbours from other tasks", wholeNumber)
     .action(writeTasks);
 }
 

@@ -4,14 +4,9 @@ import { collapseSpace } from "../text/text.js";
 const CLOSED = new Set(["yes", "no", "noanswer"]);
 
 /** Lower case, without punctuation and the articles a, an, the; single spaces. */
-export function normaliseAnswer(text: string): string {
+export function normalizeAnswer(text: string): string {
   const bare = text.toLowerCase().replace(/[!-/:-@[-`{-~]/g, "");
   return collapseSpace(bare.replace(/\b(a|an|the)\b/g, " "));
-}
-
-/** 1 when both answers are equal after normalising, else 0. */
-export function answerExactMatch(predicted: string, gold: string): number {
-  return normaliseAnswer(predicted) === normaliseAnswer(gold) ? 1 : 0;
 }
 
 /**
@@ -21,7 +16,7 @@ export function answerExactMatch(predicted: string, gold: string): number {
  * answerF1("the Eiffel Tower in Paris", "Eiffel Tower"); // 2/3: precision 2/4, recall 2/2
  */
 export function answerF1(predicted: string, gold: string): number {
-  const [a, b] = [normaliseAnswer(predicted), normaliseAnswer(gold)];
+  const [a, b] = [normalizeAnswer(predicted), normalizeAnswer(gold)];
   if ((CLOSED.has(a) || CLOSED.has(b)) && a !== b) return 0;
   const left = a.split(" ").filter(Boolean);
   const right = b.split(" ").filter(Boolean);

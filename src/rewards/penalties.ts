@@ -1,8 +1,8 @@
 /** P_penalty: too many rounds, too many tokens. (AgeMem, appendix A.2) Pure. */
 import { policySteps, type RewardPart, type ScoringInput } from "./scoring.js";
 
-export const ROUNDS_PENALTY = -1;
-export const TOKENS_PENALTY = -0.5;
+const ROUNDS_PENALTY = -1;
+const TOKENS_PENALTY = -0.5;
 
 /** -1 if a stage took more than N_max rounds, else 0. */
 export function roundsPenalty({ episode }: Pick<ScoringInput, "episode">): RewardPart {

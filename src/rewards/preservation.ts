@@ -6,7 +6,7 @@
  */
 import { collapseSpace } from "../text/text.js";
 import type { MessageRecord } from "../trajectory/schema-parts.js";
-import { plain, textOf } from "../trajectory/trace/context-text.js";
+import { contentText, plain } from "../trajectory/trace/context-text.js";
 import { keyItems } from "./key-items.js";
 import { answerStep, type RewardPart, type ScoringInput } from "./scoring.js";
 
@@ -33,7 +33,7 @@ export function preservationReward({ steps, episode }: Pick<ScoringInput, "steps
 
 function contextWithout(question: string, messages: readonly MessageRecord[]): string {
   const asked = bare(question);
-  const texts = messages.map((message) => bare(plain(textOf(message.content))));
+  const texts = messages.map((message) => bare(plain(contentText(message.content))));
   const at = messages.findLastIndex(({ role }, i) => role === "user" && texts[i]?.includes(asked));
   const told = texts.filter((_, i) => {
     const role = messages[i]?.role;

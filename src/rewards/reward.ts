@@ -72,7 +72,7 @@ export const REWARD_PART_NAMES = [
   "penalty.rounds",
   "penalty.tokens",
 ] as const;
-export type RewardPartName = (typeof REWARD_PART_NAMES)[number];
+type RewardPartName = (typeof REWARD_PART_NAMES)[number];
 
 /** A scored rollout. */
 export interface Score {

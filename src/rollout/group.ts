@@ -6,8 +6,9 @@ import { type AdvantageOptions, type AdvantagePreset, advantagesOf, type GroupAd
 import { shortHash } from "../lib/hash.js";
 import type { RolloutStatus } from "../trajectory/schema.js";
 import type { MemoryTask } from "../types.js";
-import type { RolloutIdentity, RolloutSettings } from "./options.js";
+import type { RolloutIdentity } from "./options.js";
 import type { RolloutResult } from "./rollout.js";
+import type { RolloutSettings } from "./settings.js";
 
 /** A finished group with advantages on its trajectories. */
 export interface GroupResult {

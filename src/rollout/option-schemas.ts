@@ -23,8 +23,6 @@ import { budgetOption, operationList } from "../tools/option-schemas.js";
 import type { EngineRecord } from "../trajectory/schema-parts.js";
 import { SEARCH_MODES } from "../types.js";
 import type { RolloutOptions } from "./options.js";
-import type { RunHooks } from "./runner.js";
-import type { RolloutGraphOptions } from "./service/graph.js";
 
 /** What a timer of Node can wait, in milliseconds; a longer one would end at once. */
 export const LONGEST_WAIT_MS = 2 ** 31 - 1;
@@ -53,12 +51,12 @@ const reward = z.strictObject(
 );
 
 const presets = namesOf(ADVANTAGE_PRESETS);
-const normalisation = z.strictObject({
+const normalization = z.strictObject({
   std: oneOf(["sample", "population", "none"]).optional(),
   eps: number(0, Number.MAX_VALUE).optional(),
 } satisfies OptionShape<AdvantageOptions>);
 const advantage = z.union(
-  [oneOf(presets), normalisation],
+  [oneOf(presets), normalization],
   `must be one of ${presets.map((each) => `"${each}"`).join(", ")}, or { std?, eps? } in range`,
 );
 
@@ -107,31 +105,6 @@ const rolloutOptions = z.strictObject(
 /** Errors: `AGEMEM_CONFIG_INVALID`. */
 export function checkRolloutOptions(options: unknown, what: string): void {
   checkOptions(rolloutOptions, options, what);
-}
-
-const runHooks = z.strictObject(
-  {
-    out: text.optional(),
-    onProgress: callable.optional(),
-    workers: having(["run"], "must be a WorkerPool").optional(),
-    onGroup: callable.optional(),
-  } satisfies OptionShape<RunHooks>,
-  "must be an object of hooks",
-);
-
-/** Errors: `AGEMEM_CONFIG_INVALID`. */
-export function checkRunHooks(hooks: unknown, what: string): void {
-  checkOptions(runHooks, hooks, what);
-}
-
-const graphOptions = z.strictObject(
-  { openStore: callable, counterFor: callable.optional() } satisfies OptionShape<RolloutGraphOptions>,
-  "must be an object of options",
-);
-
-/** Errors: `AGEMEM_CONFIG_INVALID`. */
-export function checkRolloutGraphOptions(options: unknown): void {
-  checkOptions(graphOptions, options, "createRolloutGraph");
 }
 
 function namesOf<T extends object>(presetsByName: T): Extract<keyof T, string>[] {

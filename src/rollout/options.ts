@@ -3,20 +3,11 @@ import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
 import type { AdvantageOptions, AdvantagePreset } from "../grpo.js";
-import { tokenCounter } from "../models/tokens.js";
 import type { PromptVariant } from "../prompts.js";
 import type { Judge } from "../rewards/judge.js";
 import type { RewardOptions } from "../rewards/reward.js";
-import { retrievalMode } from "../tools/search/search-mode.js";
 import type { EngineRecord } from "../trajectory/schema-parts.js";
-import {
-  MEMORY_OPS,
-  type MemoryOp,
-  type SearchMode,
-  type TokenCounter,
-  type VersionedStore,
-} from "../types.js";
-import { checkRolloutOptions } from "./option-schemas.js";
+import type { MemoryOp, SearchMode, TokenCounter, VersionedStore } from "../types.js";
 
 /** Which rollout is meant. Everything random in it derives from `seed`. */
 export interface RolloutIdentity {
@@ -75,54 +66,6 @@ export interface RolloutOptions {
   /** Name of the run; part of every id. Default "run". */
   runName?: string;
   signal?: AbortSignal;
-}
-
-type Optional =
-  | "driver"
-  | "searchMode"
-  | "engine"
-  | "summarizer"
-  | "embeddings"
-  | "reward"
-  | "advantage"
-  | "policyVersion"
-  | "signal";
-
-/** Options with defaults filled in. */
-export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &
-  Pick<RolloutOptions, Optional> & { budget: ContextBudget };
-
-/**
- * Fills in defaults.
- *
- * @param what the function that is given the options, for the message; default "runRollouts"
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown
- */
-export function rolloutSettings(options: RolloutOptions, what = "runRollouts"): RolloutSettings {
-  checkRolloutOptions(options, what);
-  const budget = { ...DEFAULT_BUDGET, ...given(options.budget ?? {}) };
-  checkRolloutOptions({ ...options, budget }, what);
-  retrievalMode(options.store, options.searchMode);
-  return {
-    k: 8,
-    maxTurns: 10,
-    topK: 3,
-    protocol: "native",
-    promptVariant: "full",
-    operations: MEMORY_OPS,
-    seed: 0,
-    concurrency: 4,
-    timeoutMs: 600_000,
-    runName: "run",
-    counter: tokenCounter(),
-    ...given(options),
-    budget,
-  };
-}
-
-/** Without the keys that are undefined, which would hide defaults. */
-function given<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
 /** The budget of a given T_max: a quarter of it is kept for the response, at most the paper's 2,048 tokens. */

@@ -17,7 +17,8 @@ import type { MemoryTask, VersionedStore } from "../types.js";
 import { DeadlineError, withSignal } from "./deadline.js";
 import { StageAgents } from "./driver/stage-agents.js";
 import { collectItems } from "./items.js";
-import type { RolloutIdentity, RolloutSettings } from "./options.js";
+import type { RolloutIdentity } from "./options.js";
+import type { RolloutSettings } from "./settings.js";
 import { ROLLOUT_NAMESPACE, runStages, type StagesResult } from "./stages.js";
 
 /** What one rollout leaves: its steps, and its record without advantage. */

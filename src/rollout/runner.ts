@@ -17,29 +17,13 @@ import {
   groupIdentities,
   summarizeGroup,
 } from "./group.js";
+import { checkRunHooks, type RunHooks } from "./hooks.js";
 import { RunJournal } from "./journal.js";
-import { checkRunHooks } from "./option-schemas.js";
-import {
-  type RolloutIdentity,
-  type RolloutOptions,
-  type RolloutSettings,
-  rolloutSettings,
-} from "./options.js";
+import type { RolloutIdentity, RolloutOptions } from "./options.js";
 import { ProgressTracker, type RolloutProgress } from "./progress.js";
 import { type RolloutResult, runRollout } from "./rollout.js";
+import { type RolloutSettings, rolloutSettings } from "./settings.js";
 import { Sweeper } from "./sweep.js";
-import type { WorkerPool } from "./workers/pool.js";
-
-/** Where to write and whom to tell. */
-export interface RunHooks {
-  /** Recording to append to. A run with the same settings goes on where the file ends. Default: none. */
-  out?: string;
-  onProgress?: (progress: RolloutProgress) => void;
-  /** Processes that run the rollouts, opened with the same options; default: this one. */
-  workers?: Pick<WorkerPool, "run">;
-  /** Gets each whole group. While it is busy with some groups, no further ones are begun. */
-  onGroup?: (group: GroupResult) => void | Promise<void>;
-}
 
 /** What a run came to. */
 export interface RunSummary extends RolloutProgress {

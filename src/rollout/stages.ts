@@ -10,10 +10,11 @@ import { retrieveMemory } from "../tools/operations/short-term.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
 import { METADATA, type MemoryTask, type MessageFacts, type Passage, type Stage } from "../types.js";
 import type { StageAgent } from "./driver/stage-agents.js";
-import type { RolloutIdentity, RolloutSettings } from "./options.js";
+import type { RolloutIdentity } from "./options.js";
+import type { RolloutSettings } from "./settings.js";
 
 /** What the stages need. */
-export interface StageRun {
+interface StageRun {
   agent: StageAgent;
   kit: MemoryToolkit;
   task: MemoryTask;
@@ -38,7 +39,7 @@ interface Carried {
 }
 
 /** User of all rollouts; isolation comes from the fork, not from the name. */
-export const ROLLOUT_USER = "learner";
+const ROLLOUT_USER = "learner";
 export const ROLLOUT_NAMESPACE = ["memories", ROLLOUT_USER];
 
 const EMPTY: Carried = { messages: [], contextFacts: {} };

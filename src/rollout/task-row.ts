@@ -27,7 +27,7 @@ export const taskRow = z.object({
 });
 
 /** A row that was read. */
-export type TaskRow = z.infer<typeof taskRow>;
+type TaskRow = z.infer<typeof taskRow>;
 
 /** The task of a row. */
 export function toTask({ gold_facts: goldFacts, ...row }: TaskRow): MemoryTask {

@@ -1,9 +1,9 @@
 /** How one prompt came out of the one before it. Pure. */
-import type { ContextEdit } from "./schema.js";
+import type { RecordedEdit } from "./schema.js";
 import type { MemoryOpRecord, MessageRecord, ResponseRecord } from "./schema-parts.js";
 
 /** What is compared: a policy call's prompt, and for the earlier call also what came of it. */
-export interface PromptState {
+interface PromptState {
   stage: number;
   messages: readonly MessageRecord[];
   tools: readonly unknown[];
@@ -25,7 +25,7 @@ export interface EarlierPrompt extends PromptState {
 export function compareContexts(
   previous: EarlierPrompt | null,
   current: PromptState,
-): { extends_previous: boolean; context_edit: ContextEdit } {
+): { extends_previous: boolean; context_edit: RecordedEdit } {
   if (!previous) return { extends_previous: false, context_edit: "start" };
   const expected = previous.response ? [...previous.messages, previous.response] : previous.messages;
   const extends_previous =

@@ -11,7 +11,7 @@ import type { StepRecord } from "./schema.js";
 export type ExportRow = Record<string, unknown>;
 
 /** Options that exporters read; each says which it uses. */
-export interface ExportOptions {
+export interface RowOptions {
   /** Version of the policy for records that carry none. Default: such steps are refused where one is needed. */
   policyVersion?: number;
   /** Trinity: the `batch` part of the experience id. Default 0. */
@@ -40,7 +40,7 @@ export interface Exporter {
   readonly name: string;
   /** What a row is and what reads it, in one sentence. */
   readonly description: string;
-  export(rollout: Rollout, options?: ExportOptions): Exported;
+  export(rollout: Rollout, options?: RowOptions): Exported;
 }
 
 /** What an export came to. */
@@ -61,7 +61,7 @@ export async function exportRollouts(
   rollouts: AsyncIterable<Rollout> | Iterable<Rollout>,
   exporter: Exporter,
   sink: (row: ExportRow) => void | Promise<void>,
-  options: ExportOptions = {},
+  options: RowOptions = {},
 ): Promise<ExportReport> {
   const report: ExportReport = { rollouts: 0, rows: 0, refused: {} };
   for await (const rollout of rollouts) {
@@ -77,7 +77,7 @@ export async function exportRollouts(
 }
 
 /** A step whose token fields are known to be there. */
-export type TokenStep = StepRecord & {
+type TokenStep = StepRecord & {
   prompt_token_ids: number[];
   response_token_ids: number[];
   response_mask: (0 | 1)[];

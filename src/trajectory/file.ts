@@ -121,7 +121,7 @@ export class TrajectoryWriter {
 }
 
 /** One thing that is wrong in a trajectory file. */
-export interface FileProblem {
+interface FileProblem {
   /** Counted from 1; null when it concerns the file as a whole. */
   line: number | null;
   code: "AGEMEM_TRAJECTORY_INVALID" | "AGEMEM_TRAJECTORY_VERSION" | "AGEMEM_INPUT_FORMAT";

@@ -22,7 +22,7 @@ import type {
 import { extractTokens } from "./token-ids.js";
 
 /** What is known when a call begins. */
-export interface CallStart {
+interface CallStart {
   runId: string;
   rootRunId: string;
   facts: RunFacts;
@@ -38,7 +38,7 @@ export interface CallStart {
 }
 
 /** What the model gave back. */
-export interface CallResult {
+interface CallResult {
   message: BaseMessage;
   generationInfo: Record<string, unknown>;
   tokenUsage: Record<string, unknown>;

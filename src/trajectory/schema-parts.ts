@@ -14,7 +14,7 @@ export const milliseconds = z.number().min(0);
 export const tokenId = z.int().min(0);
 
 /** A tool call of the model. `arguments` is the raw text, never re-serialised, when the server gave it. */
-export const toolCallSchema = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
+const toolCallSchema = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
 
 /** One chat message as sent to the model, in OpenAI's roles. */
 export const messageSchema = z.object({
@@ -134,6 +134,5 @@ export type MemoryOpRecord = z.infer<typeof memoryOpSchema>;
 export type ToolRunRecord = z.infer<typeof toolRunSchema>;
 export type SamplingRecord = z.infer<typeof samplingSchema>;
 export type EngineRecord = z.infer<typeof engineSchema>;
-export type UsageRecord = z.infer<typeof usageSchema>;
 export type LangGraphRecord = z.infer<typeof langgraphSchema>;
 export type MemoryItemRecord = z.infer<typeof memoryItemSchema>;

@@ -40,18 +40,10 @@ const identity = {
 };
 
 /** How a step's prompt came out of the previous policy step of the rollout. */
-export const CONTEXT_EDITS = [
-  "start",
-  "append",
-  "retrieve",
-  "summary",
-  "filter",
-  "stage_reset",
-  "other",
-] as const;
+const CONTEXT_EDITS = ["start", "append", "retrieve", "summary", "filter", "stage_reset", "other"] as const;
 
 /** Where token ids came from. "none" = the server gave none. */
-export const TOKEN_SOURCES = ["server", "token_id_string", "none"] as const;
+const TOKEN_SOURCES = ["server", "token_id_string", "none"] as const;
 
 const stepShape = z.object({
   kind: z.literal("step"),
@@ -160,7 +152,7 @@ function checkTokens(step: StepShape, problem: (path: keyof StepShape, message: 
 }
 
 /** What the episode was about and how it ended, beside its steps: the input of `rewards/`. */
-export const episodeSchema = z.object({
+const episodeSchema = z.object({
   question: z.string(),
   /** A_q. */
   gold_answer: z.string(),
@@ -180,7 +172,7 @@ export const episodeSchema = z.object({
 const unit = z.number().min(0).max(1);
 
 /** A judge's scores in [0, 1]; null where it was not asked or failed. */
-export const verdictsSchema = z.object({
+const verdictsSchema = z.object({
   judge: z.string(),
   answer: unit.nullable(),
   /** Usefulness of each item added in stage 1, by memory id. */
@@ -191,7 +183,7 @@ export const verdictsSchema = z.object({
 });
 
 /** How a rollout ended. */
-export const ROLLOUT_STATUSES = ["ok", "error", "timeout", "truncated", "cancelled"] as const;
+const ROLLOUT_STATUSES = ["ok", "error", "timeout", "truncated", "cancelled"] as const;
 
 const advantageMeta = z.object({
   mean: z.number(),
@@ -264,4 +256,4 @@ export type VerdictsRecord = z.infer<typeof verdictsSchema>;
 export type EpisodeRecord = z.infer<typeof episodeSchema>;
 export type AnyRecord = StepRecord | TrajectoryRecord;
 export type RolloutStatus = (typeof ROLLOUT_STATUSES)[number];
-export type ContextEdit = (typeof CONTEXT_EDITS)[number];
+export type RecordedEdit = (typeof CONTEXT_EDITS)[number];

@@ -5,8 +5,7 @@ import { type StepRecord, TRAJECTORY_SCHEMA, type TrajectoryRecord } from "./sch
 import { recordedTokens } from "./usage.js";
 
 /** What the steps cannot tell. */
-export type TrajectoryFacts = Partial<TrajectoryRecord> &
-  Pick<TrajectoryRecord, "rollout_id" | "status" | "ts">;
+type TrajectoryFacts = Partial<TrajectoryRecord> & Pick<TrajectoryRecord, "rollout_id" | "status" | "ts">;
 
 /**
  * Builds the record that ends a rollout.

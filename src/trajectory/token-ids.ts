@@ -6,7 +6,7 @@
  */
 
 /** Exact tokens of one call. */
-export interface ServerTokens {
+interface ServerTokens {
   promptTokenIds: number[] | null;
   responseTokenIds: number[] | null;
   /** One per response token, natural logarithm; null when absent or of another length than the ids. */
@@ -19,7 +19,7 @@ export interface ServerTokens {
 }
 
 /** Where the figures may be found. */
-export interface TokenSources {
+interface TokenSources {
   /** The raw response body, as LangChain keeps it in `additional_kwargs.__raw_response`. */
   raw?: unknown;
   /** OpenAI-form log-probabilities, from `response_metadata.logprobs` or the generation's info. */

@@ -9,7 +9,7 @@ import {
 } from "../lib/usage.js";
 import type { StepRecord } from "./schema.js";
 import type { MemoryOpRecord } from "./schema-parts.js";
-import { conversationsOf, type Turn } from "./trace/conversations.js";
+import { conversationsOf, type RecordedTurn } from "./trace/conversations.js";
 
 /**
  * Calls, tokens, time and savings per operation; see `lib/usage.ts` for what is charged to what. Tokens are those the
@@ -50,7 +50,7 @@ export function recordedTokens({ usage, error }: Pick<StepRecord, "usage" | "err
 }
 
 /** What the response of a call asked for. */
-function keysOf({ step, ops }: Turn): UsageKey[] {
+function keysOf({ step, ops }: RecordedTurn): UsageKey[] {
   const known = new Set(ops.map((op) => op.tool_call_id));
   const own = step.tool_runs.filter((run) => run.tool_call_id === null || !known.has(run.tool_call_id));
   const keys: UsageKey[] = [...ops.map((op) => op.op), ...own.map(() => "TOOLS" as const)];

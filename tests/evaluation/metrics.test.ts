@@ -1,7 +1,7 @@
 /** The figures of a recording against numbers worked out by hand, and the plots of them. */
 import { describe, expect, it } from "vitest";
 import { statsReport } from "../../src/cli/recordings/stats-report.js";
-import { Tallies, Tally } from "../../src/evaluation/metrics/figures.js";
+import { FiguresByName, RunningFigures } from "../../src/evaluation/metrics/figures.js";
 import { rewardPlot, tokenPlot } from "../../src/evaluation/metrics/plots.js";
 import { recordingStats } from "../../src/evaluation/metrics/recording-stats.js";
 import { runRollouts } from "../../src/rollout/runner.js";
@@ -29,13 +29,13 @@ async function recorded(): Promise<Rollout[]> {
 
 describe("running figures", () => {
   it("are those of the whole list", () => {
-    const tally = new Tally();
+    const tally = new RunningFigures();
     for (const value of [2, 4, null, 4, 4, 5, 5, undefined, 7, 9]) tally.add(value);
     const { std, ...rest } = tally.figures;
     expect(rest).toEqual({ n: 8, mean: 5, min: 2, max: 9 });
     expect(std).toBeCloseTo(Math.sqrt(32 / 7), 12);
-    expect(new Tally().figures).toEqual({ n: 0, mean: null, std: null, min: null, max: null });
-    const tallies = new Tallies();
+    expect(new RunningFigures().figures).toEqual({ n: 0, mean: null, std: null, min: null, max: null });
+    const tallies = new FiguresByName();
     tallies.at("a").add(1);
     tallies.at("a").add(3);
     expect(tallies.figures).toMatchObject({ a: { n: 2, mean: 2 } });

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { answerExactMatch, answerF1, normaliseAnswer } from "../../src/rewards/answer-match.js";
+import { answerF1, normalizeAnswer } from "../../src/rewards/answer-match.js";
 import { type Judge, judgeEpisode } from "../../src/rewards/judge.js";
 import { DiskJudgeCache } from "../../src/rewards/judges/disk-cache.js";
 import { createLlmJudge } from "../../src/rewards/judges/llm.js";
@@ -13,10 +13,10 @@ import { episode, op, step } from "../trajectory/records.js";
 
 describe("HotpotQA answer match", () => {
   it("normalises case, punctuation, articles, spaces", () => {
-    expect(normaliseAnswer("The  Beatles' (UK)!")).toBe("beatles uk");
-    expect(answerExactMatch("the U.S.A.", "USA")).toBe(1);
-    expect(answerExactMatch("a theatre", "theatre")).toBe(1);
-    expect(answerExactMatch("Athens", "Thens")).toBe(0);
+    expect(normalizeAnswer("The  Beatles' (UK)!")).toBe("beatles uk");
+    expect(answerF1("the U.S.A.", "USA")).toBe(1);
+    expect(answerF1("a theatre", "theatre")).toBe(1);
+    expect(answerF1("Athens", "Thens")).toBe(0);
   });
   it("is F1 over words, with repetition", () => {
     expect(answerF1("the Eiffel Tower in Paris", "Eiffel Tower")).toBeCloseTo(2 / 3, 12); // p 2/4, r 2/2

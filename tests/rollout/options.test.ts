@@ -1,8 +1,8 @@
 /** Wrong options of rollouts are refused before anything runs, also where no type checker looked at them. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { rolloutSettings } from "../../src/rollout/options.js";
 import { runRollouts, streamRollouts } from "../../src/rollout/runner.js";
 import { createRolloutGraph } from "../../src/rollout/service/graph.js";
+import { rolloutSettings } from "../../src/rollout/settings.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { memoryStore, optionsFor, personTask } from "./setup.js";
 

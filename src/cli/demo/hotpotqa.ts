@@ -19,7 +19,7 @@ import { figure, statsReport } from "../recordings/stats-report.js";
 import { TABLE_STYLE } from "./screen.js";
 
 /** Arguments of the command that matter here. */
-export interface HotpotQaArguments {
+interface HotpotQaArguments {
   file: string;
   model?: string;
   dir: string;

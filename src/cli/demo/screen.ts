@@ -13,7 +13,7 @@ const WIDTH = 108;
 const LABEL = 10;
 
 /** A line with a label in the left margin; long text wraps under itself. */
-export function labelled(label: string, text: string, paint: (text: string) => string = (t) => t): string {
+function labelled(label: string, text: string, paint: (text: string) => string = (t) => t): string {
   const lines = wrap(text, WIDTH - LABEL);
   return lines.map((line, i) => `${paint((i === 0 ? label : "").padEnd(LABEL))}${line}`).join("\n");
 }

@@ -17,7 +17,7 @@ import type { DemoSession } from "./conversation.js";
 import { answerLine, budgetBar, operationLine, thoughtLine, userLine } from "./screen.js";
 
 /** What a session needs. */
-export interface SessionOptions {
+interface SessionOptions {
   environment: AgentEnvironment;
   session: DemoSession;
   /** Thread of the conversation; another one sees nothing of this one's context. */

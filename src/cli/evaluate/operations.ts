@@ -7,7 +7,7 @@ import { makeSituations } from "../../evaluation/operations/situations.js";
 import { resolveChatModel } from "../../models/chat-model.js";
 import { PROMPT_VARIANTS, type PromptVariant } from "../../prompts.js";
 import { openEnvironment } from "../../server/environment.js";
-import { choice, number, positive } from "../arguments.js";
+import { choice, finiteNumber, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
 import { operationsTables } from "./operations-tables.js";
 
@@ -37,7 +37,7 @@ export function operationsCommand(): Command {
     .option("--per-kind <n>", "situations of each of the 15 kinds", positive, 12)
     .option("--seed <seed>", "seed of the situations", "0")
     .option("--concurrency <n>", "decisions at once", positive, 1)
-    .option("--temperature <t>", "sampling temperature", number, 0)
+    .option("--temperature <t>", "sampling temperature", finiteNumber, 0)
     .option("--max-tokens <n>", "most tokens of one response", positive, 256)
     .option("--name <name>", "name of the tested setting in the results")
     .option("--out <file>", "results as JSON Lines; a run that was cut off goes on where it ends")

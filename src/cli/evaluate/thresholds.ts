@@ -11,7 +11,7 @@ import {
 } from "../../evaluation/calibration/threshold.js";
 import { loadTasks } from "../../evaluation/tasks/source.js";
 import { resolveEmbeddings } from "../../models/embeddings.js";
-import { number, positive } from "../arguments.js";
+import { finiteNumber, positive } from "../arguments.js";
 import { TABLE_STYLE } from "../demo/screen.js";
 import { openStore } from "../memory/open.js";
 
@@ -45,8 +45,13 @@ export function thresholdsCommand(): Command {
     .option("--tasks <source>", "tasks whose passages FILTER is to tell apart, such as hotpotqa:FILE")
     .option("--limit <n>", "at most so many tasks", positive, 50)
     .option("--store <directory>", "a store of your own: its distinct memories must not count as duplicates")
-    .option("--duplicate-precision <p>", "share of refused additions that must be duplicates", number, 0.85)
-    .option("--theta-precision <p>", "share of removed texts that must be meant", number, 0.95)
+    .option(
+      "--duplicate-precision <p>",
+      "share of refused additions that must be duplicates",
+      finiteNumber,
+      0.85,
+    )
+    .option("--theta-precision <p>", "share of removed texts that must be meant", finiteNumber, 0.95)
     .option("--json", "print the figures as JSON")
     .action(evaluateThresholds);
 }

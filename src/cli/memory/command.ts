@@ -4,11 +4,11 @@ import { DEFAULT_STORE } from "../../lib/store-setting.js";
 import { getCommand, historyCommand, lsCommand, searchCommand } from "./items.js";
 import {
   backupCommand,
-  exportCommand,
+  exportMemoriesCommand,
   importCommand,
   reembedCommand,
   repairCommand,
-  statsCommand,
+  storeStatsCommand,
   vacuumCommand,
   verifyCommand,
 } from "./maintenance.js";
@@ -26,12 +26,12 @@ export function memoryCommand(): Command {
     .addCommand(getCommand())
     .addCommand(searchCommand())
     .addCommand(historyCommand())
-    .addCommand(exportCommand())
+    .addCommand(exportMemoriesCommand())
     .addCommand(importCommand())
     .addCommand(backupCommand())
     .addCommand(verifyCommand())
     .addCommand(repairCommand())
     .addCommand(vacuumCommand())
     .addCommand(reembedCommand())
-    .addCommand(statsCommand());
+    .addCommand(storeStatsCommand());
 }

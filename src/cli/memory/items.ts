@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { InputError } from "../../errors.js";
 import type { SearchItem, SearchMode } from "../../store/search/search-options.js";
 import { truncate } from "../../text/text.js";
-import { choice, count } from "../arguments.js";
+import { choice, wholeNumber } from "../arguments.js";
 import { openStore, parseNamespace, print, type StoreOptions } from "./open.js";
 
 const shown = (value: Record<string, unknown>): string =>
@@ -16,7 +16,7 @@ export function lsCommand(): Command {
   return new Command("ls")
     .description("list namespaces, or the items below one")
     .argument("[namespace]", "a/b or a JSON list")
-    .option("--limit <n>", "at most this many", count, 100)
+    .option("--limit <n>", "at most this many", wholeNumber, 100)
     .action(async (namespace: string | undefined, _: object, command: Command) => {
       const options = command.optsWithGlobals<StoreOptions & { limit: number }>();
       await using store = await openStore(options, "items");
@@ -50,7 +50,7 @@ export function searchCommand(): Command {
     .argument("<query>")
     .option("--namespace <namespace>", "a/b or a JSON list; default everything")
     .addOption(choice("--mode <mode>", "how to rank", ["vector", "keyword", "hybrid"], "hybrid"))
-    .option("--limit <n>", "at most this many", count, 10)
+    .option("--limit <n>", "at most this many", wholeNumber, 10)
     .action(async (query: string, _: object, command: Command) => {
       const options = command.optsWithGlobals<
         StoreOptions & { namespace?: string; mode: SearchMode; limit: number }

@@ -2,7 +2,7 @@
 import { Command, Option } from "commander";
 import { FaissStore } from "../../store/faiss-store.js";
 import { exportLangChainFaiss, importLangChainFaiss } from "../../store/upkeep/langchain-faiss.js";
-import { count, number } from "../arguments.js";
+import { finiteNumber, wholeNumber } from "../arguments.js";
 import {
   counter,
   indexOptions,
@@ -15,7 +15,7 @@ import {
 
 const FORMATS = ["jsonl", "langchain-faiss"];
 
-export function exportCommand(): Command {
+export function exportMemoriesCommand(): Command {
   return new Command("export")
     .description("write items as JSON Lines, or as a folder for LangChain's FaissStore")
     .argument("<path>")
@@ -105,8 +105,8 @@ export function repairCommand(): Command {
 export function vacuumCommand(): Command {
   return new Command("vacuum")
     .description("remove old revisions that no branch or pin needs, and shrink the file")
-    .option("--keep-revisions <n>", "revisions that stay readable", count)
-    .option("--keep-minutes <n>", "minutes that stay readable", number)
+    .option("--keep-revisions <n>", "revisions that stay readable", wholeNumber)
+    .option("--keep-minutes <n>", "minutes that stay readable", finiteNumber)
     .action(async (_: object, command: Command) => {
       const options = command.optsWithGlobals<
         StoreOptions & { keepRevisions?: number; keepMinutes?: number }
@@ -140,7 +140,7 @@ export function reembedCommand(): Command {
     });
 }
 
-export function statsCommand(): Command {
+export function storeStatsCommand(): Command {
   return new Command("stats").description("sizes and state").action(async (_: object, command: Command) => {
     const options = command.optsWithGlobals<StoreOptions>();
     await using store = await openStore(options, "items");

@@ -18,7 +18,7 @@ export interface StoreOptions {
 }
 
 /** What a command needs of the store: its embedding model or only its items. */
-export type Need = "items" | "vectors";
+type Need = "items" | "vectors";
 
 /**
  * Opens the store of a command. Without `--embeddings` the model is that of the store when it is the lexical one,

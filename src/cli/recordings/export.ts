@@ -5,14 +5,14 @@ import { Command } from "commander";
 import { InputError } from "../../errors.js";
 import { JsonlWriter } from "../../lib/jsonl.js";
 import {
-  type ExportOptions,
   type ExportReport,
   type ExportRow,
   exportRollouts,
+  type RowOptions,
 } from "../../trajectory/exporter.js";
 import { EXPORTERS, exporterByName } from "../../trajectory/exporters/registry.js";
 import { readRollouts } from "../../trajectory/file.js";
-import { choice, count, number } from "../arguments.js";
+import { choice, finiteNumber, wholeNumber } from "../arguments.js";
 
 interface ExportArguments {
   to: string;
@@ -35,9 +35,9 @@ export function exportCommand(): Command {
     .argument("<file>", "a recording")
     .addOption(choice("--to <format>", "see below", Object.keys(EXPORTERS)).makeOptionMandatory())
     .requiredOption("--out <file>", "JSON Lines file to make")
-    .option("--policy-version <n>", "trl: for steps that carry none", count)
+    .option("--policy-version <n>", "trl: for steps that carry none", wholeNumber)
     .option("--batch <name>", "trinity: the batch part of the experience id")
-    .option("--min-reward <r>", "chat: leave out rollouts below it, unscored ones included", number)
+    .option("--min-reward <r>", "chat: leave out rollouts below it, unscored ones included", finiteNumber)
     .addHelpText("after", ["", "Formats:", ...formats].join("\n"))
     .action(async (file: string, options: ExportArguments) => {
       const report = await writeRows(file, options);
@@ -62,7 +62,7 @@ async function writeRows(file: string, options: ExportArguments): Promise<Export
     });
   }
   const { policyVersion, batch, minReward } = options;
-  const settings: ExportOptions = {
+  const settings: RowOptions = {
     ...(policyVersion === undefined ? {} : { policyVersion }),
     ...(batch === undefined ? {} : { batch }),
     ...(minReward === undefined ? {} : { minReward }),

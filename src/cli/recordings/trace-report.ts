@@ -100,7 +100,7 @@ function quote(text: string, length = 120): string {
 const SOURCES = { given: "", gold_fact: " (gold fact)", gold_answer: " (gold answer)" };
 
 /** A fact, its verdict, and why. */
-export function verdictLines(verdict: FactVerdict): string {
+function verdictLines(verdict: FactVerdict): string {
   const name = verdictName(verdict.verdict).toUpperCase() + (verdict.certain ? "" : "?");
   const color = verdict.verdict === "answered" ? colors.green : colors.yellow;
   return [

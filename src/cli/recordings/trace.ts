@@ -12,7 +12,7 @@ import { addUsage, costOf, type Prices, totalUsage } from "../../lib/usage.js";
 import { readTrajectoryFile } from "../../trajectory/file.js";
 import type { AnyRecord } from "../../trajectory/schema.js";
 import { type ConversationTrace, type TraceOptions, traceRecords } from "../../trajectory/trace/trace.js";
-import { count } from "../arguments.js";
+import { wholeNumber } from "../arguments.js";
 import { traceReport } from "./trace-report.js";
 
 interface TraceArguments {
@@ -30,7 +30,7 @@ export function traceCommand(): Command {
     .argument("<files...>", "recordings, read as one")
     .option("--fact <text>", "say why the answer lacked this; may be repeated", collect)
     .option("--rollout <id>", "only this rollout or thread")
-    .option("--step <n>", "judge the answer of this step instead of the last", count)
+    .option("--step <n>", "judge the answer of this step instead of the last", wholeNumber)
     .option("--prices <file>", 'prices per million tokens: {"model": {"input": 0.15, "output": 0.6}}')
     .option("--json", "print the trace as JSON")
     .action(async (files: string[], options: TraceArguments) => {

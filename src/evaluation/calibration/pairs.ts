@@ -7,11 +7,11 @@
 import { type Embed, scoreUnits } from "../../context/edits/filter-scores.js";
 import { splitSentences } from "../../text/text.js";
 import type { MemoryTask, Passage } from "../../types.js";
-import { PEOPLE, STATEMENTS, type StatementKind } from "./statements.js";
+import { PEOPLE, STATEMENTS, type StatementForm } from "./statements.js";
 import type { ScoredPair } from "./threshold.js";
 
 /** Two texts and whether they say the same. */
-export interface TextPair {
+interface TextPair {
   a: string;
   b: string;
   match: boolean;
@@ -24,7 +24,7 @@ export interface TextPair {
  */
 export function statementPairs(): TextPair[] {
   return STATEMENTS.flatMap((kind, k) => {
-    const next = STATEMENTS[(k + 1) % STATEMENTS.length] as StatementKind;
+    const next = STATEMENTS[(k + 1) % STATEMENTS.length] as StatementForm;
     return PEOPLE.flatMap((who, p) =>
       kind.values.flatMap((value, v) => pairsOf(kind, next, { who, value, p, v })),
     );
@@ -32,8 +32,8 @@ export function statementPairs(): TextPair[] {
 }
 
 function pairsOf(
-  kind: StatementKind,
-  next: StatementKind,
+  kind: StatementForm,
+  next: StatementForm,
   { who, value, p, v }: { who: string; value: string; p: number; v: number },
 ): TextPair[] {
   const [plain, other, third] = kind.wordings as [Wording, Wording, Wording];
@@ -52,7 +52,7 @@ function pairsOf(
   ];
 }
 
-type Wording = StatementKind["wordings"][number];
+type Wording = StatementForm["wordings"][number];
 
 /** Scores of text pairs; equal texts are embedded once. */
 export async function scorePairs(pairs: readonly TextPair[], embed: Embed): Promise<ScoredPair[]> {

@@ -4,7 +4,7 @@
  */
 
 /** A kind of statement about a person. */
-export interface StatementKind {
+export interface StatementForm {
   name: string;
   values: readonly string[];
   wordings: readonly ((who: string, value: string) => string)[];
@@ -12,7 +12,7 @@ export interface StatementKind {
 
 export const PEOPLE = ["The user", "Mara Lindqvist", "Tarek Oduya"] as const;
 
-export const STATEMENTS: readonly StatementKind[] = [
+export const STATEMENTS: readonly StatementForm[] = [
   {
     name: "city",
     values: ["Lisbon", "Ghent", "Tartu", "Bergen"],

@@ -15,7 +15,7 @@ export interface ScoredPair {
 }
 
 /** A threshold and what it does. */
-export interface Threshold {
+interface Threshold {
   threshold: number;
   /** Of the pairs at or above it, the share that match; 1 when there are none. */
   precision: number;

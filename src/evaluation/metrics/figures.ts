@@ -12,7 +12,7 @@ export interface Figures {
 }
 
 /** Adds numbers one by one (Welford's method); null is not counted. */
-export class Tally {
+export class RunningFigures {
   private n = 0;
   private mean = 0;
   private squares = 0;
@@ -38,13 +38,13 @@ export class Tally {
 }
 
 /** One tally per name, made when first asked for. */
-export class Tallies {
-  private readonly byName = new Map<string, Tally>();
+export class FiguresByName {
+  private readonly byName = new Map<string, RunningFigures>();
 
-  at(name: string): Tally {
+  at(name: string): RunningFigures {
     const known = this.byName.get(name);
     if (known) return known;
-    const tally = new Tally();
+    const tally = new RunningFigures();
     this.byName.set(name, tally);
     return tally;
   }

@@ -9,10 +9,10 @@ import { plus } from "../../lib/call-usage.js";
 import type { Rollout } from "../../trajectory/file.js";
 import type { RolloutStatus, StepRecord, TrajectoryRecord } from "../../trajectory/schema.js";
 import { MEMORY_OPS, type MemoryOp } from "../../types.js";
-import { type Figures, Tallies, Tally } from "./figures.js";
+import { type Figures, FiguresByName, RunningFigures } from "./figures.js";
 
 /** Operations of one kind, over all rollouts. */
-export interface OperationCount {
+interface OperationCount {
   /** That took effect, by stage 1, 2, 3. */
   done: [number, number, number];
   /** That were refused (an unknown id, a duplicate, a bad argument). */
@@ -54,7 +54,7 @@ export interface RecordingStats {
 }
 
 /** How much the rollouts of one task differ. */
-export interface GroupSpread {
+interface GroupSpread {
   groups: number;
   zeroVariance: number;
   /** Groups without any reward. */
@@ -80,10 +80,10 @@ class Counter {
   private readonly operations = Object.fromEntries(
     MEMORY_OPS.map((op) => [op, { done: [0, 0, 0], refused: 0 }]),
   ) as unknown as Record<MemoryOp, OperationCount>;
-  private readonly named = new Tallies();
-  private readonly stages = new Tallies();
-  private readonly parts = new Tallies();
-  private readonly byStep: Tally[] = [];
+  private readonly named = new FiguresByName();
+  private readonly stages = new FiguresByName();
+  private readonly parts = new FiguresByName();
+  private readonly byStep: RunningFigures[] = [];
   private readonly rewards = new Map<string, (number | null)[]>();
   private readonly sums = { formatErrors: 0, truncated: 0, policySteps: 0, trainableSteps: 0 };
   private readonly auxiliary: RecordingStats["auxiliary"] = {
@@ -119,7 +119,7 @@ class Counter {
     const tokens = step.usage?.prompt_tokens ?? step.context_tokens;
     this.named.at("promptTokens").add(tokens);
     this.stages.at(String(step.stage)).add(tokens);
-    this.byStep[index] ??= new Tally();
+    this.byStep[index] ??= new RunningFigures();
     this.byStep[index].add(tokens);
     this.named.at("completionTokens").add(step.usage?.completion_tokens);
     for (const { op, ok } of step.memory_ops) {
@@ -169,7 +169,7 @@ class Counter {
 }
 
 function spreadOf(groups: ReadonlyMap<string, (number | null)[]>): GroupSpread {
-  const std = new Tally();
+  const std = new RunningFigures();
   const spread: GroupSpread = {
     groups: groups.size,
     zeroVariance: 0,

@@ -6,7 +6,7 @@ import { inverseFrequency, termWeight } from "../../text/bm25.js";
 const SETTINGS = { k1: 1.2, b: 0.75 };
 
 /** A ranked text: its place in the collection and its score. */
-export interface Hit {
+export interface RankedText {
   index: number;
   score: number;
 }
@@ -30,7 +30,7 @@ export class Bm25 {
   }
 
   /** Texts that share a word with the query, best first; equal scores in the order of the collection. */
-  search(query: string): Hit[] {
+  search(query: string): RankedText[] {
     const count = this.lengths.length;
     const mean = this.lengths.reduce((a, b) => a + b, 0) / Math.max(1, count);
     const scores = new Map<number, number>();

@@ -17,7 +17,7 @@ export const TASK_SOURCES =
   "hotpotqa:FILE, locomo:FILE, jsonl:FILE, synthetic:N[:DIFFICULTY][:hops=1,changes=1,distractors=2,talk=0], or a file by its ending";
 
 /** Options of {@link loadTasks}. */
-export interface TaskSourceOptions {
+interface TaskSourceOptions {
   limit?: number;
   /** Seed of shuffles and of the generator. Default 0. */
   seed?: number | string;

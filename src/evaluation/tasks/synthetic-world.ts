@@ -71,7 +71,7 @@ export const ATTRIBUTES: readonly Attribute[] = [
   },
 ];
 
-export const SMALL_TALK = [
+export const CHIT_CHAT = [
   "The tram was late again this morning.",
   "I finally repaired the kitchen tap.",
   "We had soup with far too much pepper.",

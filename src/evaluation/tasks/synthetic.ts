@@ -10,10 +10,10 @@ import type { MemoryTask, Passage } from "../../types.js";
 import {
   ATTRIBUTES,
   type Attribute,
+  CHIT_CHAT,
   FIRST_NAMES,
   MONTHS,
   RELATIONS,
-  SMALL_TALK,
   SURNAMES,
 } from "./synthetic-world.js";
 
@@ -45,7 +45,7 @@ const MOST: Readonly<TaskShape> = {
   hops: RELATIONS.length + 1,
   changes: 5,
   distractors: 100,
-  talk: SMALL_TALK.length,
+  talk: CHIT_CHAT.length,
 };
 
 /**
@@ -155,7 +155,7 @@ function interleave<T>(random: Random, a: readonly T[], b: readonly T[]): T[] {
 }
 
 function smallTalk(random: Random, n: number): string[] {
-  return random.shuffle(SMALL_TALK).slice(0, n);
+  return random.shuffle(CHIT_CHAT).slice(0, n);
 }
 
 /** Other people with a name in part the same, and the same kind of fact with another value. */
@@ -175,7 +175,7 @@ function lookAlikes(
     const value = random.pick(values);
     return {
       title: name,
-      text: `${attribute.is(name, value, random.pick(MONTHS))} ${random.pick(SMALL_TALK)}`,
+      text: `${attribute.is(name, value, random.pick(MONTHS))} ${random.pick(CHIT_CHAT)}`,
     };
   });
 }

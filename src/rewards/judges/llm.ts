@@ -135,7 +135,7 @@ class Asker {
 }
 
 /** The one JSON object of a reply; reasoning before it and a code fence around it are tolerated. */
-export function parseReply<T>(text: string, schema: z.ZodType<T>): T {
+function parseReply<T>(text: string, schema: z.ZodType<T>): T {
   const body = text.replace(/^[\s\S]*<\/think>/, "").trim();
   const fenced = withoutFence(body);
   let value: unknown;

@@ -27,7 +27,7 @@ import { managerOf, runChain, runMemoryOperation } from "./callback-events.js";
 import { askDirectly } from "./model-call.js";
 
 /** Options of {@link createAgentLoop}: those of the graph without what needs one. */
-export type AgentLoopOptions = Omit<
+type AgentLoopOptions = Omit<
   AgeMemAgentOptions,
   "tools" | "interruptOn" | "checkpointer" | "memoryConsistency" | "responseFormat"
 >;

@@ -9,7 +9,7 @@ import { createAgeMemAgent } from "../../agent/agent.js";
 import type { AgentStateUpdate, AgentStateValue } from "../../agent/state.js";
 import type { VersionedStore } from "../../types.js";
 import { withSignal } from "../deadline.js";
-import type { RolloutSettings } from "../options.js";
+import type { RolloutSettings } from "../settings.js";
 import { type AgentLoop, createAgentLoop, type LoopRun } from "./loop.js";
 
 /** One invocation of the agent. */

@@ -109,14 +109,15 @@ export class PatientFetch {
   ): Promise<Outcome> {
     await this.wait(this.pausedUntil - Date.now(), signal);
     signal?.throwIfAborted();
-    // The request's own signal goes on to govern the body, so it is not untied here; it ends with the request.
     const controller = new AbortController();
-    signal?.addEventListener("abort", () => controller.abort(signal.reason), { once: true });
+    // Not a listener of the caller's signal: it governs the body too, so it could not be removed here, and a rollout
+    // makes many requests with one signal.
+    const ends = signal ? AbortSignal.any([signal, controller.signal]) : controller.signal;
     const timer = setTimeout(() => {
       controller.abort(new DOMException("The attempt took too long.", "TimeoutError"));
     }, this.options.attemptTimeoutMs);
     try {
-      return await this.judge(await this.options.fetch(input, { ...init, signal: controller.signal }));
+      return await this.judge(await this.options.fetch(input, { ...init, signal: ends }));
     } catch (error) {
       signal?.throwIfAborted();
       return { error, again: true };

@@ -15,7 +15,7 @@ const OPENAI = "https://api.openai.com/v1";
 const table = z.record(z.string().min(1), z.array(z.url()).min(1));
 
 /** Names of variables that hold a key, each with the addresses it may be sent to. */
-export type EndpointKeys = z.infer<typeof table>;
+type EndpointKeys = z.infer<typeof table>;
 
 /**
  * `AGEMEM_ROLLOUT_KEYS`, a JSON object such as `{"VLLM_KEY": ["http://10.0.0.5:8000/v1"]}`. Default: OPENAI_API_KEY for

@@ -8,7 +8,7 @@ import { END, type LangGraphRunnableConfig, START, StateGraph, StateSchema } fro
 import { z } from "zod";
 
 import { forClients, InputError } from "../../errors.js";
-import { problemsOf } from "../../lib/check-options.js";
+import { callable, checkOptions, type OptionShape, problemsOf } from "../../lib/check-options.js";
 import { resolveChatModel } from "../../models/chat-model.js";
 import { OfflinePolicy } from "../../offline/policy.js";
 import type { Judge } from "../../rewards/judge.js";
@@ -20,7 +20,6 @@ import type { TokenCounter, VersionedStore } from "../../types.js";
 import { type GroupResult, summarizeGroup } from "../group.js";
 import { policyEndpoint } from "../http/endpoint.js";
 import { keepAliveFetch } from "../http/keep-alive-fetch.js";
-import { checkRolloutGraphOptions } from "../option-schemas.js";
 import type { RolloutOptions } from "../options.js";
 import { streamRollouts } from "../runner.js";
 
@@ -33,6 +32,15 @@ export interface RolloutGraphOptions {
   openStore: () => Promise<VersionedStore & { close(): Promise<void> }>;
   /** Counter for a model's context. Default: an estimate. */
   counterFor?: (model: string) => TokenCounter;
+}
+
+const graphOptions = z.strictObject(
+  { openStore: callable, counterFor: callable.optional() } satisfies OptionShape<RolloutGraphOptions>,
+  "must be an object of options",
+);
+
+function checkRolloutGraphOptions(options: unknown): void {
+  checkOptions(graphOptions, options, "createRolloutGraph");
 }
 
 /** One group as the trainer gets it. */

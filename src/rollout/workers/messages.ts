@@ -28,7 +28,7 @@ export type FromWorker =
   | { kind: "failed"; job: number | null; error: SentError };
 
 /** An error as data. */
-export interface SentError {
+interface SentError {
   name: string;
   message: string;
   code?: AgeMemErrorCode;

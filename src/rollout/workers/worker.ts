@@ -7,8 +7,8 @@
 import { setMaxListeners } from "node:events";
 import { fileURLToPath } from "node:url";
 import { StageAgents } from "../driver/stage-agents.js";
-import { type RolloutSettings, rolloutSettings } from "../options.js";
 import { runRollout } from "../rollout.js";
+import { type RolloutSettings, rolloutSettings } from "../settings.js";
 import { Sweeper } from "../sweep.js";
 import {
   type FromWorker,

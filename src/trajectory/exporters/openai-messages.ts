@@ -1,7 +1,7 @@
 /** Recorded messages in OpenAI's chat form, as chat templates and trainers read them. Pure. */
 import type { MessageRecord, ResponseRecord, ToolCallRecord } from "../schema-parts.js";
 
-export type OpenAiMessage = Record<string, unknown> & { role: string };
+type OpenAiMessage = Record<string, unknown> & { role: string };
 
 /** A message of the prompt. */
 export function openAiMessage(message: MessageRecord | ResponseRecord): OpenAiMessage {

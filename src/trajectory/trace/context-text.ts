@@ -15,7 +15,7 @@ const TAGS =
 /** The text of a message with the arguments of its tool calls. */
 export function knowledgeOf(message: Pick<MessageRecord, "content" | "tool_calls">): string {
   const args = (message.tool_calls ?? []).map((call) => call.arguments);
-  return plain([textOf(message.content), ...args].join("\n"));
+  return plain([contentText(message.content), ...args].join("\n"));
 }
 
 /** Text without queries and tags; escapes of JSON and of the blocks shown to models are read. */
@@ -29,14 +29,14 @@ export function plain(text: string): string {
 }
 
 /** The text parts of a message's content. */
-export function textOf(content: MessageRecord["content"]): string {
+export function contentText(content: MessageRecord["content"]): string {
   if (typeof content === "string") return content;
   return (content ?? []).map((part) => (typeof part.text === "string" ? part.text : "")).join("\n");
 }
 
 /** True for a message that a RETRIEVE, or the look-up of stage 1, brought. */
 export function isRetrieved(message: Pick<MessageRecord, "content">): boolean {
-  return textOf(message.content).includes("<retrieved_memories ");
+  return contentText(message.content).includes("<retrieved_memories ");
 }
 
 const MEMORY = /<memory id="([^"<>]*)"(?:\s+[\w-]+="[^"<>]*")*\s*>([^<]*)<\/memory>/g;

@@ -9,7 +9,7 @@ import type { AnyRecord, StepRecord, TrajectoryRecord } from "../schema.js";
 import type { MemoryOpRecord } from "../schema-parts.js";
 
 /** One policy call with what happened before the next one. */
-export interface Turn {
+export interface RecordedTurn {
   step: StepRecord;
   /** What the overflow guard did right before this call. */
   guardOps: MemoryOpRecord[];
@@ -22,7 +22,7 @@ export interface Turn {
 }
 
 /** The turns of one rollout or thread. */
-export interface Conversation {
+export interface RecordedConversation {
   rolloutId: string;
   threadId: string | null;
   attempt: number;
@@ -30,13 +30,13 @@ export interface Conversation {
   steps: StepRecord[];
   /** Auxiliary calls before the first policy call. */
   auxBefore: StepRecord[];
-  turns: Turn[];
+  turns: RecordedTurn[];
   /** Null for a conversation that has not ended, or that was recorded without an ending. */
   trajectory: TrajectoryRecord | null;
 }
 
 /** Groups records, in order of first appearance. */
-export function conversationsOf(records: Iterable<AnyRecord>): Conversation[] {
+export function conversationsOf(records: Iterable<AnyRecord>): RecordedConversation[] {
   const rollouts = new Map<string, { steps: StepRecord[]; trajectory: TrajectoryRecord | null }>();
   for (const record of records) {
     const key = JSON.stringify([record.rollout_id, record.attempt]);
@@ -57,8 +57,8 @@ export function conversationsOf(records: Iterable<AnyRecord>): Conversation[] {
   return [...joined.values()].map(({ steps, trajectory }) => conversationOf(steps, trajectory));
 }
 
-function conversationOf(steps: StepRecord[], trajectory: TrajectoryRecord | null): Conversation {
-  const turns: Turn[] = [];
+function conversationOf(steps: StepRecord[], trajectory: TrajectoryRecord | null): RecordedConversation {
+  const turns: RecordedTurn[] = [];
   const auxBefore: StepRecord[] = [];
   for (const step of steps) {
     const last = turns.at(-1);
@@ -76,7 +76,7 @@ function conversationOf(steps: StepRecord[], trajectory: TrajectoryRecord | null
   };
 }
 
-function turnOf(step: StepRecord, last: Turn | undefined): Turn {
+function turnOf(step: StepRecord, last: RecordedTurn | undefined): RecordedTurn {
   const isGuard = (op: MemoryOpRecord): boolean => op.tool_call_id === OVERFLOW_CALL_ID;
   const guardOps = step.memory_ops.filter(isGuard);
   const ops = step.memory_ops.filter((op) => !isGuard(op));
@@ -84,7 +84,7 @@ function turnOf(step: StepRecord, last: Turn | undefined): Turn {
 }
 
 /** A context that shares nothing with the last one began anew, unless an edit explains the difference. */
-function isFresh(last: Turn, step: StepRecord, guardOps: readonly MemoryOpRecord[]): boolean {
+function isFresh(last: RecordedTurn, step: StepRecord, guardOps: readonly MemoryOpRecord[]): boolean {
   if (step.context_edit === "stage_reset") return true;
   if (step.langgraph.thread_id !== last.step.langgraph.thread_id) return true;
   if ([...last.ops, ...guardOps].some(isEdit)) return false;

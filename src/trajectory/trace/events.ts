@@ -4,7 +4,7 @@ import type { MemoryOp } from "../../types.js";
 import type { StepRecord } from "../schema.js";
 import type { MemoryOpRecord } from "../schema-parts.js";
 import { argumentOf } from "./context-text.js";
-import { isEdit, type Turn } from "./conversations.js";
+import { isEdit, type RecordedTurn } from "./conversations.js";
 import { argumentsOf, type MemoryLedger } from "./memory-ledger.js";
 import { answerOf } from "./verdict.js";
 
@@ -71,7 +71,7 @@ export function operationEvent(
 }
 
 /** Event of a response that asked for nothing; null for any other. */
-export function answerEvent(turn: Turn): TraceEvent | null {
+export function answerEvent(turn: RecordedTurn): TraceEvent | null {
   const { step } = turn;
   const text = answerOf(turn).trim();
   if (step.format_error !== null || turn.ops.length + step.tool_runs.length > 0 || !text) return null;

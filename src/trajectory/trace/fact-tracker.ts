@@ -8,11 +8,11 @@ import type { FactMatcher } from "../../text/fact-match.js";
 import type { StepRecord } from "../schema.js";
 import type { MemoryOpRecord, MessageRecord } from "../schema-parts.js";
 import { isRetrieved, knowledgeOf } from "./context-text.js";
-import { isEdit, type Turn } from "./conversations.js";
+import { isEdit, type RecordedTurn } from "./conversations.js";
 import type { MemoryEntry, MemoryLedger } from "./memory-ledger.js";
 
 /** A fact that left the context. */
-export interface Loss {
+interface Loss {
   /** The edit that took it out; null when no recorded operation explains it. */
   op: MemoryOpRecord | null;
   /** Step whose response asked for the edit; for the guard the call it came before. */
@@ -47,7 +47,7 @@ export class FactTracker {
   retrieved = false;
   /** Step of the first RETRIEVE that found it in a context emptied since. */
   foundEarlier: number | null = null;
-  private last: Turn | null = null;
+  private last: RecordedTurn | null = null;
 
   constructor(
     readonly fact: string,
@@ -57,7 +57,7 @@ export class FactTracker {
   ) {}
 
   /** A policy call's prompt. `auxBefore` are the auxiliary calls since the last one. */
-  prompt(turn: Turn, auxBefore: readonly StepRecord[]): void {
+  prompt(turn: RecordedTurn, auxBefore: readonly StepRecord[]): void {
     const { step } = turn;
     const last = this.last;
     this.last = turn;
@@ -114,7 +114,7 @@ export class FactTracker {
   }
 
   /** Which edit between the last prompt and this one took the fact out. */
-  private explain(turn: Turn, last: Turn | null, transcribed: boolean): Loss {
+  private explain(turn: RecordedTurn, last: RecordedTurn | null, transcribed: boolean): Loss {
     const edits = [
       ...(last?.ops ?? []).filter(isEdit).map((op) => ({ op, step: last?.step.step_index ?? 0 })),
       ...turn.guardOps.filter(isEdit).map((op) => ({ op, step: turn.step.step_index })),

@@ -5,7 +5,7 @@
  */
 import type { StepRecord } from "../schema.js";
 import type { MemoryOpRecord } from "../schema-parts.js";
-import { argumentOf, memoriesIn, textOf } from "./context-text.js";
+import { argumentOf, contentText, memoriesIn } from "./context-text.js";
 
 /** Where something happened. */
 export interface Place {
@@ -73,7 +73,9 @@ export class MemoryLedger {
 
   /** Learns contents of memories from before the recording from what the prompt shows of them. */
   learn(step: StepRecord): void {
-    for (const { id, content } of step.messages.flatMap((message) => memoriesIn(textOf(message.content)))) {
+    for (const { id, content } of step.messages.flatMap((message) =>
+      memoriesIn(contentText(message.content)),
+    )) {
       const entry = [...this.entries.values()].find((each) => each.id === id);
       if (entry?.content === null && entry.storedAt === null) entry.content = content;
       if (!entry) this.meetShown(id, content);

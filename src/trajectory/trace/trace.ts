@@ -10,7 +10,7 @@ import { createFactMatcher, type FactMatcher } from "../../text/fact-match.js";
 import type { AnyRecord } from "../schema.js";
 import type { MemoryOpRecord } from "../schema-parts.js";
 import { usageOfSteps } from "../usage.js";
-import { type Conversation, conversationsOf, type Turn } from "./conversations.js";
+import { conversationsOf, type RecordedConversation, type RecordedTurn } from "./conversations.js";
 import { answerEvent, operationEvent, type TraceEvent } from "./events.js";
 import { FactTracker } from "./fact-tracker.js";
 import { MemoryLedger } from "./memory-ledger.js";
@@ -82,7 +82,7 @@ function inOrderOfTime(walks: readonly ConversationWalk[]): Scheduled[] {
   return turns.sort((a, b) => a.time - b.time || a.revision - b.revision);
 }
 
-function firstRevision({ steps }: Conversation): number {
+function firstRevision({ steps }: RecordedConversation): number {
   return steps.find((step) => step.revision_before !== null)?.revision_before ?? 0;
 }
 
@@ -94,13 +94,13 @@ interface Asked {
 /** One conversation, turn by turn. */
 class ConversationWalk {
   private readonly asked: Asked[];
-  private readonly answer: Turn | undefined;
+  private readonly answer: RecordedTurn | undefined;
   private readonly namespaces: ReadonlySet<string>;
   private readonly events: TraceEvent[] = [];
   private readonly verdicts: FactVerdict[] = [];
 
   constructor(
-    readonly conversation: Conversation,
+    readonly conversation: RecordedConversation,
     readonly ledger: MemoryLedger,
     private readonly matcher: FactMatcher,
     { facts, step }: TraceOptions,
@@ -140,7 +140,7 @@ class ConversationWalk {
     };
   }
 
-  private judge(turn: Turn): void {
+  private judge(turn: RecordedTurn): void {
     const { ledger, namespaces, conversation } = this;
     const scene = { turn, ledger, namespaces, rolloutId: conversation.rolloutId };
     for (const { tracker, source } of this.asked) {
@@ -151,7 +151,7 @@ class ConversationWalk {
 
 function apply(
   ops: readonly MemoryOpRecord[],
-  turn: Turn,
+  turn: RecordedTurn,
   ledger: MemoryLedger,
   events: TraceEvent[],
   asked: readonly Asked[],
@@ -166,7 +166,7 @@ function apply(
 }
 
 function factsOf(
-  { trajectory }: Conversation,
+  { trajectory }: RecordedConversation,
   matcher: FactMatcher,
   given: readonly string[] | undefined,
 ): Asked[] {
@@ -183,7 +183,7 @@ function factsOf(
   ];
 }
 
-function namespacesOf({ turns }: Conversation): Set<string> {
+function namespacesOf({ turns }: RecordedConversation): Set<string> {
   const ops = turns.flatMap(({ ops, guardOps }) => [...ops, ...guardOps]);
   return new Set(ops.map((op) => JSON.stringify(op.namespace)));
 }

@@ -12,8 +12,8 @@
  */
 import { collapseSpace, truncate } from "../../text/text.js";
 import type { MessageRecord } from "../schema-parts.js";
-import { isRetrieved, plain, textOf } from "./context-text.js";
-import type { Turn } from "./conversations.js";
+import { contentText, isRetrieved, plain } from "./context-text.js";
+import type { RecordedTurn } from "./conversations.js";
 import type { FactTracker } from "./fact-tracker.js";
 import type { MemoryChange, MemoryEntry, MemoryLedger, Place } from "./memory-ledger.js";
 
@@ -45,8 +45,8 @@ export interface FactVerdict {
 }
 
 /** Where the question is asked: at an answer, with the memories as they stand. */
-export interface Scene {
-  turn: Turn;
+interface Scene {
+  turn: RecordedTurn;
   ledger: MemoryLedger;
   /** Namespaces of the conversation, as in the ledger. */
   namespaces: ReadonlySet<string>;
@@ -80,7 +80,7 @@ function inSight(tracker: FactTracker, { turn }: Scene): Finding | null {
 }
 
 function describeMessage(message: MessageRecord): string {
-  if (textOf(message.content).includes("<context_summary ")) return "a summary";
+  if (contentText(message.content).includes("<context_summary ")) return "a summary";
   if (isRetrieved(message)) return "a retrieved block";
   return message.role === "user"
     ? "a user message"
@@ -181,8 +181,8 @@ function lastLossOfM(
 }
 
 /** What the model said to the user: without its reasoning and tags. */
-export function answerOf({ step }: Turn): string {
-  const text = textOf(step.response?.content ?? null);
+export function answerOf({ step }: RecordedTurn): string {
+  const text = contentText(step.response?.content ?? null);
   const tagged = text.match(/<answer>([\s\S]*?)(?:<\/answer>|$)/)?.[1];
   if (tagged !== undefined) return tagged;
   const said = text.replace(/<think>[\s\S]*?(?:<\/think>|$)/g, "").replace(/<tool_call>[\s\S]*$/, "");

@@ -1,4 +1,5 @@
 /** A served policy under overload: retries, pauses, back-pressure, and what a trainer gets in the end. */
+import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import { createOfflineJudge } from "../../../src/rewards/judges/offline.js";
 import {
@@ -135,6 +136,30 @@ describe("PatientFetch", () => {
     const waiting = post(server, new PatientFetch(quick), controller.signal);
     setTimeout(() => controller.abort(new Error("enough")), 50);
     await expect(waiting).rejects.toThrow("enough");
+  });
+
+  it("leaves no listener behind on the signal of a rollout with many requests", async () => {
+    const server = await serve(() => "ok");
+    const { signal } = new AbortController();
+    const patient = new PatientFetch(quick);
+    for (let i = 0; i < 12; i++) await (await post(server, patient, signal)).text();
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+
+  it("ends a body that is still coming at the caller's signal", async () => {
+    const controller = new AbortController();
+    const slow: typeof fetch = async (_, init) =>
+      new Response(
+        new ReadableStream({
+          start: (stream) => init?.signal?.addEventListener("abort", () => stream.error(init.signal?.reason)),
+        }),
+      );
+    const response = await new PatientFetch({ ...quick, fetch: slow }).fetch("http://127.0.0.1/", {
+      signal: controller.signal,
+    });
+    const body = response.text();
+    controller.abort(new Error("enough"));
+    await expect(body).rejects.toThrow("enough");
   });
 
   it("ends an attempt that hangs and makes another", async () => {

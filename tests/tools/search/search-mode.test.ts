@@ -3,7 +3,7 @@ import { Embeddings } from "@langchain/core/embeddings";
 import { InMemoryStore } from "@langchain/langgraph";
 import { afterEach, describe, expect, it } from "vitest";
 import { ageMemMiddleware } from "../../../src/agent/middleware/middleware.js";
-import { rolloutSettings } from "../../../src/rollout/options.js";
+import { rolloutSettings } from "../../../src/rollout/settings.js";
 import { FaissStore } from "../../../src/store/faiss-store.js";
 import { scripted } from "../../agent/helpers.js";
 import { optionsFor } from "../../rollout/setup.js";

@@ -1,0 +1,55 @@
+/** The options of a run with the paper's defaults filled in. Leaves out what they are (`options.ts`). */
+import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
+import { tokenCounter } from "../models/tokens.js";
+import { retrievalMode } from "../tools/search/search-mode.js";
+import { MEMORY_OPS } from "../types.js";
+import { checkRolloutOptions } from "./option-schemas.js";
+import type { RolloutOptions } from "./options.js";
+
+type Optional =
+  | "driver"
+  | "searchMode"
+  | "engine"
+  | "summarizer"
+  | "embeddings"
+  | "reward"
+  | "advantage"
+  | "policyVersion"
+  | "signal";
+
+/** Options with defaults filled in. */
+export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &
+  Pick<RolloutOptions, Optional> & { budget: ContextBudget };
+
+/**
+ * Fills in defaults.
+ *
+ * @param what the function that is given the options, for the message; default "runRollouts"
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown
+ */
+export function rolloutSettings(options: RolloutOptions, what = "runRollouts"): RolloutSettings {
+  checkRolloutOptions(options, what);
+  const budget = { ...DEFAULT_BUDGET, ...given(options.budget ?? {}) };
+  checkRolloutOptions({ ...options, budget }, what);
+  retrievalMode(options.store, options.searchMode);
+  return {
+    k: 8,
+    maxTurns: 10,
+    topK: 3,
+    protocol: "native",
+    promptVariant: "full",
+    operations: MEMORY_OPS,
+    seed: 0,
+    concurrency: 4,
+    timeoutMs: 600_000,
+    runName: "run",
+    counter: tokenCounter(),
+    ...given(options),
+    budget,
+  };
+}
+
+/** Without the keys that are undefined, which would hide defaults. */
+function given<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
