@@ -38,7 +38,7 @@ export class MessageRecords {
 }
 
 /** One message as it is sent. */
-function toMessageRecord(message: BaseMessage): MessageRecord {
+export function toMessageRecord(message: BaseMessage): MessageRecord {
   const calls = AIMessage.isInstance(message) ? toolCallsOf(message) : [];
   return {
     role: roleOf(message),
