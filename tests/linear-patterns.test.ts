@@ -84,7 +84,7 @@ describe("patterns made when the package runs", () => {
       import("../src/offline/reading/person.js"),
       import("../src/offline/reading/terms.js"),
       import("../src/models/lexical-features.js"),
-      import("../src/models/byte-pair.js"),
+      import("../src/models/tokens/byte-pair.js"),
     ]);
     escaping.defuse("x", ["context_summary", "memory"]);
     keyItems.keyItems("Where did Ada Lovelace live in 1840?");
@@ -92,14 +92,14 @@ describe("patterns made when the package runs", () => {
     spans.spansOf("Ada is a painter in Oslo.", kind.readQuestion("Which painter lives in Oslo?"));
     globalThis.RegExp = Native;
     const listed = [
-      "models/byte-pair.ts",
-      "models/lexical-features.ts",
+      "models/tokens/byte-pair.ts",
       "offline/answers/answer-spans.ts",
       "offline/reading/memory-block.ts",
       "offline/reading/person.ts",
       "offline/reading/terms.ts",
       "rewards/key-items.ts",
       "text/escaping.ts",
+      "text/words.ts",
     ];
     expect([...new Set(made)].sort()).toEqual(listed);
     expect(seen.size).toBeGreaterThanOrEqual(listed.length);

@@ -1,11 +1,12 @@
 /** What the nodes share: resolved once when the agent is built. */
+
 import { type AIMessage, SystemMessage } from "@langchain/core/messages";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
+import { LRUCache } from "lru-cache";
 import { tokensOf } from "../context/message-tokens.js";
 import { ConfigError } from "../errors.js";
-import { BoundedMap } from "../lib/bounded-map.js";
 import { authenticatedValues } from "../lib/run-owner.js";
 import type { Prices } from "../lib/usage.js";
 import { modelNameOf } from "../models/model-name.js";
@@ -115,7 +116,7 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
 
 /** The prompt changes with the budget line and the last step only. */
 function countedOnce(count: (text: string) => number): (text: string) => number {
-  const known = new BoundedMap<string, number>(50);
+  const known = new LRUCache<string, number>({ max: 50 });
   return (text) => {
     const tokens = known.get(text) ?? count(text);
     known.set(text, tokens);

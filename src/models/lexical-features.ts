@@ -4,7 +4,7 @@
  * Owns weights and the hash; leaves out what a word is (`text/words.ts`), dimensions and vector norms
  * (`lexical-embeddings.ts`). Pure apart from a bounded cache of words.
  */
-import { BoundedMap } from "../lib/bounded-map.js";
+import { LRUCache } from "lru-cache";
 import { isUnspaced, runsOf, STOP_WORDS, stem, TALK_WORDS, words } from "../text/words.js";
 
 /** One feature of a text: a 32-bit hash and what it weighs. */
@@ -44,7 +44,7 @@ interface Word {
 
 /** Turns texts into features; keep one, it remembers words it has seen. */
 export class LexicalFeatures {
-  private readonly cache = new BoundedMap<string, Word>(CACHE_WORDS);
+  private readonly cache = new LRUCache<string, Word>({ max: CACHE_WORDS });
 
   /** Features of a text; never empty: a text without any letter, digit or symbol has one fixed feature. */
   of(text: string): Feature[] {

@@ -7,17 +7,18 @@
  */
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";
 import type { TokenCounter } from "../types.js";
-import { countContent } from "./content-tokens.js";
+import { countContent } from "./tokens/content-tokens.js";
 import {
   countToolSchemas,
   encoding,
   encodingOf,
   MESSAGE_OVERHEAD,
   NAME_OVERHEAD,
+  preload,
   TOOL_CALL_OVERHEAD,
   TOOL_OVERHEADS,
   type ToolOverheads,
-} from "./openai-tokens.js";
+} from "./tokens/openai-tokens.js";
 
 const ROLES: Readonly<Record<string, string>> = { human: "user", ai: "assistant", generic: "user" };
 
@@ -38,6 +39,7 @@ const ROLES: Readonly<Record<string, string>> = { human: "user", ai: "assistant"
 export function tokenCounter(model?: string): TokenCounter {
   const known = model === undefined ? undefined : encodingOf(model);
   const name = known ?? "o200k_base";
+  preload(name);
   return makeCounter(name, known !== undefined, (text) => encoding(name).count(text), TOOL_OVERHEADS[name]);
 }
 

@@ -1,6 +1,7 @@
 /** K_q: what a query names, so that a check can tell whether the context still holds it. Pure. */
+
 import nlp from "compromise";
-import { BoundedMap } from "../lib/bounded-map.js";
+import { LRUCache } from "lru-cache";
 import { stripEnd, stripStart } from "../text/text.js";
 
 /** Words that begin questions with a capital and name nothing. */
@@ -26,7 +27,7 @@ export function keyItems(question: string): readonly string[] {
 }
 
 /** The rollouts of a group ask the same question, and tagging it costs as much as the rest of a reward. */
-const found = new BoundedMap<string, readonly string[]>(500);
+const found = new LRUCache<string, readonly string[]>({ max: 500 });
 
 function itemsOf(question: string): string[] {
   const named = [...quoted(question), ...tagged(question), ...capitalised(question)]

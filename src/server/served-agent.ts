@@ -5,9 +5,9 @@
  * settings are the operator's (`trust.ts`). Leaves out who may read a thread: only the server's auth sees that
  * (`owned-by-users.ts`).
  */
+import { LRUCache } from "lru-cache";
 import { type AgeMemAgent, createAgeMemAgent } from "../agent/agent.js";
 import { forClients } from "../errors.js";
-import { BoundedMap } from "../lib/bounded-map.js";
 import { valueNames } from "../lib/namespace.js";
 import { DEFAULT_NAMESPACE } from "../tools/toolkit.js";
 import {
@@ -73,13 +73,13 @@ interface Served {
   trust: Trust;
   settings: AssistantSettings;
   /** By settings: a few assistants share a process, and a run's own settings must not fill it. */
-  built: BoundedMap<string, AgeMemAgent>;
+  built: LRUCache<string, AgeMemAgent>;
 }
 
 async function open(env: NodeJS.ProcessEnv): Promise<Served> {
   const [trust, settings] = [trustOf(env), serverSettings(env)];
   const { agent } = await openEnvironment({ env, deployed: true });
-  return { agent, trust, settings, built: new BoundedMap(100) };
+  return { agent, trust, settings, built: new LRUCache({ max: 100 }) };
 }
 
 async function agentFor(served: Served, config: ServedConfig, runtime: ServedRuntime): Promise<AgeMemAgent> {

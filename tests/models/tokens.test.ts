@@ -4,7 +4,7 @@ import cl100k from "js-tiktoken/ranks/cl100k_base";
 import o200k from "js-tiktoken/ranks/o200k_base";
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../../src/lib/random.js";
-import { encodingOf } from "../../src/models/openai-tokens.js";
+import { encodingOf } from "../../src/models/tokens/openai-tokens.js";
 import { tokenCounter } from "../../src/models/tokens.js";
 
 const SAMPLES = [

@@ -5,16 +5,17 @@
  * name of its model, and nothing is kept of a run. Owns those names; a run that goes on in another process finds no model
  * behind them.
  */
+
 import { randomUUID } from "node:crypto";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";
-import { BoundedMap } from "../../lib/bounded-map.js";
+import { LRUCache } from "lru-cache";
 
 /** `additional_kwargs` key of a response that calls tools. */
 const MODEL_KEY = "agemem_model";
 
 const names = new WeakMap<BaseChatModel, string>();
-const models = new BoundedMap<string, BaseChatModel>(1000);
+const models = new LRUCache<string, BaseChatModel>({ max: 1000 });
 
 /** Notes on a response which model is to write the summaries it asks for. */
 export function noteModel(response: AIMessage, model: BaseChatModel): void {

@@ -3,7 +3,7 @@
  *
  * Owns the rules. For figures to compare with the paper's use `llm.ts`.
  */
-import { BoundedMap } from "../../lib/bounded-map.js";
+import { LRUCache } from "lru-cache";
 import { contentStems as stemsOf } from "../../text/words.js";
 import { answerF1 } from "../answer-match.js";
 import type { Judge } from "../judge.js";
@@ -62,7 +62,7 @@ function qualityScore(goldFacts: readonly string[], items: readonly string[]): n
 }
 
 /** Texts kept with their stems: the rollouts of a group are judged by the same facts, and store much the same. */
-const known = new BoundedMap<string, ReadonlySet<string>>(1000);
+const known = new LRUCache<string, ReadonlySet<string>>({ max: 1000 });
 
 /** Stems of the words that carry content. */
 export function contentStems(text: string): ReadonlySet<string> {

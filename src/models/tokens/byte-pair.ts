@@ -5,7 +5,7 @@
  * time and more (100,000 equal letters take minutes) and refuses text such as "<|endoftext|>"; here every text is
  * ordinary text, as it is when it arrives in a message. Counts agree with it otherwise (tests/models).
  */
-import { BoundedMap } from "../lib/bounded-map.js";
+import { LRUCache } from "lru-cache";
 
 /** A rank file of `js-tiktoken/ranks/*`. */
 export interface RankFile {
@@ -26,8 +26,8 @@ export class BytePairEncoding {
   /** Rank by token bytes, each byte one character (latin1), because strings hash faster than byte arrays. */
   private readonly ranks: Map<string, number>;
   private readonly longest: number;
-  private readonly cache = new BoundedMap<string, number>(CACHE_PIECES);
-  private readonly texts = new BoundedMap<string, number>(CACHE_TEXTS);
+  private readonly cache = new LRUCache<string, number>({ max: CACHE_PIECES });
+  private readonly texts = new LRUCache<string, number>({ max: CACHE_TEXTS });
 
   constructor(file: RankFile) {
     this.pattern = new RegExp(file.pat_str, "ug");

@@ -4,10 +4,10 @@
  * The overheads are the ones OpenAI publishes (cookbook, "How to count tokens with tiktoken"); they leave the ids of
  * tool calls out, as the API does. Leaves out the estimates for images and files (`content-tokens.ts`).
  */
-import cl100k from "js-tiktoken/ranks/cl100k_base";
-import o200k from "js-tiktoken/ranks/o200k_base";
-import type { ToolSchema } from "../types.js";
-import { BytePairEncoding } from "./byte-pair.js";
+import { createRequire } from "node:module";
+import { ConfigError } from "../../errors.js";
+import type { ToolSchema } from "../../types.js";
+import { BytePairEncoding, type RankFile } from "./byte-pair.js";
 
 export type EncodingName = "o200k_base" | "cl100k_base";
 
@@ -51,16 +51,44 @@ export function encodingOf(model: string): EncodingName | undefined {
   return FAMILIES.find(([pattern]) => pattern.test(bare))?.[1];
 }
 
+/** Megabytes of text each: loaded when a counter is made or used, not when the package is imported. */
+const TABLES: Readonly<Record<EncodingName, () => Promise<{ default: RankFile }>>> = {
+  o200k_base: () => import("js-tiktoken/ranks/o200k_base"),
+  cl100k_base: () => import("js-tiktoken/ranks/cl100k_base"),
+};
+const loaded = new Map<EncodingName, RankFile>();
 const built = new Map<EncodingName, BytePairEncoding>();
 
-/** The encoding, decoded at the first call (some 0.2 s) and shared from then on. */
+/** Begins to load the table of an encoding, so that a bundle, which has no packages beside it, has it at the first count. */
+export function preload(name: EncodingName): void {
+  if (loaded.has(name)) return;
+  TABLES[name]().then(
+    (table) => loaded.set(name, table.default),
+    // The first count says it, with a remedy.
+    () => undefined,
+  );
+}
+
+/** The encoding, decoded at the first call (some 0.2 s) and shared from then on. Errors: `AGEMEM_PACKAGE_MISSING`. */
 export function encoding(name: EncodingName): BytePairEncoding {
   let made = built.get(name);
   if (!made) {
-    made = new BytePairEncoding(name === "o200k_base" ? o200k : cl100k);
+    made = new BytePairEncoding(loaded.get(name) ?? loadNow(name));
     built.set(name, made);
+    loaded.delete(name);
   }
   return made;
+}
+
+function loadNow(name: EncodingName): RankFile {
+  try {
+    return createRequire(import.meta.url)(`js-tiktoken/ranks/${name}`) as RankFile;
+  } catch (cause) {
+    throw new ConfigError("AGEMEM_PACKAGE_MISSING", `The token table ${name} of js-tiktoken is not loaded`, {
+      cause,
+      remedy: "Run: npm install js-tiktoken. In a bundle, count after the first asynchronous step.",
+    });
+  }
 }
 
 /**

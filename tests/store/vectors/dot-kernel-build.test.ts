@@ -1,0 +1,18 @@
+/** The compiled kernel is what its source compiles to. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import wabt from "wabt";
+import { ROOT } from "../../support/source-tree.js";
+
+const read = (name: string) => readFileSync(join(ROOT, "src/store/vectors", name), "utf8");
+
+it("dot-kernel.ts holds the bytes of dot-kernel.wat", async () => {
+  const { parseWat } = await wabt();
+  const parsed = parseWat("dot-kernel.wat", read("dot-kernel.wat"), { simd: true });
+  const { buffer } = parsed.toBinary({});
+  parsed.destroy();
+  const held = [...read("dot-kernel.ts").matchAll(/^ {2}"([A-Za-z0-9+/=]+)"/gm)].map(([, part]) => part).join("");
+  expect(held.length).toBeGreaterThan(400);
+  expect(Buffer.from(buffer).toString("base64")).toBe(held);
+});
