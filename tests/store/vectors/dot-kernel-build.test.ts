@@ -12,7 +12,9 @@ it("dot-kernel.ts holds the bytes of dot-kernel.wat", async () => {
   const parsed = parseWat("dot-kernel.wat", read("dot-kernel.wat"), { simd: true });
   const { buffer } = parsed.toBinary({});
   parsed.destroy();
-  const held = [...read("dot-kernel.ts").matchAll(/^ {2}"([A-Za-z0-9+/=]+)"/gm)].map(([, part]) => part).join("");
+  const held = [...read("dot-kernel.ts").matchAll(/^ {2}"([A-Za-z0-9+/=]+)"/gm)]
+    .map(([, part]) => part)
+    .join("");
   expect(held.length).toBeGreaterThan(400);
   expect(Buffer.from(buffer).toString("base64")).toBe(held);
 });
