@@ -134,6 +134,17 @@ function llamaBuild({ platform, arch } = process) {
 /** In a folder of their own, linked: the default set-up's packages and lock file stay as they are. */
 async function installPackage(name, extra, options) {
   const prefix = join(folder, "packages", name.replace(/\W+/g, "-"));
+  // `npm ci` takes only the link away.
+  if (!hasVersion(join(prefix, "node_modules", name), dependencies[name])) {
+    await npmInstall(name, extra, options, prefix);
+  }
+  const link = join(root, "node_modules", name);
+  mkdirSync(dirname(link), { recursive: true });
+  rmSync(link, { recursive: true, force: true });
+  symlinkSync(join(prefix, "node_modules", name), link, "junction");
+}
+
+async function npmInstall(name, extra, options, prefix) {
   mkdirSync(prefix, { recursive: true });
   writeFileSync(join(prefix, "package.json"), '{ "private": true }\n');
   const version = dependencies[name];
@@ -142,15 +153,15 @@ async function installPackage(name, extra, options) {
   await must(process.platform === "win32" ? "npm.cmd" : "npm", [...args, ...wanted], {
     env: { ONNXRUNTIME_NODE_INSTALL: "skip" },
   });
-  const link = join(root, "node_modules", name);
-  mkdirSync(dirname(link), { recursive: true });
-  rmSync(link, { recursive: true, force: true });
-  symlinkSync(join(prefix, "node_modules", name), link, "junction");
 }
 
 function installed(name) {
-  const manifest = join(root, "node_modules", name, "package.json");
-  return existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).version === dependencies[name];
+  return hasVersion(join(root, "node_modules", name), dependencies[name]);
+}
+
+function hasVersion(path, version) {
+  const manifest = join(path, "package.json");
+  return existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).version === version;
 }
 
 function sizeOf(path) {

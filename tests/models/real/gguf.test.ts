@@ -72,6 +72,23 @@ describe("gguf: on real files", () => {
     expect(again.text).toBe(first.text);
   });
 
+  it("reads the beginning that two prompts share once, and answers as if it had read it twice", {
+    timeout,
+  }, async () => {
+    const long = new SystemMessage(`You are brief. ${"The museum of Tartu shows folk art. ".repeat(20)}`);
+    const ask = (city: string) => [long, new HumanMessage(`What is the capital of ${city}?`)];
+    const short = smol.with({ maxTokens: 8 });
+    const alone = await short.invoke(ask("France"));
+    await smol.invoke(question);
+    const { copies } = smol.engine.stats;
+    const both = await Promise.all([short.invoke(ask("Italy")), short.invoke(ask("France"))]);
+    expect(smol.engine.stats.copies).toBeGreaterThan(copies);
+    for (const { usage_metadata } of both) {
+      expect(usage_metadata?.input_token_details?.cache_read).toBeGreaterThan(150);
+    }
+    expect(both[1]?.text).toBe(alone.text);
+  });
+
   it("gives the same log-probabilities while sampling and in a second reading", { timeout }, async () => {
     const drawn = await smol.with({ temperature: 1, seed: 5, maxTokens: 12 }).invoke(question);
     // The narrow sampling makes it read the response again to score it.
