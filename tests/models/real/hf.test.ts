@@ -8,7 +8,7 @@ import { FaissStore } from "../../../src/store/faiss-store.js";
 const folder = process.env.AGEMEM_TEST_MODELS ?? "";
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * (b[i] ?? 0), 0);
 
-describe("hf: all-MiniLM-L6-v2 from a folder", { timeout: 120_000 }, () => {
+describe("hf: all-MiniLM-L6-v2 from a folder", { timeout: 400_000 }, () => {
   const model = join(folder, "all-MiniLM-L6-v2");
 
   it("agrees with the original on 200 sentences", async () => {
