@@ -56,7 +56,10 @@ function toTemplate(message: BaseMessage, template: Pick<ChatTemplate, "knowsToo
       ...(message.name ? { name: message.name } : {}),
     };
   }
-  if (!AIMessage.isInstance(message) || !message.tool_calls?.length) return { role, content };
+  if (!AIMessage.isInstance(message)) return { role, content };
+  const broken = brokenText(message);
+  if (broken !== undefined) return { role, content: broken };
+  if (!message.tool_calls?.length) return { role, content };
   const calls = message.tool_calls.map(({ id, name, args }) => ({
     id: id ?? "",
     type: "function" as const,
@@ -68,6 +71,18 @@ function toTemplate(message: BaseMessage, template: Pick<ChatTemplate, "knowsToo
         role,
         content: [content, ...calls.map((call) => callText(call.function))].filter(Boolean).join("\n"),
       };
+}
+
+/** What the model wrote when its calls could not be read: it is asked to give that again, and has to see it. */
+function brokenText({ text, invalid_tool_calls = [] }: AIMessage): string | undefined {
+  if (invalid_tool_calls.length === 0) return undefined;
+  // Our own responses keep their whole text in a call without a name, and what came before the call in the content too.
+  const [whole] = invalid_tool_calls.filter(({ name, args }) => !name && args?.startsWith(text));
+  if (whole) return whole.args;
+  const calls = invalid_tool_calls.map(
+    ({ name, args }) => `<tool_call>\n${name ?? ""} ${args ?? ""}\n</tool_call>`,
+  );
+  return [text, ...calls].filter(Boolean).join("\n");
 }
 
 function callText({ name, arguments: args }: { name: string; arguments: Record<string, unknown> }): string {
