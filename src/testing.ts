@@ -10,11 +10,10 @@ export {
   ScriptedChatModel,
   type ScriptedStep,
 } from "./testing/scripted-model.js";
+export type { StoreCapabilities, StoreCase } from "./testing/store-cases/case.js";
 export {
   type ConformanceIndex,
   letterIndex,
-  type StoreCapabilities,
-  type StoreCase,
   type StoreConformanceOptions,
   storeCases,
   storeConformance,

@@ -5,8 +5,11 @@ import { describe, expect, it } from "vitest";
 import { ERROR_CODES } from "../src/errors.js";
 import {
   commandLines,
+  commentReferences,
   fileFinder,
   filesNamedIn,
+  linksIn,
+  proseOf,
   type Reference,
   symbolFinder,
   symbolsIn,
@@ -14,6 +17,7 @@ import {
 import {
   type CodeBlock,
   codeBlocks,
+  declaresFunction,
   ENTRY_POINTS,
   exportedNames,
   readSources,
@@ -31,7 +35,29 @@ const documents = all.filter((path) =>
 const hasFile = fileFinder(all);
 const hasSymbol = symbolFinder();
 const told = (references: Reference[]) => references.map(({ name, where }) => `${where}: ${name}`);
+const inProse = (find: (text: string) => string[]): Reference[] =>
+  documents.flatMap((path) => find(proseOf(path)).map((name) => ({ name, where: path })));
+
 describe("names in comments and documents", () => {
+  it("of files are those of files that are there", () => {
+    const programs = all
+      .filter((path) => /\.(py|mjs|sh)$/.test(path))
+      .flatMap((path) => filesNamedIn(proseOfProgram(path)).map((name) => ({ name, where: path })));
+    const named = [...commentReferences(sources, filesNamedIn), ...inProse(filesNamedIn), ...programs];
+    expect(named.length).toBeGreaterThan(100);
+    expect(told(named.filter(({ name }) => !hasFile(name)))).toEqual([]);
+  });
+
+  it("of symbols are those of symbols that are there", () => {
+    const named = [
+      ...commentReferences(sources, linksIn),
+      ...commentReferences(sources, symbolsIn),
+      ...inProse(symbolsIn),
+    ];
+    expect(named.length).toBeGreaterThan(500);
+    expect(told(named.filter(({ name }) => !hasSymbol(name)))).toEqual([]);
+  });
+
   it("the checks notice what is gone", () => {
     expect(filesNamedIn("See `paste-rule.ts`, docs/store.md and rows.jsonl (Node.js).")).toEqual([
       "paste-rule.ts",
@@ -50,6 +76,52 @@ describe("names in comments and documents", () => {
       gone,
     ]);
     expect([gone, "FaissStore", "BaseStore.listNamespaces"].map(hasSymbol)).toEqual([false, true, true]);
+  });
+});
+
+/** Comments and docstrings of a program that is not TypeScript. */
+function proseOfProgram(path: string): string {
+  const text = readText(path);
+  const pattern = path.endsWith(".mjs") ? /\/\*\*[\s\S]*?\*\/|\/\/.*$/gm : /"""[\s\S]*?"""|(?<=^|\s)#.*$/gm;
+  return (text.match(pattern) ?? []).join("\n");
+}
+
+describe("walks of docs/architecture.md", () => {
+  const text = readText("docs/architecture.md");
+  const walks = text
+    .slice(text.indexOf("## Walks"))
+    .split(/^## (?!Walks)/m)[0]
+    ?.split(/^### /m)
+    .slice(1)
+    .map((section) => ({
+      name: section.split("\n")[0] as string,
+      steps: [...section.matchAll(/^\d+\. `([\w/-]+\.ts): ([\w.]+)`/gm)].map(([, file, name]) => ({
+        file,
+        name,
+      })),
+      lines: [...section.matchAll(/^\d+\. /gm)].length,
+    }));
+
+  it("are three, of at most ten steps each", () => {
+    expect(walks?.map(({ lines }) => lines > 2 && lines <= 10)).toEqual([true, true, true]);
+    expect(walks?.map(({ steps }) => steps.length)).toEqual(walks?.map(({ lines }) => lines));
+  });
+
+  it("name functions that their files declare", () => {
+    const missing = (walks ?? []).flatMap(({ name, steps }) =>
+      steps
+        .filter((step) => {
+          const file = sources.find(({ path }) => path === step.file);
+          return !file || !declaresFunction(file.ast, step.name as string);
+        })
+        .map((step) => `${name}: ${step.file}: ${step.name}`),
+    );
+    expect(missing).toEqual([]);
+    const [file] = sources.filter(({ path }) => path === "store/faiss-store.ts");
+    const declared = ["FaissStore.open", "putAway", "FaissStore.opens", "Other.open"].map(
+      (name) => file && declaresFunction(file.ast, name),
+    );
+    expect(declared).toEqual([true, false, false, false]);
   });
 });
 

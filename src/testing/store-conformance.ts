@@ -5,32 +5,13 @@
  * part of the contract. It prints nothing and asserts with `node:assert`.
  */
 import type { BaseStore } from "@langchain/langgraph";
+import type { StoreCapabilities, StoreCase } from "./store-cases/case.js";
 import { filterCases } from "./store-cases/filters.js";
 import { itemCases } from "./store-cases/items.js";
 import { namespaceCases } from "./store-cases/namespaces.js";
 import { searchCases } from "./store-cases/search.js";
 import { vectorCases } from "./store-cases/vectors.js";
 import { versionCases } from "./store-cases/versions.js";
-
-/** What a store can do. A case that needs what a store does not declare is left out. */
-export interface StoreCapabilities {
-  /** `batch()` may be called (LangGraph's AsyncBatchedStore throws). */
-  batch: boolean;
-  /** `listNamespaces()` may be called. */
-  listNamespaces: boolean;
-  /** Vector search with the embeddings the factory is given. */
-  vectors: boolean;
-  /** `put` takes `index`. */
-  putIndex: boolean;
-  /** A batch with an invalid operation writes nothing. */
-  atomicBatch: boolean;
-  /** agemem's versions: `version`, `at`, `fork`, `history`, `promote`. */
-  versions: boolean;
-  /** agemem's search modes "keyword" and "hybrid". */
-  keyword: boolean;
-  /** agemem's idempotency keys. */
-  idempotency: boolean;
-}
 
 /** Embeds a text as the counts of its letters a to z: 26 dimensions, known scores. */
 export interface ConformanceIndex {
@@ -40,13 +21,6 @@ export interface ConformanceIndex {
     embedDocuments(texts: string[]): Promise<number[][]>;
   };
   fields: string[];
-}
-
-export interface StoreCase {
-  /** Stable name, unique in the suite. */
-  name: string;
-  needs: readonly (keyof StoreCapabilities)[];
-  run(store: BaseStore): Promise<void>;
 }
 
 export interface StoreConformanceOptions {

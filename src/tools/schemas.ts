@@ -2,7 +2,7 @@
  * Arguments of the six tools, with the paper's names (AgeMem, appendix, tool schemas).
  *
  * Owns what the model may send. Accepts the variants the paper's own case study writes (`confirmed`, span "full").
- * Leaves out: what the operations do (`add.ts` …).
+ * Leaves out: what the operations do (`operations/`).
  */
 import { z } from "zod";
 import type { MemoryOp } from "../types.js";

@@ -15,7 +15,7 @@ const NAMED_FILE =
   /(?<![\w@*{}$.-]|[\w*}]\/)(?:[\w@-][\w.@-]*\/)*[a-z\d_@-][\w.@-]*\.(?:ts|mts|mjs|cjs|js|py|md|toml|wat|sh)(?![\w-]|\.\w)/g;
 
 /** Files of trainers that comments refer to. */
-const OTHER_PROJECTS = /^(trinity\/common|verl\/experimental)\//;
+const OTHER_PROJECTS = /^(trinity\/common|verl\/experimental)\/|^scripts\/setup_verl\.sh$/;
 
 /** Comments of a file, with the line each begins at. */
 export function commentsOf(ast: ts.SourceFile): { text: string; line: number }[] {
@@ -31,7 +31,10 @@ export function commentsOf(ast: ts.SourceFile): { text: string; line: number }[]
   visit(ast);
   return [...found].map(([pos, text]) => ({
     // Code of an example has names of its own.
-    text: text.replace(/^[ \t]*\*(?!\/)/gm, "").replace(/^\s*```[\s\S]*?^\s*```/gm, ""),
+    text: text
+      .replace(/^[ \t]*\*(?!\/)/gm, "")
+      .replace(/^\s*```[\s\S]*?^\s*```/gm, "")
+      .replace(/@example[\s\S]*?(?=^\s*@|\*\/$)/gm, ""),
     line: ast.getLineAndCharacterOfPosition(pos).line + 1,
   }));
 }
@@ -68,7 +71,9 @@ const PROPER_NAMES = new Set(
   PyTorch DeepSeek MiniLM SmolLM WebAssembly WordPiece SentencePiece DeepMind LongMemEval FlashAttention MemOS OpenAPI ModernBERT
   NodeNext WebSocket macOS pgvector AgentLightning iOS XLNet RoBERTa BERTScore OpenPipe
   compute_grpo_outcome_advantage compute_advantage_for_multi_trajectories group_norm return_meta_info
-  ERR_PNPM_IGNORED_BUILDS mergeFrom`.split(/\s+/),
+  ERR_PNPM_IGNORED_BUILDS mergeFrom combineAbortSignals heartbeat_stale_after_s verl.trainer.main_ppo_sync verl.trainer.ppo.v1
+  create_manage_memory_tool create_search_memory_tool SummarizationNode summarize_messages create_memory_store_manager
+  agentId expirationDate`.split(/\s+/),
 );
 
 /**

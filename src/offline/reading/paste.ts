@@ -2,7 +2,7 @@
  * Pasted documents in a user's message: which lines concern the user, which are noise.
  *
  * Owns telling them apart by general marks (advertising, boilerplate, log lines against "your flight departs …").
- * Leaves out: the calls that follow (`paste-rule.ts`).
+ * Leaves out: the calls that follow (`context-rules.ts`).
  */
 import { collapseSpace } from "../../text/text.js";
 import { addressedToThirdPerson } from "./person.js";

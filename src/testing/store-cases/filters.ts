@@ -1,7 +1,7 @@
 /** Conformance: search filters. */
 import assert from "node:assert/strict";
 import type { BaseStore } from "@langchain/langgraph";
-import type { StoreCase } from "../store-conformance.js";
+import type { StoreCase } from "./case.js";
 
 const NS = ["conformance", "filters"];
 const VALUES: Record<string, Record<string, unknown>> = {

@@ -1,7 +1,7 @@
 /** Conformance: single items, and batches. */
 import assert from "node:assert/strict";
 import type { Operation } from "@langchain/langgraph";
-import type { StoreCase } from "../store-conformance.js";
+import type { StoreCase } from "./case.js";
 
 const NS = ["conformance", "items"];
 

@@ -1,7 +1,7 @@
 /** Conformance: namespaces are kept apart, checked and listed. */
 import assert from "node:assert/strict";
 import type { BaseStore } from "@langchain/langgraph";
-import type { StoreCase } from "../store-conformance.js";
+import type { StoreCase } from "./case.js";
 
 const keys = (items: readonly { key: string }[]): string[] => items.map(({ key }) => key).sort();
 

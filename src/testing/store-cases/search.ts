@@ -1,6 +1,6 @@
 /** Conformance: listing by search, paging. */
 import assert from "node:assert/strict";
-import type { StoreCase } from "../store-conformance.js";
+import type { StoreCase } from "./case.js";
 
 const NS = ["conformance", "search"];
 

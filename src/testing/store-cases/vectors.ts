@@ -1,7 +1,7 @@
 /** Conformance: vector search. The letters of a text are its vector, so scores are known. */
 import assert from "node:assert/strict";
 import type { BaseStore, Item } from "@langchain/langgraph";
-import type { StoreCase } from "../store-conformance.js";
+import type { StoreCase } from "./case.js";
 
 const NS = ["conformance", "vectors"];
 type Found = Item & { score?: number };

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { BaseStore } from "@langchain/langgraph";
 import { isVersionedStore, type VersionedStore } from "../../types.js";
-import type { StoreCase } from "../store-conformance.js";
+import type { StoreCase } from "./case.js";
 
 const NS = ["conformance", "versions"];
 
