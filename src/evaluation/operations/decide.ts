@@ -16,9 +16,9 @@ import { shortHash } from "../../lib/hash.js";
 import type { PromptVariant } from "../../prompts.js";
 import { applyUpdate } from "../../rollout/driver/loop.js";
 import { FORMAT_ERROR_KEY, isOutcome } from "../../types.js";
-import type { Decision } from "./grade.js";
+import type { GradedDecision } from "./grade.js";
 import { play } from "./play.js";
-import type { Situation } from "./situation.js";
+import type { OperationSituation } from "./situation.js";
 
 /** A model as it is tested. */
 export interface Subject {
@@ -32,7 +32,7 @@ export interface Subject {
 }
 
 /** A decision with what it cost. */
-export interface Decided extends Decision {
+export interface Decided extends GradedDecision {
   /** What the model wrote first; the repaired response, where there was one, is the decision's. */
   first: string;
   /** Of all calls, the repair included; null when the server reported none. */
@@ -53,10 +53,14 @@ const WIDE_BUDGET = 8192;
  * @param store empty of the situation's own user; situations do not see each other's memories
  * @throws ModelError `AGEMEM_MODEL_*` when the model cannot be asked
  * @example
- * const decided = await decide(situation, { model, protocol: "text" }, store);
+ * const decided = await askForDecision(situation, { model, protocol: "text" }, store);
  * grade(situation, decided).rightOperation;
  */
-export async function decide(situation: Situation, subject: Subject, store: BaseStore): Promise<Decided> {
+export async function askForDecision(
+  situation: OperationSituation,
+  subject: Subject,
+  store: BaseStore,
+): Promise<Decided> {
   const user = shortHash(`${situation.id}/${subject.protocol}/${subject.promptVariant}`, 16);
   await remember(situation, store, user);
   const script: AIMessage[] = [];
@@ -99,7 +103,7 @@ function optionsOf(subject: Subject, store: BaseStore, maxTokens: number): AgeMe
   };
 }
 
-async function remember({ memories }: Situation, store: BaseStore, user: string): Promise<void> {
+async function remember({ memories }: OperationSituation, store: BaseStore, user: string): Promise<void> {
   for (const { id, content } of memories) {
     const value = { content, memory_type: "fact", metadata: {}, source: {} };
     await store.put(["situations", user, "memories"], id, value, ["content"]);
@@ -112,7 +116,7 @@ function sizeOf(parts: AgentParts, state: AgentStateValue): number {
   return messages + parts.systemTokens(parts.system) + parts.sentToolTokens;
 }
 
-function readDecision(parts: AgentParts, before: AgentStateValue, after: AgentStateValue): Decision {
+function readDecision(parts: AgentParts, before: AgentStateValue, after: AgentStateValue): GradedDecision {
   const message = after.messages.at(-1) as AIMessage;
   const broken = message.additional_kwargs[FORMAT_ERROR_KEY] as string | undefined;
   const repaired = after.formatErrors > before.formatErrors;
@@ -131,7 +135,7 @@ function readDecision(parts: AgentParts, before: AgentStateValue, after: AgentSt
   };
 }
 
-function costOf(asked: readonly AIMessage[]): Omit<Decided, keyof Decision | "latencyMs"> {
+function costOf(asked: readonly AIMessage[]): Omit<Decided, keyof GradedDecision | "latencyMs"> {
   const { promptTokens, completionTokens } = asked.map(reportedTokens).reduce(addTokens, NO_CALLS);
   const [first] = asked;
   const calls = first?.tool_calls?.length ? JSON.stringify(first.tool_calls) : "";

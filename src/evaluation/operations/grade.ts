@@ -7,10 +7,10 @@
 import type { ToolCall } from "@langchain/core/messages/tool";
 import { OPERATION_SCHEMAS } from "../../tools/schemas.js";
 import type { MemoryOp } from "../../types.js";
-import { ADDED_ID, type CallCheck, type RightMove, type Situation } from "./situation.js";
+import { ADDED_ID, type CallCheck, type OperationSituation, type RightMove } from "./situation.js";
 
 /** A response as it was read: calls by operation, or an answer, or nothing that could be read. */
-export interface Decision {
+export interface GradedDecision {
   calls: readonly { op: MemoryOp | undefined; call: ToolCall }[];
   /** The text of an answer; null where there is none. */
   answer: string | null;
@@ -20,7 +20,7 @@ export interface Decision {
   addedId?: string;
 }
 
-export interface Verdict {
+export interface DecisionVerdict {
   /** In the protocol's form at first try, known tools only, arguments as their schemas want them. */
   valid: boolean;
   /** What was done: operations in order joined by "+", "ANSWER", or "INVALID". */
@@ -36,7 +36,7 @@ export interface Verdict {
  * @example
  * grade(situation, { calls: [], answer: "Hello!" }).move; // "ANSWER"
  */
-export function grade(situation: Situation, decision: Decision): Verdict {
+export function grade(situation: OperationSituation, decision: GradedDecision): DecisionVerdict {
   const { calls, answer, formatError } = decision;
   const wellFormed = calls.every(
     ({ op, call }) => op !== undefined && OPERATION_SCHEMAS[op].safeParse(call.args).success,
@@ -55,7 +55,7 @@ export function grade(situation: Situation, decision: Decision): Verdict {
 }
 
 /** What a situation asks for, for a table: the first right move. */
-export function rightMoveOf({ right }: Situation): string {
+export function rightMoveOf({ right }: OperationSituation): string {
   return right[0]?.calls.map(({ op }) => op).join("+") || "ANSWER";
 }
 
@@ -64,7 +64,7 @@ function sameOperations({ calls }: RightMove, ops: readonly MemoryOp[]): boolean
   return wanted.join() === [...ops].sort().join();
 }
 
-function argumentsHold({ calls: checks, answer: wanted }: RightMove, decision: Decision): boolean {
+function argumentsHold({ calls: checks, answer: wanted }: RightMove, decision: GradedDecision): boolean {
   if (checks.length === 0) return saysRight(decision.answer ?? "", wanted ?? {});
   // Each check by a call of its own: two calls with the same content do not cover two facts.
   const open = decision.calls.map(({ op, call }) => ({ op, args: call.args }));

@@ -11,7 +11,7 @@ import type { AgentParts } from "../../agent/parts.js";
 import { type AgentStateValue, initialState } from "../../agent/state.js";
 import { applyUpdate } from "../../rollout/driver/loop.js";
 import { PAPER_TOOL_NAMES } from "../../types.js";
-import type { PlayedCall, PlayedTurn, Situation } from "./situation.js";
+import type { OperationSituation, PlayedCall, PlayedTurn } from "./situation.js";
 
 type RunConfig = Parameters<ReturnType<typeof thinkNode>>[1];
 
@@ -23,7 +23,7 @@ type RunConfig = Parameters<ReturnType<typeof thinkNode>>[1];
  */
 export async function play(
   parts: AgentParts,
-  { turns }: Situation,
+  { turns }: OperationSituation,
   script: AIMessage[],
   base: RunConfig,
 ): Promise<AgentStateValue> {

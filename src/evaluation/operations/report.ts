@@ -1,7 +1,7 @@
 /** Figures of the operations test: shares with intervals, by kind of situation, and which move was made where. Pure. */
 import { wilson } from "../../lib/interval.js";
 import { MEMORY_OPS } from "../../types.js";
-import type { OperationResult } from "./run.js";
+import type { SituationResult } from "./run.js";
 import { SITUATION_KINDS, type SituationKind } from "./situation.js";
 
 /** A share of situations with its 95 % interval. */
@@ -41,7 +41,7 @@ export interface KindReport {
 }
 
 /** One report per subject, in the order they occur. */
-export function reportOperations(results: readonly OperationResult[]): SubjectReport[] {
+export function reportOperations(results: readonly SituationResult[]): SubjectReport[] {
   return [...groupBy(results, ({ subject }) => subject)].map(([subject, own]) => ({
     subject,
     situations: own.length,
@@ -55,7 +55,7 @@ export function reportOperations(results: readonly OperationResult[]): SubjectRe
   }));
 }
 
-function byKind(results: readonly OperationResult[]): SubjectReport["byKind"] {
+function byKind(results: readonly SituationResult[]): SubjectReport["byKind"] {
   const groups = groupBy(results, ({ kind }) => kind);
   const rows = (Object.keys(SITUATION_KINDS) as SituationKind[]).flatMap((kind) => {
     const own = groups.get(kind);
@@ -71,7 +71,7 @@ function byKind(results: readonly OperationResult[]): SubjectReport["byKind"] {
   return Object.fromEntries(rows);
 }
 
-function countMoves(results: readonly OperationResult[]): Record<Move, number> {
+function countMoves(results: readonly SituationResult[]): Record<Move, number> {
   const counts = Object.fromEntries(MOVES.map((move) => [move, 0])) as Record<Move, number>;
   for (const { move } of results) counts[moveOf(move)] += 1;
   return counts;
@@ -81,7 +81,7 @@ function moveOf(move: string): Move {
   return MOVES.find((known) => known === move) ?? "several";
 }
 
-function shareOf(results: readonly OperationResult[], holds: (result: OperationResult) => boolean): Share {
+function shareOf(results: readonly SituationResult[], holds: (result: SituationResult) => boolean): Share {
   const [hits, of] = [results.filter(holds).length, results.length];
   const [low, high] = wilson(hits, of);
   return { hits, of, share: of === 0 ? 0 : hits / of, low, high };

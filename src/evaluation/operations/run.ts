@@ -9,9 +9,9 @@ import pLimit from "p-limit";
 import { z } from "zod";
 import { InputError } from "../../errors.js";
 import { JsonlWriter, readJsonl } from "../../lib/jsonl.js";
-import { type Decided, decide, type Subject } from "./decide.js";
+import { askForDecision, type Decided, type Subject } from "./decide.js";
 import { grade, rightMoveOf } from "./grade.js";
-import { SITUATION_KINDS, type Situation, type SituationKind } from "./situation.js";
+import { type OperationSituation, SITUATION_KINDS, type SituationKind } from "./situation.js";
 
 const kinds = Object.keys(SITUATION_KINDS) as [SituationKind, ...SituationKind[]];
 
@@ -37,7 +37,7 @@ export const operationResult = z.object({
   response_tokens: z.number().int().nullable(),
   latency_ms: z.number(),
 });
-export type OperationResult = z.infer<typeof operationResult>;
+export type SituationResult = z.infer<typeof operationResult>;
 
 /** Options of {@link runSituations}. */
 export interface SituationRun {
@@ -50,7 +50,7 @@ export interface SituationRun {
   /** Situations at once; default 1. */
   concurrency?: number;
   signal?: AbortSignal;
-  onResult?: (result: OperationResult) => void;
+  onResult?: (result: SituationResult) => void;
 }
 
 /**
@@ -62,10 +62,10 @@ export interface SituationRun {
  * const results = await runSituations(makeSituations({ split: "test" }), { model }, { name: "rules", store });
  */
 export async function runSituations(
-  situations: readonly Situation[],
+  situations: readonly OperationSituation[],
   subject: Subject,
   run: SituationRun,
-): Promise<OperationResult[]> {
+): Promise<SituationResult[]> {
   const { name, out, store, signal, onResult } = run;
   const before = out && existsSync(out) ? await readResults(out) : [];
   const known = new Map(
@@ -80,7 +80,7 @@ export async function runSituations(
           const done = known.get(situation.id);
           if (done) return done;
           signal?.throwIfAborted();
-          const result = toResult(name, situation, await decide(situation, subject, store));
+          const result = toResult(name, situation, await askForDecision(situation, subject, store));
           await writer?.append([result]);
           onResult?.(result);
           return result;
@@ -95,8 +95,8 @@ export async function runSituations(
 }
 
 /** Reads a file of results. Errors: `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT` with the line. */
-export async function readResults(path: string): Promise<OperationResult[]> {
-  const results: OperationResult[] = [];
+export async function readResults(path: string): Promise<SituationResult[]> {
+  const results: SituationResult[] = [];
   for await (const { line, value } of readJsonl(path)) {
     const parsed = operationResult.safeParse(value);
     if (!parsed.success) {
@@ -110,7 +110,7 @@ export async function readResults(path: string): Promise<OperationResult[]> {
   return results;
 }
 
-function toResult(subject: string, situation: Situation, decided: Decided): OperationResult {
+function toResult(subject: string, situation: OperationSituation, decided: Decided): SituationResult {
   const verdict = grade(situation, decided);
   return {
     schema: "agemem.operations/1",

@@ -63,7 +63,7 @@ export interface PlayedTurn {
 }
 
 /** One test case: what is stored, what was said, and what would be right now. */
-export interface Situation {
+export interface OperationSituation {
   id: string;
   kind: SituationKind;
   split: Split;

@@ -9,10 +9,10 @@ import { createRandom, type Random } from "../../lib/random.js";
 import {
   ADDED_ID,
   type CallCheck,
+  type OperationSituation,
   type PlayedTurn,
   type RightMove,
   SITUATION_KINDS,
-  type Situation,
   type SituationKind,
   type Split,
 } from "./situation.js";
@@ -34,7 +34,7 @@ export interface SituationOptions {
  * @example
  * const held = makeSituations({ split: "test" }); // 180 situations
  */
-export function makeSituations({ split, perKind = 12, seed = 0 }: SituationOptions): Situation[] {
+export function makeSituations({ split, perKind = 12, seed = 0 }: SituationOptions): OperationSituation[] {
   if (!Number.isInteger(perKind) || perKind < 1) {
     throw new InputError("AGEMEM_INPUT_ARGUMENT", `perKind is ${perKind}`, {
       remedy: "Give a whole number of 1 or more.",
@@ -49,7 +49,7 @@ export function makeSituations({ split, perKind = 12, seed = 0 }: SituationOptio
   );
 }
 
-type Made = Pick<Situation, "memories" | "turns" | "right" | "fill">;
+type Made = Pick<OperationSituation, "memories" | "turns" | "right" | "fill">;
 
 /** One drawn fact about the user, in the wording of the split. */
 interface Fact extends Wording {

@@ -8,7 +8,7 @@
 import { unescapeXml } from "../../text/escaping.js";
 
 /** One `<memory …>` element as the model sees it. */
-export interface ShownMemory {
+export interface BlockMemory {
   id: string;
   /** Empty when the text stands elsewhere in the context (`already_in_context`). */
   content: string;
@@ -23,8 +23,8 @@ const PLACEHOLDER =
   /\[(?:\d+ segments? removed by filter, edit [^\]\n]{1,80}|filtered (?:\d+ passages?|whole content), [^\]\n]{1,120})\]/g;
 
 /** All memories shown in a text, in order. */
-export function readMemoryBlocks(text: string): ShownMemory[] {
-  const out: ShownMemory[] = [];
+export function readMemoryBlocks(text: string): BlockMemory[] {
+  const out: BlockMemory[] = [];
   for (const block of findBlocks(text)) {
     for (const match of block.body.matchAll(MEMORY)) {
       const attributes = match[1] ?? "";

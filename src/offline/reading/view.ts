@@ -7,11 +7,11 @@
 import type { BaseMessage } from "@langchain/core/messages";
 import { isAIMessage, isToolMessage } from "@langchain/core/messages";
 import {
+  type BlockMemory,
   hasMemoryBlock,
   hasPlaceholder,
   readMemoryBlocks,
   readToolResults,
-  type ShownMemory,
   stripMachineText,
 } from "./memory-block.js";
 
@@ -41,13 +41,13 @@ export interface ConversationView {
   summaries: string[];
   /** The newest user message carries a block of memories; the memories shown in it. */
   hasBlock: boolean;
-  shownNow: ShownMemory[];
+  shownNow: BlockMemory[];
   /** A filter has cut the newest user message. */
   wasFiltered: boolean;
   calls: CallRecord[];
   responses: number;
   /** Content of each memory seen anywhere in the context, newest wording; deleted ones are gone. */
-  memories: Map<string, ShownMemory>;
+  memories: Map<string, BlockMemory>;
   /** Contents that were deleted in this context. */
   deleted: string[];
   /** Messages before the newest user message that are neither system nor summary, and their characters. */
@@ -185,7 +185,7 @@ function settle(view: ConversationView, record: CallRecord, ok: boolean, text: s
   }
 }
 
-function noteShown(view: ConversationView, shown: readonly ShownMemory[]): void {
+function noteShown(view: ConversationView, shown: readonly BlockMemory[]): void {
   for (const memory of shown) {
     if (memory.content) view.memories.set(memory.id, memory);
   }

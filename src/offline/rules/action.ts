@@ -21,7 +21,7 @@ export type Action =
   | { thought: string; answer: string; calls?: undefined };
 
 /** An applicable action; the larger the weight, the better the rules think of it. */
-export interface Candidate {
+export interface CandidateAction {
   action: Action;
   weight: number;
 }
@@ -35,7 +35,7 @@ export interface Situation {
 }
 
 /** Looks at a situation and returns its candidates, best first; none when it has nothing to say. */
-export type Rule = (situation: Situation) => Candidate[];
+export type Rule = (situation: Situation) => CandidateAction[];
 
 /** Marks each thought, and each answer in full sentences: this is no language model speaking. */
 export const OFFLINE_MARK = "[offline rules]";
@@ -54,17 +54,17 @@ export function call(op: MemoryOp, args: Record<string, unknown>): PlannedCall {
   return { name: PAPER_TOOL_NAMES[op], args };
 }
 
-export function act(weight: number, thought: string, calls: PlannedCall[]): Candidate {
+export function act(weight: number, thought: string, calls: PlannedCall[]): CandidateAction {
   return { weight, action: { thought, calls } };
 }
 
-export function say(weight: number, thought: string, answer: string): Candidate {
+export function say(weight: number, thought: string, answer: string): CandidateAction {
   return { weight, action: { thought, answer } };
 }
 
 /** Candidates that the tools at hand allow; calls of absent tools are dropped. */
-export function feasible(situation: Situation, candidates: readonly Candidate[]): Candidate[] {
-  const out: Candidate[] = [];
+export function feasible(situation: Situation, candidates: readonly CandidateAction[]): CandidateAction[] {
+  const out: CandidateAction[] = [];
   for (const candidate of candidates) {
     const { action } = candidate;
     if (action.calls === undefined) {
@@ -81,8 +81,12 @@ export function feasible(situation: Situation, candidates: readonly Candidate[])
  * The heaviest candidate at temperature 0, otherwise one drawn with probability proportional to
  * `weight ** (1 / temperature)`. The first of equals wins.
  */
-export function choose(candidates: readonly Candidate[], temperature: number, random: Random): Action | null {
-  let best: Candidate | undefined;
+export function choose(
+  candidates: readonly CandidateAction[],
+  temperature: number,
+  random: Random,
+): Action | null {
+  let best: CandidateAction | undefined;
   for (const candidate of candidates) if (!best || candidate.weight > best.weight) best = candidate;
   if (!best) return null;
   if (temperature <= 0) return best.action;

@@ -5,11 +5,20 @@
  */
 
 import { isPersonal, recall, replyTo, SURE } from "../answers/recall.js";
-import type { ShownMemory } from "../reading/memory-block.js";
+import type { BlockMemory } from "../reading/memory-block.js";
 import { ownWords, readPaste } from "../reading/paste.js";
 import { isQuestion, readStatements, type Statement, sentencesOf } from "../reading/statements.js";
 import { isSameThing, overlap, similarity, terms, topicLikeness, topicWords } from "../reading/terms.js";
-import { act, type Candidate, call, can, made, type PlannedCall, type Situation, say } from "./action.js";
+import {
+  act,
+  type CandidateAction,
+  call,
+  can,
+  made,
+  type PlannedCall,
+  type Situation,
+  say,
+} from "./action.js";
 import { composeReply } from "./reply.js";
 
 /** The user's statements in the newest message, without those of a pasted document. */
@@ -19,7 +28,7 @@ export function statementsNow(situation: Situation): Statement[] {
 }
 
 /** First step: store new facts, retrieve what changes, withdrawals and open questions need. */
-export function gatherRule(situation: Situation): Candidate[] {
+export function gatherRule(situation: Situation): CandidateAction[] {
   const statements = statementsNow(situation);
   const adds = made(situation, "ADD").length > 0 ? [] : newFacts(situation, statements).map(addCall);
   const queries = made(situation, "RETRIEVE").length > 0 ? [] : neededQueries(situation, statements);
@@ -44,7 +53,7 @@ export function gatherRule(situation: Situation): Candidate[] {
 }
 
 /** Second step: with the memories at hand, update what changed, delete what is withdrawn. */
-export function settleRule(situation: Situation): Candidate[] {
+export function settleRule(situation: Situation): CandidateAction[] {
   const calls: PlannedCall[] = [];
   const taken = new Set(
     [...made(situation, "UPDATE"), ...made(situation, "DELETE")].map((done) => String(done.args.memory_id)),
@@ -69,7 +78,7 @@ export function settleRule(situation: Situation): Candidate[] {
 }
 
 /** Last step: says what was done and answers what was asked. */
-export function replyRule(situation: Situation): Candidate[] {
+export function replyRule(situation: Situation): CandidateAction[] {
   const { view, tools } = situation;
   const nothing = statementsNow(situation).length === 0 && view.calls.length === 0;
   if (view.hasBlock && nothing && view.userText && tools.size > 0) {
@@ -130,8 +139,8 @@ function memoryToUpdate(
   situation: Situation,
   content: string,
   taken: Set<string>,
-): ShownMemory | "known" | null {
-  let best: ShownMemory | null = null;
+): BlockMemory | "known" | null {
+  let best: BlockMemory | null = null;
   let bestFit = -1;
   for (const memory of situation.view.memories.values()) {
     if (similarity(memory.content, content) >= 0.99 && terms(memory.content).size >= terms(content).size)
@@ -150,7 +159,7 @@ function settled(situation: Situation, content: string): boolean {
   return made(situation, "UPDATE").some((done) => done.args.content === content);
 }
 
-function memoriesToForget(situation: Situation, content: string): ShownMemory[] {
+function memoriesToForget(situation: Situation, content: string): BlockMemory[] {
   const topic = forgetText(situation, content);
   const wanted = terms(topic);
   const fits = [...situation.view.memories.values()]

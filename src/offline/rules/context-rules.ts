@@ -8,7 +8,7 @@ import { isPassage } from "../reading/passage.js";
 import { ownWords, readPaste } from "../reading/paste.js";
 import { readStatements, type Statement } from "../reading/statements.js";
 import type { ConversationView } from "../reading/view.js";
-import { act, type Candidate, call, made, type Situation } from "./action.js";
+import { act, type CandidateAction, call, made, type Situation } from "./action.js";
 import { passagesOf, quotePassages, quoteTexts } from "./quotation.js";
 
 const FULL = 70;
@@ -16,7 +16,7 @@ const URGENT = 95;
 const FULL_UNDER_NOISE = 60;
 
 /** A newsletter with one useful line: stores the line, filters the noise away. */
-export function pasteRule(situation: Situation): Candidate[] {
+export function pasteRule(situation: Situation): CandidateAction[] {
   const { view } = situation;
   if (view.wasFiltered || made(situation, "FILTER").length > 0) return [];
   const paste = readPaste(view.userText);
@@ -36,7 +36,7 @@ export function pasteRule(situation: Situation): Candidate[] {
 }
 
 /** A window past 70% is summarised before anything else is done. */
-export function overflowRule(situation: Situation): Candidate[] {
+export function overflowRule(situation: Situation): CandidateAction[] {
   const { view } = situation;
   const threshold = busy(situation) ? URGENT : FULL;
   if (view.contextPercent < threshold || !worthSummarising(view) || made(situation, "SUMMARY").length > 0) {
@@ -50,7 +50,7 @@ export function overflowRule(situation: Situation): Candidate[] {
 }
 
 /** A long third-person text that came without a memory block while nobody asks: background noise. */
-export function backgroundRule(situation: Situation): Candidate[] {
+export function backgroundRule(situation: Situation): CandidateAction[] {
   const { view } = situation;
   if (view.hasBlock || view.calls.length > 0 || view.wasFiltered || !isPassage(view.userText)) return [];
   if (view.contextPercent >= FULL_UNDER_NOISE && worthSummarising(view)) {
@@ -74,7 +74,7 @@ export function backgroundRule(situation: Situation): Candidate[] {
 }
 
 /** Takes leftovers of background texts out of the context; a candidate among others while a question is open. */
-export function leftoverCandidates(situation: Situation): Candidate[] {
+export function leftoverCandidates(situation: Situation): CandidateAction[] {
   if (made(situation, "FILTER").length > 0) return [];
   const leftovers = situation.view.earlierUserTexts.filter((text) => isPassage(text));
   const criteria = quoteTexts(leftovers.slice(-3));
@@ -87,10 +87,10 @@ export function leftoverCandidates(situation: Situation): Candidate[] {
 }
 
 /** All background texts that are still there, or the newest alone. A short newest message always stays. */
-function backgroundFilters(view: ConversationView, tidying: number): Candidate[] {
+function backgroundFilters(view: ConversationView, tidying: number): CandidateAction[] {
   const earlier = view.earlierUserTexts.filter((text) => isPassage(text)).slice(-2);
   const newest = view.userText.length >= CUTTABLE ? [view.userText] : [];
-  const out: Candidate[] = [];
+  const out: CandidateAction[] = [];
   const all = quoteTexts([...newest, ...earlier]);
   if (all) {
     out.push(

@@ -9,7 +9,7 @@ import { bareTitle, gatherEvidence } from "../answers/evidence.js";
 import { rankAnswers } from "../answers/question-answering.js";
 import { readQuestion } from "../answers/question-kind.js";
 import { isPersonal } from "../answers/recall.js";
-import { act, type Candidate, call, made, OFFLINE_MARK, type Situation, say } from "./action.js";
+import { act, type CandidateAction, call, made, OFFLINE_MARK, type Situation, say } from "./action.js";
 import { statementsNow } from "./chat-rule.js";
 import { leftoverCandidates } from "./context-rules.js";
 
@@ -22,7 +22,7 @@ export function worldQuestion(situation: Situation): string | null {
 }
 
 /** After the first look-up: retrieves by a name it found (the other end of a bridge), or tidies up. */
-export function hopRule(situation: Situation): Candidate[] {
+export function hopRule(situation: Situation): CandidateAction[] {
   const question = worldQuestion(situation);
   const lookUps = made(situation, "RETRIEVE");
   if (!question || lookUps.length !== 1 || made(situation, "SUMMARY").length > 0) return [];
@@ -37,13 +37,13 @@ export function hopRule(situation: Situation): Candidate[] {
 }
 
 /** The short answer, among other answers that the texts would allow. */
-export function answerRule(situation: Situation): Candidate[] {
+export function answerRule(situation: Situation): CandidateAction[] {
   const question = worldQuestion(situation);
   if (!question) return [];
   return [...answers(situation, question, 5), ...leftoverCandidates(situation)];
 }
 
-function answers(situation: Situation, question: string, weight: number): Candidate[] {
+function answers(situation: Situation, question: string, weight: number): CandidateAction[] {
   const ranked = rankAnswers(question, gatherEvidence(question, situation.view)).slice(0, 3);
   if (ranked.length === 0) {
     const unknown = `${OFFLINE_MARK} I do not know: nothing I have stored or see here answers it.`;

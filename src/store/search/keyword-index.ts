@@ -2,9 +2,8 @@
  * The keyword index: SQLite FTS5 as an inverted index over version rows.
  *
  * Each row is one FTS5 document whose tokens are a term and the number of a namespace, so a look-up in one namespace
- * neither reads another
- * nor is influenced by it. FTS5 keeps the postings only; scores are made in `keyword.ts`, because FTS5's own bm25()
- * counts over all namespaces, branches and old rows. Rows are indexed in batches, some time after they were written
+ * neither reads another nor is influenced by it. FTS5 keeps the postings only; scores are made in `keyword.ts`, because
+ * FTS5's own bm25() counts over all namespaces, branches and old rows. Rows are indexed in batches, some time after they were written
  * (`upkeep/index-waiting.ts`); until then the search analyzes them itself.
  */
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { decide } from "../../../src/evaluation/operations/decide.js";
+import { askForDecision } from "../../../src/evaluation/operations/decide.js";
 import { grade } from "../../../src/evaluation/operations/grade.js";
-import type { Situation } from "../../../src/evaluation/operations/situation.js";
+import type { OperationSituation } from "../../../src/evaluation/operations/situation.js";
 import { makeSituations } from "../../../src/evaluation/operations/situations.js";
 import { LexicalEmbeddings } from "../../../src/models/lexical-embeddings.js";
 import { FaissStore } from "../../../src/store/faiss-store.js";
@@ -25,7 +25,11 @@ describe.each(["native", "text"] as const)("a model that knows, asked by the %s 
     async (_, situation) => {
       for (const [i, move] of situation.right.entries()) {
         const own = { ...situation, id: `${situation.id}/${protocol}/${i}` };
-        const decided = await decide(own, { model: oracle(situation, protocol, move), protocol }, store);
+        const decided = await askForDecision(
+          own,
+          { model: oracle(situation, protocol, move), protocol },
+          store,
+        );
         expect(grade(situation, decided)).toMatchObject({ valid: true, rightArguments: true });
       }
     },
@@ -33,10 +37,17 @@ describe.each(["native", "text"] as const)("a model that knows, asked by the %s 
 });
 
 describe("the choice", () => {
-  const of = (kind: string) => situations.find((each) => each.kind === kind) as Situation;
-  const asked = async (situation: Situation, reply: ConstructorParameters<typeof ScriptedChatModel>[0]) => {
+  const of = (kind: string) => situations.find((each) => each.kind === kind) as OperationSituation;
+  const asked = async (
+    situation: OperationSituation,
+    reply: ConstructorParameters<typeof ScriptedChatModel>[0],
+  ) => {
     const model = new ScriptedChatModel(reply);
-    const decided = await decide({ ...situation, id: `${situation.id}/${Math.random()}` }, { model }, store);
+    const decided = await askForDecision(
+      { ...situation, id: `${situation.id}/${Math.random()}` },
+      { model },
+      store,
+    );
     return { decided, sent: model.calls[0]?.messages ?? [] };
   };
 

@@ -1,9 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { type Decision, grade } from "../../../src/evaluation/operations/grade.js";
-import { ADDED_ID, type RightMove, type Situation } from "../../../src/evaluation/operations/situation.js";
+import { type GradedDecision, grade } from "../../../src/evaluation/operations/grade.js";
+import {
+  ADDED_ID,
+  type OperationSituation,
+  type RightMove,
+} from "../../../src/evaluation/operations/situation.js";
 import type { MemoryOp } from "../../../src/types.js";
 
-const situation = (...right: RightMove[]): Situation => ({
+const situation = (...right: RightMove[]): OperationSituation => ({
   id: "s",
   kind: "new-fact",
   split: "dev",
@@ -15,7 +19,7 @@ const call = (op: MemoryOp | undefined, args: Record<string, unknown>) => ({
   op,
   call: { name: op ?? "?", args, id: "1", type: "tool_call" as const },
 });
-const calls = (...made: ReturnType<typeof call>[]): Decision => ({ calls: made, answer: null });
+const calls = (...made: ReturnType<typeof call>[]): GradedDecision => ({ calls: made, answer: null });
 const add = (content: string) => call("ADD", { content });
 
 describe("grade", () => {

@@ -3,15 +3,15 @@ import { AIMessage, type BaseMessage } from "@langchain/core/messages";
 import {
   ADDED_ID,
   type CallCheck,
+  type OperationSituation,
   type RightMove,
-  type Situation,
 } from "../../../src/evaluation/operations/situation.js";
 import { ScriptedChatModel } from "../../../src/testing/scripted-model.js";
 import { PAPER_TOOL_NAMES } from "../../../src/types.js";
 
 /** Plays `move` of the situation, by default the first right one. */
 export function oracle(
-  situation: Situation,
+  situation: OperationSituation,
   protocol: "native" | "text",
   move?: RightMove,
 ): ScriptedChatModel {
