@@ -18,10 +18,10 @@ import {
   createAgeMemAgent,
   createMemoryTools,
   type MemoryOp,
-  PAPER_TOOL_NAMES,
   tokenCounter,
 } from "../src/index.js";
 import type { MessageFacts } from "../src/types.js";
+import { PAPER_TOOL_NAMES } from "../src/types.js";
 
 const STEPS = 20;
 const noop = tool(async () => "ok", { name: "noop", description: "Does nothing.", schema: z.object({}) });

@@ -3,6 +3,13 @@
  *
  * @module agemem/server
  */
+export {
+  type BranchingStore,
+  branchesInCheckpoints,
+  discardThreadBranches,
+  type SweepOptions,
+  sweepThreadBranches,
+} from "./agent/branches/thread-memory.js";
 export { type AssistantSettings, assistantOptions, readAssistantSettings } from "./server/assistant.js";
 export { type AgentEnvironment, type EnvironmentOptions, openEnvironment } from "./server/environment.js";
 export {

@@ -6,8 +6,8 @@
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import { OpenAIEmbeddings } from "@langchain/openai";
 import { ConfigError } from "../errors.js";
-import { HfEmbeddings, importTransformers } from "./hf-embeddings.js";
-import { findHfFolder, hfFolderName } from "./hf-folder.js";
+import { HfEmbeddings, importTransformers } from "./hf/embeddings.js";
+import { findHfFolder, hfFolderName } from "./hf/folder.js";
 import { LexicalEmbeddings } from "./lexical-embeddings.js";
 import { checkRange, type Environment, endpoint, setting } from "./settings.js";
 

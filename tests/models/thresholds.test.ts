@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HfEmbeddings } from "../../src/models/hf-embeddings.js";
+import { HfEmbeddings } from "../../src/models/hf/embeddings.js";
 import { LexicalEmbeddings } from "../../src/models/lexical-embeddings.js";
 import { DEFAULT_THRESHOLDS, thresholdsOf } from "../../src/models/thresholds.js";
 import { FaissStore } from "../../src/store/faiss-store.js";

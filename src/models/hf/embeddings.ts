@@ -2,11 +2,11 @@
  * Sentence embeddings in the process: an ONNX model run by `@huggingface/transformers`, an optional package.
  *
  * Owns batches, pooling, the limit on tokens and what is said about texts beyond it. Leaves out which model is meant
- * (`embeddings.ts`), what its folder says (`hf-folder.ts`) and getting a model (`npm run models`, or the hub).
+ * (`models/embeddings.ts`), what its folder says (`folder.ts`) and getting a model (`npm run models`, or the hub).
  */
 import { Embeddings, type EmbeddingsParams } from "@langchain/core/embeddings";
-import { ConfigError, ModelError, messageOf } from "../errors.js";
-import type { Pooling } from "./hf-folder.js";
+import { ConfigError, ModelError, messageOf } from "../../errors.js";
+import type { Pooling } from "./folder.js";
 
 /** A tensor as the package gives it: values row by row. */
 interface Tensor {

@@ -1,12 +1,12 @@
 /**
  * What the folder of a local embedding model says of it: dimension, pooling, limit on tokens, and a name for its vectors.
  *
- * Owns reading the small JSON files of sentence-transformers. Leaves out running the model (`hf-embeddings.ts`).
+ * Owns reading the small JSON files of sentence-transformers. Leaves out running the model (`embeddings.ts`).
  */
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { basename, isAbsolute, join, resolve } from "node:path";
-import { ConfigError, messageOf } from "../errors.js";
+import { ConfigError, messageOf } from "../../errors.js";
 
 /** How token vectors become one: their mean, or the first one's. */
 export type Pooling = "mean" | "cls";

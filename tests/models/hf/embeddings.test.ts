@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { HfEmbeddings, type HfModule, pool } from "../../src/models/hf-embeddings.js";
-import { findHfFolder, hfFolderName } from "../../src/models/hf-folder.js";
+import { HfEmbeddings, type HfModule, pool } from "../../../src/models/hf/embeddings.js";
+import { findHfFolder, hfFolderName } from "../../../src/models/hf/folder.js";
 
 let folder: string;
 beforeEach(() => {
