@@ -1,9 +1,12 @@
 /** The rules of AGENTS.md that a program can check: layers, cycles, sizes, exports. Documents: `documents.test.ts`. */
 import { builtinModules } from "node:module";
+import { dirname } from "node:path";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import {
+  declaredExports,
   ENTRY_POINTS,
+  groupBy,
   readLayers,
   readSources,
   readText,
@@ -56,8 +59,8 @@ describe("layers", () => {
     expect(violation(file, "types.ts")).toBeUndefined();
   });
 
-  it("there are no circular imports", () => {
-    expect(findCycle(new Map(sources.map((file) => [file.path, file.loaded])))).toEqual([]);
+  it("there are no circular imports, those of types included", () => {
+    expect(findCycle(new Map(sources.map((file) => [file.path, file.local])))).toEqual([]);
     expect(
       findCycle(
         new Map([
@@ -136,11 +139,31 @@ describe("packages", () => {
   });
 });
 
+/** Names declared twice for a reason; anything else is renamed or shared. */
+const DECLARED_TWICE: Record<string, string> = {};
+
 describe("files of src/", () => {
+  it("are at most 16 in one folder", () => {
+    const rooms = groupBy(sources, (file) => dirname(file.path));
+    const full = [...rooms].filter(([room, files]) => room !== "." && files.length > 16);
+    expect(full.map(([room, files]) => `${room}: ${files.length}`)).toEqual([]);
+  });
+
   it("have at most 400 lines", () => {
     const long = sources.filter((file) => file.lines > 300).map((file) => `${file.path}: ${file.lines}`);
     if (long.length > 0) console.warn(`over 300 lines, think again: ${long.join(", ")}`);
     expect(sources.filter((file) => file.lines > 400).map((file) => file.path)).toEqual([]);
+  });
+
+  it("export no name that another one exports", () => {
+    const declared = sources.flatMap((file) =>
+      [...new Set(declaredExports(file.ast))].map((name) => ({ name, path: file.path })),
+    );
+    const twice = [...groupBy(declared, ({ name }) => name)].filter(([, places]) => places.length > 1);
+    const told = twice.filter(([name]) => !(name in DECLARED_TWICE));
+    expect(told.map(([name, places]) => `${name}: ${places.map(({ path }) => path).join(", ")}`)).toEqual([]);
+    const kept = twice.map(([name]) => name);
+    expect(Object.keys(DECLARED_TWICE).filter((name) => !kept.includes(name))).toEqual([]);
   });
 
   it("begin with a comment that says what they own", () => {

@@ -39,6 +39,15 @@ const inProse = (find: (text: string) => string[]): Reference[] =>
   documents.flatMap((path) => find(proseOf(path)).map((name) => ({ name, where: path })));
 
 describe("names in comments and documents", () => {
+  it("of files are those of files that are there", () => {
+    const programs = all
+      .filter((path) => /\.(py|mjs|sh)$/.test(path))
+      .flatMap((path) => filesNamedIn(proseOfProgram(path)).map((name) => ({ name, where: path })));
+    const named = [...commentReferences(sources, filesNamedIn), ...inProse(filesNamedIn), ...programs];
+    expect(named.length).toBeGreaterThan(100);
+    expect(told(named.filter(({ name }) => !hasFile(name)))).toEqual([]);
+  });
+
   it("of symbols are those of symbols that are there", () => {
     const named = [
       ...commentReferences(sources, linksIn),
@@ -69,6 +78,13 @@ describe("names in comments and documents", () => {
     expect([gone, "FaissStore", "BaseStore.listNamespaces"].map(hasSymbol)).toEqual([false, true, true]);
   });
 });
+
+/** Comments and docstrings of a program that is not TypeScript. */
+function proseOfProgram(path: string): string {
+  const text = readText(path);
+  const pattern = path.endsWith(".mjs") ? /\/\*\*[\s\S]*?\*\/|\/\/.*$/gm : /"""[\s\S]*?"""|(?<=^|\s)#.*$/gm;
+  return (text.match(pattern) ?? []).join("\n");
+}
 
 describe("walks of docs/architecture.md", () => {
   const text = readText("docs/architecture.md");

@@ -2,10 +2,10 @@
  * Words, their stems and the stop words: the one way by which agemem reads text, wherever it compares texts.
  *
  * Owns what a word is in any script, its stem, and the English lists. Leaves out weights and features
- * (`models/lexical/`), index terms (`store/search/analyze.ts`) and sentences (`sentences.ts`). Pure.
+ * (`models/lexical/`), index terms (`store/search/analyze.ts`) and sentences. Pure.
  *
  * Keyword indexes and lexical vectors are made of these words: a change here raises the version of both
- * (`store/rows/schema.ts`, `models/lexical/embeddings.ts`).
+ * (`store/rows/schema.ts`, `models/lexical-embeddings.ts`).
  */
 import { stemmer } from "stemmer";
 import { eng } from "stopword";

@@ -1,6 +1,6 @@
 /** BM25 over a small collection of texts: which passages look most like a query. Pure. */
 
-import { contentStems } from "../../rewards/judges/offline.js";
+import { factStems } from "../../rewards/judges/offline.js";
 import { inverseFrequency, termWeight } from "../../text/bm25.js";
 
 const SETTINGS = { k1: 1.2, b: 0.75 };
@@ -19,7 +19,7 @@ export class Bm25 {
   /** @example new Bm25(["a fortified wine", "a red car"]).search("sweet wine")[0]?.index; // 0 */
   constructor(texts: readonly string[]) {
     for (const [index, text] of texts.entries()) {
-      const stems = contentStems(text);
+      const stems = factStems(text);
       this.lengths.push(stems.size);
       for (const stem of stems) {
         const list = this.postings.get(stem);
@@ -34,7 +34,7 @@ export class Bm25 {
     const count = this.lengths.length;
     const mean = this.lengths.reduce((a, b) => a + b, 0) / Math.max(1, count);
     const scores = new Map<number, number>();
-    for (const stem of contentStems(query)) {
+    for (const stem of factStems(query)) {
       const list = this.postings.get(stem) ?? [];
       const idf = inverseFrequency(count, list.length);
       for (const index of list) {

@@ -36,25 +36,25 @@ function answerScore(gold: string, predicted: string): number {
 }
 
 function isUseful(question: string, gold: string, item: string): boolean {
-  const held = contentStems(item);
-  const answer = /^(yes|no)$/i.test(gold.trim()) ? new Set<string>() : contentStems(gold);
+  const held = factStems(item);
+  const answer = /^(yes|no)$/i.test(gold.trim()) ? new Set<string>() : factStems(gold);
   if (answer.size > 0 && shared(answer, held) === answer.size) return true;
-  const asked = contentStems(question);
+  const asked = factStems(question);
   return asked.size > 0 && shared(asked, held) >= Math.min(2, asked.size);
 }
 
 function relevanceScore(question: string, items: readonly string[]): number {
-  const asked = contentStems(question);
+  const asked = factStems(question);
   if (asked.size === 0 || items.length === 0) return 0;
-  const held = items.map(contentStems);
+  const held = items.map(factStems);
   const found = [...asked].filter((stem) => held.some((stems) => stems.has(stem))).length;
   const fitting = held.filter((stems) => shared(asked, stems) > 0).length;
   return harmonicMean(found / asked.size, fitting / items.length);
 }
 
 function qualityScore(goldFacts: readonly string[], items: readonly string[]): number {
-  const facts = goldFacts.map(contentStems).filter((stems) => stems.size > 0);
-  const held = items.map(contentStems).filter((stems) => stems.size > 0);
+  const facts = goldFacts.map(factStems).filter((stems) => stems.size > 0);
+  const held = items.map(factStems).filter((stems) => stems.size > 0);
   if (facts.length === 0 || held.length === 0) return 0;
   const coverage = mean(facts.map((fact) => Math.max(...held.map((h) => shared(fact, h) / fact.size))));
   const precision = mean(held.map((h) => Math.max(...facts.map((fact) => shared(h, fact) / h.size))));
@@ -65,7 +65,7 @@ function qualityScore(goldFacts: readonly string[], items: readonly string[]): n
 const known = new LRUCache<string, ReadonlySet<string>>({ max: 1000 });
 
 /** Stems of the words that carry content. */
-export function contentStems(text: string): ReadonlySet<string> {
+export function factStems(text: string): ReadonlySet<string> {
   const seen = known.get(text);
   if (seen) return seen;
   const stems = new Set(stemsOf(text));
