@@ -9,6 +9,8 @@ export interface Target {
   checkpoint: string;
   assistant: string;
   memory: string;
+  /** A thread of Ben's own. */
+  own: string;
 }
 
 export interface Attack {
@@ -16,6 +18,8 @@ export interface Attack {
   method: string;
   path: string;
   body?: unknown;
+  /** Sent as it is, instead of `body`. */
+  raw?: string;
   headers?: Record<string, string>;
   /** A refusal is the only good answer; else the answer must only not tell Ada's secret. */
   mustFail?: boolean;
