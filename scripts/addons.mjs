@@ -14,6 +14,9 @@ import { ensureFaiss, faissWorks } from "./faiss.mjs";
 import { findPackage, lastLine, nodeHeadersPrefix, npm, say } from "./native.mjs";
 import { ensureSqlite, sqliteWorks } from "./sqlite.mjs";
 
+/** From 13 on better-sqlite3 brings its binaries along, and needs Node.js 22. */
+const SQLITE = Number.parseInt(process.versions.node, 10) >= 22 ? "13.2.0" : "12.10.0";
+
 /** Below the project's folder. */
 export const ADDON_FOLDER = join(".agemem", "native");
 
@@ -35,7 +38,7 @@ export function projectFolder(from) {
  */
 export async function ensureAddons(root, project, env = process.env) {
   const folder = env.AGEMEM_NATIVE ? resolve(env.AGEMEM_NATIVE) : join(project, ADDON_FOLDER);
-  const wanted = manifestOf(root).optionalDependencies;
+  const wanted = { ...manifestOf(root).peerDependencies, "better-sqlite3": SQLITE };
   const sqlite = (await runningSqlite(root)) ?? (await put(folder, "better-sqlite3", wanted, ensureSqlite));
   if (env.AGEMEM_INDEX === "flat") return { sqlite, faiss: null, folder };
   let faiss = await runningFaiss(root);

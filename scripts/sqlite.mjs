@@ -26,14 +26,18 @@ const CHECK = `
 
 const binaryOf = (dir) => join(dir, "build", "Release", "better_sqlite3.node");
 
-/** True when a binary is there (not whether it loads). */
+/** True when a binary is there (not whether it loads): a built one, or those that version 13 brings along. */
 export function hasSqliteBinary(root) {
-  return existsSync(binaryOf(join(root, "node_modules", "better-sqlite3")));
+  return hasBinary(join(root, "node_modules", "better-sqlite3"));
+}
+
+function hasBinary(dir) {
+  return existsSync(binaryOf(dir)) || existsSync(join(dir, "prebuilds"));
 }
 
 /** True when the package in `dir` opens a database with FTS5 in a child process. */
 export async function sqliteWorks(dir) {
-  return existsSync(binaryOf(dir)) && (await worksInChild(dir, CHECK));
+  return hasBinary(dir) && (await worksInChild(dir, CHECK));
 }
 
 /**

@@ -90,6 +90,8 @@ async function copyTree(set, versions) {
     // A set chooses; what the clone overrides for its own pinned versions does not.
     if (copy.overrides[name] && !copy.overrides[name].startsWith("$")) copy.overrides[name] = version;
   }
+  // The clone's binary is copied, so the version is the clone's too.
+  copy.optionalDependencies["better-sqlite3"] = versionOf(ROOT, "better-sqlite3");
   writeFileSync(join(target, "package.json"), `${JSON.stringify(copy, null, 2)}\n`);
   // Tests ask git which files belong to the project.
   for (const args of [
@@ -111,6 +113,10 @@ async function install(target) {
     if (existsSync(join(ROOT, built))) cpSync(join(ROOT, built), join(target, built), { recursive: true });
   }
   await follow(process.execPath, ["scripts/setup.mjs"], target);
+}
+
+function versionOf(folder, name) {
+  return JSON.parse(readFileSync(join(folder, "node_modules", name, "package.json"), "utf8")).version;
 }
 
 /** Fails unless what is installed is what the set says: an override or the lock file may have won. */

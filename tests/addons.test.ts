@@ -24,6 +24,7 @@ import { ROOT } from "./support/source-tree.js";
 const MODULES = join(ROOT, "node_modules");
 const TSX = pathToFileURL(join(MODULES, "tsx/dist/esm/index.mjs")).href;
 const HAS_FAISS = existsSync(join(MODULES, "faiss-node/build/Release/faiss-node.node"));
+const MAJOR = Number.parseInt(process.versions.node, 10);
 const ADDONS = ["better-sqlite3", "faiss-node"];
 
 // Each test starts processes of its own, which compile what they import.
@@ -107,7 +108,9 @@ describe("without better-sqlite3", () => {
     expect(content).toBe("Ada likes tea.");
     expect(failure.code).toBe("AGEMEM_PACKAGE_MISSING");
     expect(failure.line).toMatch(
-      /not installed.*`npm install better-sqlite3@12`.*`pnpm add better-sqlite3@12`/,
+      new RegExp(
+        `not installed.*\`npm install better-sqlite3@${MAJOR >= 22 ? 13 : 12}\`.*\`pnpm add better-sqlite3@${MAJOR >= 22 ? 13 : 12}\``,
+      ),
     );
     expect(failure.line).toContain("npx agemem setup");
   });
@@ -122,6 +125,25 @@ describe("without better-sqlite3", () => {
       /`npm rebuild better-sqlite3`.*`npm install-scripts approve better-sqlite3`.*`pnpm approve-builds better-sqlite3`/,
     );
   });
+
+  it.skipIf(MAJOR >= 22)(
+    "that is too new for this Node.js is never loaded: it would end the process",
+    async () => {
+      write("node_modules/better-sqlite3/package.json", {
+        name: "better-sqlite3",
+        version: "13.2.0",
+        main: "x.js",
+      });
+      write("node_modules/better-sqlite3/x.js", "process.exit(139);");
+      const { result } = await run("return failure(() => open());");
+      const { code, line } = result as { code: string; line: string };
+      expect(code).toBe("AGEMEM_PACKAGE_MISSING");
+      expect(line).toMatch(/version 13\.2\.0 needs Node\.js 22.*`npm install better-sqlite3@12`/);
+      write(".agemem/native/package.json", { private: true });
+      link("better-sqlite3", ".agemem/native/node_modules");
+      expect((await run("return (await (await open()).stats()).items;")).result).toBe(0);
+    },
+  );
 
   it.each([".agemem/native", "elsewhere"])("takes the one in %s", async (folder) => {
     unbuilt("better-sqlite3", "node_modules");

@@ -78,7 +78,10 @@ export function admit(trust: Trust, { sources, metadata }: RunClaims, needsUser:
   if (!authenticated && trust.client) return true;
   if (authenticated && !trust.auth && !trust.client) throw authRequired();
   if (!authenticated && needsUser) throw authRequired();
-  const vouched = trust.handlers || trust.client === "told" || Object.hasOwn(metadata, GUARDED);
+  const vouched =
+    trust.handlers ||
+    trust.client === "told" ||
+    (Object.hasOwn(metadata, GUARDED) && (metadata as Record<string, unknown>)[GUARDED] === true);
   if (authenticated && !vouched) throw unguarded();
   if (authenticated && trust.assistants) return true;
   const named = PROTECTED_SETTINGS.filter((name) => sources.some((source) => Object.hasOwn(source, name)));

@@ -23,6 +23,9 @@ export interface Addon<T> {
   failures: unknown[];
 }
 
+/** Version 13 brings its binaries along and needs no install script. */
+const SQLITE_MAJOR = Number.parseInt(process.versions.node, 10) >= 22 ? 13 : 12;
+
 let sqlite: Promise<typeof Database> | undefined;
 
 /**
@@ -41,6 +44,8 @@ export function loadSqlite(): Promise<typeof Database> {
 async function findSqlite(): Promise<typeof Database> {
   const failures: unknown[] = [];
   try {
+    const own = ownModule();
+    if (own !== undefined) refuseTooNew(Module.createRequire(own));
     // A literal import, so that bundlers and tracers of deployments see the dependency and can leave it outside.
     return runnable((await import("better-sqlite3")).default);
   } catch (error) {
@@ -50,6 +55,15 @@ async function findSqlite(): Promise<typeof Database> {
   if (found.module) return found.module;
   throw missingSqlite([...failures, ...found.failures]);
 }
+
+/** From version 13 on better-sqlite3 ends a process of Node.js 20 when its binary is loaded: it asks for 22. */
+function refuseTooNew(require: NodeJS.Require): void {
+  if (SQLITE_MAJOR >= 13) return;
+  const { version } = require("better-sqlite3/package.json") as { version: string };
+  if (Number.parseInt(version, 10) >= 13) throw new TooNew(`version ${version} needs Node.js 22`);
+}
+
+class TooNew extends Error {}
 
 /** The package loads without its binary and fails at the first database. */
 function runnable(Sqlite: typeof Database): typeof Database {
@@ -63,7 +77,9 @@ export function requireAddon<T>(name: string, check: (loaded: unknown) => T): Ad
   for (const from of [ownModule(), ...addonFolders().map((folder) => join(folder, "package.json"))]) {
     if (from === undefined) continue;
     try {
-      return { module: check(Module.createRequire(from)(name)), failures };
+      const require = Module.createRequire(from);
+      if (name === "better-sqlite3") refuseTooNew(require);
+      return { module: check(require(name)), failures };
     } catch (error) {
       failures.push(error);
     }
@@ -115,9 +131,10 @@ function missingSqlite(failures: unknown[]): ConfigError {
   const problem = installed
     ? `its compiled part does not load (${reasonOf(failures)})`
     : "it is not installed";
-  const remedy = installed
-    ? "Run `npm rebuild better-sqlite3`, from npm 12 on `npm install-scripts approve better-sqlite3` before it, with pnpm `pnpm approve-builds better-sqlite3`; or `npx agemem setup` (`pnpm exec agemem setup`), which says what the machine lacks."
-    : "Run `npm install better-sqlite3@12`, with pnpm `pnpm add better-sqlite3@12`; or `npx agemem setup` (`pnpm exec agemem setup`), which says what the machine lacks.";
+  const remedy =
+    installed && !failures.some((error) => error instanceof TooNew)
+      ? "Run `npm rebuild better-sqlite3`, from npm 12 on `npm install-scripts approve better-sqlite3` before it, with pnpm `pnpm approve-builds better-sqlite3`; or `npx agemem setup` (`pnpm exec agemem setup`), which says what the machine lacks."
+      : `Run \`npm install better-sqlite3@${SQLITE_MAJOR}\`, with pnpm \`pnpm add better-sqlite3@${SQLITE_MAJOR}\`; or \`npx agemem setup\` (\`pnpm exec agemem setup\`), which says what the machine lacks.`;
   return new ConfigError("AGEMEM_PACKAGE_MISSING", `FaissStore needs better-sqlite3, and ${problem}`, {
     cause: failures[0],
     remedy,

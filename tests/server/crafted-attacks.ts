@@ -133,7 +133,7 @@ export function craftedRunAttacks(target: Target): Attack[] {
       RUN,
       ask({ context: Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, i])) }),
     ),
-    attack("POST", RUN, { assistant_id: "agent", input: message("secret ".repeat(200_000)) }),
+    attack("POST", RUN, { assistant_id: "agent", input: message("secret ".repeat(10_000)) }),
   ];
 }
 
@@ -147,8 +147,9 @@ export function crossedAttacks({ thread, run, checkpoint, own }: Target): Attack
     headers: { [name]: value },
   });
   return [
-    attack("POST", `${mine}/state/checkpoint`, { checkpoint: other }, true),
-    attack("POST", `${mine}/history`, { checkpoint: other }, true),
+    // The server drops the foreign thread id: these answer with what Ben's own thread has, which is nothing.
+    attack("POST", `${mine}/state/checkpoint`, { checkpoint: other }),
+    attack("POST", `${mine}/history`, { checkpoint: other }),
     attack("POST", `${mine}/history`, { before: { configurable: other } }),
     attack("GET", `${mine}/history?before=${checkpoint}`),
     attack("GET", `${mine}/state/${checkpoint}`),
