@@ -119,6 +119,25 @@ describe("tokens of the prompt", () => {
     expect(long?.tokensBefore).toBeGreaterThan((short?.tokensBefore ?? 0) + 500);
   });
 
+  it("are those of the form of a structured answer too, as a tool or as a bare schema", async () => {
+    const overhead = async (responseFormat?: object) => {
+      const model = new ScriptedChatModel([
+        calls(["Retrieve_memory", { query: "x" }]),
+        (_, tools) => (responseFormat ? calls([tools.at(-1)?.name as string, { city: "Oslo" }]) : "Done."),
+      ]);
+      const options = { model, middleware: [ageMemMiddleware({ store })], responseFormat };
+      const result: unknown = await createAgent(options as never).invoke(
+        says("Hi.") as never,
+        ada() as never,
+      );
+      return (result as { contextOverhead: number }).contextOverhead;
+    };
+    const form = z.object({ city: z.string().describe("The city where the user lives now.") });
+    const plain = await overhead();
+    expect(await overhead(toolStrategy(form))).toBeGreaterThan(plain + 10);
+    expect(await overhead(form)).toBeGreaterThan(plain + 10);
+  });
+
   it("come with a structured answer although the guard acted in the same call", async () => {
     const model = new ScriptedChatModel([
       "Pages were read.",

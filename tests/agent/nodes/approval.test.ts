@@ -1,5 +1,7 @@
+import { tool } from "@langchain/core/tools";
 import { Command, MemorySaver } from "@langchain/langgraph";
 import { beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
 import type { ApprovalRequest } from "../../../src/agent/nodes/approval.js";
 import type { FaissStore } from "../../../src/store/faiss-store.js";
 import { ada, calls, contents, openStore, outcomesOf, says, scripted } from "../helpers.js";
@@ -123,5 +125,29 @@ describe("approval", () => {
     const { outcomes } = await resume({ decisions: [{ type: "approve" }] });
     expect(outcomes[1]).toMatchObject({ ok: false, error: { code: "AGEMEM_MEMORY_CHANGED" } });
     expect(await contents(store)).toContain("Ada lives in Rome.");
+  });
+
+  it("asks about an own tool by its name, with the decisions that are allowed, and does not run it after a no", async () => {
+    let ran = 0;
+    const mail = tool(async () => `sent ${++ran}`, { name: "mail", description: "", schema: z.object({}) });
+    const run = async (answer: unknown) => {
+      const { agent } = scripted([calls(["mail", {}]), "Done."], {
+        store,
+        tools: [mail],
+        interruptOn: { mail: { allowedDecisions: ["approve", "reject"] } },
+        checkpointer: new MemorySaver(),
+      });
+      const stopped = await agent.invoke(says("Mail it."), ada("t"));
+      const [asked] = (stopped as unknown as { __interrupt__: { value: ApprovalRequest }[] }).__interrupt__;
+      expect(asked?.value.reviewConfigs).toEqual([
+        { actionName: "mail", allowedDecisions: ["approve", "reject"] },
+      ]);
+      return (await agent.invoke(new Command({ resume: answer }), ada("t"))).messages.map((m) => m.text);
+    };
+    const edit = { type: "edit", editedAction: { name: "mail", args: {} } };
+    expect((await run({ decisions: [edit] }))[2]).toContain('the decision "edit" is not allowed');
+    expect((await run({ decisions: [{ type: "reject", message: "not now" }] }))[2]).toContain("not now");
+    expect(ran).toBe(0);
+    expect((await run({ decisions: [{ type: "approve" }] }))[2]).toBe("sent 1");
   });
 });
