@@ -101,7 +101,9 @@ describe("patterns made when the package runs", () => {
       "text/escaping.ts",
       "text/words.ts",
     ];
-    expect([...new Set(made)].sort()).toEqual(listed);
+    // Brings an archived value of the application's back, and matches nothing with it.
+    const rebuilt = "lib/exact-json.ts";
+    expect([...new Set(made)].sort()).toEqual([rebuilt, ...listed]);
     expect(seen.size).toBeGreaterThanOrEqual(listed.length);
     expect([...seen.values()].flatMap(([source, flags]) => problemsOf(source, flags))).toEqual([]);
   });
