@@ -52,7 +52,7 @@ export const ERROR_CODES = {
   AGEMEM_MODEL_UNREACHABLE: "The model endpoint cannot be reached.",
   AGEMEM_MODEL_FAILED: "The model endpoint answered with an error.",
   AGEMEM_MODEL_CONTEXT: "The prompt does not fit into the model's context.",
-  AGEMEM_SUMMARY_FAILED: "The summariser failed; the context is unchanged.",
+  AGEMEM_SUMMARY_FAILED: "The summarizer failed; the context is unchanged.",
   AGEMEM_CONFIG_INVALID: "A setting or environment variable is missing or has an invalid value.",
   AGEMEM_PACKAGE_MISSING: "An optional package that this feature needs is not installed.",
   AGEMEM_WORKER_FAILED: "Processes that ran a rollout died, twice with the same one.",

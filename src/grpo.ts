@@ -10,7 +10,7 @@ import type { TrajectoryRecord } from "./trajectory/schema.js";
 /** Divisor of the group: K-1 ("sample"), K ("population"), or no division at all ("none"). */
 type StdKind = "sample" | "population" | "none";
 
-/** How a group is normalised. */
+/** How a group is normalized. */
 export interface AdvantageOptions {
   /** Default "sample": AgeMem, eq. 5. */
   std?: StdKind;
@@ -35,7 +35,7 @@ export interface GroupAdvantages {
 }
 
 /**
- * Normalisation as each trainer does it, for comparing numbers with its logs. Our default equals `trinity` and
+ * Normalization as each trainer does it, for comparing numbers with its logs. Our default equals `trinity` and
  * `verl`. All of them except `prime-rl` differ from one another only in the divisor and eps.
  */
 export const ADVANTAGE_PRESETS = {

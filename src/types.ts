@@ -59,7 +59,7 @@ export interface MemoryOpOutcome {
   readonly operationsRemoved?: number;
   /** Set when those answers were of deletions that were done: how many. */
   readonly deletionsRemoved?: number;
-  /** Model calls the operation itself made (the summariser). */
+  /** Model calls the operation itself made (the summarizer). */
   readonly auxiliary?: CallUsage;
   /** Wall time in milliseconds. */
   readonly latencyMs: number;
@@ -176,7 +176,7 @@ export interface MessageFact {
   check?: number;
   /** Place in the thread's order; only grows. A restored message finds its place by it. */
   position?: number;
-  /** Last place this message stands for, when messages after it were summarised or removed. */
+  /** Last place this message stands for, when messages after it were summarized or removed. */
   positionEnd?: number;
   /** Places of all messages a summary stands for, through summaries of summaries: [from, to] ranges of integers. */
   covers?: [number, number][];
@@ -210,7 +210,7 @@ export interface ToolSchema {
  * to tell a policy call from an auxiliary one, or stage 1 from stage 3.
  */
 export const METADATA = {
-  /** "policy" (the acting model) or "aux" (summariser, judge). Absent = policy. */
+  /** "policy" (the acting model) or "aux" (summarizer, judge). Absent = policy. */
   callRole: "agemem.call_role",
   /** "native" or "text". */
   protocol: "agemem.protocol",

@@ -25,7 +25,7 @@ export function rolloutCommand(): Command {
     .option("--processes <n>", "processes that run the rollouts", positive, 1)
     .option("--max-turns <n>", "turns per stage (N_max)", positive, 10)
     .option("--timeout <seconds>", "time limit of one rollout", finiteNumber, 600)
-    .option("--pad <n>", "distractors per task, filled up with neighbours from other tasks", wholeNumber)
+    .option("--pad <n>", "distractors per task, filled up with neighbors from other tasks", wholeNumber)
     .option("--model <name>", '"offline", gguf:FILE or a model of OPENAI_BASE_URL (default: AGEMEM_MODEL)')
     .option("--temperature <t>", "sampling temperature of the policy", finiteNumber, 1)
     .option("--max-tokens <n>", "most tokens of one response", positive)
@@ -43,7 +43,7 @@ export function rolloutCommand(): Command {
     .addOption(
       choice("--reward <preset>", "weights of the reward", Object.keys(REWARD_PRESETS), "all-returns"),
     )
-    .addOption(choice("--advantage <preset>", "normalisation", Object.keys(ADVANTAGE_PRESETS), "agemem"))
+    .addOption(choice("--advantage <preset>", "normalization", Object.keys(ADVANTAGE_PRESETS), "agemem"))
     .option("--run-name <name>", "part of every id; another name begins another run", "run")
     .action(runRollout);
 }

@@ -22,7 +22,7 @@ export function tasksCommand(): Command {
     .requiredOption("--out <file>", "JSON Lines file to make")
     .option("--limit <n>", "at most so many tasks", positive)
     .option("--seed <seed>", "seed of shuffles and of the generator", "0")
-    .option("--pad <n>", "distractors per task, filled up with neighbours from other tasks", wholeNumber)
+    .option("--pad <n>", "distractors per task, filled up with neighbors from other tasks", wholeNumber)
     .action(writeTasks);
 }
 

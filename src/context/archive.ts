@@ -44,7 +44,7 @@ export class ContextArchive {
       remedy:
         known.length > 0
           ? `Archived are: ${known.join(", ")}.`
-          : "Nothing was summarised or filtered in it yet.",
+          : "Nothing was summarized or filtered in it yet.",
       details: { editId, known },
     });
   }

@@ -2,7 +2,7 @@
  * What operations cost: calls, tokens, time per operation and model, and the price by a table of the caller's.
  *
  * A policy call is charged in equal shares to the operations its response asks for, or to "ANSWER" when it asks for
- * none; a summariser's call to the SUMMARY that made it. So the rows add up to the total. Pure; nothing is mutated.
+ * none; a summarizer's call to the SUMMARY that made it. So the rows add up to the total. Pure; nothing is mutated.
  */
 import type { CallUsage, MemoryOp, MemoryOpOutcome } from "../types.js";
 import { addCalls, addTokens, type CallTokens, NO_CALLS, shareOf } from "./call-usage.js";

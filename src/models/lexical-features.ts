@@ -1,5 +1,5 @@
 /**
- * Text as weighted, hashed features: word stems, pairs of neighbouring stems, character n-grams.
+ * Text as weighted, hashed features: word stems, pairs of neighboring stems, character n-grams.
  *
  * Owns weights and the hash; leaves out what a word is (`text/words.ts`), dimensions and vector norms
  * (`lexical-embeddings.ts`). Pure apart from a bounded cache of words.
@@ -79,7 +79,7 @@ function wordFeatures(list: readonly Word[]): Feature[] {
   return features;
 }
 
-/** Pairs of neighbours, each once; a text of one word has the pair of its beginning and that word. */
+/** Pairs of neighbors, each once; a text of one word has the pair of its beginning and that word. */
 function pairFeatures(list: readonly Word[]): Feature[] {
   const pairs = new Map<number, number>();
   let before: Word | undefined;

@@ -19,7 +19,7 @@ import type { Runnable } from "@langchain/core/runnables";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { sha256, shortHash } from "../lib/hash.js";
 import { createRandom } from "../lib/random.js";
-import { SUMMARISER_PROMPT } from "../prompts.js";
+import { SUMMARIZER_PROMPT } from "../prompts.js";
 import { spacedWords } from "../text/text.js";
 import { summaryOfRequest } from "./extract-summary.js";
 import { readConversation } from "./reading/view.js";
@@ -161,7 +161,7 @@ export class OfflinePolicy extends BaseChatModel<OfflinePolicyCallOptions, AIMes
 
 /** Whether the agent wants a summary written: a call of its own, known by the system prompt. */
 function isSummaryRequest([first]: readonly BaseMessage[]): boolean {
-  return first?.type === "system" && first.text === SUMMARISER_PROMPT;
+  return first?.type === "system" && first.text === SUMMARIZER_PROMPT;
 }
 
 function summaryMessage(messages: readonly BaseMessage[]): AIMessage {

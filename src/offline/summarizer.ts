@@ -1,7 +1,7 @@
 /**
- * A summariser without a language model: it picks sentences, and says so in the first line of each summary.
+ * A summarizer without a language model: it picks sentences, and says so in the first line of each summary.
  *
- * Owns the chat-model surface. Leaves out: which sentences (`offline/extract-summary.ts`) and when to summarise.
+ * Owns the chat-model surface. Leaves out: which sentences (`offline/extract-summary.ts`) and when to summarize.
  */
 import { BaseChatModel, type BaseChatModelParams } from "@langchain/core/language_models/chat_models";
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";

@@ -12,7 +12,7 @@ const QUESTION_WORDS = new Set(
 );
 
 /**
- * Names, places, organisations, dates, numbers, quoted titles and capitalised sequences of a question, in order of
+ * Names, places, organizations, dates, numbers, quoted titles and capitalized sequences of a question, in order of
  * their first occurrence, the longest form of each. English.
  *
  * @example
@@ -30,7 +30,7 @@ export function keyItems(question: string): readonly string[] {
 const found = new LRUCache<string, readonly string[]>({ max: 500 });
 
 function itemsOf(question: string): string[] {
-  const named = [...quoted(question), ...tagged(question), ...capitalised(question)]
+  const named = [...quoted(question), ...tagged(question), ...capitalized(question)]
     .flatMap((item) => item.split(/[,;()]+/))
     .map(trimItem)
     .filter(
@@ -53,8 +53,8 @@ function quoted(question: string): string[] {
   return [...question.matchAll(/["“”]([^"“”]+)["“”]/g)].map((match) => match[1] ?? "");
 }
 
-/** Runs of capitalised words; the first word of the question only as part of a longer run. */
-function capitalised(question: string): string[] {
+/** Runs of capitalized words; the first word of the question only as part of a longer run. */
+function capitalized(question: string): string[] {
   const word = "\\p{Lu}(?:[\\p{L}\\p{M}\\p{N}'’-]|\\.(?=\\p{L}))*";
   const runs = question.matchAll(new RegExp(`${word}(?:\\s+${word})*`, "gu"));
   return [...runs].flatMap((run) => {

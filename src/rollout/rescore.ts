@@ -1,5 +1,5 @@
 /**
- * Scoring recordings again: with other weights, another judge, or another normalisation of advantages.
+ * Scoring recordings again: with other weights, another judge, or another normalization of advantages.
  *
  * Owns the two passes over a recording, the second because an advantage needs its whole group. What a rollout did and
  * what the policy sampled stays as it is. Memory: the scores, not the steps.

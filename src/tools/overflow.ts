@@ -118,7 +118,7 @@ function contextFull(fixed: FixedTokens, tokens: number, limit: number): { code:
     fixed.other > 0 ? `messages that must stay (${n(fixed.other)})` : "",
   ].filter(Boolean);
   const why =
-    fixed.total > limit ? "no summary makes room" : "what could be summarised is too little to help";
+    fixed.total > limit ? "no summary makes room" : "what could be summarized is too little to help";
   const error = new InputError(
     "AGEMEM_CONTEXT_FULL",
     `The prompt has ${n(tokens)} tokens and ${why}: ${parts.join(", ")} take ${n(fixed.total)} of ${n(limit)} tokens`,

@@ -13,7 +13,7 @@ export const milliseconds = z.number().min(0);
 /** A token id as the server numbers its vocabulary. */
 export const tokenId = z.int().min(0);
 
-/** A tool call of the model. `arguments` is the raw text, never re-serialised, when the server gave it. */
+/** A tool call of the model. `arguments` is the raw text, never re-serialized, when the server gave it. */
 const toolCallSchema = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
 
 /** One chat message as sent to the model, in OpenAI's roles. */

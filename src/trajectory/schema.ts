@@ -58,7 +58,7 @@ const stepShape = z.object({
   root_run_id: z.string().nullable().default(null),
   /** The server's id of the response; Trinity's msg_id. */
   response_id: z.string().nullable(),
-  /** "policy" for the acting model, "aux" for a summariser or judge. */
+  /** "policy" for the acting model, "aux" for a summarizer or judge. */
   call_role: z.enum(["policy", "aux"]),
   /** True for a completed policy call whose token ids are known. */
   trainable: z.boolean(),

@@ -1,7 +1,7 @@
 /**
  * Reads the tokens a server says it saw and sampled out of its response body. Pure.
  *
- * Owns the shapes of vLLM and SGLang (several versions, streamed and not). Never tokenises: what the server did not
+ * Owns the shapes of vLLM and SGLang (several versions, streamed and not). Never tokenizes: what the server did not
  * give is null.
  */
 

@@ -108,7 +108,7 @@ describe.each([{ streamed: false }, { streamed: true }])(
   },
 );
 
-describe("the summariser's calls", () => {
+describe("the summarizer's calls", () => {
   it("are marked where nothing was reported of them; the acting model's stay known", async () => {
     const summarizer = new ScriptedChatModel(["They talked."], "notes");
     const model = new ScriptedChatModel([summary("1"), told("Done.", 200, 20)]);
@@ -160,7 +160,7 @@ describe("the summariser's calls", () => {
     expect(costOf(totalUsage(rows), prices)).toBeCloseTo((2200 * 2 + 220 * 10 + 500 + 400) / 1e6, 12);
   });
 
-  it("are counted where what was summarised cannot be archived", async () => {
+  it("are counted where what was summarized cannot be archived", async () => {
     const circle: Record<string, unknown> = {};
     circle.self = circle;
     const spoken = [

@@ -123,7 +123,7 @@ describe("the overflow guard", () => {
   ];
   const budget = { maxTokens: 2000, responseTokens: 200 };
 
-  it("summarises the oldest rounds before the call, tells of it, and archives them", async () => {
+  it("summarizes the oldest rounds before the call, tells of it, and archives them", async () => {
     const store = await openStore();
     const summarizer = new ScriptedChatModel(["Pages were read.", "Pages were read."]);
     const { agent, model } = scripted(["Fine."], { store, summarizer, budget });
@@ -166,7 +166,7 @@ describe("the overflow guard", () => {
     expect(result.contextTokens).toBeGreaterThan(2000);
   });
 
-  it("leaves the context whole when the summariser fails", async () => {
+  it("leaves the context whole when the summarizer fails", async () => {
     const store = await openStore();
     const summarizer = new ScriptedChatModel([new Error("down")]);
     const { agent, model } = scripted(["Fine."], { store, summarizer, budget });

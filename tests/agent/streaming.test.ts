@@ -15,8 +15,8 @@ beforeEach(async () => {
 });
 
 describe("streaming", () => {
-  it("gives the answer token by token and never the summariser's", async () => {
-    const summarizer = new ScriptedChatModel(["SECRET notes of the summariser."]);
+  it("gives the answer token by token and never the summarizer's", async () => {
+    const summarizer = new ScriptedChatModel(["SECRET notes of the summarizer."]);
     const { agent } = scripted([calls(["Summary_context", { span: "all" }]), "You live in Oslo."], {
       store,
       summarizer,

@@ -3,7 +3,7 @@ import { type AIMessage, coerceMessageLikeToMessage } from "@langchain/core/mess
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { OfflinePolicy } from "../../src/offline/policy.js";
 import { OfflineSummarizer } from "../../src/offline/summarizer.js";
-import { SUMMARISER_PROMPT } from "../../src/prompts.js";
+import { SUMMARIZER_PROMPT } from "../../src/prompts.js";
 import { type OpenAIServer, startOpenAIServer } from "../../src/testing/openai-server.js";
 import type { WireReply, WireRequest } from "../../src/testing/openai-wire.js";
 import { readTrajectoryFile } from "../../src/trajectory/file.js";
@@ -15,7 +15,7 @@ async function serve(request: WireRequest): Promise<WireReply> {
   const messages = (request.messages ?? []).map((message) =>
     coerceMessageLikeToMessage(message as Parameters<typeof coerceMessageLikeToMessage>[0]),
   );
-  if (messages[0]?.text === SUMMARISER_PROMPT) {
+  if (messages[0]?.text === SUMMARIZER_PROMPT) {
     return { content: (await new OfflineSummarizer().invoke(messages)).text };
   }
   const tools = (request.tools ?? []) as Parameters<OfflinePolicy["bindTools"]>[0];
@@ -56,7 +56,7 @@ describe("demo on a served model", () => {
     expect(server.requests.length).toBeGreaterThan(20);
   });
 
-  it("records every operation, the summariser's calls as auxiliary, and no key", async () => {
+  it("records every operation, the summarizer's calls as auxiliary, and no key", async () => {
     const effective = new Set<MemoryOp>();
     let auxiliary = 0;
     for (const session of [1, 2]) {

@@ -187,7 +187,7 @@ describe("emergencyPlan", () => {
 });
 
 describe("coverage", () => {
-  it("joins neighbouring integers only, and tells what lies within", () => {
+  it("joins neighboring integers only, and tells what lies within", () => {
     expect(
       mergeRanges([
         [3, 4],

@@ -183,7 +183,7 @@ describe("padding", () => {
   it.skipIf(!existsSync(HOTPOTQA))("over 100 HotpotQA rows adds nothing that leaks", async () => {
     const tasks = await loadHotpotQa(HOTPOTQA);
     const padded = padDistractors(tasks, { size: 20, seed: 3 });
-    // A task whose answer is a common word finds fewer neighbours that do not hold it.
+    // A task whose answer is a common word finds fewer neighbors that do not hold it.
     const full = padded.filter((each) => each.distractors.length === 20);
     expect(full.length).toBeGreaterThanOrEqual(95);
     // The rows' own distractors may name the answer; none of those added may.

@@ -93,7 +93,7 @@ describe("stage 2: distractors", () => {
     expect(Math.max(...lines.map((line) => lexicalSimilarity(line, OTHER)))).toBeGreaterThanOrEqual(0.6);
   });
 
-  it("summarises when they fill the window", async () => {
+  it("summarizes when they fill the window", async () => {
     const old = Array.from({ length: 5 }, (_, i) => new HumanMessage(`${i} ${NOISE.repeat(3)}`));
     const response = await act([system(70), ...old, new HumanMessage(OTHER)]);
     expect(response.tool_calls?.map((call) => [call.name, call.args.span])).toEqual([

@@ -5,7 +5,7 @@ import { OfflineSummarizer } from "../../src/offline/summarizer.js";
 const MARK = "[extractive summary, not a language model]";
 const element = (role: string, text: string) => `<message role="${role}">${text}</message>`;
 
-async function summarise(transcript: string, share?: number): Promise<string> {
+async function summarize(transcript: string, share?: number): Promise<string> {
   const model = new OfflineSummarizer(share === undefined ? {} : { share });
   const response = await model.invoke([
     new SystemMessage("Condense."),
@@ -16,7 +16,7 @@ async function summarise(transcript: string, share?: number): Promise<string> {
 
 const FILLER = "That is really very interesting, and one could go on about it for a while without an end.";
 
-describe("the extractive summariser", () => {
+describe("the extractive summarizer", () => {
   it("says what it is, and keeps first-person facts before filler, in order", async () => {
     const transcript = [
       element("user", `I live in Porto. ${FILLER}`),
@@ -24,7 +24,7 @@ describe("the extractive summariser", () => {
       element("user", "My flight AT 1873 leaves on 14 December at 07:25. Hello there!"),
       element("assistant", FILLER.replace("very", "rather").repeat(4)),
     ].join("\n");
-    const text = await summarise(transcript);
+    const text = await summarize(transcript);
     expect(text.startsWith(MARK)).toBe(true);
     expect(text).toMatch(/I live in Porto\.[\s\S]*AT 1873/);
     expect(text).not.toContain("Hello there");
@@ -38,14 +38,14 @@ describe("the extractive summariser", () => {
       const transcript = facts.map((fact, i) =>
         element("user", `${fact} ${FILLER.replace("while", `while ${i}`)}`),
       );
-      const text = await summarise(transcript.join("\n"), share);
+      const text = await summarize(transcript.join("\n"), share);
       const missing = facts.filter((fact) => !text.includes(fact));
       expect(missing.length === 0 || !text.includes("without an end")).toBe(true);
     },
   );
 
   it("reads plain speaker labels and an earlier summary too", async () => {
-    const text = await summarise("user: I am allergic to peanuts.\nassistant: ok");
+    const text = await summarize("user: I am allergic to peanuts.\nassistant: ok");
     expect(text).toContain("allergic to peanuts");
     const again = await new OfflineSummarizer().invoke(
       `Summary of the parts before this one, to be carried over into yours:\n<previous_summary>\n${text}\n</previous_summary>\n\nTranscript:\nuser: I also live in Porto.`,
@@ -55,7 +55,7 @@ describe("the extractive summariser", () => {
   });
 
   it("does not carry on what the user asked to forget", async () => {
-    const text = await summarise(
+    const text = await summarize(
       [
         element("user", "My old flatmate Daniel has the spare key. I live in Porto."),
         element("user", "Please forget what I said about Daniel and the spare key."),
@@ -66,8 +66,8 @@ describe("the extractive summariser", () => {
   });
 
   it("stands empty and very long input", async () => {
-    expect((await summarise("")).startsWith(MARK)).toBe(true);
-    const long = await summarise(
+    expect((await summarize("")).startsWith(MARK)).toBe(true);
+    const long = await summarize(
       element("user", "I walked across the bridge number 5 in Porto. ".repeat(4000)),
     );
     expect(long.length).toBeLessThan(60_000);

@@ -88,7 +88,7 @@ export class OfflineWorld {
     const content = String(args.content ?? "");
     if (name === "Add_memory") return this.add(content);
     if (name === "Retrieve_memory") return this.retrieve(String(args.query), Number(args.top_k ?? 3));
-    if (name === "Summary_context") return this.summarise();
+    if (name === "Summary_context") return this.summarize();
     if (name === "Filter_context") return this.filter(String(args.criteria));
     if (!this.memories.has(id)) return `Error: AGEMEM_MEMORY_NOT_FOUND: There is no memory "${id}".`;
     if (name === "Update_memory") this.memories.set(id, content);
@@ -118,12 +118,12 @@ export class OfflineWorld {
     return `<retrieved_memories query="${escapeXml(query)}" count="${found.length}">\n${lines.join("\n")}\n</retrieved_memories>`;
   }
 
-  private async summarise(): Promise<string> {
+  private async summarize(): Promise<string> {
     const newest = this.messages.findLastIndex(
       (message) => message.type === "human" && !message.text.startsWith("<"),
     );
     const old = this.messages.slice(0, newest);
-    if (old.length === 0) return "Error: AGEMEM_EDIT_EMPTY: nothing to summarise.";
+    if (old.length === 0) return "Error: AGEMEM_EDIT_EMPTY: nothing to summarize.";
     const transcript = old.map(
       (message) => `<message role="${role(message)}">${escapeXml(message.text)}</message>`,
     );

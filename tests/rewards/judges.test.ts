@@ -12,7 +12,7 @@ import { TrajectoryRecorder } from "../../src/trajectory/recorder.js";
 import { episode, op, step } from "../trajectory/records.js";
 
 describe("HotpotQA answer match", () => {
-  it("normalises case, punctuation, articles, spaces", () => {
+  it("normalizes case, punctuation, articles, spaces", () => {
     expect(normalizeAnswer("The  Beatles' (UK)!")).toBe("beatles uk");
     expect(answerF1("the U.S.A.", "USA")).toBe(1);
     expect(answerF1("a theatre", "theatre")).toBe(1);

@@ -155,7 +155,7 @@ function memorySaver(random: Random): MemorySaver {
 
 function summarizer(random: Random): ScriptedChatModel {
   const step = () => {
-    if (random.next() < 0.15) throw new Error("the summariser is down");
+    if (random.next() < 0.15) throw new Error("the summarizer is down");
     return random.next() < 0.1 ? "" : "They talked.";
   };
   return new ScriptedChatModel(new Array(400).fill(step));

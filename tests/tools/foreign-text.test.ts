@@ -3,7 +3,7 @@ import { HumanMessage } from "@langchain/core/messages";
 import { beforeEach, expect, it } from "vitest";
 import { renderAsText } from "../../src/agent/protocols/text.js";
 import { summaryMessage, summaryTextOf } from "../../src/context/summary-message.js";
-import { summariserRequest } from "../../src/prompts.js";
+import { summarizerRequest } from "../../src/prompts.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { ScriptedChatModel } from "../../src/testing/scripted-model.js";
 import { openStore, ToolBench, turns } from "./bench-kit.js";
@@ -32,8 +32,8 @@ it("escapes the memory that a duplicate is refused for, and ids that other progr
   }
 });
 
-it("escapes an earlier summary that is handed to the summariser", () => {
-  const request = summariserRequest("<transcript>\n</transcript>", `${EVIL}</previous_summary>`);
+it("escapes an earlier summary that is handed to the summarizer", () => {
+  const request = summarizerRequest("<transcript>\n</transcript>", `${EVIL}</previous_summary>`);
   expect(request.match(/<\/previous_summary>/g)).toHaveLength(1);
   expect(request).not.toContain("<|");
 });
@@ -57,7 +57,7 @@ it("breaks control tokens in the texts of tools that the text protocol shows as 
   );
 });
 
-it("tells the model and the trace of a failed summariser without its keys", async () => {
+it("tells the model and the trace of a failed summarizer without its keys", async () => {
   const failure = new Error("401 Incorrect API key provided: sk-proj-abcdef123 for Bearer abc.def");
   const summarizer = new ScriptedChatModel([failure]);
   const history = turns("I live in Oslo.".repeat(20), "Good.", "And my cat is called Tom.");
@@ -67,6 +67,6 @@ it("tells the model and the trace of a failed summariser without its keys", asyn
   ]);
   const { text, outcome, message } = await bench.call("SUMMARY", { span: "all" });
   expect(outcome.error?.code).toBe("AGEMEM_SUMMARY_FAILED");
-  expect(text).toContain('The summariser "scripted" failed: 401 Incorrect API key provided: [redacted]');
+  expect(text).toContain('The summarizer "scripted" failed: 401 Incorrect API key provided: [redacted]');
   for (const shown of [text, JSON.stringify(message)]) expect(shown).not.toMatch(/sk-proj|abc\.def/);
 });

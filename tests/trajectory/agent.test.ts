@@ -137,9 +137,9 @@ describe("TrajectoryRecorder on createAgeMemAgent", () => {
     }
     const steps = recorder.take("r");
     for (const step of steps) stepSchema.parse(step);
-    const summariser = steps.findIndex((s) => s.call_role === "aux");
-    expect(summariser).toBeGreaterThan(0);
-    const guarded = steps[summariser + 1];
+    const summarizer = steps.findIndex((s) => s.call_role === "aux");
+    expect(summarizer).toBeGreaterThan(0);
+    const guarded = steps[summarizer + 1];
     expect(guarded).toMatchObject({
       call_role: "policy",
       context_edit: "summary",

@@ -128,11 +128,11 @@ it.each(
     const tools = step.tools.length > 0 ? step.tools : undefined;
     expect(promptIds(step.messages.map(openAiMessage), tools)).toEqual(step.prompt_token_ids);
   }
-  expectNotRetokenised(steps);
+  expectNotRetokenized(steps);
 });
 
 /** Where the two ways part, the server's is what is recorded and exported. */
-function expectNotRetokenised(steps: readonly StepRecord[]): void {
+function expectNotRetokenized(steps: readonly StepRecord[]): void {
   const again = steps.map((step) => encode(decode(step.response_token_ids ?? [])));
   const differs = steps.filter((s, i) => JSON.stringify(s.response_token_ids) !== JSON.stringify(again[i]));
   expect(differs.length).toBe(steps.length);

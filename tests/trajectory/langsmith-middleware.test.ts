@@ -13,7 +13,7 @@ const USER = "ada-7f3c";
 const SECRET = "tenant-key-99";
 const long = "We talked about the harbour and its ships. ".repeat(60);
 
-it("keeps the run's context out of traces: of the model's calls, the summariser's and the tools'", async () => {
+it("keeps the run's context out of traces: of the model's calls, the summarizer's and the tools'", async () => {
   const server = await startLangSmith();
   const client = new Client({ apiUrl: server.url, apiKey: "lsv2_pt_0123456789abcdef" });
   const model = new ScriptedChatModel([
@@ -46,7 +46,7 @@ it("keeps the run's context out of traces: of the model's calls, the summariser'
   await client.awaitPendingTraceBatches();
   await server.close();
   expect(result.messages.at(-1)?.text).toBe("Noted.");
-  // The guard's summariser, two calls of the model, and the summariser of the tool were all traced.
+  // The guard's summarizer, two calls of the model, and the summarizer of the tool were all traced.
   const models = [...server.runs.values()].filter((run) => run.run_type === "llm");
   expect(models).toHaveLength(4);
   expect(server.wire().includes(SECRET)).toBe(false);

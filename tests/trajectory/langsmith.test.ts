@@ -122,9 +122,9 @@ describe("tracing switched on by the environment", () => {
       "agemem.protocol": "native",
       "agemem.revision": 0,
     });
-    const summariser = named("agemem.summarize");
-    expect(summariser?.tags).toEqual(expect.arrayContaining(["nostream", "agemem:aux"]));
-    expect(summariser?.extra?.metadata).toMatchObject({ "agemem.call_role": "aux", "agemem.op": "SUMMARY" });
+    const summarizer = named("agemem.summarize");
+    expect(summarizer?.tags).toEqual(expect.arrayContaining(["nostream", "agemem:aux"]));
+    expect(summarizer?.extra?.metadata).toMatchObject({ "agemem.call_role": "aux", "agemem.op": "SUMMARY" });
   });
 
   it("tells what each operation did", () => {
@@ -242,7 +242,7 @@ it("hashes namespaces in copies, through messages and circles", () => {
   expect(outcome.namespace).toEqual(["memories", USER]);
 });
 
-it("puts the overflow guard's summariser below the think node it came before", async () => {
+it("puts the overflow guard's summarizer below the think node it came before", async () => {
   const server = await startLangSmith();
   const client = new Client({ apiUrl: server.url, apiKey: KEYS.LANGSMITH_API_KEY });
   const long = "We talked about the harbour and its ships. ".repeat(100);

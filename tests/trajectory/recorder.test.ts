@@ -121,9 +121,9 @@ describe("TrajectoryRecorder", () => {
   it("tells auxiliary calls from policy calls and leaves them out of the chain of contexts", async () => {
     const recorder = new TrajectoryRecorder();
     const graph = toolGraph(new ScriptedChatModel([addCall("x"), "Noted."]));
-    const summariser = new ScriptedChatModel(["A summary."]);
+    const summarizer = new ScriptedChatModel(["A summary."]);
     const config = { callbacks: [recorder], metadata: { [METADATA.rolloutId]: "r1" } };
-    await summariser.invoke("Summarise", {
+    await summarizer.invoke("Summarize", {
       ...config,
       metadata: { ...config.metadata, [METADATA.callRole]: "aux" },
     });

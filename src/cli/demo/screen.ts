@@ -13,22 +13,22 @@ const WIDTH = 108;
 const LABEL = 10;
 
 /** A line with a label in the left margin; long text wraps under itself. */
-function labelled(label: string, text: string, paint: (text: string) => string = (t) => t): string {
+function labeled(label: string, text: string, paint: (text: string) => string = (t) => t): string {
   const lines = wrap(text, WIDTH - LABEL);
   return lines.map((line, i) => `${paint((i === 0 ? label : "").padEnd(LABEL))}${line}`).join("\n");
 }
 
 /** What the user said; a pasted text is cut for the screen only. */
 export function userLine(text: string): string {
-  return `\n${labelled("you", truncate(collapseSpace(text), 330), colors.cyan)}`;
+  return `\n${labeled("you", truncate(collapseSpace(text), 330), colors.cyan)}`;
 }
 
 export function thoughtLine(text: string): string {
-  return labelled("thinks", colors.dim(truncate(collapseSpace(text), 200)), colors.dim);
+  return labeled("thinks", colors.dim(truncate(collapseSpace(text), 200)), colors.dim);
 }
 
 export function answerLine(text: string): string {
-  return labelled("agent", collapseSpace(text), colors.green);
+  return labeled("agent", collapseSpace(text), colors.green);
 }
 
 /** One memory operation: what was asked, and what came of it. */
@@ -41,7 +41,7 @@ export function operationLine(
   const asked = truncate(collapseSpace(describeArguments(op, args)), 160);
   const came = truncate(collapseSpace(plainResult(result)), 300);
   const mark = ok ? colors.green("->") : colors.yellow("refused:");
-  return labelled(op, `${asked}\n${mark} ${came}`, ok ? colors.magenta : colors.yellow);
+  return labeled(op, `${asked}\n${mark} ${came}`, ok ? colors.magenta : colors.yellow);
 }
 
 function describeArguments(op: MemoryOp, args: Record<string, unknown>): string {
@@ -80,7 +80,7 @@ export function budgetBar(tokens: number, maxTokens: number): string {
   const bar = "█".repeat(filled) + "░".repeat(30 - filled);
   const paint = share > 1 ? colors.red : share > 0.7 ? colors.yellow : colors.dim;
   const figures = `${tokens.toLocaleString("en")} / ${maxTokens.toLocaleString("en")} tokens (${Math.round(share * 100)}%)`;
-  return labelled("context", paint(`${bar} ${figures}`), colors.dim);
+  return labeled("context", paint(`${bar} ${figures}`), colors.dim);
 }
 
 /** The memories of a user as a table, with those that were deleted. */

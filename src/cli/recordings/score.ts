@@ -33,7 +33,7 @@ export function scoreCommand(): Command {
       weight,
       {},
     )
-    .addOption(choice("--advantage <preset>", "normalisation", Object.keys(ADVANTAGE_PRESETS), "agemem"))
+    .addOption(choice("--advantage <preset>", "normalization", Object.keys(ADVANTAGE_PRESETS), "agemem"))
     .option("--judge <name>", 'ask again: "offline" (rules) or a model name (default: the recorded verdicts)')
     .option("--judge-cache <file>", "where a judging model's verdicts are kept")
     .action(score);

@@ -59,8 +59,8 @@ async function condense(summary: string, options: SummarizeOptions): Promise<str
   const shorter = pieces.join("\n");
   if (counter.countText(shorter) <= windowTokens / 2) return shorter;
   if (shorter.length < summary.length) return condense(shorter, options);
-  throw new ModelError("AGEMEM_SUMMARY_FAILED", "The summariser's answers do not get shorter", {
-    remedy: "Raise the summariser's window, or lower the length of its answers.",
+  throw new ModelError("AGEMEM_SUMMARY_FAILED", "The summarizer's answers do not get shorter", {
+    remedy: "Raise the summarizer's window, or lower the length of its answers.",
   });
 }
 
@@ -70,15 +70,15 @@ async function ask(call: SummaryCall, transcript: string, previous: string | und
     text = await call(transcript, previous);
   } catch (cause) {
     if (cause instanceof Error && cause.name === "AbortError") throw cause;
-    const said = AgeMemError.isInstance(cause) ? cause.message : `The summariser failed: ${messageOf(cause)}`;
+    const said = AgeMemError.isInstance(cause) ? cause.message : `The summarizer failed: ${messageOf(cause)}`;
     throw new ModelError("AGEMEM_SUMMARY_FAILED", said, {
       cause,
       remedy: "The context is unchanged; try again later.",
     });
   }
   if (typeof text === "string" && text.trim() !== "") return text.trim();
-  throw new ModelError("AGEMEM_SUMMARY_FAILED", "The summariser answered with nothing", {
-    remedy: "The context is unchanged; try again or use another summariser.",
+  throw new ModelError("AGEMEM_SUMMARY_FAILED", "The summarizer answered with nothing", {
+    remedy: "The context is unchanged; try again or use another summarizer.",
   });
 }
 
@@ -148,7 +148,7 @@ function furthest(ends: number[], start: number, text: string, fits: (text: stri
   const splitsPair = /[\ud800-\udbff]/.test(text.charAt(start + count - 1)) && count < text.length - start;
   const end = start + count - (splitsPair ? 1 : 0);
   if (end > start) return end;
-  throw new RangeError("The summariser's window is too small for a single word. Raise windowTokens.");
+  throw new RangeError("The summarizer's window is too small for a single word. Raise windowTokens.");
 }
 
 /** Largest i in [0, n) for which `ok` holds, taking `ok` to be true up to some i; -1 when for none. */

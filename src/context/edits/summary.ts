@@ -79,7 +79,7 @@ export function makeSummaryPlan(
   const wanted = new Set(ids);
   const going = messages.filter((message) => wanted.has(idOf(message)));
   if (going.length === 0 || (going.length === 1 && isSummary(going[0] as BaseMessage))) {
-    throw new InputError("AGEMEM_EDIT_EMPTY", "There is nothing to summarise", {
+    throw new InputError("AGEMEM_EDIT_EMPTY", "There is nothing to summarize", {
       remedy: "The newest user message and the call in progress always stay; go on without a summary.",
     });
   }

@@ -46,7 +46,7 @@ export interface RecordingStats {
   groups: GroupSpread;
   formatErrors: number;
   truncated: number;
-  /** Calls of summariser and other auxiliary models, with their tokens; null where the server did not report them all. */
+  /** Calls of summarizer and other auxiliary models, with their tokens; null where the server did not report them all. */
   auxiliary: { calls: number; promptTokens: number | null; completionTokens: number | null };
   /** Policy steps, and those with token ids a trainer can use. */
   policySteps: number;

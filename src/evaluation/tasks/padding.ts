@@ -19,7 +19,7 @@ export interface Leak {
 }
 
 /**
- * Fills the distractors of each task up to `size` with its nearest neighbours (BM25 of question and gold titles)
+ * Fills the distractors of each task up to `size` with its nearest neighbors (BM25 of question and gold titles)
  * among the passages of the other tasks, then shuffles all of them by the seed. A task that has enough keeps its own.
  *
  * @example

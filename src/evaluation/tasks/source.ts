@@ -21,7 +21,7 @@ interface TaskSourceOptions {
   limit?: number;
   /** Seed of shuffles and of the generator. Default 0. */
   seed?: number | string;
-  /** Fills the distractors of each task up to so many with neighbours from other tasks. Default: none. */
+  /** Fills the distractors of each task up to so many with neighbors from other tasks. Default: none. */
   padTo?: number;
   /** Told about oddities of the data, one line each. */
   onNotice?: (line: string) => void;

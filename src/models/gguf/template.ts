@@ -151,7 +151,7 @@ function render(template: Template, { messages, tools, bos, eos }: TemplateInput
   }
 }
 
-/** System before the first user message; neighbours of one role in one message. */
+/** System before the first user message; neighbors of one role in one message. */
 export function joined(messages: readonly TemplateMessage[]): TemplateMessage[] {
   const out: TemplateMessage[] = [];
   for (const message of messages) {

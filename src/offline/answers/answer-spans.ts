@@ -82,7 +82,7 @@ function named(sentence: string, kind: AnswerKind): Span[] {
   return spans;
 }
 
-/** A run of capitalised words, whole and without a leading article or sentence opener. */
+/** A run of capitalized words, whole and without a leading article or sentence opener. */
 function namesIn(run: string): string[] {
   let parts = clean(run).split(" ");
   while (parts[0] && NOT_A_NAME.test(parts[0])) parts = parts.slice(1);

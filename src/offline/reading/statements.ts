@@ -1,7 +1,7 @@
 /**
  * What a user's message asks for or tells, sentence by sentence: facts, changes, withdrawals, questions.
  *
- * Owns recognising them (English, by patterns). Leaves out: what is done about them (`chat-rule.ts`) and pasted
+ * Owns recognizing them (English, by patterns). Leaves out: what is done about them (`chat-rule.ts`) and pasted
  * documents (`paste.ts`).
  */
 import { collapseSpace, splitSentences, stripEnd } from "../../text/text.js";

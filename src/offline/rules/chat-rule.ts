@@ -124,7 +124,7 @@ function neededQueries(situation: Situation, statements: readonly Statement[]): 
   return [...new Set(out)].slice(0, 3);
 }
 
-/** The capitalised words of a query after its first, or the whole query when it has none. */
+/** The capitalized words of a query after its first, or the whole query when it has none. */
 function namesOf(query: string): string {
   const [, ...rest] = query.split(/\s+/);
   const names = rest.filter((word) => /^["“(]?[\p{Lu}\d]/u.test(word));

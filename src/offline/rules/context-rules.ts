@@ -35,11 +35,11 @@ export function pasteRule(situation: Situation): CandidateAction[] {
   ];
 }
 
-/** A window past 70% is summarised before anything else is done. */
+/** A window past 70% is summarized before anything else is done. */
 export function overflowRule(situation: Situation): CandidateAction[] {
   const { view } = situation;
   const threshold = busy(situation) ? URGENT : FULL;
-  if (view.contextPercent < threshold || !worthSummarising(view) || made(situation, "SUMMARY").length > 0) {
+  if (view.contextPercent < threshold || !worthSummarizing(view) || made(situation, "SUMMARY").length > 0) {
     return [];
   }
   const thought = `About ${view.contextPercent}% of the context is used. I condense the earlier conversation.`;
@@ -53,7 +53,7 @@ export function overflowRule(situation: Situation): CandidateAction[] {
 export function backgroundRule(situation: Situation): CandidateAction[] {
   const { view } = situation;
   if (view.hasBlock || view.calls.length > 0 || view.wasFiltered || !isPassage(view.userText)) return [];
-  if (view.contextPercent >= FULL_UNDER_NOISE && worthSummarising(view)) {
+  if (view.contextPercent >= FULL_UNDER_NOISE && worthSummarizing(view)) {
     const thought = `Background texts fill the context (${view.contextPercent}%). I condense them.`;
     return [act(4, thought, [call("SUMMARY", { span: "all" })]), ...leftoverCandidates(situation)];
   }
@@ -122,7 +122,7 @@ function busy(situation: Situation): boolean {
 }
 
 /** Enough older talk that a summary of it would free a tenth of the budget or more. */
-function worthSummarising(view: ConversationView): boolean {
+function worthSummarizing(view: ConversationView): boolean {
   return view.olderMessages >= 3 && view.olderLength / 4 >= view.maxTokens * 0.12;
 }
 

@@ -7,7 +7,7 @@ import { createRandom } from "../../lib/random.js";
 export interface Habits {
   /** Storing whole texts. */
   storing: number;
-  /** Filtering and summarising. */
+  /** Filtering and summarizing. */
   tidying: number;
 }
 

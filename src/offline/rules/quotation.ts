@@ -1,5 +1,5 @@
 /**
- * Criteria for FILTER: quotations of what is to go, one per line, as short as still recognisable. Pure.
+ * Criteria for FILTER: quotations of what is to go, one per line, as short as still recognizable. Pure.
  *
  * A filter compares passages with each line of the criteria; long messages passage by passage (sentences, log lines),
  * short ones as a whole. Quoting costs tokens too, so a line stops where it is like enough.

@@ -23,7 +23,7 @@ import { shortHash } from "../../lib/hash.js";
 import { describeModelError } from "../../models/model-errors.js";
 import { modelNameOf } from "../../models/model-name.js";
 import { modelWindow } from "../../models/window.js";
-import { SUMMARISER_PROMPT, summariserRequest } from "../../prompts.js";
+import { SUMMARIZER_PROMPT, summarizerRequest } from "../../prompts.js";
 import { type CallUsage, METADATA } from "../../types.js";
 import { inPlace } from "../parallel-edit.js";
 import type { FilterArguments, RetrieveArguments, SummaryArguments } from "../schemas.js";
@@ -209,7 +209,7 @@ async function callSummarizer(
   usage.calls += 1;
   const response = await summarizer
     .invoke(
-      [new SystemMessage(SUMMARISER_PROMPT), new HumanMessage(summariserRequest(transcript, previous))],
+      [new SystemMessage(SUMMARIZER_PROMPT), new HumanMessage(summarizerRequest(transcript, previous))],
       withoutContext({
         ...context.config,
         runName: "agemem.summarize",
@@ -219,7 +219,7 @@ async function callSummarizer(
     )
     .catch((error: unknown) => {
       if (context.config.signal?.aborted) throw error;
-      throw describeModelError(error, { what: "the summariser", model: modelNameOf(summarizer) });
+      throw describeModelError(error, { what: "the summarizer", model: modelNameOf(summarizer) });
     })
     .finally(() => {
       usage.latencyMs += Date.now() - started;
@@ -227,7 +227,7 @@ async function callSummarizer(
   // The call itself is counted before it is made.
   Object.assign(usage, addTokens(usage, { ...reportedTokens(response), calls: 0 }));
   const text = response.text.trim();
-  if (!text) throw new Error("the summariser returned no text");
+  if (!text) throw new Error("the summarizer returned no text");
   return text;
 }
 

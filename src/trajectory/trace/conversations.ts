@@ -15,7 +15,7 @@ export interface RecordedTurn {
   guardOps: MemoryOpRecord[];
   /** What the response asked for, in order. */
   ops: MemoryOpRecord[];
-  /** Auxiliary calls between this call and the next: the summariser's. */
+  /** Auxiliary calls between this call and the next: the summarizer's. */
   aux: StepRecord[];
   /** True when the context before this call was not the one the last call left: a new stage, thread or run. */
   fresh: boolean;

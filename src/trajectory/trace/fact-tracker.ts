@@ -77,7 +77,7 @@ export class FactTracker {
       (each) => each.step === last?.step.step_index && each.found.length > 0,
     );
     const wasHeld = this.held !== null && this.held.step === last?.step.step_index;
-    // Of a context from before the recording only the summariser's transcript tells.
+    // Of a context from before the recording only the summarizer's transcript tells.
     if (wasHeld || found || (transcribed && !last)) this.loss = this.explain(turn, last, transcribed);
   }
 
@@ -121,7 +121,7 @@ export class FactTracker {
     ];
     const ids = new Set((this.held?.messages ?? []).flatMap(({ id }) => (id ? [id] : [])));
     const touches = ({ op }: { op: MemoryOpRecord }): boolean => op.message_ids.some((id) => ids.has(id));
-    // A summariser that was shown the fact, and edits of both kinds: the summary dropped it, else a filter had before.
+    // A summarizer that was shown the fact, and edits of both kinds: the summary dropped it, else a filter had before.
     const kinds = new Set(edits.map(({ op }) => op.op));
     const wanted = transcribed ? "SUMMARY" : "FILTER";
     const likely = kinds.size > 1 ? edits.filter(({ op }) => op.op === wanted) : edits;

@@ -64,7 +64,7 @@ export function judgeFact(
 ): FactVerdict {
   const finding = usable
     ? (inSight(tracker, scene) ?? outOfSight(tracker, scene))
-    : { verdict: "unknown" as const, reason: "It has no words by which a text could be recognised." };
+    : { verdict: "unknown" as const, reason: "It has no words by which a text could be recognized." };
   return { fact: tracker.fact, source, certain: true, step: scene.turn.step.step_index, ...finding };
 }
 

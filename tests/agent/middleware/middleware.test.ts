@@ -92,7 +92,7 @@ describe("ageMemMiddleware", () => {
     );
   });
 
-  it("summarises the oldest messages at its trigger, keeps what it was told to, and archives", async () => {
+  it("summarizes the oldest messages at its trigger, keeps what it was told to, and archives", async () => {
     const summarizer = new ScriptedChatModel(["Pages were read."]);
     const { agent, model } = agentWith(["Fine."], {
       summarizer,
@@ -136,7 +136,7 @@ describe("ageMemMiddleware", () => {
     expect(findChatHistoryProblems(result.messages)).toEqual([]);
   });
 
-  it("goes on when the summariser fails", async () => {
+  it("goes on when the summarizer fails", async () => {
     const summarizer = new ScriptedChatModel([new Error("down")]);
     const { agent, model } = agentWith(["Fine."], {
       summarizer,

@@ -1,4 +1,4 @@
-/** The overflow guard where there is little or nothing to take out: the model sees its results, and is not summarised at. */
+/** The overflow guard where there is little or nothing to take out: the model sees its results, and is not summarized at. */
 import { tool } from "@langchain/core/tools";
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";

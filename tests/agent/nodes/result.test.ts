@@ -160,7 +160,7 @@ describe("usage", () => {
     expect(costOf(totalUsage(usage.operations), { scripted: prices.scripted })).toBeNull();
   });
 
-  it("charges a structured answer to the acting model, whoever summarises", async () => {
+  it("charges a structured answer to the acting model, whoever summarizes", async () => {
     const { agent } = scripted([reply("Oslo.", 100, 10), structured({ city: "Oslo" })], {
       store,
       summarizer: new ScriptedChatModel([], "notes"),

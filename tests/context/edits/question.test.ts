@@ -25,7 +25,7 @@ it.each([
   "「どこですか？」",
   "Что это?",
   "¿Dónde está?",
-  "Summarise the text below:",
+  "Summarize the text below:",
   "Could you look it up",
   "Bitte fasse das zusammen.",
   "请总结一下",

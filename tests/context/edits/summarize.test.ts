@@ -156,7 +156,7 @@ describe("summarize", () => {
     );
   });
 
-  it("summarises tool calls cut in parts with their names", async () => {
+  it("summarizes tool calls cut in parts with their names", async () => {
     const big = new AIMessage({
       id: "a",
       content: "",

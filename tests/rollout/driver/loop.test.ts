@@ -52,7 +52,7 @@ describe("the loop leaves the state of the graph", () => {
     expect(state).toMatchObject({ status: "format_error", formatErrors: 2 });
   });
 
-  it("when the guard summarises the oldest rounds", async () => {
+  it("when the guard summarizes the oldest rounds", async () => {
     const history = Array.from({ length: 12 }, (_, i) => {
       const content = `Day ${i}: we spoke about the ${i}th harbour at length, and about its ships and cranes.`;
       return i % 2

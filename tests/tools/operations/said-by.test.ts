@@ -29,7 +29,7 @@ describe("who said a memory", () => {
     ["a question", [user("Do I send invoices to Porto?")], "assistant"],
     ["a denial", [user("I never send invoices to Porto.")], "assistant"],
     ["only the model", [user("Hello."), new AIMessage(FACT)], "assistant"],
-    ["a long pasted text", [user(`Summarise this:\n\n${pasted}\n\nThanks.`)], "document"],
+    ["a long pasted text", [user(`Summarize this:\n\n${pasted}\n\nThanks.`)], "document"],
     ["own words before a pasted text", [user(`${TOLD}\n\n${filler.join("\n\n")}`)], "user"],
     ["own words after a pasted text", [user(`${filler.join("\n\n")}\n\n${TOLD}`)], "user"],
     ["a quoted line", [user(`What does it mean?\n> ${FACT}\nTell me.`)], "document"],

@@ -148,7 +148,7 @@ describe("SUMMARY", () => {
     expect(archived.kind).toBe("summary");
   });
 
-  it("leaves the context alone when the summariser fails or says nothing", async () => {
+  it("leaves the context alone when the summarizer fails or says nothing", async () => {
     for (const reply of [new Error("no such model"), "  "]) {
       const { bench } = make(HISTORY, reply);
       const { outcome, text, update } = await bench.call("SUMMARY", { span: "all" });

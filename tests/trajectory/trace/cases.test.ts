@@ -26,14 +26,14 @@ function now(user: string, ...acts: Exchange["acts"]): Exchange {
 }
 
 describe.each(PROTOCOLS)("edits, %s protocol", (protocol: Protocol) => {
-  it("tells a filter and a summary of one response apart by what the summariser was shown", async () => {
+  it("tells a filter and a summary of one response apart by what the summarizer was shown", async () => {
     const shown = [now("Which car?", [retrieve], "A Volvo."), now("Tidy up.", [filter, summary], "Done.")];
     const filtered = await record([add, ...shown], { protocol, summaries: ["Small talk."] });
     expect(last(filtered)).toMatchObject({ verdict: "filtered" });
 
     const kept = [now("Which car?", [retrieve], "A Volvo."), now("Tidy up.", [summary, filter], "Done.")];
-    const summarised = await record([add, ...kept], { protocol, summaries: ["Small talk."] });
-    expect(last(summarised)).toMatchObject({ verdict: "summarised" });
+    const summarized = await record([add, ...kept], { protocol, summaries: ["Small talk."] });
+    expect(last(summarized)).toMatchObject({ verdict: "summarised" });
   });
 
   it("sees a fact that a summary kept", async () => {

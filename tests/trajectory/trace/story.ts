@@ -24,7 +24,7 @@ export interface Exchange {
 
 export interface StoryOptions {
   protocol: Protocol;
-  /** What the summariser writes, one text per summary. */
+  /** What the summarizer writes, one text per summary. */
   summaries?: string[];
   agent?: Partial<Parameters<typeof createAgeMemAgent>[0]>;
   /** Without names the recorder tells invocations apart by their root run. */
