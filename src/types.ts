@@ -161,7 +161,7 @@ export function isVersionedStore(store: BaseStore): store is VersionedStore {
 /** Where a message of the context came from. */
 export type MessageOrigin = "system" | "user" | "assistant" | "tool" | "memory" | "summary";
 
-/** What is known about one message of C beside its text; keyed by message id in the state. */
+/** What is known about one message of the context beside its text; keyed by message id in the state. */
 export interface MessageFact {
   /** Tokens as the model counts them. */
   tokens: number;

@@ -70,7 +70,7 @@ function buildGraph(options: AgeMemAgentOptions) {
   );
 }
 
-/** A node whose branch of M, if it begins one, goes with it when it fails. */
+/** A node that discards the memory branch it forked when it fails. */
 function withOwnMemory(parts: AgentParts, make: typeof thinkNode | typeof toolNode): ReturnType<typeof make> {
   return (state, config) =>
     droppingUnused(parts.memory, (memory) => make({ ...parts, memory })(state, config));

@@ -48,19 +48,20 @@ export interface AgeMemAgentOptions<T extends Record<string, unknown> = Record<s
    */
   interruptOn?: Readonly<Record<string, InterruptOn>>;
   /**
-   * "latest" (default): all threads share the newest M. "checkpoint": each thread has a branch of M of its own, begun
-   * from the trunk; going back to an earlier checkpoint goes back to the M it saw. Needs a `FaissStore` and a
-   * checkpointer; `store.branch(name)` with the state's `ltmVersion.branch` gives the branch, `promote()` merges it.
+   * "latest" (default): all threads share the newest long-term memory. "checkpoint": each thread has a branch of
+   * long-term memory of its own, begun from the trunk; going back to an earlier checkpoint goes back to the long-term
+   * memory it saw. Needs a `FaissStore` and a checkpointer; `store.branch(name)` with the state's `ltmVersion.branch`
+   * gives the branch, `promote()` merges it.
    */
   memoryConsistency?: MemoryConsistency;
   /**
-   * Schema of a structured answer: after the final answer one more call of the model fills `structuredResponse`, or says in `structuredError` why it could not.
-   * Not with protocol "text".
+   * Schema of a structured answer: after the final answer one more call of the model fills `structuredResponse`, or
+   * says in `structuredError` why it could not. Not with protocol "text".
    */
   responseFormat?: z.ZodType<T> | Record<string, unknown>;
   /**
-   * Prices per million tokens by the name of the model, as `agemem trace --prices` takes them, for the `cost` in `usage`:
-   * `{ "gpt-4o-mini": { input: 0.15, output: 0.6 } }`. Without them it is null.
+   * Prices per million tokens by the name of the model, as `agemem trace --prices` takes them, for the `cost` in
+   * `usage`: `{ "gpt-4o-mini": { input: 0.15, output: 0.6 } }`. Without them it is null.
    */
   prices?: Prices;
   /**

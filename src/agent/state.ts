@@ -1,5 +1,5 @@
 /**
- * The graph's state: C with what is known about its messages, and where M stood.
+ * The graph's state: the context with what is known about its messages, and where long-term memory stood.
  *
  * Every reducer is idempotent, because middleware and replays apply updates more than once.
  */
@@ -38,12 +38,15 @@ const owner = z.string().nullable();
 const fact = z.custom<MessageFact>((value) => typeof value === "object" && value !== null);
 
 /**
- * How an invocation ended. "running" is what `getState`, a stream of values, or an interrupted `invoke` shows of one that
- * has not: it waits for approval, failed on its way and can be taken up again, or is under way.
+ * How an invocation ended. "running" is what `getState`, a stream of values, or an interrupted `invoke` shows of one
+ * that has not: it waits for approval, failed on its way and can be taken up again, or is under way.
  */
 export type AgentStatus = "running" | "answered" | "max_steps" | "format_error";
 
-/** What is known about the messages, and the M that was seen: what the memory tools keep in any graph's state. */
+/**
+ * What is known about the messages, and the long-term memory that was seen: what the memory tools keep in any graph's
+ * state.
+ */
 const memory = {
   /** Token count, origin and lineage per message id. */
   contextFacts: new ReducedValue(
@@ -54,7 +57,7 @@ const memory = {
         reduceFacts(current, update),
     },
   ),
-  /** The M this state has seen; null for stores without versions. */
+  /** The long-term memory this state has seen; null for stores without versions. */
   ltmVersion: new ReducedValue(version.default(null), {
     inputSchema: version.default(null),
     reducer: (current: StoreVersion | null, update: StoreVersion | null) => newer(current, update),
@@ -72,7 +75,7 @@ const memory = {
 export const MemoryState = new StateSchema(memory);
 
 export const AgentState = new StateSchema({
-  /** C, without the system prompt. */
+  /** The context, without the system prompt. */
   messages: MessagesValue,
   ...memory,
   /** Tokens of the whole prompt of the last model call. */

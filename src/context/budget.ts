@@ -36,7 +36,7 @@ export interface MessageCount {
 
 /**
  * Counts messages, reusing what `facts` knows: an unchanged message is never counted again, a changed one or
- * another model's count is. Pass the whole of C: facts of messages not in the list are dropped.
+ * another model's count is. Pass the whole of the context: facts of messages not in the list are dropped.
  *
  * @throws TypeError when a message has no id
  * @example
@@ -140,8 +140,8 @@ export function reduceFacts(current: MessageFacts, update: FactsUpdate): Message
 }
 
 /**
- * A copy that the engine keeps as a dictionary from the first key on. Spreading makes a hidden class per key first, which
- * takes five times as long for a thousand messages, at every step.
+ * A copy that the engine keeps as a dictionary from the first key on. Spreading makes a hidden class per key first,
+ * which takes five times as long for a thousand messages, at every step.
  */
 function copyOf(facts: MessageFacts): MessageFacts {
   const copy: MessageFacts = Object.create(null);

@@ -1,5 +1,5 @@
 /**
- * RETRIEVE (AgeMem, eq. 8-9): retrieved memories as they stand in C, and reading them back.
+ * RETRIEVE (AgeMem, eq. 8-9): retrieved memories as they stand in the context, and reading them back.
  *
  * Stored text is data: it is escaped, so that it can never close its tag or speak as anyone else. Pure.
  */
@@ -19,24 +19,24 @@ export interface RetrievedMemory {
   revision?: number | null;
 }
 
-/** One memory read back from C. */
+/** One memory read back from the context. */
 export interface ParsedMemory {
   id: string;
   type: string;
   content: string;
   score: number | undefined;
-  /** True for a memory that was only named because it stands elsewhere in C; then type and content are "". */
+  /** True for a memory that was only named because it stands elsewhere in the context; then type and content are "". */
   alreadyInContext: boolean;
 }
 
 export interface RenderOptions {
   query: string;
-  /** What C shows already; see {@link memoriesInContext}. */
+  /** What the context shows already; see {@link memoriesInContext}. */
   alreadyShown?: ReadonlyMap<string, number | null>;
 }
 
 /**
- * The block a retrieval puts into C. Memories shown already at the same revision are named, not repeated.
+ * The block a retrieval puts into the context. Memories shown already at the same revision are named, not repeated.
  *
  * @example
  * renderMemories([item], { query: "food", alreadyShown: new Map() });
@@ -92,7 +92,9 @@ export function parseMemories(text: string): ParsedMemory[] {
   });
 }
 
-/** Memories that C shows, each with the revision shown. Pass facts of the messages present (`countMessages`). */
+/**
+ * Memories that the context shows, each with the revision shown. Pass facts of the messages present (`countMessages`).
+ */
 export function memoriesInContext(facts: Readonly<MessageFacts>): Map<string, number | null> {
   const shown = new Map<string, number | null>();
   for (const fact of Object.values(facts)) {

@@ -1,4 +1,4 @@
-/** Maintenance part of R_memory: was M kept up to date? (AgeMem, appendix A.2) Pure. */
+/** Maintenance part of R_memory: was long-term memory kept up to date? (AgeMem, appendix A.2) Pure. */
 import { operations, type RewardPart, type ScoringInput } from "./scoring.js";
 
 /** 1 if at least one UPDATE or DELETE succeeded, else 0. */

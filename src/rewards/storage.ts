@@ -1,4 +1,4 @@
-/** Storage part of R_memory: was what went into M worth it? (AgeMem, appendix A.2) Pure. */
+/** Storage part of R_memory: was what went into long-term memory worth it? (AgeMem, appendix A.2) Pure. */
 import { addedInStageOne, type RewardPart, type ScoringInput } from "./scoring.js";
 
 /**

@@ -32,7 +32,7 @@ export interface StagesResult {
   rounds: [number, number, number];
 }
 
-/** C between invocations: the agent runs without a checkpointer. */
+/** The context between invocations: the agent runs without a checkpointer. */
 interface Carried {
   messages: BaseMessage[];
   contextFacts: MessageFacts;
@@ -47,9 +47,10 @@ const EMPTY: Carried = { messages: [], contextFacts: {} };
 /**
  * Runs the stages one after the other.
  *
- * 1. Each passage of I_q as one message, with what M holds about it shown (introspective retrieval). One call per turn.
- * 2. C is emptied, M stays. Each distractor as one message. One call per turn.
- * 3. C goes on; the question comes; up to N_max calls.
+ * 1. Each passage of I_q as one message, with what long-term memory holds about it shown (introspective retrieval).
+ *    One call per turn.
+ * 2. The context is emptied, long-term memory stays. Each distractor as one message. One call per turn.
+ * 3. The context goes on; the question comes; up to N_max calls.
  *
  * A final answer ends stages 1 and 2 early, as in the paper. Passages beyond N_max are not shown.
  */

@@ -1,5 +1,6 @@
 /**
- * The overflow guard of production: when C exceeds its budget, the oldest rounds are summarized without being asked.
+ * The overflow guard of production: when the context exceeds its budget, the oldest rounds are summarized without
+ * being asked.
  *
  * Owns the fallback only. It is recorded as an operation of its own, apart from the model's SUMMARY calls, because a
  * policy must not be rewarded for it.

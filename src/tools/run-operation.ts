@@ -24,7 +24,7 @@ export interface OperationReport {
   facts: FactsUpdate;
   /** Memories shown in the answer, for the fact of the answer's message. */
   shown: Record<string, number>;
-  /** Set when the operation edited C. */
+  /** Set when the operation edited the context. */
   edit?: AppliedEdit;
 }
 
@@ -146,7 +146,7 @@ function revisionOf(kit: MemoryToolkit): number | null {
 }
 
 function usageOf(kit: MemoryToolkit, context: OperationContext, facts: MessageFacts) {
-  // Outside of a graph messages have no ids yet; operations on M work there all the same.
+  // Outside of a graph messages have no ids yet; operations on long-term memory work there all the same.
   if (context.messages.some((message) => !message.id)) return { tokens: context.overheadTokens, update: {} };
   const counted = countMessages(context.messages, facts, kit.counter);
   return { tokens: counted.total + context.overheadTokens, update: counted.update };

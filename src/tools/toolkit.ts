@@ -109,7 +109,9 @@ export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: Summ
   };
 }
 
-/** The surroundings of one tool call: the working copy of C, where M is, and how to write once. */
+/**
+ * The surroundings of one tool call: the working copy of the context, where long-term memory is, and how to write once.
+ */
 export interface OperationContext {
   toolCallId: string;
   /** Resolved namespace of the run's memories. */
@@ -120,14 +122,14 @@ export interface OperationContext {
   thread: string;
   /** Unique per tool call and equal when the same call is run again (retry, resume). */
   key: string;
-  /** C as the calls before this one left it. */
+  /** The context as the calls before this one left it. */
   messages: BaseMessage[];
   facts: MessageFacts;
   /** Tokens of the acting model's system prompt and tool schemas. */
   overheadTokens: number;
   /** Ids of the running exchange, which no edit may touch. */
   protectIds: ReadonlySet<string>;
-  /** The M that the state had seen when the step began; absent where the state does not keep it. */
+  /** The long-term memory that the state had seen when the step began; absent where the state does not keep it. */
   seen?: StoreVersion;
   /** A person was asked, and approved the call as it is. */
   approved?: boolean;

@@ -54,8 +54,8 @@ function hashed(namespace: readonly string[]): readonly string[] {
 }
 
 /**
- * The config of a model call: with the revision of M that it sees, and without the run's context, which tracers would
- * copy into the options of the call (it names the user, and may hold the application's secrets).
+ * The config of a model call: with the revision of long-term memory that it sees, and without the run's context, which
+ * tracers would copy into the options of the call (it names the user, and may hold the application's secrets).
  */
 export function modelCallConfig<C extends { metadata?: Record<string, unknown> }>(
   config: C,

@@ -123,7 +123,7 @@ export const memoryItemSchema = z.object({
   id: z.string(),
   content: z.string(),
   memory_type: z.string().nullable(),
-  /** Whether M still held it at the end of the rollout. */
+  /** Whether long-term memory still held it at the end of the rollout. */
   present: z.boolean(),
 });
 

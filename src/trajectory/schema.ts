@@ -70,7 +70,7 @@ const stepShape = z.object({
   engine: engineSchema.nullable(),
   protocol: z.enum(["native", "text"]).nullable(),
   sampling: samplingSchema,
-  /** C as sent, in order. */
+  /** The context as sent, in order. */
   messages: z.array(messageSchema),
   /** Tool schemas as sent. */
   tools: z.array(z.record(z.string(), z.unknown())),
@@ -165,7 +165,7 @@ const episodeSchema = z.object({
   n_max: z.int().min(1),
   /** T_max, tokens of the context budget. */
   t_max: z.int().min(1),
-  /** Every item M held at some time in the rollout, with its last content. */
+  /** Every item long-term memory held at some time in the rollout, with its last content. */
   items: z.array(memoryItemSchema),
 });
 

@@ -1,10 +1,11 @@
 /**
- * Which M a run works on: the newest, shared by all threads, or the thread's own, as its checkpoint saw it.
+ * Which long-term memory a run works on: the newest, shared by all threads, or the thread's own, as its checkpoint saw
+ * it.
  *
- * Owns the rule that both memories travel together: a checkpoint names the version of M it saw, and a run that starts
- * from a checkpoint whose branch has moved on since starts a new branch there; one whose branch was promoted goes on from
- * what the promotion left. LangGraph re-runs nodes (retry, resume,
- * time travel); each of them then finds M as the checkpoint left it.
+ * Owns the rule that both memories travel together: a checkpoint names the version of long-term memory it saw, and a
+ * run that starts from a checkpoint whose branch has moved on since starts a new branch there; one whose branch was
+ * promoted goes on from what the promotion left. LangGraph re-runs nodes (retry, resume,
+ * time travel); each of them then finds long-term memory as the checkpoint left it.
  */
 import { randomUUID } from "node:crypto";
 import type { BaseStore, LangGraphRunnableConfig } from "@langchain/langgraph";
@@ -12,7 +13,10 @@ import { AgeMemError, ConfigError, InputError } from "../../errors.js";
 import { shortHash } from "../../lib/hash.js";
 import { isVersionedStore, type StoreVersion, type VersionedStore } from "../../types.js";
 
-/** "latest": one M for all threads, always the newest. "checkpoint": a branch per thread that follows its checkpoints. */
+/**
+ * "latest": one long-term memory for all threads, always the newest. "checkpoint": a branch per thread that follows its
+ * checkpoints.
+ */
 export type MemoryConsistency = "latest" | "checkpoint";
 
 /** Gives the store for one node run, from the version that the state has seen. */
@@ -99,8 +103,9 @@ async function forkPromoted(
 }
 
 /**
- * Runs a node's work with an M that is watched: a branch begun for work that fails is dropped, because its update, the
- * only one that would name the branch, is never written. What a killed process leaves is for `sweepThreadBranches`.
+ * Runs a node's work with a long-term memory that is watched: a branch begun for work that fails is dropped, because
+ * its update, the only one that would name the branch, is never written. What a killed process leaves is for
+ * `sweepThreadBranches`.
  */
 export async function droppingUnused<T>(
   memory: MemoryOf,

@@ -1,6 +1,6 @@
 /**
- * What threads leave behind in M with `memoryConsistency: "checkpoint"`: which branches are still needed, and dropping
- * those that are not.
+ * What threads leave behind in long-term memory with `memoryConsistency: "checkpoint"`: which branches are still
+ * needed, and dropping those that are not.
  *
  * A branch stays as long as a checkpoint names it, because going back to that checkpoint needs it. A run that crashed
  * or was repeated leaves branches that no checkpoint names, a deleted thread leaves all of its own. Owns neither
@@ -26,7 +26,7 @@ export interface SweepOptions {
 }
 
 /**
- * Names of the branches of M that the checkpoints of a saver refer to, pending writes included.
+ * Names of the branches of long-term memory that the checkpoints of a saver refer to, pending writes included.
  *
  * @param threadId only this thread's checkpoints. Default: all threads of the saver
  * @example

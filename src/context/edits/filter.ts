@@ -1,5 +1,5 @@
 /**
- * FILTER (AgeMem, eq. 15): what of C is near the criteria goes.
+ * FILTER (AgeMem, eq. 15): what of the context is near the criteria goes.
  *
  * Owns which texts are scored, and the edit made from the scores: whole messages, and passages of long ones.
  * Pure but for {@link scoreUnits}, which takes the embedder as a function.
@@ -52,9 +52,10 @@ export interface FilterUnitOptions {
 }
 
 /**
- * The texts of C that may go, in order. Short messages are one unit; long ones, summaries and retrieved memories
- * one per passage. Not among them: system messages, the call in flight, `protectIds`, markers of earlier filters, and
- * what the newest user message asks: of a long one every passage that asks, a short one that does so anywhere.
+ * The texts of the context that may go, in order. Short messages are one unit; long ones, summaries and retrieved
+ * memories one per passage. Not among them: system messages, the call in flight, `protectIds`, markers of earlier
+ * filters, and what the newest user message asks: of a long one every passage that asks, a short one that does so
+ * anywhere.
  */
 export function filterUnits(messages: readonly BaseMessage[], options: FilterUnitOptions): FilterUnit[] {
   const minTokens = options.segmentMinTokens ?? DEFAULT_SEGMENT_MIN_TOKENS;
@@ -114,8 +115,9 @@ export interface ApplyFilterOptions {
 /**
  * Takes out every unit with `score >= theta`. An exchange of tool calls goes as a whole when all its answers go
  * (and its assistant text, where it has some, goes too); otherwise an answer that goes leaves a marker, so that
- * the call stays answered; so does the newest user message, which the turn hangs on. Cut passages leave a marker that names their number and the edit; all other text stays
- * byte-identical. Blocks that are not text go only with their message.
+ * the call stays answered; so does the newest user message, which the turn hangs on. Cut passages leave a marker that
+ * names their number and the edit; all other text stays byte-identical. Blocks that are not text go only with their
+ * message.
  *
  * @throws InputError `AGEMEM_EDIT_EMPTY` when no unit reaches theta
  * @throws TypeError when units and scores do not fit together or the messages

@@ -14,7 +14,8 @@ import type { Judge } from "../judge.js";
  * - answer: HotpotQA's answer F1; where A_q is yes or no, the first word of the prediction decides.
  * - storage: useful if the item holds all content words of the answer, or two of the question's (one if it has one).
  * - relevance: harmonic mean of the question's words found in the set, and of the items that share one.
- * - memoryQuality: harmonic mean of how fully the gold facts are covered, and of how much of M is about them.
+ * - memoryQuality: harmonic mean of how fully the gold facts are covered, and of how much of long-term memory is about
+ *   them.
  *
  * @example
  * await createOfflineJudge().answer("Is it red?", "yes", "Yes, it is."); // 1

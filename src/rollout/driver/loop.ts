@@ -43,7 +43,7 @@ export interface LoopRun {
   callbacks?: BaseCallbackHandler[];
   /** Its reason is thrown as soon as it aborts. */
   signal?: AbortSignal;
-  /** M of this invocation; default the loop's own. */
+  /** Long-term memory of this invocation; default the loop's own. */
   store?: BaseStore;
 }
 
@@ -53,7 +53,7 @@ export interface AgentLoop {
 }
 
 /**
- * Builds the loop. Model and tools are set up once; M may change with each invocation.
+ * Builds the loop. Model and tools are set up once; long-term memory may change with each invocation.
  *
  * Errors: as `createAgeMemAgent`.
  *

@@ -1,9 +1,9 @@
 /**
- * Writes to one namespace of M one after the other, within a process.
+ * Writes to one namespace of long-term memory one after the other, within a process.
  *
  * ADD looks for an equal memory before it stores, UPDATE reads what it merges over: calls of one response that run at
- * the same time, as in `ToolNode` and `createAgent`, would not see each other. Owns the order only; several processes on
- * one store may still pass each other by.
+ * the same time, as in `ToolNode` and `createAgent`, would not see each other. Owns the order only; several processes
+ * on one store may still pass each other by.
  */
 import type { BaseStore } from "@langchain/langgraph";
 

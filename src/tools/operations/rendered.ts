@@ -1,4 +1,4 @@
-/** A stored item as it is shown in C: also one that another program stored. */
+/** A stored item as it is shown in the context: also one that another program stored. */
 import type { BaseStore, Item } from "@langchain/langgraph";
 import type { MemoryValue } from "../../types.js";
 

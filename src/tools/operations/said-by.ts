@@ -3,8 +3,8 @@
  *
  * Owns the rule, which looks at words and never asks the model: a tool result that says "the user wants …" is the tool's.
  * The first of user, document and tool whose text says the memory (`text/fact-match.ts`) counts; a memory in other words
- * than theirs is the assistant's. Memories shown in C say nothing here: an UPDATE that only rewords one keeps who said
- * it. Pure.
+ * than theirs is the assistant's. Memories shown in the context say nothing here: an UPDATE that only rewords one
+ * keeps who said it. Pure.
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import { originOf } from "../../context/messages.js";

@@ -33,7 +33,10 @@ import type { MemoryToolkit, OperationContext, OperationEffect } from "../toolki
 import { withoutContext } from "../tracing.js";
 import { toRendered } from "./rendered.js";
 
-/** Searches M, as `searchMode` says, and renders the best `top_k` for C; what C shows already is named, not repeated. */
+/**
+ * Searches long-term memory, as `searchMode` says, and renders the best `top_k` for the context; what the context shows
+ * already is named, not repeated.
+ */
 export async function retrieveMemory(
   kit: MemoryToolkit,
   args: RetrieveArguments,

@@ -1,5 +1,6 @@
 /**
- * What M held at any time, as far as a recording tells: contents from ADD and UPDATE, and from what RETRIEVE showed.
+ * What long-term memory held at any time, as far as a recording tells: contents from ADD and UPDATE, and from what
+ * RETRIEVE showed.
  *
  * Owns contents over time. Memories stored before the recording are known once they were shown. Pure.
  */
@@ -39,7 +40,7 @@ export interface MemoryChange {
 export class MemoryLedger {
   private readonly entries = new Map<string, MemoryEntry>();
   readonly changes: MemoryChange[] = [];
-  /** M held something before the first recorded operation. */
+  /** Long-term memory held something before the first recorded operation. */
   heldBefore = false;
 
   /** Takes an operation that succeeded or was refused, in the order of the recording. */

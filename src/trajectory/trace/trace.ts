@@ -1,8 +1,9 @@
 /**
  * What a recording tells about the memories: events, usage, and why an answer lacked a fact.
  *
- * Owns the walk over conversations and turns. Conversations without a branch of their own share one M, and their turns
- * are taken in the order of their times; each forked rollout has its own M. Pure: reading files is the caller's.
+ * Owns the walk over conversations and turns. Conversations without a branch of their own share one long-term memory,
+ * and their turns are taken in the order of their times; each forked rollout has its own long-term memory. Pure:
+ * reading files is the caller's.
  */
 
 import type { UsageByOperation } from "../../lib/usage.js";

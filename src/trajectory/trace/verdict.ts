@@ -2,10 +2,10 @@
  * Why an answer lacked a fact; the first that fits:
  *
  * 1. The answer says it, or the context of the answer held it: "answered", "in_context".
- * 2. M had held it and does not any more: "deleted", "overwritten".
+ * 2. Long-term memory had held it and does not any more: "deleted", "overwritten".
  * 3. A RETRIEVE had brought it into the running context, or only the context ever held it, and an edit took it out:
  *    "filtered", "summarised".
- * 4. M holds it: "not_retrieved".
+ * 4. Long-term memory holds it: "not_retrieved".
  * 5. "never_stored", or "unknown" where the recording does not tell.
  *
  * Pure.
@@ -165,7 +165,7 @@ function neverStored(tracker: FactTracker, { ledger, namespaces }: Scene): Findi
   return { verdict: "never_stored", certain, reason: told + doubt };
 }
 
-/** The last time M stopped saying the fact. */
+/** The last time long-term memory stopped saying the fact. */
 function lastLossOfM(
   tracker: FactTracker,
   ledger: MemoryLedger,
