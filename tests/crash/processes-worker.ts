@@ -14,14 +14,16 @@ const fail = (message: string): void => {
   process.send?.({ error: `process ${me}: ${message}` });
 };
 
+const checks: Promise<void>[] = [];
 process.on("message", (message: { key: string; revision: number }) => {
   // Another process had this acknowledged before it told us, so we must see it, or something later.
-  store.history(NS, message.key).then(
+  const check = store.history(NS, message.key).then(
     (history) => {
       if ((history[0]?.revision ?? 0) < message.revision) fail(`stale read of ${message.key}`);
     },
     (error) => fail(String(error)),
   );
+  checks.push(check);
 });
 
 async function step(i: number): Promise<void> {
@@ -57,6 +59,9 @@ async function step(i: number): Promise<void> {
 
 try {
   for (let i = 0; i < operations; i++) await step(i);
+  // What the others announce from here on would be read from a closed store.
+  process.removeAllListeners("message");
+  await Promise.all(checks);
   await store.close();
   process.send?.({ finished: [...mine] });
 } catch (error) {
