@@ -80,9 +80,12 @@ export function encoding(name: EncodingName): BytePairEncoding {
   return made;
 }
 
+/** In an object, which webpack does not read: it would look for a module of every name that the template could have. */
+const node = { createRequire };
+
 function loadNow(name: EncodingName): RankFile {
   try {
-    return createRequire(import.meta.url)(`js-tiktoken/ranks/${name}`) as RankFile;
+    return node.createRequire(import.meta.url)(`js-tiktoken/ranks/${name}`) as RankFile;
   } catch (cause) {
     throw new ConfigError("AGEMEM_PACKAGE_MISSING", `The token table ${name} of js-tiktoken is not loaded`, {
       cause,
