@@ -73,7 +73,7 @@ const PROPER_NAMES = new Set(
   compute_grpo_outcome_advantage compute_advantage_for_multi_trajectories group_norm return_meta_info
   ERR_PNPM_IGNORED_BUILDS mergeFrom combineAbortSignals heartbeat_stale_after_s verl.trainer.main_ppo_sync verl.trainer.ppo.v1
   create_manage_memory_tool create_search_memory_tool SummarizationNode summarize_messages create_memory_store_manager
-  agentId expirationDate`.split(/\s+/),
+  agentId expirationDate LANGSMITH_ENDPOINT`.split(/\s+/),
 );
 
 /**
