@@ -30,7 +30,7 @@ import { checkRange } from "../settings.js";
 import { Conversation, type Turn } from "./conversation.js";
 import { type EngineSettings, type GgufEngine, sharedEngine } from "./engine.js";
 import { toMessage } from "./response.js";
-import { checkFile, checkSettings } from "./spec.js";
+import { checkFile, checkSettings, RESPONSE_TOKENS } from "./spec.js";
 import type { OpenAITool } from "./template-messages.js";
 
 /** Options of {@link GgufChatModel}. */
@@ -43,7 +43,7 @@ export interface GgufChatModelFields extends BaseChatModelParams, EngineSettings
   topK?: number;
   /** Least probability relative to the likeliest token's; default 0. */
   minP?: number;
-  /** Most tokens of one response. Default: what the context has room for. */
+  /** Most tokens of one response; default 2,048, and never more than the context has room for. */
   maxTokens?: number;
   /** Seed of sampling. Default: another one at each call. */
   seed?: number;
@@ -137,7 +137,7 @@ export class GgufChatModel extends BaseChatModel<GgufCallOptions, AIMessageChunk
       top_p: topP,
       top_k: topK,
       min_p: minP,
-      max_tokens: options?.maxTokens ?? this.fields.maxTokens,
+      max_tokens: options?.maxTokens ?? this.fields.maxTokens ?? RESPONSE_TOKENS,
       seed: options?.seed ?? this.fields.seed,
       stop: this.#stop(options),
       ...(tools.length > 0 && { tools }),
@@ -273,7 +273,7 @@ export class GgufChatModel extends BaseChatModel<GgufCallOptions, AIMessageChunk
       constrainTools: options.constrainTools ?? this.fields.constrainTools ?? false,
       responseSchema: options.responseSchema,
       stop: this.#stop(options),
-      maxTokens: options.maxTokens ?? this.fields.maxTokens,
+      maxTokens: options.maxTokens ?? this.fields.maxTokens ?? RESPONSE_TOKENS,
       sampling: {
         temperature: this.#temperature(options),
         topP,

@@ -16,11 +16,16 @@ export interface GgufSpec {
   sequences?: number;
   threads?: number;
   gpu?: "auto" | false;
+  /** Most tokens of one response. */
+  maxTokens?: number;
   chatTemplate?: string;
   constrainTools?: boolean;
 }
 
-const NUMBERS = ["contextSize", "sequences", "threads"] as const;
+/** Most tokens of a response where nothing else is said (AgeMem, appendix C): a small model may never end by itself. */
+export const RESPONSE_TOKENS = 2048;
+
+const NUMBERS = ["contextSize", "sequences", "threads", "maxTokens"] as const;
 const SETTINGS = [...NUMBERS, "gpu", "chatTemplate", "constrainTools"];
 
 /**
@@ -56,10 +61,16 @@ export function parseGgufName(name: string): GgufSpec {
 }
 
 /** @throws ConfigError `AGEMEM_CONFIG_INVALID` */
-export function checkSettings({ contextSize, sequences, threads }: Omit<GgufSpec, "file">): void {
+export function checkSettings({
+  contextSize,
+  sequences,
+  threads,
+  maxTokens,
+}: Pick<GgufSpec, (typeof NUMBERS)[number]>): void {
   checkWhole("contextSize", contextSize, 64, 10_000_000);
   checkWhole("sequences", sequences, 1, 1024);
   checkWhole("threads", threads, 0, 1024);
+  checkWhole("maxTokens", maxTokens, 1, 10_000_000);
 }
 
 function checkWhole(name: string, value: number | undefined, from: number, to: number): void {

@@ -58,12 +58,16 @@ describe("gguf: names", () => {
     });
   });
 
-  it.each(["", "a.gguf?speed=9", "a.gguf?sequences=0", "a.gguf?sequences=2.5", "a.gguf?contextSize=x"])(
-    "refuses %j",
-    (name) => {
-      expect(config(() => parseGgufName(name))).toBe("AGEMEM_CONFIG_INVALID");
-    },
-  );
+  it.each([
+    "",
+    "a.gguf?speed=9",
+    "a.gguf?sequences=0",
+    "a.gguf?sequences=2.5",
+    "a.gguf?contextSize=x",
+    "a.gguf?maxTokens=0",
+  ])("refuses %j", (name) => {
+    expect(config(() => parseGgufName(name))).toBe("AGEMEM_CONFIG_INVALID");
+  });
 
   it("tells a file that is none", () => {
     const folder = mkdtempSync(join(tmpdir(), "agemem-gguf-"));
