@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { AIMessage, HumanMessage, SystemMessage, ToolMessage } from "@langchain/core/messages";
 import { describe, expect, it } from "vitest";
+import { resolveChatModel } from "../../../src/models/chat-model.js";
 import { jsonGrammar, toolGrammar } from "../../../src/models/gguf/grammar.js";
 import { logProbabilities, scoreItems } from "../../../src/models/gguf/log-probabilities.js";
 import { guardMessages, promptTokens, type Vocabulary } from "../../../src/models/gguf/prompt.js";
@@ -43,6 +44,18 @@ const facts = {
   finish: "stop" as const,
   recordTokens: true,
 };
+
+describe("the length of a response", () => {
+  const file = join(mkdtempSync(join(tmpdir(), "agemem-gguf-")), "a.gguf");
+  writeFileSync(file, "GGUF");
+  const limitOf = (name: string) =>
+    (resolveChatModel(`gguf:${name}`).invocationParams() as Record<string, unknown>).max_tokens;
+
+  it("has a limit by default, since a small model may never end", () => {
+    expect(limitOf(file)).toBe(2048);
+    expect(limitOf(`${file}?maxTokens=60`)).toBe(60);
+  });
+});
 
 describe("gguf: names", () => {
   it("reads a file and settings", () => {
