@@ -5,6 +5,7 @@
  * token ids (`prompt.ts`), answers go as token ids (`response.ts`).
  */
 import { randomInt } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { ContextOverflowError } from "@langchain/core/errors";
 import { ModelError, messageOf } from "../../errors.js";
 import {
@@ -28,7 +29,7 @@ export interface EngineSettings {
   contextSize?: number | undefined;
   /** Requests answered at the same time. Default 1. */
   sequences?: number | undefined;
-  /** Default: the machine's cores for mathematics. */
+  /** Default: the cores for mathematics, less the one that Node itself needs (`defaultThreads`). */
   threads?: number | undefined;
   /** "auto" uses a graphics card where the package has a build for it; default false. */
   gpu?: "auto" | false | undefined;
@@ -220,7 +221,7 @@ export class GgufEngine {
         batchSize: 512,
         // Without it a model with sliding windows forgets the prefixes that are to be reused.
         swaFullCache: true,
-        ...(threads === undefined ? {} : { threads }),
+        threads: threads ?? defaultThreads(llama.cpuMathCores, availableParallelism()),
       });
       const all = Array.from({ length: sequences }, () => context.getSequence());
       // The package keeps one place free, and shifts the context where it is full; neither may happen here.
@@ -235,6 +236,14 @@ export class GgufEngine {
       });
     }
   }
+}
+
+/**
+ * How many threads compute. The package's own default is 4 on any smaller machine, and llama.cpp's threads wait for each
+ * other by spinning: with more threads than cores (seen on two) a response does not end for minutes.
+ */
+export function defaultThreads(mathCores: number, parallelism: number): number {
+  return Math.max(1, Math.min(mathCores, parallelism - 1));
 }
 
 /** Log-probabilities of tokens that are already there, by reading them again behind their prompt. */

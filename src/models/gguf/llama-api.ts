@@ -83,6 +83,8 @@ export interface LlamaModel {
 }
 
 export interface Llama {
+  /** Cores that do mathematics well. */
+  cpuMathCores: number;
   loadModel(options: { modelPath: string }): Promise<LlamaModel>;
   createGrammar(options: { grammar: string }): Promise<object>;
 }
