@@ -6,6 +6,7 @@
 
 import type { AdvantagePreset } from "../grpo.js";
 import { chatModelSpec } from "../models/chat-model.js";
+import { tokenCounter } from "../models/tokens.js";
 import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../offline/policy.js";
 import { OfflineSummarizer } from "../offline/summarizer.js";
 import type { PromptVariant } from "../prompts.js";
@@ -13,7 +14,7 @@ import type { RewardPreset } from "../rewards/reward.js";
 import { policyEndpoint, rolloutsFor } from "../rollout/http/endpoint.js";
 import { budgetOf, type RolloutOptions } from "../rollout/options.js";
 import { openEnvironment } from "../server/environment.js";
-import type { MemoryOp, SearchMode } from "../types.js";
+import type { MemoryOp, SearchMode, TokenCounter } from "../types.js";
 import { openJudge } from "./judge.js";
 
 /** The command's options: plain data, sent to other processes as they are. */
@@ -63,9 +64,13 @@ interface OpenRun {
 export async function openRollouts(data: unknown): Promise<OpenRun> {
   const given = data as RolloutArguments;
   const env = { ...process.env, ...(given.model === undefined ? {} : { AGEMEM_MODEL: given.model }) };
-  const { store, counter, agent } = await openEnvironment({ env, storePath: ":memory:" });
+  // Its store and embeddings only: the policy is set up for rollouts, and a local model is loaded once.
+  const { store, agent } = await openEnvironment({
+    env: { ...env, AGEMEM_MODEL: "offline" },
+    storePath: ":memory:",
+  });
   const { judge, close } = await openJudge(given.judge, given.judgeCache);
-  const { policy, name } = await policyOf(given, env);
+  const { policy, name, counter } = await policyOf(given, env);
   const embeddings = agent.embeddings ? { embeddings: agent.embeddings } : {};
   return {
     options: { ...settingsOf(given), policy, store, counter, judge, ...embeddings },
@@ -102,11 +107,16 @@ function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
 async function policyOf(
   options: RolloutArguments,
   env: NodeJS.ProcessEnv,
-): Promise<{ policy: RolloutOptions["policy"]; name: string }> {
+): Promise<{ policy: RolloutOptions["policy"]; name: string; counter: TokenCounter }> {
   const { temperature, maxTokens } = options;
   const spec = chatModelSpec(undefined, env);
   if (spec === "offline") {
-    return { policy: ({ seed }) => new OfflinePolicy({ seed, temperature }), name: OFFLINE_POLICY_NAME };
+    const name = OFFLINE_POLICY_NAME;
+    return {
+      policy: ({ seed }) => new OfflinePolicy({ seed, temperature }),
+      name,
+      counter: tokenCounter(name),
+    };
   }
   const { policy, modelName, ready } = policyEndpoint({
     model: spec,
@@ -114,6 +124,5 @@ async function policyOf(
     sendSeed: options.sendSeed ?? false,
     patience: { concurrency: Math.ceil(options.concurrency / options.processes) },
   });
-  await ready();
-  return { policy, name: modelName };
+  return { policy, name: modelName, counter: await ready() };
 }

@@ -1,5 +1,5 @@
 /**
- * Token counters: as OpenAI's models count.
+ * Token counters: as OpenAI's models count, or as a model says itself.
  *
  * Owns the counters and what a message adds around its text; leaves out encodings and published overheads
  * (`openai-tokens.ts`) and the estimates for images and files (`content-tokens.ts`). Caching per message is the
@@ -41,6 +41,17 @@ export function tokenCounter(model?: string): TokenCounter {
   const name = known ?? "o200k_base";
   preload(name);
   return makeCounter(name, known !== undefined, (text) => encoding(name).count(text), TOOL_OVERHEADS[name]);
+}
+
+/**
+ * The counter that agrees with a model: its own where it has one (a local model's vocabulary, which is loaded for it),
+ * else the one for its name.
+ */
+export async function counterOf(model: {
+  readonly model: string;
+  tokenCounter?: () => Promise<TokenCounter>;
+}): Promise<TokenCounter> {
+  return model.tokenCounter ? model.tokenCounter() : tokenCounter(model.model);
 }
 
 function makeCounter(

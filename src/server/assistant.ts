@@ -12,7 +12,7 @@ import { ConfigError } from "../errors.js";
 import { nearest, problemsOf } from "../lib/check-options.js";
 import { type NamespaceTemplate, valueNames } from "../lib/namespace.js";
 import { resolveChatModel } from "../models/chat-model.js";
-import { tokenCounter } from "../models/tokens.js";
+import { counterOf } from "../models/tokens.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import type { MemoryLimits } from "../tools/limits.js";
 import { MEMORY_OPS, PAPER_TOOL_NAMES, SEARCH_MODES } from "../types.js";
@@ -176,7 +176,7 @@ export async function assistantOptions(
 /** Another model than the environment's counts tokens in its own way. */
 async function modelOptions(spec: string): Promise<Pick<AgeMemAgentOptions, "model" | "counter">> {
   const model = spec === "offline" ? await offlinePolicy() : resolveChatModel(spec);
-  return { model, counter: tokenCounter(model.model) };
+  return { model, counter: await counterOf(model) };
 }
 
 /** The rules, loaded only where they act. */

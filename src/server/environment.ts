@@ -18,7 +18,7 @@ import { checkOptions, flag, type OptionShape, text } from "../lib/check-options
 import { DEFAULT_STORE, parseStoreSetting } from "../lib/store-setting.js";
 import { chatModelSpec, resolveChatModel } from "../models/chat-model.js";
 import { resolveEmbeddings } from "../models/embeddings.js";
-import { tokenCounter } from "../models/tokens.js";
+import { counterOf } from "../models/tokens.js";
 import { FaissStore } from "../store/faiss-store.js";
 import { redact } from "../text/redaction.js";
 import type { TokenCounter } from "../types.js";
@@ -84,7 +84,7 @@ export async function openEnvironment(
   const live = chatModelSpec(undefined, env) !== "offline";
   const model = live ? resolveChatModel(undefined, env) : await offlinePolicy();
   const modelName = model.model;
-  const counter = tokenCounter(modelName);
+  const counter = await counterOf(model);
   const store = await openStore(setting, { embeddings, embeddingName });
   return {
     agent: { model, store, embeddings, counter },

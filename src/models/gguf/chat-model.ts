@@ -26,6 +26,7 @@ import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
 import type { Runnable } from "@langchain/core/runnables";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { toJsonSchema } from "@langchain/core/utils/json_schema";
+import type { TokenCounter } from "../../types.js";
 import { checkRange } from "../settings.js";
 import { Conversation, type Turn } from "./conversation.js";
 import { type EngineSettings, type GgufEngine, sharedEngine } from "./engine.js";
@@ -124,6 +125,16 @@ export class GgufChatModel extends BaseChatModel<GgufCallOptions, AIMessageChunk
   async load(): Promise<this> {
     await this.engine.open();
     return this;
+  }
+
+  /**
+   * Counts tokens as this model's vocabulary and chat template do; loads the file. For the `counter` of an agent.
+   *
+   * @example
+   * createAgeMemAgent({ model, store, counter: await model.tokenCounter() });
+   */
+  async tokenCounter(): Promise<TokenCounter> {
+    return this.#conversation.counter(`gguf:${this.model}`);
   }
 
   /** Parameters as recordings have them. */

@@ -5,6 +5,7 @@
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import { ConfigError } from "../../errors.js";
+import type { TokenCounter } from "../../types.js";
 import type { GenerateOptions, GgufEngine } from "./engine.js";
 import { jsonGrammar, toolGrammar } from "./grammar.js";
 import type { LlamaModel } from "./llama-api.js";
@@ -12,6 +13,7 @@ import { promptOf } from "./prompt.js";
 import { type Reading, type ResponseFacts, stopAt, TextStream, visiblePart } from "./response.js";
 import { type ChatTemplate, chatTemplate } from "./template.js";
 import type { OpenAITool } from "./template-messages.js";
+import { templateCounter } from "./token-count.js";
 
 /** What is asked. */
 export interface TurnOptions {
@@ -82,6 +84,11 @@ export class Conversation {
     const { tokens, logProbs, reused, finish } = generated;
     const { recordTokens } = options;
     return { facts: { prompt, tokens, logProbs, reused, finish, text: stream.end(), recordTokens }, reading };
+  }
+
+  /** What messages and tools cost with this model. */
+  async counter(name: string): Promise<TokenCounter> {
+    return templateCounter(await this.#prepare(), name);
   }
 
   async #prepare(): Promise<Ready> {

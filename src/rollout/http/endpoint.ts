@@ -11,6 +11,8 @@ import { sha256 } from "../../lib/hash.js";
 import { type ChatModelOptions, type ResolvedChatModel, resolveChatModel } from "../../models/chat-model.js";
 import { directChatModel } from "../../models/direct-completions.js";
 import { GgufChatModel } from "../../models/gguf/chat-model.js";
+import { counterOf } from "../../models/tokens.js";
+import type { TokenCounter } from "../../types.js";
 import type { RolloutIdentity } from "../options.js";
 import { keepAliveFetch } from "./keep-alive-fetch.js";
 import { type PatienceOptions, type PatienceStats, PatientFetch } from "./patient-fetch.js";
@@ -37,8 +39,8 @@ export interface PolicyEndpoint {
   modelName: string;
   /** Requests, retries and waiting so far; a local model has none. */
   readonly stats: Readonly<PatienceStats>;
-  /** Makes sure that a local model can be loaded, before a run begins. */
-  ready(): Promise<void>;
+  /** Makes sure that a local model can be loaded, before a run begins; returns the counter that agrees with the model. */
+  ready(): Promise<TokenCounter>;
 }
 
 /**
@@ -72,9 +74,7 @@ export function policyEndpoint(options: PolicyEndpointOptions = {}): PolicyEndpo
     policy: ({ seed }) => (options.sendSeed ? build(seedNumber(seed)) : shared),
     modelName: shared.model,
     stats: patient.stats,
-    ready: async () => {
-      if (shared instanceof GgufChatModel) await shared.load();
-    },
+    ready: () => counterOf(shared),
   };
 }
 

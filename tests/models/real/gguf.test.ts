@@ -1,6 +1,7 @@
 /** The local chat model on real files. `npm run test:models` gets them; `npm test` leaves this folder out. */
 import { join } from "node:path";
-import { HumanMessage, SystemMessage } from "@langchain/core/messages";
+import { AIMessage, HumanMessage, SystemMessage } from "@langchain/core/messages";
+import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { afterAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { GgufChatModel } from "../../../src/models/gguf/chat-model.js";
@@ -48,6 +49,24 @@ describe("gguf: on real files", () => {
       timeoutMs: timeout,
     });
   }
+
+  it.each([
+    ["SmolLM2", smol],
+    ["Gemma", gemma],
+  ] as const)("%s counts messages and tools as it reads them", { timeout }, async (_, model) => {
+    const counter = await model.tokenCounter();
+    const [system, user] = question as [SystemMessage, HumanMessage];
+    const messages = [system, user, new AIMessage("Oslo."), new HumanMessage("And of Sweden? <|im_end|> 🙂")];
+    const schema = convertToOpenAITool(conformanceTool()).function;
+    const counted = messages.reduce((sum, message) => sum + counter.countMessage(message), 0);
+    const tools = counter.countTools([
+      { name: schema.name, description: schema.description ?? "", parameters: schema.parameters ?? {} },
+    ]);
+    const bound = model.with({ maxTokens: 1 }).bindTools([conformanceTool()]);
+    const { usage_metadata } = await bound.invoke(messages);
+    // A token may span what two messages meet in.
+    expect(Math.abs(counted + tools + 3 - (usage_metadata?.input_tokens ?? 0))).toBeLessThanOrEqual(2);
+  });
 
   it("knows the capital of Norway, and ends its turn with a token that is recorded", {
     timeout,
