@@ -1,5 +1,5 @@
 /**
- * Error vocabulary of agemem: one stable code per kind of failure, five families.
+ * Error vocabulary of agemem: one stable code per kind of failure, six families.
  *
  * Owns the codes, their one-line meaning (the README table is checked against it) and the classes.
  * Leaves out: what to do with an error. Tools turn {@link InputError}s into answers for the model
@@ -56,6 +56,10 @@ export const ERROR_CODES = {
   AGEMEM_CONFIG_INVALID: "A setting or environment variable is missing or has an invalid value.",
   AGEMEM_PACKAGE_MISSING: "An optional package that this feature needs is not installed.",
   AGEMEM_WORKER_FAILED: "Processes that ran a rollout died, twice with the same one.",
+  AGEMEM_ENVIRONMENT_UNREACHABLE:
+    "An environment's server cannot be reached, died, or did not answer in time.",
+  AGEMEM_ENVIRONMENT_FAILED:
+    "An environment's server answered with an error, or with what is not its protocol.",
   AGEMEM_TRAJECTORY_INVALID: "A trajectory record violates the schema.",
   AGEMEM_TRAJECTORY_VERSION: "A trajectory file has a schema version this release does not read.",
 } as const satisfies Record<`AGEMEM_${string}`, string>;
@@ -125,6 +129,9 @@ export class StoreError extends AgeMemError {}
 
 /** A chat or embedding model failed. */
 export class ModelError extends AgeMemError {}
+
+/** An environment of the evaluation failed: its episode ends, the run goes on. */
+export class EnvironmentError extends AgeMemError {}
 
 /** A setting is missing or invalid, or an optional package is not installed. */
 export class ConfigError extends AgeMemError {}
