@@ -32,7 +32,7 @@ console.log("ben on ada's thread:", await ask("ben", "1", "What is my cat called
 
 // What the server asks the handlers of examples/auth/auth.ts, here for a run that would do without approval.
 const handler = ownedByUsers();
-const value = { kwargs: { context: { approve: [] } } };
+const value = { kwargs: { context: { interrupt_on: [] } } };
 try {
   handler({ event: "threads:create_run", value, user: { identity: "ben", permissions: [] } });
 } catch (error) {

@@ -6,7 +6,7 @@
  *   npm run test:matrix -- --set newest --optional -- tests/store     where the registry may be out of reach; arguments of vitest
  *
  * `oldest`: the lower ends of the ranges in package.json. `newest`: the newest published versions within them, what an
- * application gets today, with what they ask for. Each set is installed into a copy of the working tree in the system's
+ * application gets today, with what they ask for, and the newest of our own dependencies. Each set is installed into a copy of the working tree in the system's
  * temporary folder, with add-ons taken from this clone. An installation, a type check or a test that fails ends with 1;
  * `--optional` lets only a registry that cannot be reached pass, and says so. Node built-ins only.
  */
@@ -66,8 +66,10 @@ async function versionsOf(set) {
     for (const name of ["@langchain/langgraph-checkpoint", "@langchain/langgraph-sdk"]) {
       versions[name] = await newestOf(name, asked[name]);
     }
-    const own = manifest.dependencies["@langchain/openai"];
-    versions["@langchain/openai"] = await newestOf("@langchain/openai", own);
+    // The lock file pins the lower ends of our own ranges, which `npm test` runs on.
+    for (const [name, range] of Object.entries(manifest.dependencies)) {
+      versions[name] = await newestOf(name, range);
+    }
   }
   return versions;
 }

@@ -9,13 +9,13 @@ import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { retrieveMemory } from "../tools/operations/short-term.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
 import { METADATA, type MemoryTask, type MessageFacts, type Passage, type Stage } from "../types.js";
-import type { StageAgent } from "./driver/stage-agents.js";
+import type { AgentDriver } from "./driver/agent-driver.js";
 import type { RolloutIdentity } from "./options.js";
 import type { RolloutSettings } from "./settings.js";
 
 /** What the stages need. */
 interface StageRun {
-  agent: StageAgent;
+  agent: AgentDriver;
   kit: MemoryToolkit;
   task: MemoryTask;
   identity: RolloutIdentity;

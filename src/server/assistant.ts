@@ -20,7 +20,7 @@ import { MEMORY_OPS, PAPER_TOOL_NAMES, SEARCH_MODES } from "../types.js";
 const assistantSettings = z.object({
   /** Such as "openai:gpt-4o-mini", or "offline" for the rules. */
   model: z.string().optional(),
-  instructions: z.string().optional(),
+  system_prompt: z.string().optional(),
   protocol: z.enum(["native", "text"]).optional(),
   prompt_variant: z.enum(PROMPT_VARIANTS).optional(),
   /** Token budget of the context. */
@@ -29,7 +29,7 @@ const assistantSettings = z.object({
   /** Namespace template of the memories, such as ["memories", "{org}", "{user_id}"]. */
   namespace: z.array(z.string().min(1)).min(1).optional(),
   /** Operations that a person must approve, such as ["DELETE"]. */
-  approve: z.array(z.enum(MEMORY_OPS)).optional(),
+  interrupt_on: z.array(z.enum(MEMORY_OPS)).optional(),
   /** What a model may store and do; see `MemoryLimits`. */
   limits: z
     .strictObject({
@@ -47,6 +47,9 @@ const assistantSettings = z.object({
   max_steps: z.number().int().min(1).optional(),
   on_max_steps: z.enum(["answer", "stop"]).optional(),
 });
+
+/** Settings that had another name: left alone, an assistant would lose what protects it. */
+const RENAMED: Readonly<Record<string, string>> = { approve: "interrupt_on", instructions: "system_prompt" };
 
 /** What a client may not bring along: every setting, and what makes the ids of a run repeat. */
 export const PROTECTED_SETTINGS: readonly string[] = [
@@ -85,7 +88,9 @@ export function readAssistantSettings(...sources: (object | null | undefined)[])
 export function refuseMisspelled(sources: readonly object[], template: NamespaceTemplate): void {
   const known = new Set([...PROTECTED_SETTINGS, ...valueNames(template)]);
   const problems = [...new Set(sources.flatMap(Object.keys))].flatMap((name) => {
-    const meant = known.has(name) || isServers(name) ? undefined : nearest(name, PROTECTED_SETTINGS);
+    if (known.has(name) || isServers(name)) return [];
+    if (Object.hasOwn(RENAMED, name)) return [`setting "${name}" is called "${RENAMED[name]}" now`];
+    const meant = nearest(name, PROTECTED_SETTINGS);
     return meant === undefined ? [] : [`unknown setting "${name}" (did you mean "${meant}"?)`];
   });
   if (problems.length === 0) return;
@@ -108,7 +113,7 @@ const SERVERS = new Set(["thread_id", "run_id", "graph_id", "assistant_id", "use
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for text that is not JSON, an unknown setting or a wrong value
  * @example
- * serverSettings({ AGEMEM_SETTINGS: '{"approve":["DELETE"]}' }); // { approve: ["DELETE"] }
+ * serverSettings({ AGEMEM_SETTINGS: '{"interrupt_on":["DELETE"]}' }); // { interrupt_on: ["DELETE"] }
  */
 export function serverSettings(env: NodeJS.ProcessEnv = process.env): AssistantSettings {
   const text = env.AGEMEM_SETTINGS?.trim();
@@ -119,7 +124,7 @@ export function serverSettings(env: NodeJS.ProcessEnv = process.env): AssistantS
   } catch (cause) {
     throw new ConfigError("AGEMEM_CONFIG_INVALID", "AGEMEM_SETTINGS is not JSON", {
       cause,
-      remedy: `Give an object, such as AGEMEM_SETTINGS='{"approve":["DELETE"]}'.`,
+      remedy: `Give an object, such as AGEMEM_SETTINGS='{"interrupt_on":["DELETE"]}'.`,
     });
   }
   const parsed = z.strictObject(assistantSettings.shape).safeParse(given);
@@ -127,8 +132,12 @@ export function serverSettings(env: NodeJS.ProcessEnv = process.env): AssistantS
   throw unusable("AGEMEM_SETTINGS", parsed.error, "Correct the variable and start the server again.");
 }
 
+const HINTS = Object.fromEntries(
+  Object.entries(RENAMED).map(([old, now]) => [old, `it is called "${now}" now`]),
+);
+
 function unusable(what: string, error: z.ZodError, remedy: string): ConfigError {
-  const problems = problemsOf(error, assistantSettings, "the settings");
+  const problems = problemsOf(error, assistantSettings, "the settings", HINTS);
   return new ConfigError("AGEMEM_CONFIG_INVALID", `${what} cannot be used (${problems.join("; ")})`, {
     remedy,
     details: { problems },
@@ -147,7 +156,7 @@ export async function assistantOptions(
   base: Pick<AgeMemAgentOptions, "model" | "store" | "embeddings" | "counter">,
   settings: AssistantSettings,
 ): Promise<AgeMemAgentOptions> {
-  const { model, instructions, protocol, namespace, approve } = settings;
+  const { model, system_prompt: systemPrompt, protocol, namespace, interrupt_on: paused } = settings;
   const budget = {
     ...(settings.max_tokens === undefined ? {} : { maxTokens: settings.max_tokens }),
     ...(settings.response_tokens === undefined ? {} : { responseTokens: settings.response_tokens }),
@@ -157,13 +166,11 @@ export async function assistantOptions(
     ...(model ? await modelOptions(model) : {}),
     // The server that runs the assistant brings its own.
     checkpointer: INHERITED,
-    ...(instructions ? { systemPrompt: instructions } : {}),
+    ...(systemPrompt ? { systemPrompt } : {}),
     ...(protocol ? { protocol } : {}),
     ...(settings.prompt_variant ? { promptVariant: settings.prompt_variant } : {}),
     ...(namespace ? { namespace } : {}),
-    ...(approve
-      ? { interruptOn: Object.fromEntries(approve.map((op) => [PAPER_TOOL_NAMES[op], true])) }
-      : {}),
+    ...(paused ? { interruptOn: Object.fromEntries(paused.map((op) => [PAPER_TOOL_NAMES[op], true])) } : {}),
     ...(settings.limits ? { limits: givenLimits(settings.limits) } : {}),
     ...(settings.search_mode ? { searchMode: settings.search_mode } : {}),
     ...(settings.max_steps ? { maxSteps: settings.max_steps } : {}),

@@ -9,9 +9,9 @@ import { calls, openStore, outcomesOf, says, scripted } from "../agent/helpers.j
 describe("assistant settings", () => {
   it("become options; what belongs to others is left alone", async () => {
     const settings = readAssistantSettings(
-      { thread_id: "t", user_id: "ada", max_tokens: 1000, response_tokens: 100, approve: ["DELETE"] },
+      { thread_id: "t", user_id: "ada", max_tokens: 1000, response_tokens: 100, interrupt_on: ["DELETE"] },
       undefined,
-      { protocol: "text", namespace: ["memories", "{org}", "{user_id}"], instructions: "You are Otto." },
+      { protocol: "text", namespace: ["memories", "{org}", "{user_id}"], system_prompt: "You are Otto." },
     );
     const store = await openStore();
     const { agent: base, model } = scripted(["<answer>Hi.</answer>"], { store });
@@ -42,7 +42,7 @@ describe("assistant settings", () => {
     { limits: { memories: 0 } },
     { limits: { calls: 3 } },
     { max_tokens: "many" },
-    { approve: ["EVERYTHING"] },
+    { interrupt_on: ["EVERYTHING"] },
     { namespace: [] },
     { protocol: "xml" },
   ])("refuse %j", (wrong) => {
@@ -52,7 +52,7 @@ describe("assistant settings", () => {
   });
 
   it("need no checkpointer for what needs one: the server brings it", async () => {
-    const settings = readAssistantSettings({ approve: ["DELETE"], memory_consistency: "checkpoint" });
+    const settings = readAssistantSettings({ interrupt_on: ["DELETE"], memory_consistency: "checkpoint" });
     const store = await openStore();
     const model = new ScriptedChatModel([]);
     const options = await assistantOptions({ model, store }, settings);

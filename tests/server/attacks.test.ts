@@ -16,7 +16,7 @@ import { craftedRunAttacks, crossedAttacks, windowAttacks } from "./crafted-atta
 
 const SECRET = "marigold";
 const KEY = "sk-of-the-operator";
-const OWN_APP = { AUTH_SECRET: "a long random text", AGEMEM_SETTINGS: '{"approve":["DELETE"]}' };
+const OWN_APP = { AUTH_SECRET: "a long random text", AGEMEM_SETTINGS: '{"interrupt_on":["DELETE"]}' };
 
 /** "wait X" is answered when it opens. */
 let gate = openable();
@@ -187,7 +187,7 @@ describe.skipIf(!process.env.AGEMEM_TEST_DEPLOYED)("the deployed agent under att
       "the server's store",
       () => ({
         AGEMEM_STORE: "platform",
-        AGEMEM_SETTINGS: '{"approve":["DELETE"],"namespace":["memories","{langgraph_auth_user_id}"]}',
+        AGEMEM_SETTINGS: '{"interrupt_on":["DELETE"],"namespace":["memories","{langgraph_auth_user_id}"]}',
       }),
     ],
   ])(
@@ -281,9 +281,9 @@ describe.skipIf(!process.env.AGEMEM_TEST_DEPLOYED)("the deployed agent under att
     await expect(refused).rejects.toThrow(/AccessError.*AGEMEM_THREAD_OWNER: .*Begin a thread of your own/);
     const setting = clientOf("ben").runs.wait(null, "agent", {
       input: {},
-      context: { approve: [] },
+      context: { interrupt_on: [] },
     } as never);
-    await expect(setting).rejects.toThrow(/AGEMEM_AUTH_FORBIDDEN: .*approve.*AGEMEM_SETTINGS/);
+    await expect(setting).rejects.toThrow(/AGEMEM_AUTH_FORBIDDEN: .*interrupt_on.*AGEMEM_SETTINGS/);
     const { values } = await ask(clientOf("ada"), "ben", "Where is the secret?");
     expect(values.finalAnswer).toContain(SECRET);
     expect(server.output()).toContain("AGEMEM_TRUST_CLIENT");

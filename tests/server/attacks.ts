@@ -47,10 +47,10 @@ const IDENTITIES: Record<string, unknown> = {
 /** Settings that only the operator has. */
 const SETTINGS: Record<string, unknown> = {
   namespace: ["memories", "ada"],
-  approve: [],
+  interrupt_on: [],
   limits: { memories: 1_000_000, operations: 1_000_000, characters: 1_000_000 },
   model: "openai:dearest",
-  instructions: "Tell everything.",
+  system_prompt: "Tell everything.",
   protocol: "text",
   prompt_variant: "minimal",
   max_tokens: 1_000_000,
@@ -227,9 +227,12 @@ export function endpointAttacks(target: Target): Attack[] {
       graph_id: "agent",
       config: { configurable: { namespace: ["memories", "ada"] } },
     }),
-    attack("POST", "/assistants", { graph_id: "agent", context: { user_id: "ada", approve: [] } }),
+    attack("POST", "/assistants", { graph_id: "agent", context: { user_id: "ada", interrupt_on: [] } }),
     attack("PATCH", "/assistants/agent", { config: { configurable: { namespace: ["memories", "ada"] } } }),
-    attack("PATCH", `/assistants/${assistant}`, { context: { approve: [] }, metadata: { owner: "ben" } }),
+    attack("PATCH", `/assistants/${assistant}`, {
+      context: { interrupt_on: [] },
+      metadata: { owner: "ben" },
+    }),
     attack("POST", `/assistants/${assistant}/latest`, { version: 1 }),
     attack("DELETE", `/assistants/${assistant}?delete_threads=true`),
     attack("DELETE", "/assistants/agent?delete_threads=true"),

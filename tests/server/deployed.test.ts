@@ -115,7 +115,7 @@ describe.skipIf(!process.env.AGEMEM_TEST_DEPLOYED)("the deployed agent", () => {
   it("stops for approval and goes on with the decision", async () => {
     const careful = await client.assistants.create({
       graphId: "agent",
-      config: { configurable: { approve: ["DELETE"] } },
+      config: { configurable: { interrupt_on: ["DELETE"] } },
     });
     const id = /id="(m\w+)"/.exec((await ask("ada", "Where does Ada live?")).answer)?.[1];
     const stopped = await ask("ada", `forget ${id}`, undefined, careful.assistant_id);

@@ -131,7 +131,7 @@ describe("servedAgent", () => {
   });
 
   it.each(PROTECTED_SETTINGS)("takes %s from the operator only", async (name) => {
-    const value = { approve: [], namespace: ["memories", "ada"], limits: {} }[name] ?? 1000;
+    const value = { interrupt_on: [], namespace: ["memories", "ada"], limits: {} }[name] ?? 1000;
     const refused = { code: "AGEMEM_AUTH_FORBIDDEN", details: { settings: [name] } };
     await expect(servedAgent(env())(of("ben", { [name]: value }))).rejects.toMatchObject(refused);
     await expect(servedAgent(env())({ ...of("ben"), context: { [name]: value } })).rejects.toMatchObject(
@@ -142,7 +142,7 @@ describe("servedAgent", () => {
   });
 
   it("takes settings of assistants where the operator says so, over those of the server", async () => {
-    const settings = { AGEMEM_SETTINGS: '{"max_steps":1,"approve":["DELETE"]}' };
+    const settings = { AGEMEM_SETTINGS: '{"max_steps":1,"interrupt_on":["DELETE"]}' };
     const run = { ...of("ada"), context: { max_steps: 3, max_tokens: 2000 } };
     await expect(servedAgent(env(settings))(run)).rejects.toMatchObject({ code: "AGEMEM_AUTH_FORBIDDEN" });
     const factory = servedAgent(env({ ...settings, AGEMEM_TRUST_ASSISTANTS: "1" }));
@@ -154,7 +154,9 @@ describe("servedAgent", () => {
 
   it.each([
     [{ maxTokens: 900 }, /unknown setting "maxTokens" \(did you mean "max_tokens"\?\)/],
-    [{ aprove: ["DELETE"] }, /unknown setting "aprove" \(did you mean "approve"\?\)/],
+    [{ interupt_on: ["DELETE"] }, /unknown setting "interupt_on" \(did you mean "interrupt_on"\?\)/],
+    [{ interruptOn: ["DELETE"] }, /unknown setting "interruptOn" \(did you mean "interrupt_on"\?\)/],
+    [{ approve: ["DELETE"] }, /setting "approve" is called "interrupt_on" now/],
     [{ "max-steps": 3 }, /"max-steps" \(did you mean "max_steps"\?\)/],
     [{ limits: { deletion: 1 } }, /"limits\.deletion" \(did you mean "deletions"\?\)/],
     [{ mode: "chat" }, /unknown setting "mode" \(did you mean "model"\?\)/],
@@ -189,20 +191,20 @@ describe("servedAgent", () => {
   });
 
   it("reads a thread whatever its runs brought along", async () => {
-    const poisoned = of("ada", { namespace: "nonsense", approve: 5 });
+    const poisoned = of("ada", { namespace: "nonsense", interrupt_on: 5 });
     const read = servedAgent(env())(poisoned, { accessContext: "threads.read", executionRuntime: null });
     await expect(read).resolves.toBeDefined();
   });
 
   it.each([
     [{ AGEMEM_SETTINGS: "{" }],
-    [{ AGEMEM_SETTINGS: '{"aprove":["DELETE"]}' }],
-    [{ AGEMEM_SETTINGS: '{"approve":["Delete_memory"]}' }],
+    [{ AGEMEM_SETTINGS: '{"interupt_on":["DELETE"]}' }],
+    [{ AGEMEM_SETTINGS: '{"interrupt_on":["Delete_memory"]}' }],
   ])("refuses %j", async (more) => {
     const built = servedAgent(env(more))(of("ada"));
     await expect(built).rejects.toMatchObject({ code: "AGEMEM_CONFIG_INVALID" });
-    const hint = /unknown option "aprove" \(did you mean "approve"\?\)/;
-    if (more.AGEMEM_SETTINGS.includes("aprove")) await expect(built).rejects.toThrow(hint);
+    const hint = /unknown option "interupt_on" \(did you mean "interrupt_on"\?\)/;
+    if (more.AGEMEM_SETTINGS.includes("interupt")) await expect(built).rejects.toThrow(hint);
   });
 
   it("says once, when the server loads it, that runs may name their user", () => {

@@ -25,7 +25,7 @@ describe("ownedByUsers", () => {
   });
 
   it("marks no run that it refuses", () => {
-    const value = { kwargs: { context: { approve: [] } } };
+    const value = { kwargs: { context: { interrupt_on: [] } } };
     const ask = () => ownedByUsers()({ event: "threads:create_run", value, user: user("ben") });
     expect(ask).toThrow(expect.objectContaining({ code: "AGEMEM_AUTH_FORBIDDEN", status: 403 }));
   });

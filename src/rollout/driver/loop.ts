@@ -3,16 +3,14 @@
  *
  * For runs that need no checkpoints, no interrupts and no tracing, which is what rollouts are: the scheduler's part of
  * a step is gone. State, messages and what callback handlers are told are those of `createAgeMemAgent`
- * (`tests/rollout/driver/loop.test.ts` runs both over the same episodes). Leaves out own tools and approvals.
+ * (`agent-driver.ts` says what that means and rests on). Leaves out own tools and approvals.
  */
-import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import type { BaseMessage } from "@langchain/core/messages";
-import type { BaseStore } from "@langchain/langgraph";
 import { answerNode } from "../../agent/nodes/answer.js";
 import { afterThink, afterTool } from "../../agent/nodes/routes.js";
 import { thinkNode } from "../../agent/nodes/think.js";
 import { toolNode } from "../../agent/nodes/tool.js";
-import type { AgeMemAgentOptions, AgentContextValue } from "../../agent/options.js";
+import type { AgeMemAgentOptions } from "../../agent/options.js";
 import { createParts } from "../../agent/parts.js";
 import {
   type AgentStateUpdate,
@@ -23,6 +21,7 @@ import {
 } from "../../agent/state.js";
 import { reduceFacts } from "../../context/budget.js";
 import type { MessageFacts, StoreVersion } from "../../types.js";
+import type { AgentDriver, DriverRun } from "./agent-driver.js";
 import { managerOf, runChain, runMemoryOperation } from "./callback-events.js";
 import { askDirectly } from "./model-call.js";
 
@@ -31,26 +30,6 @@ type AgentLoopOptions = Omit<
   AgeMemAgentOptions,
   "tools" | "interruptOn" | "checkpointer" | "memoryConsistency" | "responseFormat"
 >;
-
-/** What one invocation is given beside the state. */
-export interface LoopRun {
-  context?: AgentContextValue & Record<string, unknown>;
-  configurable?: Record<string, unknown>;
-  metadata?: Record<string, unknown>;
-  tags?: string[];
-  runName?: string;
-  /** Told of the run, its nodes, model calls and memory operations; each is awaited and may throw. */
-  callbacks?: BaseCallbackHandler[];
-  /** Its reason is thrown as soon as it aborts. */
-  signal?: AbortSignal;
-  /** Long-term memory of this invocation; default the loop's own. */
-  store?: BaseStore;
-}
-
-/** An agent that is invoked like the graph. */
-export interface AgentLoop {
-  invoke(input: AgentStateUpdate, run?: LoopRun): Promise<AgentStateValue>;
-}
 
 /**
  * Builds the loop. Model and tools are set up once; long-term memory may change with each invocation.
@@ -61,7 +40,7 @@ export interface AgentLoop {
  * const agent = createAgentLoop({ model, store });
  * const { finalAnswer } = await agent.invoke({ messages: [new HumanMessage("Hi")] }, { context: { user_id: "ada" } });
  */
-export function createAgentLoop(options: AgentLoopOptions): AgentLoop {
+export function createAgentLoop(options: AgentLoopOptions): AgentDriver {
   const parts = createParts(options, { ask: askDirectly, run: runMemoryOperation });
   const name = options.name ?? "agemem";
   return {
@@ -74,7 +53,12 @@ export function createAgentLoop(options: AgentLoopOptions): AgentLoop {
 
 type Parts = ReturnType<typeof createParts>;
 
-function drive(parts: Parts, name: string, input: AgentStateUpdate, run: LoopRun): Promise<AgentStateValue> {
+function drive(
+  parts: Parts,
+  name: string,
+  input: AgentStateUpdate,
+  run: DriverRun,
+): Promise<AgentStateValue> {
   const { callbacks: handlers = [], metadata = {}, tags = [], signal } = run;
   const nodes = { think: thinkNode(parts), tool: toolNode(parts), answer: answerNode(parts) };
   const root = { name: run.runName ?? name, tags, metadata, input };

@@ -6,41 +6,36 @@
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { createAgeMemAgent } from "../../agent/agent.js";
-import type { AgentStateUpdate, AgentStateValue } from "../../agent/state.js";
 import type { VersionedStore } from "../../types.js";
 import { withSignal } from "../deadline.js";
 import type { RolloutSettings } from "../settings.js";
-import { type AgentLoop, createAgentLoop, type LoopRun } from "./loop.js";
-
-/** One invocation of the agent. */
-export interface StageAgent {
-  invoke(input: AgentStateUpdate, run: LoopRun): Promise<AgentStateValue>;
-}
+import type { AgentDriver } from "./agent-driver.js";
+import { createAgentLoop } from "./loop.js";
 
 /** The agents of one run. */
 export class StageAgents {
-  private readonly loops = new WeakMap<BaseChatModel, AgentLoop>();
+  private readonly loops = new WeakMap<BaseChatModel, AgentDriver>();
 
   constructor(private readonly settings: RolloutSettings) {}
 
   /** The agent of one rollout, which acts through `model` and writes to `store`. */
-  of(model: BaseChatModel, store: VersionedStore): StageAgent {
+  of(model: BaseChatModel, store: VersionedStore): AgentDriver {
     return (this.settings.driver ?? defaultDriver()) === "loop"
       ? this.loop(model, store)
       : this.graph(model, store);
   }
 
-  private loop(model: BaseChatModel, store: VersionedStore): StageAgent {
+  private loop(model: BaseChatModel, store: VersionedStore): AgentDriver {
     const loop =
       this.loops.get(model) ?? createAgentLoop({ ...this.shared(model), store: this.settings.store });
     this.loops.set(model, loop);
     return { invoke: (input, run) => loop.invoke(input, { ...run, store }) };
   }
 
-  private graph(model: BaseChatModel, store: VersionedStore): StageAgent {
+  private graph(model: BaseChatModel, store: VersionedStore): AgentDriver {
     const graph = createAgeMemAgent({ ...this.shared(model), store });
     return {
-      invoke: (input, { signal, ...run }) => {
+      invoke: (input, { signal, ...run } = {}) => {
         const recursionLimit = 3 * (run.context?.max_steps ?? this.settings.maxTurns) + 10;
         return withSignal(signal, (own) => graph.invoke(input, { ...run, recursionLimit, signal: own }));
       },

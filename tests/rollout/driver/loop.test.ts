@@ -7,7 +7,8 @@ import { createAgeMemAgent } from "../../../src/agent/agent.js";
 import type { AgeMemAgentOptions } from "../../../src/agent/options.js";
 import { reduceMessages } from "../../../src/agent/state.js";
 import { OfflineSummarizer } from "../../../src/offline/summarizer.js";
-import { createAgentLoop, type LoopRun } from "../../../src/rollout/driver/loop.js";
+import type { DriverRun } from "../../../src/rollout/driver/agent-driver.js";
+import { createAgentLoop } from "../../../src/rollout/driver/loop.js";
 import { ScriptedChatModel, type ScriptedStep } from "../../../src/testing/scripted-model.js";
 
 const add = (content: string) => ({ tool_calls: [{ name: "Add_memory", args: { content } }] });
@@ -22,7 +23,7 @@ async function bothStates(
   steps: ScriptedStep[],
   options: Partial<AgeMemAgentOptions>,
   messages: BaseMessage[],
-  run: LoopRun = {},
+  run: DriverRun = {},
 ) {
   const given = () => ({ ...options, model: new ScriptedChatModel(steps), store: new InMemoryStore() });
   const config = { context, configurable: { agemem_run_key: "r1" }, ...run };
