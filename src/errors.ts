@@ -60,6 +60,8 @@ export const ERROR_CODES = {
     "An environment's server cannot be reached, died, or did not answer in time.",
   AGEMEM_ENVIRONMENT_FAILED:
     "An environment's server answered with an error, or with what is not its protocol.",
+  AGEMEM_SYSTEM_FAILED:
+    "Another project's memory, which is compared with agemem's, failed, died, or did not answer in time.",
   AGEMEM_TRAJECTORY_INVALID: "A trajectory record violates the schema.",
   AGEMEM_TRAJECTORY_VERSION: "A trajectory file has a schema version this release does not read.",
 } as const satisfies Record<`AGEMEM_${string}`, string>;
@@ -130,7 +132,7 @@ export class StoreError extends AgeMemError {}
 /** A chat or embedding model failed. */
 export class ModelError extends AgeMemError {}
 
-/** An environment of the evaluation failed: its episode ends, the run goes on. */
+/** An environment of the evaluation, or another project's memory, failed: its episode ends, the run goes on. */
 export class EnvironmentError extends AgeMemError {}
 
 /** A setting is missing or invalid, or an optional package is not installed. */
