@@ -4,7 +4,7 @@ import { exportRollouts } from "../../src/trajectory/exporter.js";
 import { EXPORTERS, type ExporterName, exporterByName } from "../../src/trajectory/exporters/registry.js";
 import { ROW_SCHEMAS, rowsJsonSchema } from "../../src/trajectory/exporters/row-schemas.js";
 import type { Rollout } from "../../src/trajectory/file.js";
-import type { StepRecord } from "../../src/trajectory/schema.js";
+import type { StepRecord, TrajectoryRecord } from "../../src/trajectory/schema.js";
 import { step, textStep, trajectory } from "./records.js";
 
 const meta = { mean: 0, std: 1, std_kind: "sample" as const, eps: 1e-6, n: 2, zero_variance: false };
@@ -128,7 +128,7 @@ describe("export to trinity", () => {
   it("makes the arguments of an Experience per step", () => {
     const { rows } = trinity.export(rollout(), { batch: 7 });
     expect(rows[0]).toMatchObject({
-      eid: { batch: 7, task: "t1", run: 1, step: 0, suffix: "chatcmpl-1" },
+      eid: { batch: 7, task: "t1@g1@v3", run: 1, step: 0, suffix: "chatcmpl-1" },
       tokens: [1, 2, 3, 4, 5],
       prompt_length: 3,
       logprobs: [-0.5, -0.25],
@@ -143,6 +143,23 @@ describe("export to trinity", () => {
       action_mask: [true, false],
       truncate_status: "response_truncated",
     });
+  });
+  it("keeps runs, seeds, versions of the weights and attempts of one task apart", () => {
+    const variants: Partial<TrajectoryRecord>[] = [
+      {},
+      { group_id: "g2" },
+      { group_id: null },
+      { policy_version_max: 4 },
+      { attempt: 2 },
+      { task_id: "t2" },
+    ];
+    const groups = variants.map((over) => {
+      const { rows } = trinity.export(rollout(good, over));
+      const names = rows.map(({ eid }) => (eid as { task: string }).task);
+      expect(new Set(names).size).toBe(1);
+      return names[0];
+    });
+    expect(new Set(groups).size).toBe(variants.length);
   });
   it("refuses what it cannot place", () => {
     expect(
@@ -179,7 +196,7 @@ describe("export to verl", () => {
           response_ids: [10, 11],
           reward_score: 0.5,
           num_turns: 4,
-          extra_fields: { step_index: 1 },
+          extra_fields: { step_index: 1, reward_extra_info: { task: 1 } },
         },
       ],
     });

@@ -77,6 +77,8 @@ const verl = z.strictObject({
             stage: count.max(3),
             policy_version: count.nullable(),
             truncated: z.boolean(),
+            /** On the last output: the reward's parts. */
+            reward_extra_info: figures.optional(),
           }),
         })
         .refine((row) => row.response_mask.length === row.response_ids.length, "one per response token")

@@ -5,7 +5,9 @@
  * step; `multi_step_grpo` takes the last one of each run and computes the advantages itself.
  */
 import { type Exported, type Exporter, refuseRollout, tokenSteps } from "../exporter.js";
+import type { Rollout } from "../file.js";
 import { openAiMessage } from "./openai-messages.js";
+import { scoredParts } from "./scored-parts.js";
 
 export const trinityExporter: Exporter = {
   name: "trinity",
@@ -15,6 +17,7 @@ export const trinityExporter: Exporter = {
     const { reward, task_id: task, rollout_index: run } = trajectory;
     if (reward === null) return refuseRollout(rollout, "no reward: score the rollouts first");
     if (task === null || run === null) return refuseRollout(rollout, "no task id or rollout index");
+    const question = groupName(rollout, policyVersion);
     const { usable, refused } = tokenSteps(rollout);
     const rows = usable.flatMap((step) => {
       if (step.response_logprobs === null) {
@@ -25,7 +28,7 @@ export const trinityExporter: Exporter = {
       const masked = step.response_mask.some((bit) => bit === 0);
       return [
         {
-          eid: { batch, task, run, step: step.step_index, suffix: step.response_id ?? step.run_id },
+          eid: { batch, task: question, run, step: step.step_index, suffix: step.response_id ?? step.run_id },
           tokens: [...step.prompt_token_ids, ...step.response_token_ids],
           prompt_length: step.prompt_token_ids.length,
           logprobs: step.response_logprobs,
@@ -33,7 +36,7 @@ export const trinityExporter: Exporter = {
           reward,
           ...(step.truncated ? { truncate_status: "response_truncated" } : {}),
           info: { model_version: step.policy_version ?? policyVersion ?? null, stage: step.stage },
-          metrics: numbersOf(trajectory.reward_parts),
+          metrics: scoredParts(trajectory),
           messages: [...step.messages, ...(step.response ? [step.response] : [])].map(openAiMessage),
           tools: step.tools,
         },
@@ -43,8 +46,15 @@ export const trinityExporter: Exporter = {
   },
 };
 
-function numbersOf(parts: Readonly<Record<string, number | null>>): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(parts).filter((entry): entry is [string, number] => entry[1] !== null),
-  );
+/**
+ * What Trinity groups rollouts by. A task's own id is not enough: rows of several runs, seeds and versions of the weights
+ * may meet in one buffer, and Trinity takes rows of equal `batch/task/run` for one rollout.
+ */
+function groupName({ trajectory, steps }: Rollout, policyVersion: number | undefined): string {
+  const { task_id: task, group_id: group, rollout_id: rollout, attempt } = trajectory;
+  const version =
+    trajectory.policy_version_max ?? steps.find((step) => step.policy_version !== null)?.policy_version;
+  const known = version ?? policyVersion;
+  const parts = [task, group ?? rollout, ...(known === undefined ? [] : [`v${known}`])];
+  return [...parts, ...(attempt > 1 ? [`attempt${attempt}`] : [])].join("@");
 }

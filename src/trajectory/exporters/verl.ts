@@ -5,6 +5,7 @@
  * session the advantage of the last. The loop that hands the list to verl is shown in docs/trajectory.md.
  */
 import { type Exported, type Exporter, refuseRollout, tokenSteps } from "../exporter.js";
+import { scoredParts } from "./scored-parts.js";
 
 export const verlExporter: Exporter = {
   name: "verl",
@@ -18,12 +19,13 @@ export const verlExporter: Exporter = {
     if (usable.length === 0) return { rows: [], refused };
     // verl wants log-probabilities for all outputs of a batch or for none; it can compute them itself.
     const logprobs = usable.every((step) => step.response_logprobs !== null);
+    const last = usable.length - 1;
     const outputs = usable.map((step, i) => ({
       prompt_ids: step.prompt_token_ids,
       response_ids: step.response_token_ids,
       response_mask: step.response_mask,
       response_logprobs: logprobs ? step.response_logprobs : null,
-      reward_score: i === usable.length - 1 ? reward : null,
+      reward_score: i === last ? reward : null,
       num_turns: step.messages.length + 1,
       metrics: {
         generate_sequences: step.latency_ms / 1000,
@@ -34,6 +36,8 @@ export const verlExporter: Exporter = {
         stage: step.stage,
         policy_version: step.policy_version,
         truncated: step.truncated,
+        // verl hands the last output's on to the others, and fails where there is none.
+        ...(i === last ? { reward_extra_info: scoredParts(trajectory) } : {}),
       },
     }));
     const row = {

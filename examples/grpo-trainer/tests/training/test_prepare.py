@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ from agemem_grpo.training import prepare
 from agemem_grpo.training.prepare import PrepareError
 
 STAND_IN = """#!{python}
-import pathlib, sys
+import json, pathlib, sys
 arguments = sys.argv[1:]
 with open({log!r}, "a") as log:
     log.write(" ".join(arguments) + "\\n")
@@ -23,7 +24,11 @@ out = pathlib.Path(arguments[arguments.index("--out") + 1])
 if pathlib.Path({fail!r}).exists() and "rollout" in arguments:
     out.write_text("half")
     sys.exit("no rollouts today")
-out.write_text("made")
+if "tasks" in arguments:
+    asked = ("shared", arguments[arguments.index("--seed") + 1])
+    out.write_text("".join(json.dumps({{"question": each}}) + "\\n" for each in asked))
+else:
+    out.write_text("made")
 """
 
 SETTINGS = """
@@ -61,31 +66,50 @@ def calls(tmp_path: Path) -> list[str]:
 
 
 def test_makes_what_the_settings_name_and_only_once(settings: Settings, tmp_path: Path) -> None:
-    prepare.prepare(settings)
+    prepared = prepare.prepare(settings, seed=4)
     made = calls(tmp_path)
-    assert ["tasks synthetic:8:0 --seed train" in made[0], "heldout" in made[1], "--seed warm" in made[2]] == [True] * 3
+    assert ["heldout" in made[0], "tasks synthetic:8:0 --seed train" in made[1], "--seed warm" in made[2]] == [True] * 3
     assert "rollout jsonl:" in made[3]
     assert "--model offline --seed warm --k 2 --max-turns 3" in made[3]
     assert "--to chat" in made[4]
     assert "agemem_grpo.policy.warm_start" in made[5]
-    assert "--steps 7" in made[5]
-    assert all(
-        Path(path).read_text() == "made" for path in (settings.model, settings.train_tasks, settings.heldout_tasks)
-    )
-    prepare.prepare(settings)
+    assert "--steps 7 --seed 4" in made[5]
+    assert Path(prepared.model).read_text() == "made"
+    assert prepare.prepare(settings, seed=4) == prepared
     assert calls(tmp_path) == made
+
+
+def test_each_seed_has_a_warm_start_of_its_own(settings: Settings, tmp_path: Path) -> None:
+    first, second = (prepare.prepare(settings, seed=seed) for seed in (0, 1))
+    assert first.model != second.model
+    assert [line.rpartition("--seed ")[2].split()[0] for line in calls(tmp_path) if "warm_start" in line] == ["0", "1"]
+    assert first.fingerprint() == second.fingerprint(), "a report compares runs of equal settings"
+
+
+def test_no_question_of_a_held_out_task_is_trained_on(settings: Settings) -> None:
+    prepare.prepare(settings)
+    heldout, train, warm = (
+        {json.loads(line)["question"] for line in path.read_text().splitlines()}
+        for path in (
+            Path(settings.heldout_tasks),
+            Path(settings.train_tasks),
+            Path(settings.train_tasks).with_name("warm-tasks.jsonl"),
+        )
+    )
+    assert heldout == {"shared", "heldout"}
+    assert (train, warm) == ({"train"}, {"warm"})
 
 
 def test_a_failure_is_told_and_leaves_no_half(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "fail").touch()
     with pytest.raises(PrepareError, match="no rollouts today"):
         prepare.prepare(settings)
-    assert not Path(settings.model).exists()
+    assert not Path(f"{settings.model}-0").exists()
     (tmp_path / "fail").unlink()
     before = len(calls(tmp_path))
     prepare.prepare(settings)
     assert len(calls(tmp_path)) == before + 3, "tasks that were made are made again"
-    assert Path(settings.model).exists()
+    assert Path(f"{settings.model}-0").exists()
 
 
 def test_other_settings_are_refused(settings: Settings) -> None:

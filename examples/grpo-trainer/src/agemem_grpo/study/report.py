@@ -76,9 +76,11 @@ def text_of(runs: Sequence[Run], figures: Json) -> str:
         _gains(figures),
         "## Parts of the reward, before and after",
         _parts(figures),
+        _share(figures),
         "## Ablation: all returns against the answer alone (as the paper's figure 5)",
         "![ablation](plots/ablation.png)",
         _ablation(figures),
+        _paired(figures),
         "## Tools and tokens (as the paper's table 3)",
         _tools(main, figures),
         "## Answers with and without memory tools",
@@ -135,6 +137,27 @@ def _ablation(figures: Json) -> str:
     for variant, row in figures["answer_f1"].items():
         before, after = f"{row['answer_f1_before']:.3f}", f"{row['answer_f1_after']:.3f}"
         lines.append(f"| {variant} | {before} | {after} | {as_interval(row)} |")
+    return "\n".join(lines)
+
+
+def _share(figures: Json) -> str:
+    found = figures["gain_by_part"]
+    if found["not_the_answer"] is None:
+        return "The reward did not change."
+    gains = ", ".join(f"{name} {gain:+.3f}" for name, gain in found["gains"].items())
+    return f"Weighted as in the reward, the gain is {gains}: {found['not_the_answer']:.0%} of it is not the answer's."
+
+
+def _paired(figures: Json) -> str:
+    found = figures["against_ablation"]
+    if found is None:
+        return "The variant that is rewarded for the answer alone was not run."
+    lines = [f"After training, all returns minus the answer alone, paired by seed ({len(found['seeds'])} seeds):", ""]
+    for measured in ("reward", "answer_f1"):
+        row = found[measured]
+        interval = Interval(row["mean"], row["ci_low"], row["ci_high"], len(found["seeds"]))
+        decided = row["ci_low"] is not None and (row["ci_low"] > 0 or row["ci_high"] < 0)
+        lines.append(f"- {measured}: {interval}{'' if decided else ', which decides nothing'}")
     return "\n".join(lines)
 
 

@@ -115,6 +115,36 @@ def memory_benefit(runs: Sequence[Run]) -> Json | None:
     return benefit
 
 
+def paired(main: Sequence[Run], others: Sequence[Run]) -> Json:
+    """After training, ``main`` minus ``others``, seed by seed: runs of one seed share warm start, tasks and seeds.
+
+    Student's t interval over the seeds that both have. Whether one is better than the other is answered by this, not
+    by two intervals side by side.
+    """
+    by_seed = {run.seed: run.after["with_memory"] for run in others}
+    pairs = [(run.after["with_memory"], by_seed[run.seed]) for run in main if run.seed in by_seed]
+    result: Json = {"seeds": [run.seed for run in main if run.seed in by_seed]}
+    for measured in ("reward", "answer_f1"):
+        differences = [ours[measured] - theirs[measured] for ours, theirs in pairs]
+        found = t_interval(differences) if differences else Interval(0.0, None, None, 0)
+        result[measured] = {"mean": found.mean, "ci_low": found.low, "ci_high": found.high, "by_seed": differences}
+    return result
+
+
+def share_of_answer(runs: Sequence[Run]) -> Json:
+    """How much of the gain is the answer's and how much that of other parts: weighted differences of the parts.
+
+    The weights are those of the reward of all returns, 1/3 each; penalties count with weight 1.
+    """
+    weights = {"task": 1 / 3, "context": 1 / 3, "memory": 1 / 3, "penalty": 1.0}
+    gains = {
+        name: weight * (mean_of(runs, "after", "reward_parts", name) - mean_of(runs, "before", "reward_parts", name))
+        for name, weight in weights.items()
+    }
+    total = sum(gains.values())
+    return {"gains": gains, "total": total, "not_the_answer": None if total == 0 else 1 - gains["task"] / total}
+
+
 def mean_of(runs: Sequence[Run], when: str, *path: str, memory: str = "with_memory") -> float:
     """Mean over runs of a figure of an evaluation, such as ``mean_of(runs, "after", "tools", "ADD", "all")``."""
     total = 0.0
@@ -138,6 +168,9 @@ def report_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> Json:
     for name, variant in (("control", CONTROL), ("ablation", ABLATION)):
         others = of_variant(runs, variant)
         result[name] = {"variant": variant, **compare(others)} if others else None
+    ablation = of_variant(runs, ABLATION)
+    result["against_ablation"] = paired(main, ablation) if ablation else None
+    result["gain_by_part"] = share_of_answer(main)
     result["answer_f1"] = {run[0].variant: compare(run, "answer_f1") for run in _by_variant(runs)}
     result["memory"] = {run[0].variant: memory_benefit(run) for run in _by_variant(runs)}
     result["tools"] = {

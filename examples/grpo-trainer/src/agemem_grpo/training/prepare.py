@@ -6,6 +6,7 @@ Owns the commands of agemem and of the warm start, and doing each of them once. 
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import shutil
@@ -27,33 +28,53 @@ class PrepareError(GrpoError):
     """A command failed. The message has its last lines."""
 
 
-def prepare(settings: Settings) -> None:
-    """Makes the tasks and the policy that the settings name, unless they are there.
+def prepare(settings: Settings, seed: int = 0) -> Settings:
+    """Makes the tasks and the policy of a seed, unless they are there; returns the settings with that policy.
 
-    Each is made under another name and renamed, so that a kill leaves it whole or missing; several runs may call this
-    at once. Errors: :class:`PrepareError` for a command that fails, or for a folder that was prepared with other
-    settings.
+    No question of a held-out task is asked in the tasks of training or of the warm start. Each seed has a warm start of
+    its own: runs that shared one would differ by less than independent ones. Everything is made under another name and
+    renamed, so that a kill leaves it whole or missing; several runs may call this at once. Errors:
+    :class:`PrepareError` for a command that fails, or for a folder that was prepared with other settings.
     """
     wanted = settings.prepare
     if wanted is None:
-        return
+        return settings
     folder = Path(settings.train_tasks).parent
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _claim(folder, wanted)
         project = find_project(settings.service.project)
-        for source, seed, path in (
+        heldout = Path(settings.heldout_tasks)
+        if not heldout.exists():
+            _make(heldout, _agemem(project, "tasks", wanted.heldout, {"seed": "heldout"}))
+        for source, name, path in (
             (wanted.train, "train", Path(settings.train_tasks)),
-            (wanted.heldout, "heldout", Path(settings.heldout_tasks)),
             (wanted.warm, "warm", folder / "warm-tasks.jsonl"),
         ):
             if not path.exists():
-                _make(path, _agemem(project, "tasks", source, {"seed": seed}))
-        _policy(wanted, folder, project, folder / "policy")
+                drawn = path.with_name(f"drawn-{path.name}")
+                _make(drawn, _agemem(project, "tasks", source, {"seed": name}))
+                write_atomically(path, without_questions_of(drawn.read_text(), heldout.read_text()))
+                drawn.unlink()
+        model = Path(f"{settings.model}-{seed}")
+        _policy(wanted, folder, project, model, seed)
+    return dataclasses.replace(settings, model=str(model))
 
 
-def _policy(wanted: PrepareSettings, folder: Path, project: Path, model: Path) -> None:
+def without_questions_of(tasks: str, heldout: str) -> str:
+    """The lines of ``tasks`` whose question is not asked in ``heldout`` (both JSON Lines).
+
+    >>> without_questions_of('{"question": "Who?"}\\n{"question": "Where?"}\\n', '{"question": "Who?"}\\n')
+    '{"question": "Where?"}\\n'
+    """
+    asked = {json.loads(line)["question"] for line in heldout.splitlines() if line.strip()}
+    return "".join(
+        f"{line}\n" for line in tasks.splitlines() if line.strip() and json.loads(line)["question"] not in asked
+    )
+
+
+def _policy(wanted: PrepareSettings, folder: Path, project: Path, model: Path, seed: int) -> None:
     if model.exists():
         return
     tasks, records, rows = (folder / name for name in ("warm-tasks.jsonl", "warm.jsonl", "warm-rows.jsonl"))
@@ -64,7 +85,7 @@ def _policy(wanted: PrepareSettings, folder: Path, project: Path, model: Path) -
         _make(rows, _agemem(project, "export", str(records), {"to": "chat", **wanted.export}))
         records.unlink()
     warm = [sys.executable, "-m", "agemem_grpo.policy.warm_start", "--chat", str(rows), "--tasks", str(tasks)]
-    _make(model, [*warm, *_options(wanted.warm_start)])
+    _make(model, [*warm, *_options({**wanted.warm_start, "seed": seed})])
 
 
 def _agemem(project: Path, command: str, argument: str, options: Mapping[str, Any]) -> list[str]:
@@ -96,8 +117,10 @@ def _make(path: Path, command: Sequence[str]) -> None:
 
 def _claim(folder: Path, wanted: PrepareSettings) -> None:
     path = folder / "prepare.json"
-    text = json.dumps(wanted.facts(), indent=1, sort_keys=True) + "\n"
+    # What earlier versions made had held-out questions among those of the warm start, which all seeds shared.
+    made = {**wanted.facts(), "heldout_questions": "excluded", "warm_starts": "one per seed"}
+    text = json.dumps(made, indent=1, sort_keys=True) + "\n"
     if not path.exists():
         write_atomically(path, text)
     elif path.read_text() != text:
-        raise PrepareError(f"{folder} was prepared with other settings. Give another --out, or delete the folder.")
+        raise PrepareError(f"{folder} was prepared with other settings, or by another version. Give another --out, or delete the folder.")

@@ -45,7 +45,7 @@ def train(settings: Settings, out: Path, *, variant: str, seed: int, evaluations
     from agemem_grpo.training.evaluate import evaluate
     from agemem_grpo.training.loop import Loop
 
-    prepare(settings)
+    settings = prepare(settings, seed)
     folder = run_folder(out, variant, seed)
     with folder.locked():
         folder.claim(settings)
@@ -71,7 +71,8 @@ def study(
     Runs that are finished end at once. Errors: :class:`StudyError` after all others have ended.
     """
     out.mkdir(parents=True, exist_ok=True)
-    prepare(settings)
+    for seed in seeds:
+        prepare(settings, seed)
     # Seed by seed: an interrupted study then has whole comparisons.
     runs = [(variant, seed) for seed in seeds for variant in variants]
     die_with_us = [sys.executable, "-m", "agemem_grpo.processes.launch", str(os.getpid())]
