@@ -30,7 +30,7 @@ export class Checkpoints {
     const version = ledger.lastVersion;
     writeSidecar(directory, token, ledger, vectors);
     await this.transactions.write(() => ledger.db.setMeta(SIDECAR_TOKEN, token));
-    vectors.saved = { version, partitions: vectors.indexes.partitions().length };
+    vectors.saved = { version, codes: vectors.indexes.codes?.covered ?? 0 };
     return true;
   }
 
@@ -51,8 +51,9 @@ export class Checkpoints {
   /** Saves before the store is closed, when the sidecar has fallen behind. */
   async saveBeforeClose(): Promise<void> {
     const { saved, indexes } = this.vectors;
-    const behind = this.#unsaved() > this.#size() * 0.02;
-    if (behind || indexes.partitions().length > saved.partitions) await this.save();
+    const little = this.#size() * 0.02;
+    const behind = this.#unsaved() > little || (indexes.codes?.covered ?? 0) - saved.codes > little;
+    if (behind) await this.save();
   }
 
   /** Rows that the sidecar lacks. */

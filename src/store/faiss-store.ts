@@ -224,7 +224,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     return importItems(this.engine, this.#branch, path, options);
   }
 
-  /** Sizes and state, for people and monitoring. Measures the recall of approximate indexes, so it may take seconds. */
+  /** Sizes and state, for people and monitoring. Measures the recall of large scopes, so it may take seconds. */
   async stats(): Promise<StoreStats> {
     const { engine } = this;
     const indexes = await engine.vectors.indexes.describe();

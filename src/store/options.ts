@@ -45,6 +45,11 @@ export interface FaissStoreOptions {
   onWarning?: (warning: StoreWarning) => void;
 }
 
+const recallTarget = z.custom<"exact" | number>(
+  (value) => value === "exact" || (typeof value === "number" && value >= 0.5 && value < 1),
+  'must be "exact" or a number from 0.5 to below 1',
+);
+
 const indexShape = {
   embeddings: embeddingModel,
   dims: whole(1).optional(),
@@ -53,7 +58,7 @@ const indexShape = {
   kind: oneOf(["auto", "faiss", "flat"]).optional(),
   scanBelow: whole(0).optional(),
   // Infinity is "never".
-  approximateFrom: number(0, Number.POSITIVE_INFINITY).optional(),
+  recall: recallTarget.optional(),
   faissBytes: number(0, Number.POSITIVE_INFINITY).optional(),
   vectorWeight: number(0, 1).optional(),
   batchSize: whole(1).optional(),

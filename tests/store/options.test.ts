@@ -27,7 +27,9 @@ const WRONG: [unknown, RegExp][] = [
   [index({ embeddingName: "" }), /index\.embeddingName: must be text/],
   [index({ kind: "hnsw" }), /index\.kind: must be one of "auto", "faiss", "flat"/],
   [index({ scanBelow: -1 }), /index\.scanBelow: must be a whole number of 0/],
-  [index({ approximateFrom: Number.NaN }), /index\.approximateFrom: must be a number/],
+  [index({ recall: Number.NaN }), /index\.recall: must be "exact" or a number from 0\.5 to below 1/],
+  [index({ recall: 1 }), /index\.recall: must be "exact" or a number/],
+  [index({ recall: "0.98" }), /index\.recall: must be "exact" or a number/],
   [index({ faissBytes: "128 MiB" }), /index\.faissBytes: must be a number/],
   [index({ vectorWeight: -1 }), /index\.vectorWeight: must be a number/],
   [index({ batchSize: 0 }), /index\.batchSize: must be a whole number of 1/],
@@ -75,7 +77,7 @@ describe("options of a store", () => {
   it("may say never with Infinity", async () => {
     const never = Number.POSITIVE_INFINITY;
     await using store = await FaissStore.open(":memory:", {
-      index: { embeddings, approximateFrom: never },
+      index: { embeddings, faissBytes: never },
       checkpointEvery: never,
     });
     expect((await store.stats()).dims).toBeNull();

@@ -13,7 +13,7 @@ const engineOf = (store: FaissStore): Engine => Reflect.get(store, "engine") as 
 /** Commits items of a handle at once, as another process would in the middle of a statement of this one. */
 async function committer(store: FaissStore): Promise<(items: Record<string, string>, ns?: string[]) => void> {
   const { db, ledger, vectors: memory, transactions } = engineOf(store);
-  const model = new LetterEmbeddings();
+  const model = new LetterEmbeddings(64);
   const vectors = new Map<string, Float32Array>();
   for (const text of ["aaa", "bbb", "ccc"]) vectors.set(text, new Float32Array(await model.embedQuery(text)));
   return (items, ns = NS) => {
@@ -64,8 +64,8 @@ function interleave(
 async function pair(): Promise<[FaissStore, FaissStore]> {
   const path = temporaryDirectory();
   // Scopes with an index of their own look the namespace of every new row up.
-  const index = { embeddings: new LetterEmbeddings(), fields: ["text"], approximateFrom: 1 };
-  const [reader, writer] = [await openStore(path, { index }), await openStore(path)];
+  const index = { embeddings: new LetterEmbeddings(64), fields: ["text"], scanBelow: 1 };
+  const [reader, writer] = [await openStore(path, { index }), await openStore(path, { index })];
   await writer.put(NS, "first", { text: "aaa" });
   await reader.search([], { query: "aaa" });
   return [reader, writer];

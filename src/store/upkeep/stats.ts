@@ -23,11 +23,11 @@ export interface StoreStats {
   bytesOnDisk: number;
   /** Bytes of vectors and indexes in memory, without what is reserved for more. */
   bytesInMemory: number;
-  /** "faiss" or "flat": what large scopes are searched with. */
+  /** "faiss" or "flat": whether FAISS may hold the codes of large scopes; `indexes` says where it does. */
   index: "faiss" | "flat";
-  /** Why it is not FAISS where nobody chose the scan; null otherwise. */
+  /** Why it is not FAISS where nobody chose "flat"; null otherwise. */
   indexFallback: string | null;
-  /** Indexes in memory, by scope; other scopes are scanned, which is exact. */
+  /** Scopes searched by codes, with their measured recall; other scopes are scanned, which is exact. */
   indexes: IndexStats[];
   /** Bytes that FAISS holds for all stores of this process, with dropped indexes until they are collected. */
   faissBytes: number;

@@ -23,6 +23,6 @@ function slowCrc32(data: Uint8Array, value: number): number {
 }
 
 /** The bytes of a typed array, shared. */
-export function bytesOf(array: Float64Array | Float32Array | Int32Array): Uint8Array {
+export function bytesOf(array: Float64Array | Float32Array | Int32Array | Uint8Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -44,6 +44,52 @@ export class Column<T extends NumericArray> {
   }
 }
 
+/** A growable column of whole numbers that takes 4 bytes each while all of them fit, and 8 afterwards. */
+export class WholeColumn {
+  #data: Uint32Array<ArrayBufferLike> | Float64Array<ArrayBufferLike> = new Uint32Array(64);
+  length = 0;
+
+  push(value: number): void {
+    if (this.length === this.#data.length) this.#grow(Math.max(64, this.length * 2));
+    if (value > MOST) this.#widen();
+    this.#data[this.length++] = value;
+  }
+
+  at(index: number): number {
+    return this.#data[index] as number;
+  }
+
+  /** Takes an array's numbers over as the content. */
+  replace(data: Float64Array): void {
+    const fits = data.every((value) => value <= MOST);
+    this.#data = fits ? Uint32Array.from(data) : data;
+    this.length = data.length;
+  }
+
+  /** A copy of the numbers from one place to another. */
+  numbers(from: number, end: number): Float64Array {
+    return Float64Array.from(this.#data.subarray(from, end));
+  }
+
+  /** Bytes of one number. */
+  get bytesEach(): number {
+    return this.#data.BYTES_PER_ELEMENT;
+  }
+
+  #widen(): void {
+    if (this.#data instanceof Uint32Array) this.#data = Float64Array.from(this.#data);
+  }
+
+  #grow(capacity: number): void {
+    const grown = this.#data instanceof Uint32Array ? new Uint32Array(capacity) : new Float64Array(capacity);
+    grown.set(this.#data);
+    this.#data = grown;
+  }
+}
+
+/** The largest number in 4 bytes. */
+const MOST = 2 ** 32 - 1;
+
 /** A growable list of 32-bit integers that starts small: one per namespace. */
 export class IntegerList {
   #data = new Int32Array(4);

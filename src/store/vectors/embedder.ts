@@ -20,16 +20,19 @@ export interface StoreIndexOptions {
   embeddingName?: string;
   /** Paths that are embedded unless a put says otherwise. Default `["$"]`, the whole value as JSON. */
   fields?: string[];
-  /** `"auto"`: FAISS when it loads, else flat. Environment `AGEMEM_INDEX=flat` or `faiss` overrides. */
+  /**
+   * Who holds the codes of large scopes: `"auto"` FAISS where it loads and was measured to be faster than our own search,
+   * `"faiss"` FAISS, `"flat"` never FAISS. Environment `AGEMEM_INDEX=flat` or `faiss` overrides.
+   */
   kind?: "auto" | "faiss" | "flat";
-  /** Vectors of a search scope below which it is scanned without an index. Default 2,048. */
+  /** Vectors of a search scope below which it is scanned, which is exact. Default 2,048. */
   scanBelow?: number;
   /**
-   * Vectors of a search scope from which it is searched approximately: faster, and it may miss what it holds.
-   * `stats()` says how much, measured on the store's own vectors and searches. Default: never, every search is exact.
+   * Share of the true best results that a search of a large scope finds: "exact", or a number from 0.5 to below 1.
+   * `stats()` says what was measured; a scope that falls short is searched further, up to an exact search. Default 0.99.
    */
-  approximateFrom?: number;
-  /** Bytes that FAISS may hold in this process; vectors beyond are scanned, with the same results. Default 128 MiB. */
+  recall?: "exact" | number;
+  /** Bytes that FAISS may hold in this process; vectors beyond are scanned. Default 128 MiB. */
   faissBytes?: number;
   /**
    * Share of the vectors in a hybrid score, 0 (keywords only) to 1 (vectors only). Default 0.55, and 0.15 for lexical

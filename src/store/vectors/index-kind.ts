@@ -1,5 +1,5 @@
 /**
- * Which index large scopes get on this machine: FAISS, or the exact scan that stands in for it.
+ * Whether FAISS may hold the codes of large scopes on this machine.
  *
  * Owns the choice by option and `AGEMEM_INDEX`, and the warning when FAISS is missing. Leaves out loading it
  * (`vector-indexes/faiss.ts`) and which scopes are large (`index-set.ts`).
@@ -12,7 +12,7 @@ import { faissFailures, loadFaiss } from "./vector-indexes/faiss.js";
 export interface ChosenIndex {
   kind: "faiss" | "flat";
   fallback: string | null;
-  /** Whether it was asked for by name; then FAISS is used from the first search and at every size. */
+  /** Whether it was asked for by name; then it is used without measuring whether it is the faster one. */
   insists: boolean;
 }
 
@@ -24,10 +24,10 @@ export interface StoreWarning {
 }
 
 const SETUP =
-  "For FAISS run `npx agemem setup` (`pnpm exec agemem setup`); index.kind or AGEMEM_INDEX set to flat chooses the scan without this warning.";
+  "For FAISS run `npx agemem setup` (`pnpm exec agemem setup`); index.kind or AGEMEM_INDEX set to flat does without it and without this warning.";
 
 /**
- * Chooses the index of large scopes.
+ * Chooses who may hold the codes of large scopes.
  *
  * @param option the store's option; `AGEMEM_INDEX` overrides it
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` (unknown value), `AGEMEM_PACKAGE_MISSING` (FAISS insisted on, not there)
@@ -52,7 +52,7 @@ export function chooseIndex(option: "auto" | "faiss" | "flat" = "auto"): ChosenI
     {
       cause: faissFailures()[0],
       remedy:
-        "Run `npx agemem setup` (`pnpm exec agemem setup`), or set index.kind or AGEMEM_INDEX to auto or flat (same results).",
+        "Run `npx agemem setup` (`pnpm exec agemem setup`), or set index.kind or AGEMEM_INDEX to auto or flat (same recall).",
       details: { package: "faiss-node" },
     },
   );
@@ -67,7 +67,7 @@ let said = false;
 export function warnOfFallback({ fallback }: ChosenIndex, listener?: (warning: StoreWarning) => void): void {
   if (fallback === null) return;
   const code = "AGEMEM_INDEX_FALLBACK";
-  const message = `FAISS does not load (${fallback}); vectors are searched by an exact scan: same results. ${SETUP}`;
+  const message = `FAISS does not load (${fallback}); vectors are searched without it, to the same recall. ${SETUP}`;
   if (listener) {
     listener({ code, message });
   } else if (!said) {

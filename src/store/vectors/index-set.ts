@@ -1,34 +1,44 @@
 /**
- * The vector indexes of a store, one for each search scope that is large enough to gain from one.
+ * How the scopes of a store are searched: small ones by a scan, large ones by the codes of the vectors.
  *
- * A scope is a namespace prefix. Its index is built by the searches that need it and kept up to date from then on; other
- * scopes are scanned. Owns which implementation a scope gets, and which indexes are kept.
+ * A scope is a namespace prefix. Codes are made in the background once a scope is searched that is large enough to gain
+ * from them; until then it is scanned. Owns which scopes are coded, who holds the codes, the work in the background (in
+ * slices, so that nothing waits for it), and what is known of each scope's recall.
  */
 
 import { LRUCache } from "lru-cache";
 import { type NamespaceRow, type Namespaces, namespacePath } from "../rows/namespaces.js";
+import { CodeTable } from "./codes/code-table.js";
+import { Coder, centerOf, LEAST_DIMS } from "./codes/coder.js";
 import type { StoreIndexOptions } from "./embedder.js";
 import { type ChosenIndex, chooseIndex } from "./index-kind.js";
 import type { IndexKind, SlotScore, VectorIndex } from "./vector-index.js";
+import { CodedIndex } from "./vector-indexes/coded.js";
 import { FaissIndex, loadFaiss } from "./vector-indexes/faiss.js";
+import { fasterEngine } from "./vector-indexes/faster-engine.js";
 import { scan } from "./vector-indexes/flat.js";
 import { nativeMemory } from "./vector-indexes/native-memory.js";
-import { PartitionedIndex, type PartitionState } from "./vector-indexes/partitioned.js";
-import type { Recall } from "./vector-indexes/recall.js";
+import { measureRecall, type Recall } from "./vector-indexes/recall.js";
+import { ScopeRecall } from "./vector-indexes/scope-recall.js";
 import type { VectorTable } from "./vector-table.js";
 
-/** Scopes with fewer slots are scanned: there the call into FAISS costs more than it saves. */
+/** Scopes with fewer slots are scanned, which is as fast. */
 const SCAN_BELOW = 2048;
-/** Larger scopes are scanned unless FAISS was asked for: it is no faster there, and holds their vectors a second time. */
-const FAISS_UP_TO = 20_000;
-/** Scopes with fewer searches so far are scanned: handing vectors to FAISS costs as much as many scans. */
-const FAISS_AFTER = 16;
+/** Share of the true best that a search is to find. */
+const RECALL = 0.99;
 /** Bytes that FAISS may hold. */
 const FAISS_BYTES = 128 * 1024 * 1024;
-/** An index that none of so many searches used makes room for one that waits for it. */
+/** A FAISS index that none of so many searches used makes room for one that waits for it. */
 const IDLE = 1000;
-/** Partitioned indexes kept; the least recently used one is dropped. */
-const MAX_PARTITIONED = 64;
+/** Scopes of which something is known; the least recently used one is forgotten. */
+const MAX_SCOPES = 256;
+/** Slots coded before other work may run. */
+const SLICE = 64;
+/** Slots without a code are scanned; so many are worth coding. */
+const BACKLOG = 512;
+/** The center is looked at again when the table has grown by this factor, and moved when it is so far from the mean. */
+const GROWN = 4;
+const MOVED = 0.1;
 
 /** What a search looks at: a namespace prefix, and the namespaces below it. */
 export interface Scope {
@@ -36,39 +46,52 @@ export interface Scope {
   namespaces: readonly NamespaceRow[];
 }
 
-interface Held {
-  index: VectorIndex;
-  /** Number of the last search that used it. */
+/** A scope that was searched by codes. */
+interface Coded {
+  recall: ScopeRecall;
+  /** Its own index, where FAISS holds the codes. */
+  faiss: FaissIndex | null;
+  lists: readonly Int32Array[];
+  /** Number of the last search. */
   used: number;
 }
 
-/** An index in memory, for people and monitoring. */
+/** A scope that is searched by codes, for people and monitoring. */
 export interface IndexStats {
   /** Namespace prefix as JSON. */
   scope: string;
+  /** Who holds the codes: the store, or FAISS. */
   kind: IndexKind;
-  /** Vectors held. */
+  /** Vectors in the scope. */
   size: number;
-  /** Whether a search is sure to find the best. */
+  /** Whether measurements showed that only a scan keeps the promise, so that the scope is scanned. */
   exact: boolean;
-  /** Recall at 10 measured on this scope; null for exact indexes. */
+  /** Recall at 10, measured on this scope. */
   recall: Recall | null;
 }
 
 export class IndexSet {
-  /** By scope, the least recently used first. */
-  readonly #indexes = new Map<string, Held>();
-  /** How often each scope was searched that has no index yet. */
-  readonly #searched = new LRUCache<string, number>({ maxSize: 10_000, sizeCalculation: () => 1 });
+  /** By scope. */
+  #scopes = new LRUCache<string, Coded>({ max: MAX_SCOPES });
+  #codes: CodeTable | null = null;
+  #coder: Coder | null = null;
+  /** Size of the table when its center was computed last. */
+  #centeredAt = 0;
+  /** Who holds the codes; null until it is known. */
+  #engine: IndexKind | null = null;
   #searches = 0;
   #chosen: ChosenIndex | null = null;
+  #covering: Promise<void> | null = null;
+  #measuring: Promise<void> | null = null;
+  /** Replaced when everything is dropped, so that work in the background ends. */
+  #life = { over: false };
 
   constructor(
     private readonly namespaces: Namespaces,
     private readonly options: StoreIndexOptions | undefined,
   ) {}
 
-  /** Which index large scopes get on this machine with these options, and why where it is not FAISS. */
+  /** Whether FAISS may be used on this machine with these options, and why not. */
   chosen(): ChosenIndex {
     this.#chosen ??= chooseIndex(this.options?.kind);
     return this.#chosen;
@@ -79,19 +102,31 @@ export class IndexSet {
     return this.chosen().kind;
   }
 
-  /** The indexes in memory, for statistics; measures the recall of the approximate ones. */
+  /** The codes to save; null where there are none. */
+  get codes(): CodeTable | null {
+    return this.#codes;
+  }
+
+  /** The scopes that are searched by codes, for statistics; measures their recall. */
   async describe(): Promise<IndexStats[]> {
+    const life = this.#life;
     const out: IndexStats[] = [];
-    for (const [scope, { index }] of [...this.#indexes]) {
-      const recall = index instanceof PartitionedIndex ? await index.recall() : null;
-      out.push({ scope, kind: index.kind, size: index.size, exact: index.exact, recall });
+    for (const [scope, coded] of [...this.#scopes.entries()].reverse()) {
+      const { lists, recall, faiss } = coded;
+      const size = sizeOf(lists);
+      if (this.#table && recall.isStale(size)) await this.#measure(coded, life);
+      const kind = faiss ? "faiss" : "codes";
+      out.push({ scope, kind, size, exact: recall.exact, recall: recall.measured });
     }
     return out;
   }
 
-  /** Bytes of all indexes beside the vector table. */
+  /** Bytes beside the vector table. */
   bytes(): number {
-    return [...this.#indexes.values()].reduce((sum, { index }) => sum + index.bytes(), 0);
+    return [...this.#scopes.values()].reduce(
+      (sum, { faiss }) => sum + (faiss?.bytes() ?? 0),
+      this.#codes?.bytes() ?? 0,
+    );
   }
 
   /** Bytes that FAISS holds for all stores of this process, with those dropped but not yet collected; and the limit. */
@@ -100,41 +135,38 @@ export class IndexSet {
   }
 
   clear(): void {
-    for (const { index } of this.#indexes.values()) dispose(index);
-    this.#indexes.clear();
+    this.#life.over = true;
+    this.#life = { over: false };
+    this.#scopes.clear();
+    [this.#table, this.#codes, this.#coder] = [null, null, null];
   }
 
-  /** Resolves when all indexes have finished training. */
+  /** Resolves when every vector has its code, where there are codes. */
   async ready(): Promise<void> {
-    for (const { index } of [...this.#indexes.values()])
-      if (index instanceof PartitionedIndex) await index.ready();
+    if (this.#table && this.#scopes.size > 0) this.#cover(this.#table, 0);
+    await this.#covering;
   }
 
-  /** The trained partitions by scope, for the sidecar. */
-  partitions(): [string, PartitionState][] {
-    return [...this.#indexes].flatMap(([scope, { index }]): [string, PartitionState][] => {
-      const state = index instanceof PartitionedIndex ? index.state() : null;
-      return state ? [[scope, state]] : [];
-    });
-  }
-
-  /** Takes over saved partitions, unless a scope of that size is searched exactly. */
-  restore(table: VectorTable, scope: string, state: PartitionState): void {
-    const index = new PartitionedIndex(table);
-    index.restore(state);
-    if (index.size >= this.#approximateFrom()) this.#indexes.set(scope, { index, used: 0 });
+  /** Takes over saved codes. */
+  restore(table: VectorTable, center: Float32Array, records: Uint8Array): void {
+    const { kind, insists } = this.chosen();
+    if (this.#target() >= 1 || (kind === "faiss" && insists)) return;
+    this.#table = table;
+    this.#setCoder(new Coder(center), table.size);
+    this.#codes = new CodeTable(table, this.#coder as Coder);
+    this.#codes.restore(records);
   }
 
   /** Adds a new slot to the indexes of all enclosing scopes. */
   add(slot: number, ns: number): void {
-    if (this.#indexes.size === 0) return;
+    if (this.#scopes.size === 0) return;
     const { labels } = this.namespaces.get(ns);
     for (let depth = 0; depth <= labels.length; depth++) {
-      this.#indexes.get(namespacePath(labels.slice(0, depth)))?.index.add(slot);
+      this.#scopes.peek(namespacePath(labels.slice(0, depth)))?.faiss?.add(slot);
     }
   }
 
-  /** The best `k` version rows of a scope, by the index that suits it. */
+  /** The best `k` version rows of a scope. */
   search(
     table: VectorTable,
     scope: Scope,
@@ -145,88 +177,170 @@ export class IndexSet {
     if (k < 1) return [];
     this.#searches++;
     const lists = slotLists(table, scope);
-    const slots = lists.reduce((sum, list) => sum + list.length, 0);
-    const key = namespacePath(scope.prefix);
-    if (slots >= this.#approximateFrom()) return this.#partitioned(table, key, lists).search(unit, k, accept);
-    const faiss = this.#faiss(table, key, lists, slots);
-    if (!faiss) return scan(table, lists, unit, k, accept);
-    const hits = faiss.search(unit, k, accept);
-    if (faiss.starved) this.#dropIdle();
+    const slots = sizeOf(lists);
+    const isCoded = slots >= Math.max(1, this.options?.scanBelow ?? SCAN_BELOW) && this.#target() < 1;
+    if (!isCoded || table.dims < LEAST_DIMS) return scan(table, lists, unit, k, accept);
+    this.#table = table;
+    const coded = this.#scopeOf(namespacePath(scope.prefix), lists);
+    coded.recall.note(unit);
+    this.#cover(table, BACKLOG);
+    this.#measureWhenDue();
+    const index = this.#indexOf(table, coded, slots);
+    if (!index || coded.recall.exact) return scan(table, lists, unit, k, accept);
+    const hits = index.search(unit, k, accept, coded.recall.promise);
+    if (coded.faiss?.starved) this.#dropIdle();
     return hits;
   }
 
-  #approximateFrom(): number {
-    return this.options?.approximateFrom ?? Number.POSITIVE_INFINITY;
+  #table: VectorTable | null = null;
+
+  #target(): number {
+    const recall = this.options?.recall ?? RECALL;
+    return recall === "exact" ? 1 : recall;
   }
 
   #limit(): number {
     return this.options?.faissBytes ?? FAISS_BYTES;
   }
 
-  /** The FAISS index of a scope; null where a scan is better. */
-  #faiss(table: VectorTable, key: string, lists: readonly Int32Array[], slots: number): FaissIndex | null {
-    const { kind, insists } = this.chosen();
-    if (kind === "flat" || slots < (this.options?.scanBelow ?? SCAN_BELOW)) return null;
-    if (!insists && slots >= FAISS_UP_TO) {
-      this.#indexes.delete(key);
-      return null;
-    }
-    const known = this.#use(key);
-    if (known instanceof FaissIndex) return known;
-    const searched = (this.#searched.get(key) ?? 0) + 1;
-    this.#searched.set(key, searched);
-    const faiss = insists || searched >= FAISS_AFTER ? loadFaiss() : null;
-    if (!faiss) return null;
+  #scopeOf(key: string, lists: readonly Int32Array[]): Coded {
+    const known = this.#scopes.get(key);
+    const coded = known ?? { recall: new ScopeRecall(this.#target()), faiss: null, lists, used: 0 };
+    coded.lists = lists;
+    coded.used = this.#searches;
+    if (!known) this.#scopes.set(key, coded);
+    return coded;
+  }
+
+  /** The index of a scope; null while a scan is better. */
+  #indexOf(table: VectorTable, coded: Coded, slots: number): VectorIndex | null {
+    if (this.#engine === "faiss") return this.#faissOf(table, coded);
+    const codes = this.#codes;
+    // While most of it has no codes, they save nothing.
+    if (!codes || codes.covered < table.size - slots / 2) return null;
+    return new CodedIndex(table, codes, coded.lists);
+  }
+
+  /** The FAISS index of a scope, made where there is room for one. */
+  #faissOf(table: VectorTable, coded: Coded): FaissIndex | null {
+    const faiss = loadFaiss();
+    if (coded.faiss || !faiss || !this.#coder) return coded.faiss;
     // An index that holds nothing is a scan, so a new one is worth having only while there is room.
     if (nativeMemory.bytes >= this.#limit()) {
       this.#dropIdle();
       return null;
     }
-    return this.#keep(key, new FaissIndex(table, faiss, this.#limit()), lists);
+    coded.faiss = new FaissIndex(table, this.#coder, faiss, this.#limit());
+    for (const slot of merge(coded.lists)) coded.faiss.add(slot);
+    return coded.faiss;
   }
 
-  #partitioned(table: VectorTable, key: string, lists: readonly Int32Array[]): PartitionedIndex {
-    const known = this.#use(key);
-    if (known instanceof PartitionedIndex) return known;
-    const index = this.#keep(key, new PartitionedIndex(table), lists);
-    index.startTraining();
-    const partitioned = [...this.#indexes].filter(([, held]) => held.index instanceof PartitionedIndex);
-    const oldest = partitioned[0];
-    if (oldest && partitioned.length > MAX_PARTITIONED) this.#drop(oldest[0], oldest[1]);
-    return index;
+  /** Codes what has no code yet, in the background, when there are more than `backlog` of them. */
+  #cover(table: VectorTable, backlog: number): void {
+    if (this.#covering || this.#isCovered(table, backlog)) return;
+    const life = this.#life;
+    this.#covering = this.#coverIn(table, life).finally(() => {
+      this.#covering = null;
+    });
+    this.#covering.catch(() => undefined);
   }
 
-  /** The index of a scope, now the most recently used one. */
-  #use(key: string): VectorIndex | undefined {
-    const held = this.#indexes.get(key);
-    if (!held) return undefined;
-    held.used = this.#searches;
-    this.#indexes.delete(key);
-    this.#indexes.set(key, held);
-    return held.index;
+  #isCovered(table: VectorTable, backlog: number): boolean {
+    if (this.#engine === "faiss")
+      return [...this.#scopes.values()].every(({ faiss }) => faiss?.isDone ?? false);
+    return this.#codes !== null && table.size - this.#codes.covered <= backlog;
   }
 
-  #keep<I extends VectorIndex>(key: string, index: I, lists: readonly Int32Array[]): I {
-    const slots = lists.length === 1 ? (lists[0] as Int32Array) : merge(lists);
-    for (const slot of slots) index.add(slot);
-    this.#indexes.set(key, { index, used: this.#searches });
-    return index;
+  async #coverIn(table: VectorTable, life: { over: boolean }): Promise<void> {
+    this.#engine ??= await this.#chooseEngine();
+    await pause();
+    if (life.over) return;
+    const grown = !this.#coder || table.size > this.#centeredAt * GROWN;
+    const center = grown ? centerOf(table) : (this.#coder as Coder).center;
+    const moved = grown && distance(center, this.#coder?.center) > MOVED;
+    if (grown && !moved) this.#centeredAt = table.size;
+    if (this.#engine === "faiss") {
+      if (moved) this.#setCoder(new Coder(center), table.size);
+      for (const coded of this.#scopes.values()) {
+        const faiss = this.#faissOf(table, coded);
+        while (faiss && !faiss.step()) {
+          await pause();
+          if (life.over) return;
+        }
+      }
+      return;
+    }
+    // A table with a new center takes the place of the old one when it is complete.
+    const codes =
+      moved || !this.#codes
+        ? new CodeTable(table, moved ? new Coder(center) : (this.#coder as Coder))
+        : this.#codes;
+    if (!this.#codes) this.#codes = codes;
+    while (!codes.cover(SLICE)) {
+      await pause();
+      if (life.over) return;
+    }
+    this.#codes = codes;
+    if (moved) this.#setCoder(codes.coder, table.size);
+  }
+
+  #setCoder(coder: Coder, size: number): void {
+    this.#coder = coder;
+    this.#centeredAt = size;
+    for (const coded of this.#scopes.values()) coded.faiss = null;
+  }
+
+  async #chooseEngine(): Promise<IndexKind> {
+    const { kind, insists } = this.chosen();
+    if (kind === "flat") return "codes";
+    const faiss = loadFaiss();
+    if (insists || !faiss) return faiss ? "faiss" : "codes";
+    return await fasterEngine(faiss);
+  }
+
+  /** Measures the recall of scopes that were not yet, or have grown, in the background. */
+  #measureWhenDue(): void {
+    if (this.#measuring || this.#covering) return;
+    const due = [...this.#scopes.values()].find(({ recall, lists }) => recall.isDue(sizeOf(lists)));
+    if (!due || due.recall.asked.length < ENOUGH) return;
+    this.#measuring = this.#measure(due, this.#life).finally(() => {
+      this.#measuring = null;
+    });
+    this.#measuring.catch(() => undefined);
+  }
+
+  async #measure(coded: Coded, life: { over: boolean }): Promise<void> {
+    const table = this.#table as VectorTable;
+    const { recall } = coded;
+    for (let again = true; again && !life.over; ) {
+      const slots = merge(coded.lists);
+      const asked = [...recall.asked];
+      const measured = await measureRecall(
+        table,
+        slots,
+        asked,
+        (unit, k, accept) => {
+          const index = recall.exact ? null : this.#indexOf(table, coded, slots.length);
+          return index?.search(unit, k, accept, recall.promise) ?? scan(table, [slots], unit, k, accept);
+        },
+        () => life.over,
+      );
+      again = measured !== null && recall.take(measured, slots.length);
+    }
   }
 
   /** Drops the least recently used FAISS index if it is idle. Its memory is freed when it is collected. */
   #dropIdle(): void {
-    for (const [scope, held] of this.#indexes) {
-      if (!(held.index instanceof FaissIndex)) continue;
-      if (this.#searches - held.used >= IDLE) this.#drop(scope, held);
+    for (const coded of this.#scopes.rvalues()) {
+      if (!coded?.faiss) continue;
+      if (this.#searches - coded.used >= IDLE) coded.faiss = null;
       return;
     }
   }
-
-  #drop(scope: string, { index }: Held): void {
-    dispose(index);
-    this.#indexes.delete(scope);
-  }
 }
+
+/** Searches of a scope before its recall is measured: a sample of what is asked. */
+const ENOUGH = 16;
 
 /** The best `k` version rows of a scope by a scan of all of it: exact, whatever index the scope has. */
 export function scanScope(
@@ -248,8 +362,12 @@ function slotLists(table: VectorTable, { namespaces }: Scope): Int32Array[] {
   return lists;
 }
 
+const sizeOf = (lists: readonly Int32Array[]): number => lists.reduce((sum, list) => sum + list.length, 0);
+
+/** The slots of some lists, ascending. */
 function merge(lists: readonly Int32Array[]): Int32Array {
-  const out = new Int32Array(lists.reduce((sum, list) => sum + list.length, 0));
+  if (lists.length === 1) return lists[0] as Int32Array;
+  const out = new Int32Array(sizeOf(lists));
   let at = 0;
   for (const list of lists) {
     out.set(list, at);
@@ -258,6 +376,9 @@ function merge(lists: readonly Int32Array[]): Int32Array {
   return out.sort();
 }
 
-function dispose(index: VectorIndex): void {
-  if (index instanceof PartitionedIndex) index.dispose();
+function distance(a: Float32Array, b: Float32Array | undefined): number {
+  if (!b) return Number.POSITIVE_INFINITY;
+  return Math.sqrt(a.reduce((sum, own, i) => sum + (own - (b[i] as number)) ** 2, 0));
 }
+
+const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,5 +1,5 @@
 /**
- * The sidecar: vectors and partitions in one file beside the database, so that opening need not build them again.
+ * The sidecar: vectors and their codes in one file beside the database, so that opening need not build them again.
  *
  * It is derived and can be thrown away. It counts only when its checksums hold and its stamp names this store, this
  * epoch, this embedding model and the token of the database's last checkpoint; rows written after it are read from
@@ -22,15 +22,16 @@ import { join } from "node:path";
 import { toStoreError } from "../rows/database.js";
 import type { Ledger } from "../rows/ledger.js";
 import { bytesOf, crc32 } from "./checksum.js";
+import { type CodeTable, strideFor } from "./codes/code-table.js";
+import { LEAST_DIMS } from "./codes/coder.js";
 import type { Embedder } from "./embedder.js";
 import { storedModel } from "./embedding-model.js";
-import type { PartitionState } from "./vector-indexes/partitioned.js";
 import { type SavedColumns, VectorTable } from "./vector-table.js";
 import type { Vectors } from "./vectors.js";
 
 export const SIDECAR_FILE = "vectors.index";
 const MAGIC = "AGEMEMIX";
-const SIDECAR_FORMAT = 1;
+const SIDECAR_FORMAT = 2;
 const PREFIX_BYTES = 20;
 /** Key under which the database names the token of the sidecar that belongs to it. */
 export const SIDECAR_TOKEN = "sidecar_token";
@@ -47,7 +48,8 @@ interface Header {
   tips: [number, number][];
   /** Branch, item, first revision. */
   overrides: [number, number, number][];
-  partitions: { scope: string; trainedOn: number; starts: number[]; count: number; lists: number[] }[];
+  /** Codes of the first slots, and bytes of each; their center comes before them. */
+  codes: { slots: number; stride: number } | null;
   /** CRC-32 of everything after the header. */
   crc: number;
 }
@@ -78,8 +80,8 @@ function removeLeftovers(directory: string): void {
 
 function writeFile(path: string, token: string, ledger: Ledger, vectors: Vectors): void {
   const table = vectors.table as VectorTable;
-  const partitions = vectors.indexes.partitions();
-  const body = (): Iterable<Uint8Array> => bodyOf(table, partitions);
+  const { codes } = vectors.indexes;
+  const body = (): Iterable<Uint8Array> => bodyOf(table, codes);
   let crc = 0;
   for (const piece of body()) crc = crc32(piece, crc);
   const header: Header = {
@@ -94,13 +96,7 @@ function writeFile(path: string, token: string, ledger: Ledger, vectors: Vectors
     overrides: [...ledger.overrides].flatMap(([branch, items]) =>
       [...items].map(([item, rev]): [number, number, number] => [branch, item, rev]),
     ),
-    partitions: partitions.map(([scope, { trainedOn, clusters, lists }]) => ({
-      scope,
-      trainedOn,
-      starts: [...clusters.starts],
-      count: clusters.count,
-      lists: lists.map((list) => list.length),
-    })),
+    codes: codes && { slots: codes.covered, stride: codes.kernel.stride },
     crc,
   };
   const json = Buffer.from(JSON.stringify(header), "utf8");
@@ -119,16 +115,15 @@ function writeFile(path: string, token: string, ledger: Ledger, vectors: Vectors
   }
 }
 
-function* bodyOf(table: VectorTable, partitions: readonly [string, PartitionState][]): Generator<Uint8Array> {
+function* bodyOf(table: VectorTable, codes: CodeTable | null): Generator<Uint8Array> {
   const { version, item, ns, branch, rev, end, born } = table;
-  for (const column of [version, item, rev, end, born]) yield bytesOf(column.view());
+  for (const column of [version, item, rev, born]) yield bytesOf(column.numbers(0, table.size));
+  yield bytesOf(end.view());
   for (const column of [ns, branch]) yield bytesOf(column.view());
   for (const chunk of table.chunks()) yield bytesOf(chunk);
-  for (const [, { clusters, lists }] of partitions) {
-    yield bytesOf(clusters.coarse);
-    yield bytesOf(clusters.centers);
-    for (const list of lists) yield bytesOf(list);
-  }
+  if (!codes) return;
+  yield bytesOf(codes.coder.center);
+  yield codes.kernel.records(codes.covered);
 }
 
 function writeAll(file: number, bytes: Uint8Array): void {
@@ -152,11 +147,11 @@ export function readSidecar(ledger: Ledger, vectors: Vectors): boolean {
     const loaded = readBody(file, header);
     if (!loaded) return false;
     vectors.table = loaded.table;
-    vectors.saved = { version: header.lastVersion, partitions: loaded.partitions.length };
+    vectors.saved = { version: header.lastVersion, codes: header.codes?.slots ?? 0 };
     ledger.lastVersion = header.lastVersion;
     for (const [branch, rev] of header.tips) ledger.setNewest(branch, rev);
     for (const [branch, item, rev] of header.overrides) ledger.setOverride(branch, item, rev);
-    for (const [scope, state] of loaded.partitions) vectors.indexes.restore(loaded.table, scope, state);
+    if (loaded.codes) vectors.indexes.restore(loaded.table, loaded.codes.center, loaded.codes.records);
     return true;
   } finally {
     closeSync(file);
@@ -176,12 +171,15 @@ function readHeader(file: number): Header | null {
   return PREFIX_BYTES + length + bodyBytes(header) === size ? header : null;
 }
 
-function bodyBytes({ size, dims, partitions }: Header): number {
-  let bytes = size * (5 * 8 + 2 * 4 + dims * 4);
-  for (const { starts, count, lists } of partitions) {
-    bytes += (starts.length - 1 + count) * dims * 4 + lists.reduce((sum, n) => sum + n * 4, 0);
-  }
-  return bytes;
+function bodyBytes({ size, dims, codes }: Header): number {
+  const vectors = size * (5 * 8 + 2 * 4 + dims * 4);
+  return codes ? vectors + dims * 4 + codes.slots * codes.stride : vectors;
+}
+
+/** Whether the codes are of this release, for vectors that are there. */
+function areOurs({ size, dims, codes }: Header): boolean {
+  if (codes === null) return true;
+  return dims >= LEAST_DIMS && codes.stride === strideFor(dims) && codes.slots >= 0 && codes.slots <= size;
 }
 
 function fits(header: Header, ledger: Ledger, embedder: Embedder): boolean {
@@ -190,36 +188,35 @@ function fits(header: Header, ledger: Ledger, embedder: Embedder): boolean {
     header.epoch === ledger.storedEpoch() &&
     header.token === ledger.db.getMeta(SIDECAR_TOKEN) &&
     header.embedding === embedder.name &&
-    header.dims === storedModel(ledger.db)?.dims
+    header.dims === storedModel(ledger.db)?.dims &&
+    areOurs(header)
   );
 }
 
-function readBody(
-  file: number,
-  header: Header,
-): { table: VectorTable; partitions: [string, PartitionState][] } | null {
+interface Body {
+  table: VectorTable;
+  codes: { center: Float32Array; records: Uint8Array } | null;
+}
+
+function readBody(file: number, header: Header): Body | null {
   const { size, dims } = header;
   let crc = 0;
   let whole = true;
-  const fill = <T extends Float64Array | Float32Array | Int32Array>(target: T): T => {
+  const fill = <T extends Float64Array | Float32Array | Int32Array | Uint8Array>(target: T): T => {
     const bytes = bytesOf(target);
     whole &&= readAll(file, bytes);
     crc = crc32(bytes, crc);
     return target;
   };
-  const [version, item, rev, end, born] = Array.from({ length: 5 }, () => fill(new Float64Array(size)));
+  const [version, item, rev, born, end] = Array.from({ length: 5 }, () => fill(new Float64Array(size)));
   const [ns, branch] = Array.from({ length: 2 }, () => fill(new Int32Array(size)));
   const table = new VectorTable(dims);
   table.restore({ version, item, ns, branch, rev, end, born } as SavedColumns, fill);
-  const partitions = header.partitions.map(
-    ({ scope, trainedOn, starts, count, lists }): [string, PartitionState] => {
-      const coarse = fill(new Float32Array((starts.length - 1) * dims));
-      const centers = fill(new Float32Array(count * dims));
-      const clusters = { dims, count, coarse, centers, starts: Int32Array.from(starts) };
-      return [scope, { clusters, trainedOn, lists: lists.map((n) => fill(new Int32Array(n))) }];
-    },
-  );
-  return whole && crc === header.crc ? { table, partitions } : null;
+  const codes = header.codes && {
+    center: fill(new Float32Array(dims)),
+    records: fill(new Uint8Array(header.codes.slots * header.codes.stride)),
+  };
+  return whole && crc === header.crc ? { table, codes } : null;
 }
 
 function readAll(file: number, target: Uint8Array): boolean {

@@ -6,7 +6,7 @@
  */
 
 import { TIP, type View } from "../rows/branches.js";
-import { Column, IntegerList } from "./columns.js";
+import { Column, IntegerList, WholeColumn } from "./columns.js";
 import { dotKernel } from "./dot-kernel.js";
 import { dotInOrder, normalizeInto } from "./vector-math.js";
 
@@ -45,13 +45,13 @@ type Overrides = Map<number, Map<number, number>>;
 
 export class VectorTable {
   readonly dims: number;
-  readonly version = new Column<Float64Array>(Float64Array);
-  readonly item = new Column<Float64Array>(Float64Array);
+  readonly version = new WholeColumn();
+  readonly item = new WholeColumn();
   readonly ns = new Column<Int32Array>(Int32Array);
   readonly branch = new Column<Int32Array>(Int32Array);
-  readonly rev = new Column<Float64Array>(Float64Array);
+  readonly rev = new WholeColumn();
   readonly end = new Column<Float64Array>(Float64Array);
-  readonly born = new Column<Float64Array>(Float64Array);
+  readonly born = new WholeColumn();
   readonly #chunks: Float32Array[] = [];
   readonly #byNamespace = new Map<number, IntegerList>();
   /** Branches with at least one slot. */
@@ -251,6 +251,8 @@ export class VectorTable {
 
   /** Bytes in use by vectors, facts and slot lists. (What is reserved beyond is zeros that nobody has touched.) */
   bytes(): number {
-    return this.size * (this.dims * 4 + 52);
+    const { version, item, rev, born } = this;
+    const facts = [version, item, rev, born].reduce((sum, { bytesEach }) => sum + bytesEach, 20);
+    return this.size * (this.dims * 4 + facts);
   }
 }

@@ -19,8 +19,8 @@ export class Vectors {
   table: VectorTable | null = null;
   /** The store is being converted to another model: its vectors stay out of memory. */
   converting = false;
-  /** What the sidecar on disk holds: its last version row, and how many scopes have trained partitions. */
-  saved = { version: 0, partitions: 0 };
+  /** What the sidecar on disk holds: its last version row, and the codes of how many slots. */
+  saved = { version: 0, codes: 0 };
   readonly #ledger: Ledger;
 
   constructor(
@@ -50,7 +50,7 @@ export class Vectors {
   /** Drops the table and the indexes, to be read again. */
   forget(): void {
     this.table = null;
-    this.saved = { version: 0, partitions: 0 };
+    this.saved = { version: 0, codes: 0 };
     this.indexes.clear();
   }
 

@@ -1,4 +1,4 @@
-/** The compiled kernel is what its source compiles to. */
+/** The compiled kernels are what their sources compile to. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -7,12 +7,12 @@ import { ROOT } from "../../support/source-tree.js";
 
 const read = (name: string) => readFileSync(join(ROOT, "src/store/vectors", name), "utf8");
 
-it("dot-kernel.ts holds the bytes of dot-kernel.wat", async () => {
+it.each(["dot-kernel", "codes/code-kernel"])("%s.ts holds the bytes of its source", async (name) => {
   const { parseWat } = await wabt();
-  const parsed = parseWat("dot-kernel.wat", read("dot-kernel.wat"), { simd: true });
+  const parsed = parseWat("kernel.wat", read(`${name}.wat`), { simd: true });
   const { buffer } = parsed.toBinary({});
   parsed.destroy();
-  const held = [...read("dot-kernel.ts").matchAll(/^ {2}"([A-Za-z0-9+/=]+)"/gm)]
+  const held = [...read(`${name}.ts`).matchAll(/^ {2}"([A-Za-z0-9+/=]+)"/gm)]
     .map(([, part]) => part)
     .join("");
   expect(held.length).toBeGreaterThan(400);

@@ -1,12 +1,14 @@
 /**
- * Recall of an approximate index, measured against a full scan with the store's own vectors and with its last searches.
+ * Recall of an index, measured against a full scan with the store's own vectors and with its last searches.
  *
- * With both, because they differ: a text is near the texts it was clustered with, a question need not be near any.
+ * With both, because they differ: a text is near the texts it is stored with, a question need not be near any. The scan
+ * is made in pieces and lets other work run in between.
  */
 import type { SlotScore } from "../vector-index.js";
 import { SEES_ALL, type VectorTable } from "../vector-table.js";
+import { Scorer, TopVersions } from "./top-hits.js";
 
-/** How much of the true ten best items an approximate index found, 0 to 1. */
+/** How much of the true ten best items an index found, 0 to 1. */
 export interface Recall {
   /** With a sample of the stored vectors as queries, each looking for items other than its own. */
   stored: number;
@@ -16,41 +18,62 @@ export interface Recall {
   searches: number;
 }
 
+type Find = (unit: Float32Array, k: number, accept: (slot: number) => boolean) => SlotScore[];
+
 /** Results compared per query. */
 const AT = 10;
 const SAMPLE = 32;
+/** Components that are multiplied before other work may run: a few milliseconds. */
+const PIECE = 4_000_000;
 
-export type Find = (unit: Float32Array, k: number, accept: (slot: number) => boolean) => SlotScore[];
-
-/** Measures `approximate` against `exact` in steps of one query, and lets other work run in between. */
+/** Measures `find` over the slots of a scope. Returns null when `stopped` says that nobody wants to know any more. */
 export async function measureRecall(
   table: VectorTable,
   slots: Int32Array,
   asked: readonly Float32Array[],
-  approximate: Find,
-  exact: Find,
-): Promise<Recall> {
+  find: Find,
+  stopped: () => boolean,
+): Promise<Recall | null> {
   const own = Array.from({ length: Math.min(SAMPLE, slots.length) }, (_, i) => {
     const slot = slots[Math.floor(((i + 0.5) * slots.length) / Math.min(SAMPLE, slots.length))] as number;
     const version = table.version.at(slot);
-    return {
-      unit: table.vector(slot).slice(),
-      accept: (other: number) => table.version.at(other) !== version,
-    };
+    const accept = (other: number): boolean => table.version.at(other) !== version;
+    return { unit: table.vector(slot).slice(), accept };
   });
   const searches = asked.map((unit) => ({ unit, accept: SEES_ALL }));
   const share = async (queries: readonly { unit: Float32Array; accept: (slot: number) => boolean }[]) => {
     let [found, wanted] = [0, 0];
     for (const { unit, accept } of queries) {
-      const truth = exact(unit, AT, accept);
+      const truth = await scanInPieces(table, slots, unit, accept, stopped);
+      if (stopped()) return null;
       const worst = truth.at(-1)?.score ?? 0;
       // By score, so that any of several equal items counts.
-      found += approximate(unit, AT, accept).filter(({ score }) => score >= worst).length;
+      found += find(unit, AT, accept).filter(({ score }) => score >= worst).length;
       wanted += truth.length;
-      await new Promise((resolve) => setImmediate(resolve));
     }
-    return wanted === 0 ? 1 : found / wanted;
+    return wanted === 0 ? 1 : Math.min(1, found / wanted);
   };
   const stored = await share(own);
-  return { stored, searched: searches.length > 0 ? await share(searches) : null, searches: searches.length };
+  const searched = searches.length > 0 ? await share(searches) : null;
+  if (stored === null || stopped()) return null;
+  return { stored, searched, searches: searches.length };
+}
+
+async function scanInPieces(
+  table: VectorTable,
+  slots: Int32Array,
+  unit: Float32Array,
+  accept: (slot: number) => boolean,
+  stopped: () => boolean,
+): Promise<SlotScore[]> {
+  const top = new TopVersions(table, AT);
+  const scorer = new Scorer(table, unit, accept, (slot, score) => top.offer(slot, score));
+  const rows = Math.max(256, Math.floor(PIECE / table.dims));
+  for (let from = 0; from < slots.length; from += rows) {
+    scorer.add(slots.subarray(from, from + rows));
+    scorer.flush();
+    await new Promise((resolve) => setImmediate(resolve));
+    if (stopped()) break;
+  }
+  return top.finish();
 }

@@ -1,0 +1,45 @@
+/**
+ * Vectors of texts, computed once and kept in a folder: embedding 50,000 texts takes a while, and goes on where it was
+ * interrupted.
+ *
+ * Owns the files (float32, in the order of the texts, under a name made of the model and the texts). Leaves out the
+ * texts (`texts.ts`) and the models (`src/models/`). The folder is `AGEMEM_BENCH_CACHE`, else `.agemem/bench`.
+ */
+import { createHash } from "node:crypto";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { EmbeddingsInterface } from "@langchain/core/embeddings";
+
+/** Texts that are embedded, and written, at a time. */
+const PIECE = 1024;
+
+interface Model {
+  name: string;
+  embeddings: EmbeddingsInterface;
+}
+
+/** The vectors of texts, from the folder as far as it has them. */
+export async function embedded(
+  { name, embeddings }: Model,
+  texts: readonly string[],
+): Promise<Float32Array[]> {
+  const folder =
+    process.env.AGEMEM_BENCH_CACHE ?? fileURLToPath(new URL("../.agemem/bench", import.meta.url));
+  mkdirSync(folder, { recursive: true });
+  const digest = createHash("sha256").update(texts.join("\n")).digest("hex").slice(0, 12);
+  const file = join(folder, `${name.replace(/[^a-zA-Z0-9]+/g, "-")}-${digest}.f32`);
+  const [probe] = await embeddings.embedDocuments(["probe"]);
+  const dims = probe?.length ?? 0;
+  const bytes = dims * 4;
+  let done = existsSync(file) ? Math.floor(statSync(file).size / bytes) : 0;
+  if (done > 0) truncateSync(file, done * bytes);
+  for (; done < texts.length; done += PIECE) {
+    const vectors = await embeddings.embedDocuments(texts.slice(done, done + PIECE));
+    appendFileSync(file, Buffer.concat(vectors.map((one) => Buffer.from(Float32Array.from(one).buffer))));
+    if (done % (PIECE * 8) === 0) console.error(`${name}: ${done} of ${texts.length} texts embedded`);
+  }
+  const data = readFileSync(file);
+  const all = new Float32Array(data.buffer, data.byteOffset, texts.length * dims);
+  return texts.map((_, i) => all.subarray(i * dims, (i + 1) * dims));
+}

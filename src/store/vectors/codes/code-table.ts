@@ -1,0 +1,133 @@
+/**
+ * Codes of the vectors in the table: a sign for each of up to 384 rotated components, and two numbers.
+ *
+ * Owns coding slots and queries, and the error of an estimate. Leaves out the search (`vector-indexes/coded.ts`), the
+ * rotation (`coder.ts`) and when vectors are coded (`index-set.ts`).
+ */
+import type { VectorTable } from "../vector-table.js";
+import { CodeKernel, type QueryTerms } from "./code-kernel.js";
+import { type Coder, signsOf } from "./coder.js";
+
+/** Values that a component of a query is rounded to: four bits. */
+const LEVELS = 16;
+
+/** A query, ready for estimates. */
+export interface CodedQuery extends QueryTerms {
+  /** Distance from the center. */
+  distance: number;
+}
+
+/** Bytes of the record of a vector with so many components. */
+export function strideFor(dims: number): number {
+  return signsOf(dims) / 8 + 8;
+}
+
+export class CodeTable {
+  readonly kernel: CodeKernel;
+  /** Slots coded so far, the first ones. */
+  covered = 0;
+  readonly #rotated: Float64Array;
+  /** A slot's factor is its distance from the center times this, nearly. */
+  readonly #perDistance: number;
+
+  constructor(
+    private readonly table: VectorTable,
+    readonly coder: Coder,
+  ) {
+    this.kernel = new CodeKernel(coder.signs / 64);
+    this.#rotated = new Float64Array(coder.dims);
+    this.#perDistance = Math.sqrt((Math.PI / 2) * coder.dims) / coder.signs;
+  }
+
+  /** Codes the next slots, at most `most`. Returns whether all of the table is coded. */
+  cover(most = Number.POSITIVE_INFINITY): boolean {
+    const end = Math.min(this.table.size, this.covered + most);
+    this.kernel.reserve(end);
+    for (; this.covered < end; this.covered++) this.#code(this.covered);
+    return this.covered === this.table.size;
+  }
+
+  /** Takes over saved codes of the first slots. */
+  restore(records: Uint8Array): void {
+    const slots = records.length / this.kernel.stride;
+    this.kernel.reserve(slots);
+    this.kernel.records(slots).set(records);
+    this.covered = slots;
+  }
+
+  /** Codes a query of length 1 (or 0). */
+  query(unit: Float32Array): CodedQuery {
+    const { coder } = this;
+    const z = new Float64Array(coder.dims);
+    const { squared, along } = coder.rotate(unit, 0, z);
+    let most = 0;
+    for (let i = 0; i < coder.signs; i++) most = Math.max(most, Math.abs(z[i] as number));
+    const step = most > 0 ? (2 * most) / (LEVELS - 1) : 1;
+    const { planes, sum } = planesOf(z, coder.signs, most, step);
+    return {
+      planes,
+      perUnit: 2 * step,
+      perSign: -2 * most,
+      rest: coder.signs * most - step * sum,
+      constant: along - coder.centerSquared,
+      distance: Math.sqrt(squared),
+    };
+  }
+
+  /** Standard deviation of the estimate of a slot's cosine with a query, where the cosine is `score`. */
+  deviation(slot: number, { distance, constant, perUnit }: CodedQuery, score: number): number {
+    const { signs, deviation } = this.coder;
+    const factor = this.kernel.factorOf(slot);
+    const full = (factor / this.#perDistance) * distance;
+    if (full === 0) return 0;
+    // Of vectors that point the same way from the center, the signs say all; what stays is the rounding of the query.
+    const along = Math.min(1, Math.abs(score - constant - this.kernel.offsetOf(slot)) / full);
+    const rounding = factor * (perUnit / 2) * Math.sqrt(signs / 12);
+    return Math.hypot(deviation * full * Math.sqrt(1 - along * along), rounding);
+  }
+
+  /** Bytes of the codes, and of the estimates of a search. */
+  bytes(): number {
+    return this.kernel.bytes(this.covered) + this.table.dims * 20;
+  }
+
+  #code(slot: number): void {
+    const { kernel, coder } = this;
+    const y = this.#rotated;
+    const { squared, along } = coder.rotate(this.table.chunkOf(slot), this.table.offsetOf(slot), y);
+    const record = kernel.record(slot);
+    let absolute = 0;
+    for (let byte = 0; byte < coder.signs / 8; byte++) {
+      let bits = 0;
+      for (let i = 0; i < 8; i++) {
+        const component = y[byte * 8 + i] as number;
+        if (component >= 0) bits |= 1 << i;
+        absolute += Math.abs(component);
+      }
+      record[byte] = bits;
+    }
+    kernel.setFactors(slot, absolute > 0 ? squared / absolute : 0, along);
+  }
+}
+
+/** The components of a query, rounded to levels, bit by bit; and the sum of the levels. */
+function planesOf(
+  z: Float64Array,
+  signs: number,
+  most: number,
+  step: number,
+): { planes: BigUint64Array; sum: number } {
+  const planes = new BigUint64Array((signs / 64) * 4);
+  const halves = new Uint32Array(planes.buffer);
+  let sum = 0;
+  for (let i = 0; i < signs; i++) {
+    const level = Math.max(0, Math.min(LEVELS - 1, Math.round(((z[i] as number) + most) / step)));
+    sum += level;
+    const bit = 1 << (i & 31);
+    for (let plane = 0; plane < 4; plane++) {
+      const at = ((i >> 6) * 4 + plane) * 2 + ((i >> 5) & 1);
+      if ((level >> plane) & 1) halves[at] = (halves[at] as number) | bit;
+    }
+  }
+  return { planes, sum };
+}
