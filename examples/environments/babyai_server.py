@@ -1,0 +1,162 @@
+"""BabyAI's levels as an environment server. A task's setup is {"level": "BabyAI-...-v0", "seed", "subgoals", "goal"}.
+
+Progress is AgentBoard's: a subgoal is parts divided by "**" that one sentence must hold, each counts once and one per step.
+Without subgoals it is 1 when the level's own check is met. The expert is minigrid's bot, one move at a time.
+"""
+
+import importlib.util
+import os
+
+import gymnasium
+import minigrid
+
+from babyai_text import DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE, View
+from protocol import Game, RequestError, serve, state
+
+# Releases before 2.5 register their levels on demand only.
+if "BabyAI-GoToRedBall-v0" not in gymnasium.registry:
+    minigrid.register_minigrid_envs()
+
+ACTION_ALIASES = (("pick up ", "pickup "),)
+
+
+class BabyAI(Game):
+    def __init__(self):
+        self.environment = None
+
+    def reset(self, setup):
+        level, seed = setup.get("level"), setup.get("seed")
+        if level not in gymnasium.registry or not str(level).startswith("BabyAI-"):
+            raise RequestError(f"BabyAI has no level {level!r}")
+        if not isinstance(seed, int):
+            raise RequestError(f"the seed is {seed!r}, not a number")
+        self.close()
+        self.environment = gymnasium.make(level)
+        self.seen, _ = self.environment.reset(seed=seed)
+        mission = self.environment.unwrapped.mission
+        self.goal = setup.get("goal") or mission
+        subgoals = setup.get("subgoals") or []
+        # Some tasks have several ways, each a list of subgoals.
+        self.ways = [list(way) for way in subgoals] if subgoals and isinstance(subgoals[0], list) else [list(subgoals)]
+        self.total = len(self.ways[0])
+        self.points = 0
+        self.progress = 0.0
+        self.over = False
+        self.solved = False
+        self.bot = None
+        self.look()
+        return self.tell(self.view.describe(), True)
+
+    def look(self):
+        self.view = View(self.environment.unwrapped, self.seen["image"], self.seen["direction"])
+        self.possible, self.refused = self.view.actions()
+
+    def tell(self, text, valid):
+        won = self.progress >= 1
+        return state(text, self.goal, self.progress, won, won or self.over, valid)
+
+    def score(self, text):
+        if not self.total:
+            self.progress = 1.0 if self.solved else 0.0
+            return
+        for index in range(len(self.ways[0])):
+            if any(matches(text, way[index]) for way in self.ways):
+                for way in self.ways:
+                    del way[index]
+                self.points += 1
+                self.progress = max(self.progress, self.points / self.total)
+                return
+
+    def step(self, action):
+        action = " ".join(action.lower().strip().rstrip(".").split())
+        for other, name in ACTION_ALIASES:
+            action = action.replace(other, name)
+        if "check" in action:
+            return self.tell("You can take the following actions: " + ", ".join(self.possible), True)
+        moves = self.possible.get(action)
+        if moves is None:
+            why = self.refused.get(action, 'The action is not recognized. Say "check available actions".')
+            return self.tell(why, False)
+        if not moves:
+            return self.tell("No change in state.", True)
+        self.do(moves)
+        self.look()
+        text = self.view.describe()
+        self.score(text)
+        if self.progress >= 1 or self.over:
+            text += "\nThe task is completed." if self.progress >= 1 else "\nThe episode is over."
+        return self.tell(text, True)
+
+    def do(self, moves):
+        """A move that changes nothing in view ends the walk."""
+        for move in moves:
+            before = self.seen["image"]
+            self.seen, reward, terminated, truncated, _ = self.environment.step(move)
+            self.last = move
+            if terminated and reward > 0:
+                self.solved = True
+            # The level ends a task by its own check; without the subgoals' consent, only running out of time does.
+            if truncated or (terminated and (self.total == 0 or reward <= 0)):
+                self.over = True
+                return
+            if terminated or (before == self.seen["image"]).all():
+                return
+
+    def available_actions(self):
+        return list(self.possible)
+
+    def expert(self):
+        """The bot's next move in words; None where it gives up."""
+        if self.bot is None:
+            self.bot = bot_class()(self.environment.unwrapped)
+            self.bot.stack = Plans(self.bot.stack)
+            self.last = None
+        try:
+            move = int(self.bot.replan(self.last))
+        except Exception:  # the bot asserts its way through levels and fails on some
+            return None
+        words = self.in_words(move)
+        return None if words is None else [words]
+
+    def in_words(self, move):
+        simple = {LEFT: "turn left", RIGHT: "turn right", FORWARD: "move forward", DROP: "drop", TOGGLE: "toggle"}
+        if move in simple:
+            return simple[move]
+        if move == PICKUP:
+            return next((name for name, moves in self.possible.items() if moves == [PICKUP]), None)
+        return None
+
+    def close(self):
+        if self.environment is not None:
+            self.environment.close()
+            self.environment = None
+
+
+class Plans(list):
+    """The bot's stack of plans; where no plan helps it would add to it for ever."""
+
+    def append(self, plan):
+        if len(self) >= 100:
+            raise RuntimeError("the bot goes in circles")
+        super().append(plan)
+
+
+def matches(text, pattern):
+    parts = [part.strip(".") for part in pattern.strip().split("**" if "**" in pattern else "*")]
+    return any(all(part in sentence for part in parts) for sentence in text.split("."))
+
+
+def bot_class():
+    """The bot came after the release whose levels the tasks are of: its file is loaded from a later one, beside it."""
+    folder = os.environ.get("AGEMEM_BABYAI_BOT") or os.path.join(os.path.dirname(minigrid.__file__), "..", "agemem_bot")
+    path = os.path.join(folder, "minigrid", "utils", "baby_ai_bot.py")
+    if not os.path.isfile(path):
+        raise RequestError(f"the bot is not installed ({path})")
+    spec = importlib.util.spec_from_file_location("agemem_baby_ai_bot", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.BabyAIBot
+
+
+if __name__ == "__main__":
+    serve("babyai", BabyAI)
