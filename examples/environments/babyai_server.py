@@ -6,6 +6,7 @@ Without subgoals it is 1 when the level's own check is met. The expert is minigr
 
 import importlib.util
 import os
+import sys
 
 import gymnasium
 import minigrid
@@ -148,7 +149,7 @@ def matches(text, pattern):
 
 def bot_class():
     """The bot came after the release whose levels the tasks are of: its file is loaded from a later one, beside it."""
-    folder = os.environ.get("AGEMEM_BABYAI_BOT") or os.path.join(os.path.dirname(minigrid.__file__), "..", "agemem_bot")
+    folder = os.environ.get("AGEMEM_BABYAI_BOT") or os.path.join(sys.prefix, "bot")
     path = os.path.join(folder, "minigrid", "utils", "baby_ai_bot.py")
     if not os.path.isfile(path):
         raise RequestError(f"the bot is not installed ({path})")
