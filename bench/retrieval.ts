@@ -7,6 +7,7 @@
  *
  * The vectors' share in a hybrid score was chosen on these conversations, so `held_out` repeats hybrid search with, for
  * each conversation, the share that has the best recall@10 on the others (leave one conversation out).
+ * `held_out_neighbors` does so with the share of the neighbors as well. The number of results, and so of tokens, is the same.
  */
 import { parseArgs } from "node:util";
 import { Embeddings, type EmbeddingsInterface } from "@langchain/core/embeddings";
@@ -51,6 +52,9 @@ const ADVERSARIAL = 5;
 const CATEGORIES = { multi_hop: 1, temporal: 2, open_domain: 3, single_hop: 4 };
 /** Shares of the vectors that `held_out` chooses among. */
 const SHARES = [0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7];
+/** Shares of the neighbors among which `held_out_neighbors` chooses, together with those of the vectors. */
+const NEIGHBORS = [0.1, 0.2, 0.3, 0.4];
+const NEIGHBOR_SHARES = [0.15, 0.3, 0.4, 0.5, 0.6];
 const MODES: readonly SearchMode[] = ["keyword", "vector", "hybrid"];
 
 /** Runs the benchmark and returns what its last line prints. */
@@ -63,8 +67,8 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   const model = await resolveEmbeddings(values.embeddings ?? "lexical");
   const embeddings = new EmbeddedOnce(model.embeddings);
   const conversations = (await readJson(values.data)) as Conversation[];
-  const searchBy = (mode: SearchMode, share?: number) =>
-    searchAll({ ...model, embeddings }, conversations, mode, share);
+  const searchBy = (mode: SearchMode, share?: number, neighbors?: number) =>
+    searchAll({ ...model, embeddings }, conversations, { mode, ...(neighbors && { neighbors }) }, share);
   const result: Record<string, unknown> = { embeddings: model.name };
   for (const mode of MODES) {
     const answers = await searchBy(mode);
@@ -77,9 +81,16 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
       ),
     };
   }
-  const byShare = new Map<number, Answer[]>();
-  for (const share of SHARES) byShare.set(share, answerable(await searchBy("hybrid", share)));
+  const byShare = new Map<string, Answer[]>();
+  for (const share of SHARES) byShare.set(`${share}`, answerable(await searchBy("hybrid", share)));
   result.held_out = leaveOneOut(byShare);
+  const byBoth = new Map<string, Answer[]>();
+  for (const share of NEIGHBOR_SHARES) {
+    for (const neighbors of NEIGHBORS) {
+      byBoth.set(`${share}, neighbors ${neighbors}`, answerable(await searchBy("hybrid", share, neighbors)));
+    }
+  }
+  result.held_out_neighbors = leaveOneOut(byBoth);
   return result;
 }
 
@@ -88,9 +99,9 @@ function answerable(answers: Answer[]): Answer[] {
 }
 
 /** Scores of each conversation's answers with the share that is best on all others. */
-function leaveOneOut(byShare: ReadonlyMap<number, Answer[]>): Record<string, unknown> {
+function leaveOneOut(byShare: ReadonlyMap<string, Answer[]>): Record<string, unknown> {
   const names = new Set([...byShare.values()].flat().map(({ conversation }) => conversation));
-  const chosen: Record<string, number> = {};
+  const chosen: Record<string, string> = {};
   const heldOut = [...names].flatMap((name) => {
     const shares = [...byShare].map(([share, answers]) => {
       const others = answers.filter(({ conversation }) => conversation !== name);
@@ -135,7 +146,7 @@ class EmbeddedOnce extends Embeddings {
 async function searchAll(
   { embeddings, name, dims }: Model,
   conversations: Conversation[],
-  mode: SearchMode,
+  options: { mode: SearchMode; neighbors?: number },
   vectorWeight?: number,
 ): Promise<Answer[]> {
   await using store = await FaissStore.open(":memory:", {
@@ -150,7 +161,7 @@ async function searchAll(
   });
   const questions = await load(store, conversations);
   return await Promise.all(
-    questions.map(async (question) => ({ ...question, found: await search(store, question, mode) })),
+    questions.map(async (question) => ({ ...question, found: await search(store, question, options) })),
   );
 }
 
@@ -186,8 +197,8 @@ async function load(store: FaissStore, conversations: Conversation[]): Promise<Q
   return questions;
 }
 
-async function search(store: FaissStore, { namespace, text }: Question, mode: SearchMode): Promise<string[]> {
-  const found = await store.search(namespace, { query: text, mode, limit: 100 });
+async function search(store: FaissStore, { namespace, text }: Question, options: object): Promise<string[]> {
+  const found = await store.search(namespace, { query: text, limit: 100, ...options });
   return found.map(({ key }) => key);
 }
 

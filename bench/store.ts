@@ -4,7 +4,8 @@
  * 384 dimensions, vectors in 200 clusters. Times that are compared are taken in turns, so that a busy machine slows
  * both. Every ratio is of medians. Memory is the store's own count (vectors and indexes in use) and the growth of the
  * collected heap (everything else but SQLite's page cache, at most 64 MiB): resident memory tells nothing of either.
- * `--sizes 1000,10000` and `--namespaces 0` shorten a run.
+ * `--sizes 1000,10000`, `--namespaces 0`, `--distributions 10000` and `--million 0` shorten a run. Other vectors than these
+ * clusters, real texts among them: `store-distributions.ts`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -14,6 +15,7 @@ import { parseArgs } from "node:util";
 import Database from "better-sqlite3";
 import { FaissStore } from "../src/store/faiss-store.js";
 import { SIDECAR_FILE } from "../src/store/vectors/sidecar.js";
+import { measureDistributions, measureMillion } from "./store-distributions.js";
 import { measurePeers } from "./store-peers.js";
 import { Clustered, DIMS, heapBytes, inTurns, median, time } from "./store-tools.js";
 
@@ -27,22 +29,42 @@ const faiss = createRequire(import.meta.url)("faiss-node") as {
 type Row = Record<string, number | null>;
 
 /** Runs the benchmark and returns what its last line prints. */
-export async function run(args: string[]): Promise<{ rows: Row[]; namespaces: Row | null }> {
+export async function run(args: string[]): Promise<Record<string, unknown>> {
   const { values } = parseArgs({
     args,
     options: {
       sizes: { type: "string", default: "1000,10000,100000" },
       namespaces: { type: "string", default: "10000" },
+      distributions: { type: "string", default: "10000,100000" },
+      million: { type: "string", default: "1000000" },
+      data: { type: "string" },
       json: { type: "boolean" },
     },
   });
   const rows: Row[] = [];
-  for (const size of values.sizes.split(",").map(Number)) {
+  for (const size of values.sizes
+    .split(",")
+    .map(Number)
+    .filter((one) => one > 0)) {
     rows.push(await measure(size));
     if (!values.json) console.error(rows.at(-1));
   }
   const count = Number(values.namespaces);
-  return { rows, namespaces: count > 0 ? await measureNamespaces(count) : null };
+  const namespaces = count > 0 ? await measureNamespaces(count) : null;
+  const sizes = values.distributions
+    .split(",")
+    .map(Number)
+    .filter((size) => size > 0);
+  const kinds = await measureDistributions(sizes, values.data, (row) => {
+    if (!values.json) console.error(row);
+  });
+  const million = Number(values.million);
+  return {
+    rows,
+    namespaces,
+    ...kinds,
+    million: million > 0 ? await measureMillion(million, values.data) : null,
+  };
 }
 
 async function measure(n: number): Promise<Row> {
@@ -59,7 +81,8 @@ async function measure(n: number): Promise<Row> {
     await store.checkpoint();
     const search = await measureSearch(store, raw, queries);
     const { bytesInMemory } = await store.stats();
-    const peers = await measurePeers(n, vectors, queries);
+    const truth = queries.map((query) => new Set(raw.search([...query], 10).labels));
+    const peers = await measurePeers(n, vectors, queries, truth);
     const adds = await measureAdds(store, directory, data);
     const forks = await measureForks(store, data);
     await store.checkpoint();

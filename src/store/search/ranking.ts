@@ -9,7 +9,7 @@ import type { Ledger } from "../rows/ledger.js";
 import { rowById, rowsByIds, rowsOf, toItem } from "../rows/reader.js";
 import { storedJson } from "../rows/stored-json.js";
 import type { FoundRow, VersionRow } from "../rows/version-row.js";
-import { type Scope, scanScope } from "../vectors/index-set.js";
+import { type Scope, scanScope } from "../vectors/scope.js";
 import type { SlotScore } from "../vectors/vector-index.js";
 import { normalize } from "../vectors/vector-math.js";
 import type { VectorTable } from "../vectors/vector-table.js";

@@ -1,12 +1,13 @@
 /** One search operation: ranks by its mode, fuses, weighs by age, reranks, cuts. */
 import { StoreError } from "../../errors.js";
 import type { View } from "../rows/branches.js";
-import { toItem } from "../rows/reader.js";
+import { rowsByIds, toItem } from "../rows/reader.js";
 import type { Vectors } from "../vectors/vectors.js";
 import type { Corpus, SearchRequest } from "./corpus.js";
 import { fuse, VECTOR_SHARE } from "./fuse.js";
 import { bestByKeyword, keywordScores } from "./keyword.js";
-import { appendUnranked, cosinesOf, listItems, type RankedRow, rankByVector } from "./ranking.js";
+import { neighborsOf, withNeighbors } from "./neighbors.js";
+import { appendUnranked, cosinesOf, listItems, passes, type RankedRow, rankByVector } from "./ranking.js";
 import type { CheckedSearch, SearchItem, SearchMode, SearchOp } from "./search-options.js";
 
 /** Candidates that each half of a hybrid search contributes, at least. */
@@ -24,7 +25,7 @@ export function runSearch(
   const wanted = offset + limit;
   const mode = op.mode ?? (vector ? "vector" : "keyword");
   const pool = op.recency || op.rerank ? Math.max(wanted * 4, 50) : wanted;
-  let ranked = rank(corpus, request, mode, op.query, vector, pool);
+  let ranked = rank(corpus, request, mode, op.query, vector, pool, op.neighbors ?? 0);
   if (op.recency) ranked = byRecency(ranked, op.recency, Date.now());
   // LangGraph's rule for its own mode: items that cannot be ranked follow, unscored.
   if (op.mode !== "keyword" && op.mode !== "hybrid" && ranked.length < wanted) {
@@ -42,6 +43,7 @@ function rank(
   query: string,
   vector: Float32Array | undefined,
   wanted: number,
+  neighbors: number,
 ): RankedRow[] {
   if (mode === "keyword")
     return bestByKeyword(corpus, request, keywordScores(corpus, request, query), wanted);
@@ -51,30 +53,44 @@ function rank(
     });
   }
   if (mode === "vector") return rankByVector(corpus, request, vector, wanted);
-  return rankByBoth(corpus, request, query, vector, wanted);
+  return rankByBoth(corpus, request, query, vector, wanted, neighbors);
 }
 
-/** The best of both halves, each candidate scored by both. */
+/** The best of both halves and their neighbors, each candidate scored by both. */
 function rankByBoth(
   corpus: Corpus,
   request: SearchRequest,
   query: string,
   vector: Float32Array,
   wanted: number,
+  neighbors: number,
 ): RankedRow[] {
   const pool = Math.max(wanted, POOL);
   const keyword = keywordScores(corpus, request, query);
   const found = [
     ...bestByKeyword(corpus, request, keyword, pool),
     ...rankByVector(corpus, request, vector, pool),
-  ];
-  const rows = [...new Map(found.map(({ row }) => [row.id, row])).values()];
+  ].map(({ row }) => row);
+  const around = neighbors > 0 ? neighborsOf(corpus, request, found) : new Map<number, never>();
+  const beside = rowsByIds(
+    corpus.ledger,
+    [...around.values()].flat().filter((id) => id !== undefined),
+  );
+  const rows = [...new Map([...found, ...beside.values()].map((row) => [row.id, row])).values()].filter(
+    (row) => passes(row, request.filter),
+  );
   const ids = rows.map(({ id }) => id);
   const cosines = cosinesOf(corpus, ids, vector);
   const candidates = ids.map((id) => ({ keyword: keyword.get(id)?.score ?? 0, cosine: cosines.get(id) }));
   const scores = fuse(candidates, vectorShare(corpus.vectors));
+  const byId = new Map(ids.map((id, i) => [id, scores[i] as number]));
+  // Neighbors of what neighbors brought in count too, as far as they are candidates.
+  const all = neighbors > 0 ? neighborsOf(corpus, request, rows) : around;
   return rows
-    .map((row, i) => ({ row, score: scores[i] as number }))
+    .map((row, i) => {
+      const near = (all.get(row.id) ?? []).map((id) => (id === undefined ? 0 : (byId.get(id) ?? 0)));
+      return { row, score: withNeighbors(scores[i] as number, near, neighbors) };
+    })
     .sort((a, b) => b.score - a.score || a.row.born - b.row.born)
     .slice(0, wanted);
 }

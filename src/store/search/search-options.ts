@@ -1,5 +1,5 @@
 /**
- * What a search may ask for beyond LangGraph's contract: mode, recency, reranking. Checked here, done in
+ * What a search may ask for beyond LangGraph's contract: mode, recency, neighbors, reranking. Checked here, done in
  * `run-search.ts`.
  */
 import type { Item, SearchOperation } from "@langchain/langgraph";
@@ -32,13 +32,19 @@ export interface MemorySearchOptions {
    * `(1 - weight) * score + weight * 2 ** (-age / halfLifeMinutes)`, age by `updatedAt`.
    */
   recency?: { halfLifeMinutes: number; weight?: number };
+  /**
+   * Hybrid mode: how much of the score of an item is that of the better one of its neighbors, those written just before
+   * and after it in its namespace, from 0 (default) to 1. For turns of a conversation, where the answer often stands
+   * next to what is like the question. It changes the order, not the number of results, so it costs no tokens.
+   */
+  neighbors?: number;
   /** Reorders the best candidates, which have their scores, and may drop some; called once per search. */
   rerank?: (query: string, items: SearchItem[]) => SearchItem[] | Promise<SearchItem[]>;
 }
 
 /** Refuses unknown modes and numbers out of range with `AGEMEM_INPUT_ARGUMENT`. */
 export function checkSearchOptions(options: MemorySearchOptions): void {
-  const { mode, recency, rerank } = options;
+  const { mode, recency, rerank, neighbors = 0 } = options;
   if (mode !== undefined && !SEARCH_MODES.includes(mode)) {
     throw argument('`mode` must be "vector", "keyword" or "hybrid"');
   }
@@ -49,6 +55,8 @@ export function checkSearchOptions(options: MemorySearchOptions): void {
     }
     if (!(weight >= 0 && weight <= 1)) throw argument("`recency.weight` must lie between 0 and 1");
   }
+  if (!(typeof neighbors === "number" && neighbors >= 0 && neighbors <= 1))
+    throw argument("`neighbors` must lie between 0 and 1");
   if (rerank !== undefined && typeof rerank !== "function") throw argument("`rerank` must be a function");
 }
 

@@ -7,11 +7,13 @@
  */
 
 import { LRUCache } from "lru-cache";
-import { type NamespaceRow, type Namespaces, namespacePath } from "../rows/namespaces.js";
+import { messageOf } from "../../errors.js";
+import { type Namespaces, namespacePath } from "../rows/namespaces.js";
 import { CodeTable } from "./codes/code-table.js";
 import { Coder, centerOf, LEAST_DIMS } from "./codes/coder.js";
 import type { StoreIndexOptions } from "./embedder.js";
 import { type ChosenIndex, chooseIndex } from "./index-kind.js";
+import { merge, type Scope, sizeOf, slotLists } from "./scope.js";
 import type { IndexKind, SlotScore, VectorIndex } from "./vector-index.js";
 import { CodedIndex } from "./vector-indexes/coded.js";
 import { FaissIndex, loadFaiss } from "./vector-indexes/faiss.js";
@@ -39,12 +41,6 @@ const BACKLOG = 512;
 /** The center is looked at again when the table has grown by this factor, and moved when it is so far from the mean. */
 const GROWN = 4;
 const MOVED = 0.1;
-
-/** What a search looks at: a namespace prefix, and the namespaces below it. */
-export interface Scope {
-  prefix: readonly string[];
-  namespaces: readonly NamespaceRow[];
-}
 
 /** A scope that was searched by codes. */
 interface Coded {
@@ -83,6 +79,8 @@ export class IndexSet {
   #chosen: ChosenIndex | null = null;
   #covering: Promise<void> | null = null;
   #measuring: Promise<void> | null = null;
+  /** Why codes cannot be made; null while they can. */
+  #failure: string | null = null;
   /** Replaced when everything is dropped, so that work in the background ends. */
   #life = { over: false };
 
@@ -116,7 +114,7 @@ export class IndexSet {
       const size = sizeOf(lists);
       if (this.#table && recall.isStale(size)) await this.#measure(coded, life);
       const kind = faiss ? "faiss" : "codes";
-      out.push({ scope, kind, size, exact: recall.exact, recall: recall.measured });
+      out.push({ scope, kind, size, exact: recall.exact || this.#failure !== null, recall: recall.measured });
     }
     return out;
   }
@@ -138,7 +136,7 @@ export class IndexSet {
     this.#life.over = true;
     this.#life = { over: false };
     this.#scopes.clear();
-    [this.#table, this.#codes, this.#coder] = [null, null, null];
+    [this.#table, this.#codes, this.#coder, this.#failure] = [null, null, null, null];
   }
 
   /** Resolves when every vector has its code, where there are codes. */
@@ -237,12 +235,16 @@ export class IndexSet {
 
   /** Codes what has no code yet, in the background, when there are more than `backlog` of them. */
   #cover(table: VectorTable, backlog: number): void {
-    if (this.#covering || this.#isCovered(table, backlog)) return;
+    if (this.#covering || this.#failure !== null || this.#isCovered(table, backlog)) return;
     const life = this.#life;
-    this.#covering = this.#coverIn(table, life).finally(() => {
+    const done = (): void => {
       this.#covering = null;
+    };
+    this.#covering = this.#coverIn(table, life).then(done, (error: unknown) => {
+      done();
+      // No room for codes: scopes are scanned, which is what they stood in for.
+      this.#failure = messageOf(error);
     });
-    this.#covering.catch(() => undefined);
   }
 
   #isCovered(table: VectorTable, backlog: number): boolean {
@@ -341,40 +343,6 @@ export class IndexSet {
 
 /** Searches of a scope before its recall is measured: a sample of what is asked. */
 const ENOUGH = 16;
-
-/** The best `k` version rows of a scope by a scan of all of it: exact, whatever index the scope has. */
-export function scanScope(
-  table: VectorTable,
-  scope: Scope,
-  unit: Float32Array,
-  k: number,
-  accept: (slot: number) => boolean,
-): SlotScore[] {
-  return scan(table, slotLists(table, scope), unit, k, accept);
-}
-
-function slotLists(table: VectorTable, { namespaces }: Scope): Int32Array[] {
-  const lists: Int32Array[] = [];
-  for (const { id } of namespaces) {
-    const slots = table.slotsOf(id);
-    if (slots) lists.push(slots.view());
-  }
-  return lists;
-}
-
-const sizeOf = (lists: readonly Int32Array[]): number => lists.reduce((sum, list) => sum + list.length, 0);
-
-/** The slots of some lists, ascending. */
-function merge(lists: readonly Int32Array[]): Int32Array {
-  if (lists.length === 1) return lists[0] as Int32Array;
-  const out = new Int32Array(sizeOf(lists));
-  let at = 0;
-  for (const list of lists) {
-    out.set(list, at);
-    at += list.length;
-  }
-  return out.sort();
-}
 
 function distance(a: Float32Array, b: Float32Array | undefined): number {
   if (!b) return Number.POSITIVE_INFINITY;

@@ -176,10 +176,13 @@ function bodyBytes({ size, dims, codes }: Header): number {
   return codes ? vectors + dims * 4 + codes.slots * codes.stride : vectors;
 }
 
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
 /** Whether the codes are of this release, for vectors that are there. */
 function areOurs({ size, dims, codes }: Header): boolean {
   if (codes === null) return true;
-  return dims >= LEAST_DIMS && codes.stride === strideFor(dims) && codes.slots >= 0 && codes.slots <= size;
+  const { slots, stride } = codes;
+  return dims >= LEAST_DIMS && stride === strideFor(dims) && isCount(slots) && slots <= size;
 }
 
 function fits(header: Header, ledger: Ledger, embedder: Embedder): boolean {

@@ -1,8 +1,10 @@
-import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { createRandom } from "../../../src/lib/random.js";
+import { crc32 } from "../../../src/store/vectors/checksum.js";
 import { SIDECAR_FILE } from "../../../src/store/vectors/sidecar.js";
-import { openStore, temporaryDirectory } from "../helpers.js";
+import { keysOf, LetterEmbeddings, openStore, temporaryDirectory } from "../helpers.js";
 import { answers, fill, NS } from "../words.js";
 
 describe("sidecar", () => {
@@ -43,5 +45,59 @@ describe("sidecar", () => {
     const expected = await answers(restored);
     rmSync(join(old, SIDECAR_FILE));
     expect(await answers(await openStore(old))).toEqual(expected);
+  });
+
+  it("with codes, damaged anywhere or made to say something else, changes no answer", async () => {
+    const path = temporaryDirectory();
+    const index = {
+      embeddings: new LetterEmbeddings(64),
+      fields: ["text"],
+      scanBelow: 1,
+      kind: "flat" as const,
+    };
+    const store = await openStore(path, { index });
+    await fill(store, 200, "a");
+    await store.search(NS, { query: "k7" });
+    await store.checkpoint();
+    await store.close();
+    const file = join(path, SIDECAR_FILE);
+    const good = readFileSync(file);
+    const found = async (): Promise<string[]> => {
+      const again = await openStore(path, { index: { ...index, recall: 0.99 } });
+      const keys = keysOf(await again.search(NS, { query: "k7 a", limit: 5 }));
+      await again.close();
+      return keys;
+    };
+    const truth = await found();
+    const length = good.readUInt32LE(12);
+    const header = JSON.parse(good.toString("utf8", 20, 20 + length));
+    expect(header.codes).toEqual({ slots: 200, stride: 16 });
+    const forged = [
+      { codes: null },
+      { codes: { slots: 201, stride: 16 } },
+      { codes: { slots: 400, stride: 8 } },
+      { codes: { slots: 0.5, stride: 6400 } },
+      { codes: { slots: -200, stride: -16 } },
+      { codes: { slots: 1e12, stride: 16 } },
+      { dims: 128, size: 100 },
+      { size: -1 },
+    ].map((change) => {
+      const json = Buffer.from(JSON.stringify({ ...header, ...change }));
+      const prefix = Buffer.from(good.subarray(0, 20));
+      prefix.writeUInt32LE(json.length, 12);
+      prefix.writeUInt32LE(crc32(json), 16);
+      return Buffer.concat([prefix, json, good.subarray(20 + length)]);
+    });
+    const random = createRandom("damage");
+    const damaged = Array.from({ length: 30 }, () => {
+      const bytes = Buffer.from(good);
+      const at = Math.floor(random.next() * bytes.length);
+      bytes[at] = (bytes[at] as number) ^ (1 + Math.floor(random.next() * 255));
+      return random.next() < 0.2 ? bytes.subarray(0, at) : bytes;
+    });
+    for (const bytes of [...forged, ...damaged]) {
+      writeFileSync(file, bytes);
+      expect(await found()).toEqual(truth);
+    }
   });
 });

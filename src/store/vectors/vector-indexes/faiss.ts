@@ -31,10 +31,10 @@ export interface FaissModule {
 /** When this share of the scope has to be looked at, a scan of all of it is cheaper. */
 const SCAN_SHARE = 0.1;
 /** Slots handed to FAISS at once: each call copies number by number and leaves garbage. */
-const PIECE = 256;
+const PIECE = 64;
 /**
  * Codes in one object of FAISS. It keeps them in a `std::vector`, which doubles, so that one object for all of them would
- * hold up to twice what it needs; one of 256 times a power of two is full in the end.
+ * hold up to twice what it needs; one of 64 times a power of two is full in the end.
  */
 const SEGMENT = 4096;
 

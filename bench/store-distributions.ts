@@ -1,0 +1,179 @@
+/**
+ * Search of the store on vectors of every kind, each with its recall against the truth, beside raw FAISS in the same run;
+ * and while another writer writes. Leaves out the vectors (`distributions.ts`) and the peers (`store-peers.ts`).
+ */
+import { createRequire } from "node:module";
+import { FaissStore } from "../src/store/faiss-store.js";
+import { clusters, type Distribution, isotropic, likeReal, realText } from "./distributions.js";
+import { measurePeers } from "./store-peers.js";
+import { inTurns, median, time } from "./store-tools.js";
+
+type Row = Record<string, number | string | null>;
+/** Rows of one kind of vectors, and the least recall among them. */
+interface Kind {
+  recall_at_10: number | null;
+  rows: Row[];
+}
+
+const NS = ["bench"];
+const WRITES_PER_TICK = 20;
+const TICK_MS = 10;
+
+interface Flat {
+  add(vectors: number[]): void;
+  search(query: number[], k: number): { labels: number[] };
+}
+const { IndexFlatIP } = createRequire(import.meta.url)("faiss-node") as {
+  IndexFlatIP: new (dims: number) => Flat;
+};
+
+/** Measures real texts, isotropic vectors and clusters of the given sizes. */
+export async function measureDistributions(
+  sizes: readonly number[],
+  data: string | undefined,
+  report: (row: Row) => void,
+): Promise<Record<"real_text" | "isotropic" | "clusters", Kind>> {
+  const out = { real_text: kind(), isotropic: kind(), clusters: kind() };
+  const take = async (to: Kind, distribution: Distribution | null, withPeers: boolean): Promise<void> => {
+    if (!distribution) return;
+    const row = await measure(distribution, withPeers);
+    to.rows.push(row);
+    to.recall_at_10 = Math.min(to.recall_at_10 ?? 1, row.recall_at_10 as number);
+    report(row);
+  };
+  for (const n of sizes) {
+    for (const model of ["minilm", "lexical"] as const) {
+      const real = await realText(n, model, data);
+      if (!real)
+        console.error(`no vectors of real texts by ${model}: see bench/texts.ts and bench/embedded.ts`);
+      await take(out.real_text, real, model === "minilm");
+    }
+    await take(out.isotropic, isotropic(n), false);
+    for (const share of [0.1, 1, 10]) await take(out.clusters, clusters(n, share), false);
+  }
+  return out;
+}
+
+/** A million vectors like those of real texts. */
+export async function measureMillion(n: number, data: string | undefined): Promise<Row | null> {
+  const real = await realText(100_000, "minilm", data);
+  return real && (await measure(likeReal(real, n), false));
+}
+
+const kind = (): Kind => ({ recall_at_10: null, rows: [] });
+
+async function measure(distribution: Distribution, withPeers: boolean): Promise<Row> {
+  const { name, dims, queries } = distribution;
+  const vectors = distribution.vectors.map(unit);
+  const n = vectors.length;
+  const raw = new IndexFlatIP(dims);
+  for (let i = 0; i < n; i += 500) raw.add(vectors.slice(i, i + 500).flatMap((vector) => [...vector]));
+  const plain = queries.map((query) => [...unit(query)]);
+  const store = await open(queries, dims);
+  const bulk = await time(() => fill(store, vectors));
+  // The codes are made once the scope is searched.
+  await store.search(NS, { query: "0" });
+  await store.checkpoint();
+  await (await store.fork()).discard();
+  const turns = Math.min(100, queries.length);
+  const [rawMs, storeMs] = await inTurns(turns, [
+    (i) => raw.search(plain[i] as number[], 10),
+    (i) => store.search(NS, { query: `${i}` }),
+  ]);
+  const truth = plain.slice(0, turns).map((query) => new Set(raw.search(query, 10).labels));
+  let found = 0;
+  for (const [i, best] of truth.entries()) {
+    const hits = await store.search(NS, { query: `${i}` });
+    found += hits.filter(({ key }) => best.has(Number(key))).length;
+  }
+  const { bytesInMemory, indexes } = await store.stats();
+  const forkMs = await median(20, () => store.fork());
+  const busy = await searchWhileWriting(store, vectors, turns);
+  await store.close();
+  return {
+    vectors: name,
+    n,
+    dims,
+    recall_at_10: found / (truth.length * 10),
+    measured_recall: indexes[0]?.recall?.searched ?? null,
+    served_by: indexes[0]?.kind ?? "scan",
+    search_ms: storeMs as number,
+    raw_flat_ms: rawMs as number,
+    search_vs_raw_flat: (storeMs as number) / (rawMs as number),
+    bulk_add_ms: bulk / n,
+    fork_ms: forkMs,
+    memory_bytes_per_item: bytesInMemory / n,
+    memory_bytes_allowed: dims * 4 + 100,
+    ...busy,
+    ...(withPeers ? await measurePeers(n, vectors, queries.map(unit), truth) : {}),
+  };
+}
+
+/** Searches alone, and while 2,000 items a second are written by the same process. */
+async function searchWhileWriting(
+  store: FaissStore,
+  vectors: readonly Float32Array[],
+  turns: number,
+): Promise<Row> {
+  const idle = await times(store, turns);
+  const writing = { over: false, written: 0 };
+  const writer = (async () => {
+    const began = performance.now();
+    while (!writing.over) {
+      const due = Math.floor((performance.now() - began) / TICK_MS) * WRITES_PER_TICK;
+      if (writing.written < due) {
+        await fill(store, vectors.slice(0, WRITES_PER_TICK), `w${writing.written}-`);
+        writing.written += WRITES_PER_TICK;
+      } else await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return (writing.written / (performance.now() - began)) * 1000;
+  })();
+  const busy = await times(store, turns * 3);
+  writing.over = true;
+  return {
+    idle_p50_ms: at(idle, 0.5),
+    idle_p99_ms: at(idle, 0.99),
+    writing_per_s: Math.round(await writer),
+    writing_p50_ms: at(busy, 0.5),
+    writing_p95_ms: at(busy, 0.95),
+    writing_p99_ms: at(busy, 0.99),
+    writing_p99_vs_idle_p50: at(busy, 0.99) / at(idle, 0.5),
+  };
+}
+
+async function times(store: FaissStore, turns: number): Promise<number[]> {
+  const out: number[] = [];
+  for (let i = 0; i < turns; i++) {
+    out.push(await time(() => store.search(NS, { query: `${i % 100}` })));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return out.sort((a, b) => a - b);
+}
+
+const at = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+
+const open = (queries: readonly Float32Array[], dims: number): Promise<FaissStore> => {
+  const embedQuery = async (text: string) => [...(queries[Number(text)] as Float32Array)];
+  const embeddings = { embedQuery, embedDocuments: async () => [] };
+  return FaissStore.open(":memory:", {
+    index: { embeddings, dims, embeddingName: "bench", fields: ["text"], cacheSize: 1000 },
+  });
+};
+
+async function fill(store: FaissStore, vectors: readonly Float32Array[], prefix = ""): Promise<void> {
+  for (let from = 0; from < vectors.length; from += 500) {
+    const puts = vectors.slice(from, from + 500).map((vector, i) => ({
+      namespace: prefix === "" ? NS : ["other"],
+      key: `${prefix}${from + i}`,
+      value: { text: `memory number ${from + i}` },
+      vectors: [{ path: "text", vector }],
+    }));
+    await store.batch(puts);
+  }
+}
+
+function unit(vector: Float32Array): Float32Array {
+  const length = Math.hypot(...vector);
+  return vector.map((x) => x / (length || 1));
+}

@@ -1,0 +1,51 @@
+/**
+ * A search scope, a namespace prefix, and its slots.
+ */
+import type { NamespaceRow } from "../rows/namespaces.js";
+import type { SlotScore } from "./vector-index.js";
+import { scan } from "./vector-indexes/flat.js";
+import type { VectorTable } from "./vector-table.js";
+
+/** What a search looks at: a namespace prefix, and the namespaces below it. */
+export interface Scope {
+  prefix: readonly string[];
+  namespaces: readonly NamespaceRow[];
+}
+
+/** The best `k` version rows of a scope by a scan of all of it: exact, whatever index the scope has. */
+export function scanScope(
+  table: VectorTable,
+  scope: Scope,
+  unit: Float32Array,
+  k: number,
+  accept: (slot: number) => boolean,
+): SlotScore[] {
+  return scan(table, slotLists(table, scope), unit, k, accept);
+}
+
+/** The slots of a scope, those of each namespace ascending. */
+export function slotLists(table: VectorTable, { namespaces }: Scope): Int32Array[] {
+  const lists: Int32Array[] = [];
+  for (const { id } of namespaces) {
+    const slots = table.slotsOf(id);
+    if (slots) lists.push(slots.view());
+  }
+  return lists;
+}
+
+/** How many slots some lists have. */
+export function sizeOf(lists: readonly Int32Array[]): number {
+  return lists.reduce((sum, list) => sum + list.length, 0);
+}
+
+/** The slots of some lists, ascending. */
+export function merge(lists: readonly Int32Array[]): Int32Array {
+  if (lists.length === 1) return lists[0] as Int32Array;
+  const out = new Int32Array(sizeOf(lists));
+  let at = 0;
+  for (const list of lists) {
+    out.set(list, at);
+    at += list.length;
+  }
+  return out.sort();
+}
