@@ -5,7 +5,6 @@
  * server that dies, hangs or talks nonsense ends the episode with the error's code, and not the run.
  */
 import { AgeMemError, type AgeMemErrorCode, messageOf } from "../../errors.js";
-import type { UsageByOperation } from "../../lib/usage.js";
 import type { CallUsage, MemoryOp } from "../../types.js";
 import type { EnvironmentState, EnvironmentTask, TaskEnvironment } from "./task-environment.js";
 
@@ -44,8 +43,6 @@ export interface ActorCost {
   auxiliary: CallUsage;
   /** Memory operations that ran, and how many of them were refused. */
   operations: Partial<Record<MemoryOp, { calls: number; refused: number }>>;
-  /** By what the calls were for; for prices. */
-  usage: UsageByOperation;
   /** Responses that broke the protocol. */
   formatErrors: number;
 }
