@@ -40,20 +40,21 @@ async function prove(name: EnvironmentName, options: { limit: number; lazy: bool
       const why =
         result.error?.message ?? `${last?.action ?? "(no action)"}: ${last?.observation.slice(-100) ?? ""}`;
       console.log(
-        `${result.taskId} ${result.ended} ${result.progress.toFixed(2)} ${result.steps.length} ${why}`,
+        `${result.taskId} ${result.ended} ${result.progress.toFixed(2)} ${result.steps.length} ${result.score ?? ""} ${why}`,
       );
     }
   } finally {
     await environment.close();
   }
   const won = results.filter(({ success }) => success);
+  const full = results.filter(({ score }) => score === 100).length;
   const mean = (of: (result: EpisodeResult) => number) =>
     (results.reduce((sum, result) => sum + of(result), 0) / results.length).toFixed(3);
   const starts = environment instanceof LocalEnvironment ? environment.starts : 0;
   console.log(
     `${name}: ${results.length} tasks, ${won.length} won, ${won.filter(({ steps }) => steps.length <= 30).length} of them in 30 steps, ` +
       `progress ${mean(({ progress }) => progress)}, grounding ${mean(({ groundingAccuracy }) => groundingAccuracy ?? 0)}, ` +
-      `${results.filter(({ error }) => error).length} errors, ${starts} server starts, ${((Date.now() - began) / 1000).toFixed(0)} s`,
+      `${results.filter(({ error }) => error).length} errors, ${name === "scienceworld" ? `${full} with score 100, ` : ""}${starts} server starts, ${((Date.now() - began) / 1000).toFixed(0)} s`,
   );
 }
 

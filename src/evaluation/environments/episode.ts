@@ -78,6 +78,8 @@ export interface EpisodeResult {
   success: boolean;
   /** 0 to 1. */
   progress: number;
+  /** The environment's own score at the end; null where it has none. */
+  score: number | null;
   /** Valid actions of all that were taken; null when none was. */
   groundingAccuracy: number | null;
   steps: EpisodeStep[];
@@ -127,6 +129,7 @@ export async function playEpisode(options: EpisodeOptions): Promise<EpisodeResul
     ended,
     success: current?.won ?? false,
     progress: current?.progress ?? 0,
+    score: current?.score ?? null,
     groundingAccuracy: steps.length ? steps.filter(({ valid }) => valid).length / steps.length : null,
     steps,
     turns,

@@ -59,6 +59,7 @@ export function readState(answer: ServerAnswer, { name, task, before }: Known): 
     won: won || (before?.won ?? false),
     done: done || won,
     valid: answer.valid ?? !REFUSALS.test(answer.observation),
+    ...(name === "scienceworld" && answer.score != null ? { score: answer.score } : {}),
   };
 }
 

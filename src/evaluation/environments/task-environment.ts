@@ -35,6 +35,8 @@ export interface EnvironmentState {
   done: boolean;
   /** Whether the environment understood the last action and could do it; true after `reset`. */
   valid: boolean;
+  /** The environment's own score, -100 to 100, where it has one beside progress (ScienceWorld). */
+  score?: number;
 }
 
 /** An environment that plays one task at a time. */
