@@ -26,6 +26,8 @@ export interface RolloutArguments {
   concurrency: number;
   processes: number;
   maxTurns: number;
+  messageRounds: number;
+  earlyAnswer: "stage" | "message";
   timeout: number;
   pad?: number;
   model?: string;
@@ -88,6 +90,8 @@ function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
     seed: options.seed,
     concurrency: rolloutsFor(options.concurrency),
     maxTurns: options.maxTurns,
+    messageRounds: options.messageRounds,
+    earlyAnswer: options.earlyAnswer,
     timeoutMs: options.timeout * 1000,
     protocol: options.protocol,
     promptVariant: options.prompt,

@@ -24,6 +24,15 @@ export function rolloutCommand(): Command {
     .option("--concurrency <n>", "requests to the policy at once; sequences of a local model", positive, 4)
     .option("--processes <n>", "processes that run the rollouts", positive, 1)
     .option("--max-turns <n>", "turns per stage (N_max)", positive, 10)
+    .option("--message-rounds <n>", "model calls per message of stages 1 and 2", positive, 1)
+    .addOption(
+      choice(
+        "--early-answer <ends>",
+        "what a plain reply ends in stages 1 and 2",
+        ["stage", "message"],
+        "stage",
+      ),
+    )
     .option("--timeout <seconds>", "time limit of one rollout", finiteNumber, 600)
     .option("--pad <n>", "distractors per task, filled up with neighbors from other tasks", wholeNumber)
     .option("--model <name>", '"offline", gguf:FILE or a model of OPENAI_BASE_URL (default: AGEMEM_MODEL)')

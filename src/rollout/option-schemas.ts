@@ -79,6 +79,8 @@ const rolloutOptions = z.strictObject(
     ),
     k: whole(1).optional(),
     maxTurns: whole(1).optional(),
+    messageRounds: whole(1).optional(),
+    earlyAnswer: oneOf(["stage", "message"]).optional(),
     budget: budgetOption.optional(),
     topK: whole(1, 50).optional(),
     searchMode: oneOf(SEARCH_MODES).optional(),

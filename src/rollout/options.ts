@@ -31,6 +31,13 @@ export interface RolloutOptions {
   k?: number;
   /** Turns per stage (N_max); default 10. The paper gives no figure. */
   maxTurns?: number;
+  /** Model calls that one message of stages 1 and 2 may take; default 1. The authors' released code: 5. */
+  messageRounds?: number;
+  /**
+   * What a response without a tool call ends in stages 1 and 2: the "stage" (the paper's algorithms, default), so that
+   * the passages after it are never shown, or the calls for its "message" (the authors' released code).
+   */
+  earlyAnswer?: "stage" | "message";
   /** T_max and the response limit; default 8,192 and 2,048 tokens. See {@link budgetOf}. */
   budget?: Partial<ContextBudget>;
   /** Memories shown with each message of stage 1; default 3. */

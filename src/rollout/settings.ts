@@ -35,6 +35,8 @@ export function rolloutSettings(options: RolloutOptions, what = "runRollouts"): 
   return {
     k: 8,
     maxTurns: 10,
+    messageRounds: 1,
+    earlyAnswer: "stage",
     topK: 3,
     protocol: "native",
     promptVariant: "full",

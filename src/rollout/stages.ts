@@ -1,8 +1,8 @@
 /**
  * The three stages of one trajectory (AgeMem, alg. 3-5).
  *
- * Owns what the policy is shown when, and when a stage ends. The agent does what the deployed one does, with one model
- * call per turn in stages 1 and 2. Leaves out recording and scoring (`rollout.ts`).
+ * Owns what the policy is shown when, and when a stage ends. The agent does what the deployed one does, by default with
+ * one model call per message in stages 1 and 2. Leaves out recording and scoring (`rollout.ts`).
  */
 import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
@@ -28,7 +28,7 @@ interface StageRun {
 export interface StagesResult {
   /** The final answer; null when the turns ran out or the response could not be read. */
   answer: string | null;
-  /** Turns of stages 1, 2, 3; N_max + 1 in stage 3 when the limit stopped it. */
+  /** Messages shown in stages 1 and 2, model calls in stage 3; N_max + 1 in stage 3 when the limit stopped it. */
   rounds: [number, number, number];
 }
 
@@ -52,7 +52,8 @@ const EMPTY: Carried = { messages: [], contextFacts: {} };
  * 2. The context is emptied, long-term memory stays. Each distractor as one message. One call per turn.
  * 3. The context goes on; the question comes; up to N_max calls.
  *
- * A final answer ends stages 1 and 2 early, as in the paper. Passages beyond N_max are not shown.
+ * A final answer in stages 1 and 2 ends the stage, as in the paper, or only its message's calls (`earlyAnswer`). With
+ * `messageRounds` a message may take several calls, which end with a response that calls no tool. Passages beyond N_max are not shown.
  */
 export async function runStages(run: StageRun): Promise<StagesResult> {
   const first = await injectPassages(run, 1, run.task.context, EMPTY);
@@ -76,10 +77,10 @@ async function injectPassages(
     const text = passage.title ? `${passage.title}: ${passage.text}` : passage.text;
     const shown = stage === 1 ? await introspect(run, text, carried.contextFacts) : undefined;
     const message = humanMessage(run, stage, turn, shown ? `${text}\n\n${shown.text}` : text);
-    const result = await invoke(run, stage, turn, append(carried, message), 1);
+    const result = await invoke(run, stage, turn, append(carried, message), run.settings.messageRounds);
     turns++;
     carried = { messages: result.messages, contextFacts: result.contextFacts };
-    if (result.status === "answered") break;
+    if (result.status === "answered" && run.settings.earlyAnswer === "stage") break;
   }
   return { carried, turns };
 }

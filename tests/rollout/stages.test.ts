@@ -102,6 +102,26 @@ describe("the three stages", () => {
     expect(rollout.trajectory.episode?.answer).toBe("Porto");
   });
 
+  it("a plain reply ends only its message's calls where the run says so", async () => {
+    const silent: ScriptedResponder = (messages) =>
+      newestUser(messages).endsWith("?") ? "Porto" : "Thank you.";
+    const rollout = await one(silent, { earlyAnswer: "message", messageRounds: 5 });
+    expect(perStage(rollout)).toEqual([2, 3, 1]);
+    expect(rollout.trajectory.episode?.rounds).toEqual([2, 3, 1]);
+  });
+
+  it("a message may take several calls, bounded, which count as one round", async () => {
+    const options = { earlyAnswer: "message", messageRounds: 3 } as const;
+    const rollout = await one(diligent, options);
+    expect(perStage(rollout)).toEqual([6, 9, 2]);
+    expect(rollout.trajectory.episode?.rounds).toEqual([2, 3, 2]);
+    const storesOnce: ScriptedResponder = (messages, ...rest) =>
+      messages.at(-1)?.type === "tool" && !newestUser(messages).endsWith("?")
+        ? "Stored."
+        : diligent(messages, ...rest);
+    expect(perStage(await one(storesOnce, options))).toEqual([4, 6, 2]);
+  });
+
   it("N_max bounds the turns of each stage; an answer that never comes costs both R_task and a penalty", async () => {
     const restless: ScriptedResponder = () => call("Retrieve_memory", { query: "more" });
     const rollout = await one(restless, { maxTurns: 2 });
