@@ -68,7 +68,8 @@ export function linksIn(text: string): string[] {
 /** Names of products, formats and other projects' functions, which stand in nobody's code here. */
 const PROPER_NAMES = new Set(
   `AgeMem LangGraph LangChain LangSmith LangMem PostgreSQL SQLite TypeScript JavaScript OpenAI GitHub NumPy HotpotQA LoCoMo
-  PyTorch DeepSeek MiniLM SmolLM WebAssembly WordPiece SentencePiece DeepMind LongMemEval FlashAttention MemOS OpenAPI ModernBERT
+  PyTorch DeepSeek AgentBoard ScienceWorld BabyAI AgentGym ALFWorld
+   MiniLM SmolLM WebAssembly WordPiece SentencePiece DeepMind LongMemEval FlashAttention MemOS OpenAPI ModernBERT
   NodeNext WebSocket macOS pgvector AgentLightning iOS XLNet RoBERTa BERTScore OpenPipe
   compute_grpo_outcome_advantage compute_advantage_for_multi_trajectories group_norm return_meta_info
   ERR_PNPM_IGNORED_BUILDS mergeFrom combineAbortSignals heartbeat_stale_after_s verl.trainer.main_ppo_sync verl.trainer.ppo.v1

@@ -5,7 +5,13 @@
  * this a baseline of its own, and results have to say so.
  */
 import type { TokenCounter } from "../../types.js";
-import { lineOf, type MemorySystem, NO_USAGE, type ObservedMessage, type Recall } from "./memory-system.js";
+import {
+  lineOf,
+  type MemorySystem,
+  NO_USAGE,
+  type ObservedMessage,
+  type RecallResult,
+} from "./memory-system.js";
 
 /** Options of {@link FullContext}. */
 export interface FullContextOptions {
@@ -38,13 +44,13 @@ export class FullContext implements MemorySystem {
     return NO_USAGE;
   }
 
-  async recall(): Promise<Recall> {
+  async recall(): Promise<RecallResult> {
     const kept = this.#messages.slice(this.#firstKept());
     this.cut = this.#messages.length - kept.length;
     return { memories: kept.map(toMemory), usage: NO_USAGE };
   }
 
-  async all(): Promise<Recall["memories"]> {
+  async all(): Promise<RecallResult["memories"]> {
     return this.#messages.map(toMemory);
   }
 
@@ -64,6 +70,6 @@ export class FullContext implements MemorySystem {
   }
 }
 
-function toMemory(message: ObservedMessage): Recall["memories"][number] {
+function toMemory(message: ObservedMessage): RecallResult["memories"][number] {
   return { text: lineOf(message), score: null, sources: message.id === undefined ? [] : [message.id] };
 }

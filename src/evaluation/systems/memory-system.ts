@@ -38,7 +38,7 @@ export interface SystemUsage {
 }
 
 /** What {@link MemorySystem.recall} brings. */
-export interface Recall {
+export interface RecallResult {
   /** Best first. */
   memories: readonly RecalledMemory[];
   usage: SystemUsage;
@@ -57,7 +57,7 @@ export interface MemorySystem {
    */
   observe(messages: readonly ObservedMessage[]): Promise<SystemUsage>;
   /** What it remembers for a question, at most `k` memories; a system that does not choose brings all. */
-  recall(query: string, options: { k: number; signal?: AbortSignal }): Promise<Recall>;
+  recall(query: string, options: { k: number; signal?: AbortSignal }): Promise<RecallResult>;
   /** Everything it holds now, in no particular order. */
   all(): Promise<readonly RecalledMemory[]>;
   /** Gives up what it holds; safe to call twice. */
@@ -74,7 +74,7 @@ export const NO_USAGE: SystemUsage = {
 };
 
 /** The sum of two usages, or what was used between two readings of a meter (`sign` -1). */
-export function addUsage(a: SystemUsage, b: SystemUsage, sign: 1 | -1 = 1): SystemUsage {
+export function combineUsage(a: SystemUsage, b: SystemUsage, sign: 1 | -1 = 1): SystemUsage {
   return {
     calls: a.calls + sign * b.calls,
     promptTokens: a.promptTokens + sign * b.promptTokens,

@@ -7,7 +7,13 @@
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import { FaissStore } from "../../store/faiss-store.js";
 import type { SearchMode } from "../../types.js";
-import { lineOf, type MemorySystem, NO_USAGE, type ObservedMessage, type Recall } from "./memory-system.js";
+import {
+  lineOf,
+  type MemorySystem,
+  NO_USAGE,
+  type ObservedMessage,
+  type RecallResult,
+} from "./memory-system.js";
 
 /** Options of {@link PassageStore}. */
 export interface PassageStoreOptions {
@@ -59,14 +65,14 @@ export class PassageStore implements MemorySystem {
     return NO_USAGE;
   }
 
-  async recall(query: string, { k }: { k: number }): Promise<Recall> {
+  async recall(query: string, { k }: { k: number }): Promise<RecallResult> {
     const { mode } = this.options;
     const found = await this.#opened().search([MESSAGES, this.#user], { query, limit: k, mode });
     const memories = found.map(({ value, score }) => ({ ...toMemory(value), score: score ?? null }));
     return { memories, usage: NO_USAGE };
   }
 
-  async all(): Promise<Recall["memories"]> {
+  async all(): Promise<RecallResult["memories"]> {
     const limit = Math.max(1, this.#count);
     const items = await this.#opened().search([MESSAGES, this.#user], { limit });
     return items.map(({ value }) => ({ ...toMemory(value), score: null }));

@@ -1,0 +1,101 @@
+/**
+ * Other projects' memories, each in a Python environment of its own: `npm run baselines -- NAME` installs it.
+ *
+ * Owns which there are, and starting and stopping their servers (`examples/baselines`). Leaves out the contract
+ * (`http-system.ts`) and the endpoint that they call (`model-proxy.ts`).
+ */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { ConfigError } from "../../errors.js";
+import { HttpMemorySystem } from "./http-system.js";
+import type { ModelProxy } from "./model-proxy.js";
+
+/** By name: the server's program, its environment's folder and arguments of its own. */
+export const PEERS: Readonly<
+  Record<string, { program: string; environment: string; args: readonly string[] }>
+> = {
+  mem0: { program: "mem0_server.py", environment: "mem0", args: [] },
+  "mem0-graph": { program: "mem0_server.py", environment: "mem0", args: ["--graph"] },
+  langmem: { program: "langmem_server.py", environment: "langmem", args: [] },
+};
+
+/** Options of {@link startPeer}. */
+export interface PeerOptions {
+  name: string;
+  /** What its models are behind; counts what it costs. */
+  proxy: ModelProxy;
+  /** Dimensions of the endpoint's embeddings. */
+  dims: number;
+  /** Folder with `examples/baselines`; its environments are in `.venv-NAME`. */
+  folder: string;
+  /** Told each line that the server writes. */
+  onLog?: (text: string) => void;
+}
+
+/** A memory whose server runs. */
+export interface Peer {
+  system: HttpMemorySystem;
+  /** Stops the server. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a memory's server on a free port and waits until it answers.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a name that there is not, `AGEMEM_PACKAGE_MISSING` when it is not installed;
+ * EnvironmentError `AGEMEM_SYSTEM_FAILED` when it does not start
+ */
+export async function startPeer({ name, proxy, dims, folder, onLog }: PeerOptions): Promise<Peer> {
+  const peer = Object.hasOwn(PEERS, name) ? PEERS[name] : undefined;
+  if (!peer) {
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", `there is no memory "${name}" to compare with`, {
+      remedy: `Give one of ${Object.keys(PEERS).join(", ")}.`,
+    });
+  }
+  const python = join(folder, `.venv-${peer.environment}`, "bin", "python");
+  if (!existsSync(python)) {
+    throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is not installed`, {
+      remedy: `Run npm run baselines -- ${peer.environment}.`,
+    });
+  }
+  const port = await freePort();
+  const told = ["--port", `${port}`, "--base-url", proxy.url, "--api-key", name, "--dims", `${dims}`];
+  const child = spawn(python, [join(folder, peer.program), ...told, ...peer.args], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+    // Keys of the caller's own are nothing that another project's memory needs.
+    env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", PYTHONUNBUFFERED: "1" },
+  });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => onLog?.(String(data)));
+  const system = new HttpMemorySystem({
+    name,
+    url: `http://127.0.0.1:${port}`,
+    meter: () => proxy.usage(name),
+  });
+  const stop = async () => {
+    child.kill("SIGKILL");
+    await exited;
+  };
+  try {
+    await system.ready();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { system, stop };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
