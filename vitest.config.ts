@@ -1,12 +1,18 @@
 import { configDefaults, defineConfig } from "vitest/config";
 
-// They need models; `npm run test:models` gets them and names their folder.
-const realModels = process.env.AGEMEM_TEST_MODELS === undefined ? ["tests/models/real/**"] : [];
+// They need models, environments or other projects' memories, which their own commands get and name the folder of.
+const real = [
+  ["tests/models/real/**", "AGEMEM_TEST_MODELS"],
+  ["tests/evaluation/environments/real/**", "AGEMEM_TEST_ENVIRONMENTS"],
+  ["tests/evaluation/systems/real/**", "AGEMEM_TEST_BASELINES"],
+]
+  .filter(([, variable = ""]) => process.env[variable] === undefined)
+  .map(([files = ""]) => files);
 
 export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
-    exclude: [...configDefaults.exclude, ...realModels],
+    exclude: [...configDefaults.exclude, ...real],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: "forks",

@@ -1,58 +1,41 @@
 /**
- * Installs other projects' memories that agemem is compared with, each into a Python environment of its own below
- * `examples/baselines`: `npm run baselines`, or `npm run baselines -- mem0`.
+ * Installs other projects' memories that agemem is compared with, each into a Python environment of its own: `npm run baselines`,
+ * or `npm run baselines -- mem0`.
  *
- * An installation that fails ends with 1. Nothing of them is a dependency of the package. Node built-ins only.
+ * `AGEMEM_BASELINES` names another folder than `.agemem/baselines`. An installation that fails ends with 1. Nothing of them is a
+ * dependency of the package. Node built-ins only. Leaves out the servers (`examples/baselines/`).
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { lastLine, run, say, since } from "./native.mjs";
-import { findPython } from "./python-env.mjs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { installEnvironment } from "./environments.mjs";
 
-const FOLDER = join(dirname(dirname(fileURLToPath(import.meta.url))), "examples", "baselines");
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** What each environment holds. Mem0 is the version of the paper's time: graphs left it in 2.0. */
-const ENVIRONMENTS = {
-  mem0: ["mem0ai==1.0.11", "kuzu==0.11.3", "rank-bm25==0.2.2", "langchain-community"],
-  langmem: ["langmem==0.0.30", "langchain-openai"],
+/** Steps of pip by environment. Mem0 is the version of the paper's time: graphs left it in 2.0. */
+export const BASELINES = {
+  mem0: [["mem0ai==1.0.11", "kuzu==0.11.3", "rank-bm25==0.2.2", "langchain-community==0.4.2"]],
+  langmem: [["langmem==0.0.30", "langchain-openai==1.7.4"]],
 };
 
-async function install(name, python) {
-  const packages = ENVIRONMENTS[name];
-  const folder = join(FOLDER, `.venv-${name}`);
-  const stamp = join(folder, "installed.txt");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === packages.join("\n")) {
-    return say(`${name}: there`);
+export const baselinesFolder = resolve(root, process.env.AGEMEM_BASELINES ?? join(".agemem", "baselines"));
+
+/** Installs those that are named, or all. Throws an Error that says what failed. */
+export async function installBaselines(names = Object.keys(BASELINES)) {
+  for (const name of names) {
+    const seconds = await installEnvironment(name, baselinesFolder, BASELINES[name]);
+    console.log(`${name}: ${seconds === 0 ? "there" : `installed in ${seconds.toFixed(0)} s`}`);
   }
-  const start = Date.now();
-  rmSync(folder, { recursive: true, force: true });
-  const made = await run(python, ["-m", "venv", folder]);
-  if (!made.ok) throw new Error(`${name}: no virtual environment: ${lastLine(made.output)}`);
-  const pip = join(folder, "bin", "python");
-  const env = { PIP_DISABLE_PIP_VERSION_CHECK: "1" };
-  const filled = await run(pip, ["-m", "pip", "install", "--quiet", ...packages], { env, seconds: 1200 });
-  if (!filled.ok) throw new Error(`${name}: pip failed:\n${filled.output.trim().slice(-2000)}`);
-  writeFileSync(stamp, packages.join("\n"));
-  say(`${name}: installed in ${since(start)}`);
 }
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.find((name) => !Object.hasOwn(ENVIRONMENTS, name));
-if (unknown !== undefined) {
-  console.error(`no baseline "${unknown}"; there are ${Object.keys(ENVIRONMENTS).join(", ")}`);
-  process.exit(2);
-}
-const python = await findPython();
-if (!python) {
-  console.error("The baselines need Python 3.10 or newer (AGEMEM_PYTHON names one).");
-  process.exit(1);
-}
-for (const name of wanted.length > 0 ? wanted : Object.keys(ENVIRONMENTS)) {
-  try {
-    await install(name, python);
-  } catch (error) {
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const names = process.argv.slice(2);
+  const unknown = names.find((name) => !Object.hasOwn(BASELINES, name));
+  if (unknown !== undefined) {
+    console.error(`no baseline "${unknown}"; there are ${Object.keys(BASELINES).join(", ")}`);
+    process.exit(2);
+  }
+  await installBaselines(names.length > 0 ? names : undefined).catch((error) => {
     console.error(error.message);
     process.exit(1);
-  }
+  });
 }

@@ -30,10 +30,10 @@ export const STEPS = {
 export const environmentsFolder = resolve(root, process.env.AGEMEM_ENVIRONMENTS ?? ".agemem/environments");
 
 /** Installs one; seconds it took, 0 when it was there. Throws an Error that says what failed. */
-export async function installEnvironment(name, folder = environmentsFolder) {
+export async function installEnvironment(name, folder = environmentsFolder, steps = STEPS[name]) {
   const home = join(folder, name);
   const stampPath = join(home, "agemem-stamp");
-  const stamp = JSON.stringify(STEPS[name]);
+  const stamp = JSON.stringify(steps);
   if (existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp) return 0;
   const began = Date.now();
   const python = await findPython();
@@ -44,7 +44,7 @@ export async function installEnvironment(name, folder = environmentsFolder) {
   mkdirSync(folder, { recursive: true });
   await must(python, ["-m", "venv", home], "Debian: apt install python3-venv");
   const own = join(home, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-  for (const step of STEPS[name]) {
+  for (const step of steps) {
     const args = step.map((each) => (each === "BOT" ? join(home, "bot") : each));
     await must(own, ["-m", "pip", "install", "--quiet", ...args], "is a package index reachable?");
   }

@@ -6,7 +6,8 @@
  * `AGEMEM_PYTHON` names a Python, or one that has the packages already; `AGEMEM_TORCH_INDEX` another index for torch.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lastLine, run } from "./native.mjs";
 
@@ -25,6 +26,18 @@ export async function findPython(env = process.env) {
     if (ok) return command;
   }
   return undefined;
+}
+
+/** Whether the Python package index answers. Without Python the installation fails, and says why. */
+export async function pythonIndexAnswers() {
+  const python = await findPython();
+  if (!python) return true;
+  const scratch = mkdtempSync(join(tmpdir(), "agemem-index-"));
+  const asked = await run(python, ["-m", "pip", "download", "--no-deps", "-d", scratch, "pip"], {
+    seconds: 60,
+  });
+  rmSync(scratch, { recursive: true, force: true });
+  return asked.ok;
 }
 
 /** What the environment is made of: another one is made when it changes. */

@@ -7,30 +7,15 @@
  * folder that holds `alfworld/` and `agentboard/`. Node built-ins only.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { environmentsFolder, installEnvironment, STEPS } from "./environments.mjs";
-import { run } from "./native.mjs";
-import { findPython } from "./python-env.mjs";
+import { pythonIndexAnswers } from "./python-env.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Whether the Python package index answers. Without Python the installation fails, and says why. */
-async function indexAnswers() {
-  const python = await findPython();
-  if (!python) return true;
-  const scratch = mkdtempSync(join(tmpdir(), "agemem-index-"));
-  const asked = await run(python, ["-m", "pip", "download", "--no-deps", "-d", scratch, "pip"], {
-    seconds: 60,
-  });
-  rmSync(scratch, { recursive: true, force: true });
-  return asked.ok;
-}
-
 const rest = process.argv.slice(2).filter((argument) => argument !== "--optional");
-if (process.argv.includes("--optional") && !(await indexAnswers())) {
+if (process.argv.includes("--optional") && !(await pythonIndexAnswers())) {
   console.log("test:environments: NOT RUN, the Python package index cannot be reached");
 } else {
   for (const name of Object.keys(STEPS)) {

@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { ConfigError } from "../../errors.js";
 import { HttpMemorySystem } from "./http-system.js";
 import type { ModelProxy } from "./model-proxy.js";
@@ -28,8 +28,10 @@ export interface PeerOptions {
   proxy: ModelProxy;
   /** Dimensions of the endpoint's embeddings. */
   dims: number;
-  /** Folder with `examples/baselines`; its environments are in `.venv-NAME`. */
-  folder: string;
+  /** The folder of the servers' programs; default `examples/baselines` of the working directory. */
+  programs?: string;
+  /** Where `npm run baselines` installs to; default AGEMEM_BASELINES, or `.agemem/baselines`. */
+  environments?: string;
   /** Told each line that the server writes. */
   onLog?: (text: string) => void;
 }
@@ -47,14 +49,17 @@ export interface Peer {
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a name that there is not, `AGEMEM_PACKAGE_MISSING` when it is not installed;
  * EnvironmentError `AGEMEM_SYSTEM_FAILED` when it does not start
  */
-export async function startPeer({ name, proxy, dims, folder, onLog }: PeerOptions): Promise<Peer> {
+export async function startPeer(options: PeerOptions): Promise<Peer> {
+  const { name, proxy, dims, onLog } = options;
+  const programs = resolve(options.programs ?? join("examples", "baselines"));
   const peer = Object.hasOwn(PEERS, name) ? PEERS[name] : undefined;
   if (!peer) {
     throw new ConfigError("AGEMEM_CONFIG_INVALID", `there is no memory "${name}" to compare with`, {
       remedy: `Give one of ${Object.keys(PEERS).join(", ")}.`,
     });
   }
-  const python = join(folder, `.venv-${peer.environment}`, "bin", "python");
+  const environments = options.environments ?? process.env.AGEMEM_BASELINES ?? join(".agemem", "baselines");
+  const python = resolve(environments, peer.environment, "bin", "python");
   if (!existsSync(python)) {
     throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is not installed`, {
       remedy: `Run npm run baselines -- ${peer.environment}.`,
@@ -62,8 +67,8 @@ export async function startPeer({ name, proxy, dims, folder, onLog }: PeerOption
   }
   const port = await freePort();
   const told = ["--port", `${port}`, "--base-url", proxy.url, "--api-key", name, "--dims", `${dims}`];
-  const child = spawn(python, [join(folder, peer.program), ...told, ...peer.args], {
-    cwd: folder,
+  const child = spawn(python, [join(programs, peer.program), ...told, ...peer.args], {
+    cwd: programs,
     stdio: ["ignore", "pipe", "pipe"],
     // Keys of the caller's own are nothing that another project's memory needs.
     env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", PYTHONUNBUFFERED: "1" },

@@ -36,22 +36,29 @@ export function modelBackend({ model, embeddings, counter }: ModelBackendOptions
   };
 }
 
+/** Text, or a message with calls of tools. */
+export type ScriptedReply = string | Partial<Pick<ChatAnswer["message"], "content" | "tool_calls">>;
+
 /** Answers with what a function says; embeds lexically or however it is told. For tests, and runs without a model. */
 export function scriptedBackend(
-  reply: (body: ChatBody) => string | Promise<string>,
+  reply: (body: ChatBody) => ScriptedReply | Promise<ScriptedReply>,
   { embeddings, counter }: Pick<ModelBackendOptions, "embeddings" | "counter">,
 ): ProxyBackend {
   return {
     chat: async (body) => {
-      const content = await reply(body);
+      const said = await reply(body);
+      const message: ChatAnswer["message"] = {
+        role: "assistant",
+        ...(typeof said === "string" ? { content: said } : { content: null, ...said }),
+      };
       const prompt = body.messages.map(({ content: text }) =>
         typeof text === "string" ? text : JSON.stringify(text),
       );
       return {
-        message: { role: "assistant", content },
-        finishReason: "stop",
+        message,
+        finishReason: message.tool_calls ? "tool_calls" : "stop",
         promptTokens: prompt.reduce((sum, text) => sum + counter.countText(text), 0),
-        responseTokens: counter.countText(content),
+        responseTokens: counter.countText(typeof said === "string" ? said : JSON.stringify(said)),
       };
     },
     embed: async (inputs) => ({

@@ -1,0 +1,160 @@
+/**
+ * What each compared memory costs and keeps: every one is shown the same conversations, and asked their questions.
+ *
+ * `npm run bench -- baselines --data locomo.json [--conversations 10] [--turns 20] [--questions 3] [--systems mem0,langmem]
+ * [--model gguf:FILE] [--embeddings hf:FOLDER]`. A conversation is the first turns of one LoCoMo session. Prints, for each memory:
+ * model calls, tokens, memories kept, failures, and the recalled memories' tokens.
+ */
+import { parseArgs } from "node:util";
+import { FullContext } from "../src/evaluation/systems/full-context.js";
+import {
+  combineUsage,
+  type MemorySystem,
+  NO_USAGE,
+  type ObservedMessage,
+} from "../src/evaluation/systems/memory-system.js";
+import { ModelProxy } from "../src/evaluation/systems/model-proxy.js";
+import { NoMemory } from "../src/evaluation/systems/no-memory.js";
+import { PassageStore } from "../src/evaluation/systems/passage-store.js";
+import { PEERS, startPeer } from "../src/evaluation/systems/peers.js";
+import { modelBackend } from "../src/evaluation/systems/proxy-backends.js";
+import { readJson } from "../src/lib/jsonl.js";
+import { resolveChatModel } from "../src/models/chat-model.js";
+import { resolveEmbeddings } from "../src/models/embeddings.js";
+import { counterOf } from "../src/models/tokens.js";
+import type { TokenCounter } from "../src/types.js";
+
+interface Conversation {
+  messages: ObservedMessage[];
+  questions: string[];
+}
+
+/** Shows every memory the conversations; the last line is a table's rows. */
+export async function run(args: string[]): Promise<unknown> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      data: { type: "string" },
+      conversations: { type: "string", default: "10" },
+      turns: { type: "string", default: "20" },
+      questions: { type: "string", default: "3" },
+      systems: {
+        type: "string",
+        default: ["no-memory", "full-context", "keyword", "rag", ...Object.keys(PEERS)].join(","),
+      },
+      model: { type: "string" },
+      embeddings: { type: "string" },
+    },
+  });
+  if (!values.data) throw new TypeError("Name LoCoMo's file: --data locomo.json");
+  const [conversations, turns, questions] = [values.conversations, values.turns, values.questions].map(
+    Number,
+  ) as [number, number, number];
+  const shown = pick(await readJson(values.data), conversations, turns, questions);
+  const index = await resolveEmbeddings(values.embeddings);
+  const model = resolveChatModel(values.model, process.env, { temperature: 0, maxTokens: 200 });
+  const counter = await counterOf(model);
+  const proxy = await ModelProxy.start(modelBackend({ model, embeddings: index.embeddings, counter }));
+  const dims = (await index.embeddings.embedQuery("a")).length;
+  const rows = [];
+  try {
+    for (const name of values.systems.split(",")) {
+      const { system, stop } = await open(name, {
+        proxy,
+        dims,
+        index: { embeddings: index.embeddings, embeddingName: index.name },
+      });
+      try {
+        rows.push(await measure(system, shown, counter));
+      } finally {
+        await system.close();
+        await stop();
+      }
+      console.error(JSON.stringify(rows.at(-1)));
+    }
+  } finally {
+    await proxy.close();
+  }
+  return { model: model.model, embeddings: index.name, conversations: shown.length, turns, rows };
+}
+
+type Index = ConstructorParameters<typeof PassageStore>[0]["index"];
+
+async function open(
+  name: string,
+  given: { proxy: ModelProxy; dims: number; index: Index },
+): Promise<{ system: MemorySystem; stop: () => Promise<void> }> {
+  const stop = async () => undefined;
+  if (name === "no-memory") return { system: new NoMemory(), stop };
+  if (name === "full-context") return { system: new FullContext(), stop };
+  if (name === "keyword") return { system: new PassageStore({ mode: "keyword" }), stop };
+  if (name === "rag")
+    return {
+      system: new PassageStore({ mode: "vector", ...(given.index ? { index: given.index } : {}) }),
+      stop,
+    };
+  return startPeer({ name, ...given });
+}
+
+/** The first turns of one session each, sessions of several people first. */
+function pick(data: unknown, conversations: number, turns: number, questions: number): Conversation[] {
+  const samples = data as {
+    conversation: Record<string, unknown>;
+    qa: { question: string; evidence?: string[] }[];
+  }[];
+  const all = [1, 2, 3, 4].flatMap((session) =>
+    samples.map(({ conversation, qa }) => {
+      const said = (conversation[`session_${session}`] ?? []) as {
+        speaker: string;
+        text: string;
+        dia_id: string;
+      }[];
+      const ids = new Set(said.slice(0, turns).map(({ dia_id: id }) => id));
+      return {
+        messages: said.slice(0, turns).map(({ speaker, text, dia_id: id }) => ({
+          id,
+          role: speaker === conversation.speaker_a ? ("user" as const) : ("assistant" as const),
+          speaker,
+          content: text,
+        })),
+        questions: qa
+          .filter(({ evidence = [] }) => evidence.length > 0 && evidence.every((id) => ids.has(id)))
+          .slice(0, questions)
+          .map(({ question }) => question),
+      };
+    }),
+  );
+  return all.filter(({ questions: asked }) => asked.length > 0).slice(0, conversations);
+}
+
+async function measure(system: MemorySystem, shown: Conversation[], counter: TokenCounter) {
+  let used = NO_USAGE;
+  let [kept, failed, asked, recalled] = [0, 0, 0, 0];
+  const examples: string[] = [];
+  for (const [at, { messages, questions }] of shown.entries()) {
+    await system.reset({ user: `user-${at}` });
+    try {
+      used = combineUsage(used, await system.observe(messages));
+      for (const question of questions) {
+        const { memories, usage } = await system.recall(question, { k: 5 });
+        used = combineUsage(used, usage);
+        recalled += memories.reduce((sum, { text }) => sum + counter.countText(text), 0);
+        asked++;
+      }
+    } catch (error) {
+      failed++;
+      console.error(system.name, (error as Error).message.slice(0, 200));
+    }
+    const all = await system.all();
+    kept += all.length;
+    if (all[0] && examples.length < 3) examples.push(all[0].text.slice(0, 120));
+  }
+  return {
+    system: system.name,
+    ...used,
+    kept,
+    failed,
+    tokens_per_recall: asked ? Math.round(recalled / asked) : null,
+    examples,
+  };
+}

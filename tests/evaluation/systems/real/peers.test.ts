@@ -1,0 +1,95 @@
+/** Other projects' memories, really installed, driven by a script in place of a model. `npm run test:baselines`. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ChatBody, ModelProxy } from "../../../../src/evaluation/systems/model-proxy.js";
+import { PEERS, type Peer, startPeer } from "../../../../src/evaluation/systems/peers.js";
+import { type ScriptedReply, scriptedBackend } from "../../../../src/evaluation/systems/proxy-backends.js";
+import { LexicalEmbeddings } from "../../../../src/models/lexical-embeddings.js";
+import { tokenCounter } from "../../../../src/models/tokens.js";
+import { CONVERSATION } from "../conformance.js";
+
+const embeddings = new LexicalEmbeddings();
+const environments = process.env.AGEMEM_TEST_BASELINES ?? "";
+const FACT = "Runa plays the cello";
+
+/** As a good model would answer each memory's prompts. */
+function goodModel({ messages, tools = [] }: ChatBody): ScriptedReply {
+  const text = messages.map(({ content }) => String(content)).join("\n");
+  const names = tools.map((tool) => (tool.function as { name: string }).name);
+  if (names.includes("Memory") && !text.includes("already stored")) {
+    const call = { name: "Memory", arguments: JSON.stringify({ content: FACT }) };
+    return { tool_calls: [{ id: "c1", type: "function", function: call }] };
+  }
+  if (names.length > 0) return "Nothing to call.";
+  if (/smart memory manager/.test(text)) {
+    return JSON.stringify({ memory: [{ id: "0", text: FACT, event: "ADD" }] });
+  }
+  return JSON.stringify({ facts: text.includes("plays the cello") ? [FACT] : [] });
+}
+
+let mode: "good" | "nonsense" | "failing" = "good";
+let proxy: ModelProxy;
+beforeAll(async () => {
+  const reply = (body: ChatBody): ScriptedReply => {
+    if (mode === "failing") throw new Error("the model is gone");
+    return mode === "good" ? goodModel(body) : "Well, who knows {";
+  };
+  proxy = await ModelProxy.start(scriptedBackend(reply, { embeddings, counter: tokenCounter() }));
+});
+afterAll(() => proxy.close());
+
+describe.each(Object.keys(PEERS))("%s", (name) => {
+  let peer: Peer;
+  let log = "";
+  beforeAll(async () => {
+    const dims = (await embeddings.embedQuery("a")).length;
+    const onLog = (text: string) => {
+      log += text;
+    };
+    peer = await startPeer({ name, proxy, dims, environments, onLog });
+  }, 120_000);
+  afterAll(() => peer.stop());
+
+  it("keeps what its model finds, recalls it, and costs calls that are counted", {
+    timeout: 120_000,
+  }, async () => {
+    mode = "good";
+    const { system } = peer;
+    await system.reset({ user: "ada" });
+    const spent = await system.observe(CONVERSATION);
+    expect(spent.calls).toBeGreaterThan(0);
+    expect(spent.promptTokens).toBeGreaterThan(100);
+    expect(
+      (await system.all()).map(({ text }) => text),
+      log.slice(-2000),
+    ).toContain(FACT);
+    const { memories, usage } = await system.recall("Who plays the cello?", { k: 3 });
+    expect(memories.map(({ text }) => text)).toContain(FACT);
+    expect(usage.embeddingCalls).toBeGreaterThan(0);
+    await system.reset({ user: "ben" });
+    expect(await system.all()).toEqual([]);
+  });
+
+  it("stores nothing of nonsense, and goes on", { timeout: 120_000 }, async () => {
+    const { system } = peer;
+    await system.reset({ user: "ada" });
+    mode = "nonsense";
+    // Some memories raise here and some keep nothing; both are results.
+    await system.observe(CONVERSATION).catch((error: unknown) => {
+      expect(error).toMatchObject({ code: "AGEMEM_SYSTEM_FAILED" });
+    });
+    expect(await system.all()).toEqual([]);
+    mode = "good";
+    await system.observe(CONVERSATION);
+    expect(await system.all()).not.toEqual([]);
+  });
+});
+
+it("names what is missing, and what there is", async () => {
+  const given = { proxy, dims: 3, environments: "/nowhere" };
+  await expect(startPeer({ ...given, name: "mem0" })).rejects.toMatchObject({
+    code: "AGEMEM_PACKAGE_MISSING",
+  });
+  await expect(startPeer({ ...given, name: "other" })).rejects.toMatchObject({
+    code: "AGEMEM_CONFIG_INVALID",
+  });
+});
