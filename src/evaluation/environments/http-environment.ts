@@ -17,7 +17,7 @@ export interface HttpEnvironmentOptions {
   name: EnvironmentName;
   /** Base address, such as `http://127.0.0.1:8000`. */
   url: string;
-  /** Milliseconds that a call may take; default 60,000. */
+  /** Milliseconds that a call may take; default 120,000. */
   timeoutMs?: number;
 }
 
@@ -34,7 +34,7 @@ export class HttpEnvironment implements TaskEnvironment {
   #task: EnvironmentTask | undefined;
   #state: EnvironmentState | undefined;
 
-  constructor({ name, url, timeoutMs = 60_000 }: HttpEnvironmentOptions) {
+  constructor({ name, url, timeoutMs = 120_000 }: HttpEnvironmentOptions) {
     this.name = name;
     this.#url = url.replace(/\/$/, "");
     this.#timeoutMs = timeoutMs;

@@ -24,7 +24,7 @@ export interface LocalEnvironmentOptions {
   home?: string;
   /** Folder of the servers; default `examples/environments` of the working directory. */
   servers?: string;
-  /** Milliseconds that a call may take; default 60,000. */
+  /** Milliseconds that a call may take; default 120,000. */
   timeoutMs?: number;
   /** Megabytes at which the server is started anew before the next task; default 1,500. */
   maxMemoryMb?: number;

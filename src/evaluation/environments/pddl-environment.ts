@@ -34,7 +34,7 @@ interface Episode {
 }
 
 /**
- * @param folder holds `DOMAIN.pddl` and a folder `DOMAIN/` of problems; a task's setup is `{ domain, problem }`
+ * @param folder holds a file and a folder of problems by each domain's name; a task's setup is `{ domain, problem }`
  * @example
  * const environment = new PddlEnvironment("pddl");
  * const { observation } = await environment.reset(task);

@@ -1,6 +1,7 @@
 /** The tool by which an agent acts: it goes the way of any tool of an application, beside the six memory operations. */
 import { type StructuredToolInterface, tool } from "@langchain/core/tools";
 import { z } from "zod";
+import { stripEnd } from "../../../text/text.js";
 
 /** Its name; a policy that is trained with it relies on it. */
 const ACT_TOOL = "act";
@@ -23,7 +24,8 @@ export function createActTool(act: (action: string) => Promise<string>): Structu
 export function actionIn(text: string): string {
   const marked = text.toLowerCase().lastIndexOf("action:");
   const rest = (marked < 0 ? text : text.slice(marked + "action:".length)).trim();
-  return (rest.split("\n", 1)[0] ?? "").replace(/^[\s"'`*>]+|["'`*]+$/g, "").trim();
+  const line = (rest.split("\n", 1)[0] ?? "").replace(/^[\s"'`*>]+/, "");
+  return stripEnd(line, /["'`*\s]/);
 }
 
 /** What a player is told once, in the system prompt, where no edit of the context takes it away. */
