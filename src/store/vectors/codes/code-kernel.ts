@@ -16,12 +16,12 @@ const MODULE =
   "IAcgA2AgByAEXXEEQCAGIAA2AgAgBkEEaiEGCyAAQQFqIQAMAAsLIAYgBWtBAnYL";
 
 /** Slots handed over, and results collected, at a time. */
-export const CODE_BLOCK = 4096;
+export const CODE_BLOCK = 1024;
 /** Buckets of the histogram: estimates from -2 to 2. */
 export const BUCKETS = 4096;
 
 const PLANES_AT = 0;
-const HISTOGRAM_AT = 4096;
+const HISTOGRAM_AT = 512;
 const SLOTS_AT = HISTOGRAM_AT + BUCKETS * 4;
 const FOUND_AT = SLOTS_AT + CODE_BLOCK * 4;
 const RECORDS_AT = FOUND_AT + CODE_BLOCK * 4;
