@@ -1,7 +1,7 @@
 /**
- * From a name and the environment to a chat model: one that speaks the OpenAI protocol, or a file run in this process.
+ * Makes a chat model from a name and the environment: an OpenAI-compatible server, or a GGUF file run in this process.
  *
- * Owns which model is meant and how the client is set up; leaves out the offline policy (the caller's, when
+ * Owns resolving the name and setting up the client; leaves out the offline policy (the caller supplies it when
  * {@link chatModelSpec} says "offline"), local models (`gguf/`) and the wording of failures (`model-errors.ts`).
  */
 import { ChatOpenAI } from "@langchain/openai";
@@ -20,30 +20,30 @@ export interface ChatModelOptions {
   temperature?: number;
   /** 0 to 1; default: the server's, 1 for a local model. */
   topP?: number;
-  /** Most tokens of one response. */
+  /** Maximum tokens per response. */
   maxTokens?: number;
-  /** Sampling seed, for local models and servers that take one. */
+  /** Sampling seed, for local models and servers that accept one. */
   seed?: number;
-  /** Requests a local model answers at the same time, where its name does not say; default 1. */
+  /** Concurrent requests of a local model, unless its name sets `sequences`; default 1. */
   sequences?: number;
-  /** Milliseconds one request to a server may take; default 120,000. */
+  /** Timeout of a request to a server, in milliseconds; default 120,000. */
   timeoutMs?: number;
-  /** Times a request is repeated after HTTP 429 with Retry-After, 5xx or a dropped connection; default 2. */
+  /** Retries after HTTP 429 with Retry-After, 5xx or a dropped connection; default 2. */
   maxRetries?: number;
   /**
-   * Asks for log-probabilities, keeps the raw response in `additional_kwargs.__raw_response` (strip it after
-   * recording), and asks any server but OpenAI's own for token ids (vLLM's `return_token_ids`). Streaming is then off,
-   * as streamed chunks lose part of this. Default false.
+   * Requests log-probabilities, keeps the raw response in `additional_kwargs.__raw_response` (strip it after
+   * recording), and requests token ids (vLLM's `return_token_ids`) from any server but OpenAI's own. Turns streaming
+   * off, because chunks lose part of this. Default false.
    */
   recordTokens?: boolean;
-  /** Further fields of the request body, such as vLLM's `top_k` or `chat_template_kwargs`. */
+  /** Extra fields of the request body, such as vLLM's `top_k` or `chat_template_kwargs`. */
   body?: Record<string, unknown>;
 }
 
-/** A name with its kind. */
+/** A model name with its kind as prefix. */
 export type ChatModelSpec = "offline" | `openai:${string}` | `gguf:${string}`;
 
-/** A resolved model; `model` is its name in recordings. */
+/** A resolved model; recordings name it by `model`. */
 export type ResolvedChatModel = ChatOpenAI | GgufChatModel;
 
 function isGguf(spec: string): spec is `gguf:${string}` {
@@ -51,8 +51,8 @@ function isGguf(spec: string): spec is `gguf:${string}` {
 }
 
 /**
- * Which model is meant: the argument, else AGEMEM_MODEL, else OpenAI's {@link DEFAULT_CHAT_MODEL} when OPENAI_API_KEY
- * is set (and no other base URL), else "offline". A name without "openai:" is an OpenAI-compatible model's too
+ * Resolves which model to use: the argument, else AGEMEM_MODEL, else OpenAI's {@link DEFAULT_CHAT_MODEL} when
+ * OPENAI_API_KEY is set and OPENAI_BASE_URL is not, else "offline". A name without a prefix is OpenAI-compatible too
  * (`qwen2.5:7b` keeps its colon). `gguf:FILE` is a file run in this process.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for an empty name, or OPENAI_BASE_URL without a model name
@@ -80,12 +80,11 @@ export function chatModelSpec(spec?: string, env: Environment = process.env): Ch
 }
 
 /**
- * The chat model of {@link chatModelSpec}: over OPENAI_API_KEY / OPENAI_BASE_URL (a base URL works without a key), or a
- * local file through `node-llama-cpp`. Nothing is sent or loaded yet: failures show at the first call, see
- * `describeModelError`.
+ * Makes the chat model that {@link chatModelSpec} names: through OPENAI_API_KEY / OPENAI_BASE_URL (a base URL needs no
+ * key), or a local file through `node-llama-cpp`. Nothing is sent or loaded yet, so most failures surface at the first
+ * call; see `describeModelError`.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` for "offline" (the caller's), a missing endpoint or file, or an option out
- * of range
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for "offline", a missing endpoint or file, or an option out of range
  * @example
  * const model = resolveChatModel("openai:gpt-4o-mini", { OPENAI_API_KEY: "sk-…" }, { temperature: 0 });
  * const local = resolveChatModel("gguf:./model.gguf?sequences=4");
@@ -116,12 +115,12 @@ function ggufModel(spec: `gguf:${string}`, options: ChatModelOptions): GgufChatM
     ...(maxTokens === undefined ? {} : { maxTokens }),
     ...(seed === undefined ? {} : { seed }),
     recordTokens,
-    // A prompt that is too long, or a file that is broken, is so the next time as well.
+    // Retrying does not help: the prompt stays too long, the file stays broken.
     maxRetries: 0,
   });
 }
 
-/** Also for those who need OpenAI's client itself, such as rollouts. */
+/** The OpenAI client alone, for callers that need that type, such as rollouts. */
 export function openAIModel(
   resolved: `openai:${string}`,
   env: Environment,
@@ -159,7 +158,7 @@ function checkOptions(options: ChatModelOptions): void {
   checkRange("maxRetries", options.maxRetries, 0, 100);
 }
 
-/** OpenAI's own API refuses fields it does not know. */
+/** OpenAI's own API rejects unknown fields. */
 function isOpenAI(baseURL: string): boolean {
   return /(^|\.)openai\.(com|azure\.com)$/.test(new URL(baseURL).hostname);
 }

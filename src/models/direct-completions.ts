@@ -1,9 +1,9 @@
 /**
- * OpenAI's chat completions sent by a plain `fetch` instead of OpenAI's client.
+ * Sends OpenAI chat completions with a plain `fetch` instead of OpenAI's client.
  *
- * The client's own request building, retries and streams cost as much processor time as the rest of a call. Messages,
- * parameters and answers are converted by `@langchain/openai`, headers are the client's, and failures are told by it:
- * only the way of one JSON body is another (`tests/models/direct-completions.test.ts` compares both). Leaves out
+ * The client's request building, retries and streams cost as much CPU time as the rest of a call. `@langchain/openai`
+ * still converts messages, parameters and answers, and the client still supplies the headers and raises the errors:
+ * only the transport of the JSON body differs (`tests/models/direct-completions.test.ts` compares both). Leaves out
  * streaming, which goes through the client.
  */
 import { ChatOpenAI, ChatOpenAICompletions, type ChatOpenAIFields } from "@langchain/openai";
@@ -12,14 +12,14 @@ type Completions = ChatOpenAICompletions["completionWithRetry"];
 type Request = Parameters<Completions>[0];
 type Options = Parameters<Completions>[1];
 
-/** What all requests of a model have in common. */
+/** What all requests of a model share. */
 interface Envelope {
   url: string;
   headers: Record<string, string>;
 }
 
 /**
- * A `ChatOpenAI` that sends its requests by `fetch`: no retries of its own, no time limit but the signal's.
+ * A `ChatOpenAI` that sends its requests with the given `fetch`: it does not retry, and only the signal ends a request.
  *
  * @example
  * const model = directChatModel({ model: "qwen", apiKey, configuration: { baseURL } }, patient.fetch);
@@ -51,11 +51,11 @@ class DirectCompletions extends ChatOpenAICompletions {
     const body = bodyOf(request);
     const response = await this.send(url, { method: "POST", headers, body, signal });
     if (response.ok) return JSON.parse(await response.text());
-    // The client reads the answer again and throws what it always throws.
+    // Hand the same answer to the client, so that it throws its usual error.
     return this.throughClient(async () => response, request, options);
   }
 
-  /** Address and headers as the client would send them. */
+  /** URL and headers as the client would send them. */
   private async describe(): Promise<Envelope> {
     this._getClientOptions({});
     const { req, url } = await this.client.buildRequest({
@@ -79,10 +79,10 @@ class DirectCompletions extends ChatOpenAICompletions {
   }
 }
 
-/** Tools are bound once and sent with every call; their text is most of a short request. */
+/** JSON of each tool: tools are bound once but sent with every call, and make up most of a short request. */
 const written = new WeakMap<object, string>();
 
-/** The request as JSON, with what was written before written once. */
+/** The request as JSON; tools seen before are not serialized again. */
 function bodyOf(request: Request): string {
   const { tools } = request;
   if (!tools?.length) return JSON.stringify(request);

@@ -1,5 +1,5 @@
 /**
- * From a name and the environment to an embedding model, with the name a store records beside its vectors.
+ * Makes an embedding model from a name and the environment, with the identity a store records beside its vectors.
  *
  * Leaves out the wording of failures (`model-errors.ts`) and how a store uses the name.
  */
@@ -17,22 +17,22 @@ export const DEFAULT_EMBEDDING_MODEL = "text-embedding-3-small";
 /** An embedding model with its identity. */
 export interface ResolvedEmbeddings {
   readonly embeddings: EmbeddingsInterface;
-  /** Equal names give equal vectors for equal texts; a store keeps it and refuses another. */
+  /** Equal names mean equal vectors for equal texts; a store records it and refuses a model with another. */
   readonly name: string;
-  /** Length of the vectors where it is known before the first call. */
+  /** Dimension of the vectors, if known before the first call. */
   readonly dims?: number;
 }
 
 export interface EmbeddingsOptions {
-  /** Length of the vectors, for models that let one choose (lexical, OpenAI's text-embedding-3). */
+  /** Dimension of the vectors, for models that let you choose (lexical, OpenAI's text-embedding-3). */
   dims?: number;
-  /** Milliseconds one request may take; default 60,000. */
+  /** Timeout of a request in milliseconds; default 60,000. */
   timeoutMs?: number;
-  /** Times a failed request is repeated; default 2. */
+  /** Retries of a failed request; default 2. */
   maxRetries?: number;
-  /** Weights of an "hf:" model: "fp32" (default), "fp16", "q8" … */
+  /** Precision of an "hf:" model's weights: "fp32" (default), "fp16", "q8" … */
   dtype?: string;
-  /** Tokens an "hf:" model reads of a text. Default: what its folder or tokenizer says. */
+  /** Tokens an "hf:" model reads of each text; the rest is ignored. Default: what its folder or tokenizer says. */
   maxTokens?: number;
 }
 
@@ -43,10 +43,11 @@ const OPENAI_DIMS: Readonly<Record<string, number>> = {
 };
 
 /**
- * The embedding model of a spec: "lexical" (local, no key, no model), "openai:NAME" (OPENAI_API_KEY /
- * OPENAI_BASE_URL), or "hf:NAME" (runs in the process through `@huggingface/transformers`, an optional package; NAME is a
- * folder, or a name on the hub, fetched at first use). Without a spec: AGEMEM_EMBEDDINGS, else OpenAI's {@link DEFAULT_EMBEDDING_MODEL} when a key is
- * set and no base URL (a server for chat seldom serves embeddings too), else lexical.
+ * Makes the embedding model of a spec: "lexical" (local, no key, no model), "openai:NAME" (OPENAI_API_KEY /
+ * OPENAI_BASE_URL), or "hf:NAME" (runs in this process through `@huggingface/transformers`, an optional package; NAME is
+ * a folder, or a name on the hub, downloaded at first use). Without a spec: AGEMEM_EMBEDDINGS, else OpenAI's
+ * {@link DEFAULT_EMBEDDING_MODEL} when a key but no base URL is set (a chat server seldom serves embeddings too), else
+ * lexical.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for an unknown spec, a missing endpoint or a number out of range;
  * `AGEMEM_PACKAGE_MISSING` for "hf:" without its package
@@ -91,7 +92,7 @@ function resolveOpenAI(name: string, env: Environment, options: EmbeddingsOption
     apiKey,
     ...(baseURL !== undefined && { configuration: { baseURL } }),
     ...(options.dims !== undefined && { dimensions: options.dims }),
-    // Not every compatible server knows base64, the client's default.
+    // Not every compatible server supports base64, the client's default.
     encodingFormat: "float",
     timeout: options.timeoutMs ?? 60_000,
     maxRetries: options.maxRetries ?? 2,

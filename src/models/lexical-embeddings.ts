@@ -5,24 +5,23 @@
  * mean the same. "Car" and "automobile" are strangers to it. It needs no key, no download and no warm-up, so it is
  * the default; pass a neural `Embeddings` where meaning matters.
  *
- * Owns dimensions, norms and the name under which a store records the vectors. Leaves out what a feature is
- * (`lexical-features.ts`).
+ * Owns dimensions, normalization and the name a store records. Leaves out what a feature is (`lexical-features.ts`).
  */
 import { Embeddings, type EmbeddingsParams } from "@langchain/core/embeddings";
 import { type Feature, LexicalFeatures } from "./lexical-features.js";
 
-/** Version of the algorithm; part of {@link LexicalEmbeddings.name}, raised when any vector would change. */
+/** Version of the algorithm, part of {@link LexicalEmbeddings.name}: bump it when any vector changes. */
 const VERSION = 2;
 
 export interface LexicalEmbeddingsOptions extends EmbeddingsParams {
-  /** Length of the vectors: 64 to 8,192, default 512. More dimensions mean fewer hash collisions. */
+  /** Dimension of the vectors: 64 to 8,192, default 512. More dimensions mean fewer hash collisions. */
   dims?: number;
 }
 
 /**
- * Lexical embeddings. Vectors have length 1; every text has one, also the empty text (all texts without letters,
- * digits or symbols share the same). Questions and stored texts are embedded alike, so cosine is a plain similarity:
- * 1 for texts of the same words in the same order, about 0 for texts that share none.
+ * Lexical embeddings. Vectors are unit vectors; every text has one, even the empty text (all blank texts share the
+ * same). Queries and stored texts are embedded alike, so cosine is a plain similarity: 1 for texts with the same words
+ * in the same order, about 0 for texts that share none.
  *
  * @throws RangeError when `dims` is not an integer from 64 to 8,192
  * @example
@@ -43,7 +42,7 @@ export class LexicalEmbeddings extends Embeddings {
     this.dims = dims;
   }
 
-  /** "lexical-DIMS/VERSION": equal names give equal vectors for equal texts. */
+  /** "lexical-DIMS/VERSION": equal names mean equal vectors for equal texts. */
   get name(): string {
     return `lexical-${this.dims}/${VERSION}`;
   }
@@ -66,8 +65,8 @@ export class LexicalEmbeddings extends Embeddings {
 const shared = new LexicalFeatures();
 
 /**
- * How alike two texts are in words, from 0 (none shared) to 1 (the same words in the same order). Symmetric, exact
- * (no hashing into dimensions), and independent of any embedding model: for finding near duplicates.
+ * How similar the words of two texts are, from 0 (none shared) to 1 (the same words in the same order). Symmetric, not
+ * reduced to dimensions, and independent of any embedding model: for finding near duplicates.
  *
  * @example
  * lexicalSimilarity("Ada lives in Oslo", "Ada lives in Oslo."); // 1
@@ -94,7 +93,7 @@ function addSigned(vector: number[], features: readonly Feature[]): void {
   }
 }
 
-/** Scales to length 1; features that cancelled out completely give the first unit vector. */
+/** Scales to length 1; features that canceled out completely give the first unit vector. */
 function normalize(vector: number[]): number[] {
   if (norm(vector) < 1e-9) vector[0] = 1;
   const scale = 1 / norm(vector);

@@ -1,24 +1,24 @@
 /**
  * Text as weighted, hashed features: word stems, pairs of neighboring stems, character n-grams.
  *
- * Owns weights and the hash; leaves out what a word is (`text/words.ts`), dimensions and vector norms
+ * Owns weights and the hash; leaves out splitting into words (`text/words.ts`), and dimensions and normalization
  * (`lexical-embeddings.ts`). Pure apart from a bounded cache of words.
  */
 import { LRUCache } from "lru-cache";
 import { isUnspaced, runsOf, STOP_WORDS, stem, TALK_WORDS, words } from "../text/words.js";
 
-/** One feature of a text: a 32-bit hash and what it weighs. */
+/** One feature of a text: a 32-bit hash and its weight. */
 export interface Feature {
   readonly hash: number;
   readonly weight: number;
 }
 
 /**
- * Weights relative to a whole word. Longer words say more on average, which stands in for document frequency: a
- * vector must not depend on what else is stored. N-grams catch typing errors and inflection and share one weight per
- * word however long it is. Neighbouring pairs share one weight per text, `pairs`: they tell "New York" from
- * "new … York", and being the same for every length they keep a text of two words from lying nearest to all questions
- * that name one of them.
+ * Weights relative to a whole word. Longer words carry more meaning on average; word length stands in for document
+ * frequency, because a vector must not depend on what else is stored. N-grams catch typos and inflection; those of a
+ * word share one weight, however long it is. Pairs of neighbors share one weight per text, `pairs`: they tell "New York"
+ * from "new … York", and because the weight does not grow with the text, a text of two words is not nearest to every
+ * question that contains one of them.
  */
 const WEIGHT = {
   base: 0.6,
@@ -42,7 +42,7 @@ interface Word {
   readonly grams: readonly number[];
 }
 
-/** Turns texts into features; keep one, it remembers words it has seen. */
+/** Turns texts into features. Reuse one instance: it caches the words it has seen. */
 export class LexicalFeatures {
   private readonly cache = new LRUCache<string, Word>({ max: CACHE_WORDS });
 
@@ -79,7 +79,7 @@ function wordFeatures(list: readonly Word[]): Feature[] {
   return features;
 }
 
-/** Pairs of neighbors, each once; a text of one word has the pair of its beginning and that word. */
+/** Distinct pairs of neighbors; a text of one word pairs it with the start of the text. */
 function pairFeatures(list: readonly Word[]): Feature[] {
   const pairs = new Map<number, number>();
   let before: Word | undefined;
@@ -95,7 +95,7 @@ function pairFeatures(list: readonly Word[]): Feature[] {
   return [...pairs].map(([hash, weight]) => ({ hash, weight: WEIGHT.pairs * Math.sqrt(weight / sum) }));
 }
 
-/** Words; runs of an unspaced script become their characters and pairs. */
+/** Splits into words; runs of a script without spaces become single characters and pairs. */
 function tokenize(text: string): string[] {
   return words(text).flatMap((word) => (isUnspaced(word) ? splitUnspaced(word) : [word]));
 }
@@ -129,14 +129,14 @@ function makeWord(token: string): Word {
   return { key, weight: Math.min(WEIGHT.most, WEIGHT.base + WEIGHT.perLetter * glyphs.length), grams };
 }
 
-/** Features of a text without words: its symbols (emoji, punctuation), or the fixed feature of emptiness. */
+/** Features of a text without words: its symbols (emoji, punctuation), or the fixed feature of a blank text. */
 function symbols(text: string): Feature[] {
   const found = new Set([...text.replace(/\s+/gu, "")]);
   if (found.size === 0) return [{ hash: hashText("empty"), weight: 1 }];
   return [...found].map((symbol) => ({ hash: hashText(`y${symbol}`), weight: 1 }));
 }
 
-/** FNV-1a over UTF-16 units with a finishing mix; part of the vector format: changing it needs a new version. */
+/** FNV-1a over UTF-16 units with a final mix. Part of the vector format: changing it needs a new version. */
 function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

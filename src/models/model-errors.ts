@@ -1,8 +1,8 @@
 /**
- * Failures of model endpoints told in agemem's codes, with a remedy and without secrets.
+ * Turns failures of model endpoints into agemem's error codes, with a remedy and without secrets.
  *
- * Reads what OpenAI's client, LangChain's wrappers and Node's network stack throw, down the chain of causes. Leaves
- * out retrying: the clients do that before they throw.
+ * Follows the causes of what OpenAI's client, LangChain's wrappers and Node's network stack throw. Leaves out retrying:
+ * the clients do that before they throw.
  */
 import { AgeMemError, ModelError, messageOf } from "../errors.js";
 import { redact, redactError } from "../text/redaction.js";
@@ -10,18 +10,18 @@ import { collapseSpace } from "../text/text.js";
 
 /** Where the failing call went; goes into message and details. */
 export interface ModelErrorContext {
-  /** "the model" by default; begins the message. */
+  /** Subject of the message; default "the model". */
   what?: string;
   model?: string;
   baseURL?: string;
-  /** Texts never to be shown, beside anything that looks like a key and the values of environment variables named so. */
+  /** Further texts to redact, beside what looks like a key and the values of environment variables named like one. */
   secrets?: readonly (string | undefined)[];
 }
 
 /**
  * The {@link ModelError} for whatever a chat model threw: `AGEMEM_MODEL_UNREACHABLE` for refused connections, unknown
  * hosts, timeouts and dropped connections; `AGEMEM_MODEL_FAILED` (details: `status`) for HTTP errors and all else. The
- * cause is a copy with keys blotted out. A ModelError comes back as it is.
+ * cause is a copy with keys redacted. An error whose code begins with `AGEMEM_MODEL_` is returned unchanged.
  *
  * @example
  * try { await model.invoke("hi"); } catch (error) { throw describeModelError(error, { baseURL }); }
@@ -121,7 +121,7 @@ function remedyFor(status: number, chain: readonly Record<string, unknown>[]): s
   return "The server refused the request: see the message, and whether the model supports tools and these settings.";
 }
 
-/** The error and its causes, outermost first; bounded, because a cause may be its own. */
+/** The error and its causes, outermost first; bounded, because a cause may refer back to itself. */
 function causes(error: unknown): Record<string, unknown>[] {
   const out: Record<string, unknown>[] = [];
   let at: unknown = error;

@@ -2,7 +2,7 @@
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 
 /**
- * The model's name as it is sent to its server, as recordings have it; "unknown" for a model that tells none.
+ * The model name sent to the server, which recordings use too; "unknown" for a model that reports none.
  *
  * @example
  * modelNameOf(new ChatOpenAI({ model: "gpt-4o-mini" })); // "gpt-4o-mini"

@@ -1,14 +1,14 @@
 /**
- * Whether the calls of a response say what the model meant to say: was it cut off, and are the arguments JSON objects?
+ * Whether a response's tool calls are complete: was it cut off, and are the arguments JSON objects?
  *
- * LangChain completes the arguments of a streamed call by guess: `{"memory_id": "m1", "content": "She li` becomes a
- * call with the content "She li". Owns the reading of stop reasons and raw arguments, whatever the provider calls
- * them. Leaves out what is done about it. Pure.
+ * LangChain completes truncated arguments of a streamed call by guessing: `{"memory_id": "m1", "content": "She li`
+ * becomes a call with the content "She li". Owns reading stop reasons and raw arguments under each provider's names.
+ * Leaves out how to react. Pure.
  */
 import { AIMessage, type AIMessageChunk } from "@langchain/core/messages";
 import type { InvalidToolCall } from "@langchain/core/messages/tool";
 
-/** Where providers and LangChain's classes for them put the reason for which a response ended. */
+/** Where providers and their LangChain classes put the stop reason. */
 const STOP_KEYS = [
   "finish_reason",
   "finishReason",
@@ -19,13 +19,13 @@ const STOP_KEYS = [
   "messageStop",
 ] as const;
 
-/** Reasons that leave a response unfinished, letters only. Merged chunks may repeat one. */
+/** Stop reasons of an unfinished response, letters only. Merging chunks may repeat one. */
 const UNFINISHED =
   /^(?:length|maxtokens|maxoutputtokens|maxlength|modellength|modelcontextwindowexceeded|contextwindowexceeded|contentfilter|contentfiltered|guardrailintervened|refusal|safety|recitation|blocklist|prohibitedcontent|spii|malformedfunctioncall|malformedtooluse|errorlimit|errortoxic|error|abort)+$/;
 
 /**
- * The provider's word for why the response ended before the model was done ("length", "max_tokens", "MAX_TOKENS" …);
- * undefined for a response that is whole, or of which nothing is known.
+ * The provider's reason for a response that ended early ("length", "max_tokens", "MAX_TOKENS" …); undefined for one
+ * that is complete or has no known reason.
  */
 export function earlyStop(response: AIMessage): string | undefined {
   return stopReasons(response.response_metadata)
@@ -51,7 +51,7 @@ function stopReasons(fields: Readonly<Record<string, unknown>> = {}): string[] {
 }
 
 /**
- * Why nothing that the response calls may run; undefined when its calls can be trusted, or it makes none.
+ * Why none of the response's calls may run; undefined when they can be trusted, or there are none.
  *
  * @example
  * callProblem(new AIMessage({ content: "", tool_calls, response_metadata: { finish_reason: "length" } }));
@@ -74,8 +74,8 @@ export function callProblem(response: AIMessage): string | undefined {
 }
 
 /**
- * The response with all of its calls among the invalid ones, their arguments as the model wrote them: nothing of it
- * can run, here or in other code that the message passes through.
+ * The response with all its calls moved to `invalid_tool_calls`, arguments as the model wrote them, so that no code
+ * the message passes through can run them.
  */
 export function withoutCalls(response: AIMessage): AIMessage {
   const raw = new Map(rawCalls(response).map(({ id, args }) => [id, args]));
@@ -103,13 +103,13 @@ export function withoutCalls(response: AIMessage): AIMessage {
 interface RawCall {
   id: string | undefined;
   name: string | undefined;
-  /** Text as the model wrote it; "" where there is none, which stands for no arguments. */
+  /** Text as the model wrote it; "" means no arguments. */
   args: string;
 }
 
 type Chunk = NonNullable<AIMessageChunk["tool_call_chunks"]>[number] & { isCustomTool?: boolean };
 
-/** The calls' arguments before anything was parsed, where the message still has them. */
+/** The calls with unparsed arguments, if the message still has them. */
 function rawCalls(response: AIMessage): RawCall[] {
   const { tool_call_chunks: chunks = [] } = response as Partial<AIMessageChunk>;
   if (chunks.length > 0) return joinChunks(chunks);
@@ -121,7 +121,7 @@ function rawCalls(response: AIMessage): RawCall[] {
   });
 }
 
-/** Pieces of one call belong together as in LangChain: by id and index, or by what there is of both. */
+/** Joins the chunks of each call as LangChain does: by id and index, or whichever of the two there is. */
 function joinChunks(chunks: readonly Chunk[]): RawCall[] {
   const groups: Chunk[][] = [];
   for (const chunk of chunks) {
@@ -149,7 +149,7 @@ function isObjectText(text: string): boolean {
   try {
     return isPlainObject(JSON.parse(text));
   } catch {
-    // Not JSON is the finding itself.
+    // That it is not JSON is the answer.
     return false;
   }
 }

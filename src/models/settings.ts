@@ -1,4 +1,4 @@
-/** Reading model settings from the environment: what is set, what is valid. Pure. */
+/** Reads and checks model settings from the environment. Pure. */
 import { ConfigError } from "../errors.js";
 import { stripEnd } from "../text/text.js";
 
@@ -7,13 +7,13 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where OpenAI-compatible requests go. */
 export interface Endpoint {
-  /** Undefined = OpenAI itself. */
+  /** Undefined: OpenAI itself. */
   readonly baseURL: string | undefined;
-  /** Local servers need none: then it is {@link NO_KEY}. */
+  /** {@link NO_KEY} if none is set; local servers need none. */
   readonly apiKey: string;
 }
 
-/** Sent where a server wants no key; clients insist on one. */
+/** Sent when no key is set, because clients insist on one. */
 export const NO_KEY = "not-needed";
 
 /** A variable's value without surrounding space; empty counts as not set. */
@@ -23,7 +23,7 @@ export function setting(env: Environment, name: string): string | undefined {
 }
 
 /**
- * Key and base URL of OPENAI_API_KEY and OPENAI_BASE_URL.
+ * Reads OPENAI_API_KEY and OPENAI_BASE_URL.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` when neither is set, or the URL is not http(s)
  */
@@ -49,7 +49,7 @@ function checkUrl(text: string): void {
   });
 }
 
-/** A `ConfigError` for a number out of its range. */
+/** Throws a `ConfigError` for a number out of range; undefined passes. */
 export function checkRange(name: string, value: number | undefined, from: number, to: number): void {
   if (value === undefined || (value >= from && value <= to)) return;
   throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} is ${value}`, {

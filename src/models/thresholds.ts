@@ -1,29 +1,29 @@
 /**
- * What a cosine similarity means under an embedding model: from where on two memories are duplicates, and from where on
- * a text fits the criteria of FILTER.
+ * Similarity thresholds per embedding model: at which cosine two memories count as duplicates, and a text matches the
+ * criteria of FILTER.
  *
- * Owns the values of known models. They were chosen by `agemem evaluate thresholds` and stand with their precision and
- * recall in `docs/thresholds.md`; the same command chooses values for another model.
+ * Owns the values of known models, chosen by `agemem evaluate thresholds`; `docs/thresholds.md` gives their precision and
+ * recall. Run the command to calibrate another model.
  */
 
-/** Cosine similarities from which on something is done. */
+/** Minimum cosine similarities. */
 export interface Thresholds {
-  /** ADD refuses a memory that is this near to a stored one. */
+  /** ADD refuses a memory at least this similar to a stored one. */
   duplicate: number;
-  /** FILTER removes what is this near to the criteria (theta; AgeMem, eq. 15). */
+  /** FILTER removes what is at least this similar to the criteria (theta; AgeMem, eq. 15). */
   theta: number;
 }
 
-/** For models that nobody calibrated: the paper's theta, and a duplicate only where hardly a word differs. */
+/** For uncalibrated models: the paper's theta, and a duplicate threshold that only near-identical texts reach. */
 export const DEFAULT_THRESHOLDS: Thresholds = { duplicate: 0.95, theta: 0.6 };
 
-/** By a part of the model's name, folder or identity. */
+/** Matched against the model's name, folder or identity. */
 const KNOWN: readonly (readonly [RegExp, Thresholds])[] = [
   [/all-minilm-l6-v2/i, { duplicate: 0.83, theta: 0.77 }],
 ];
 
 /**
- * The thresholds of an embedding model, known by its `model` or `name`; {@link DEFAULT_THRESHOLDS} for others.
+ * The thresholds for an embedding model, looked up by its `model` or `name`; {@link DEFAULT_THRESHOLDS} for unknown ones.
  *
  * @example
  * thresholdsOf(new HfEmbeddings({ model: "Xenova/all-MiniLM-L6-v2" })).theta; // 0.77

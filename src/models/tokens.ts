@@ -1,9 +1,8 @@
 /**
- * Token counters: as OpenAI's models count, or as a model says itself.
+ * Token counters: by OpenAI's encodings, or a model's own.
  *
- * Owns the counters and what a message adds around its text; leaves out encodings and published overheads
- * (`openai-tokens.ts`) and the estimates for images and files (`content-tokens.ts`). Caching per message is the
- * caller's (`context/`).
+ * Owns the counters and the overhead of a message; leaves out encodings and published overheads (`openai-tokens.ts`) and
+ * the estimates for images and files (`content-tokens.ts`). Callers cache counts per message (`context/`).
  */
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";
 import type { TokenCounter } from "../types.js";
@@ -23,14 +22,13 @@ import {
 const ROLES: Readonly<Record<string, string>> = { human: "user", ai: "assistant", generic: "user" };
 
 /**
- * The counter for a model. Text is exact for OpenAI's families (o200k_base: gpt-4o, gpt-4.1, gpt-5, gpt-oss, o1, o3,
- * o4; cl100k_base: gpt-4, gpt-3.5, embeddings); what surrounds it follows their published rules. For any other model,
- * or none, figures are those of o200k_base and `exact` is false: near for
- * English, further off for other scripts.
+ * The counter for a model name. Text counts are exact for OpenAI's families (o200k_base: gpt-4o, gpt-4.1, gpt-4.5,
+ * gpt-5, gpt-oss, o1, o3, o4; cl100k_base: gpt-4, gpt-3.5, embeddings); overheads follow OpenAI's published rules. Any
+ * other model, or none, is counted by o200k_base with `exact` false: close for English, less so for other scripts.
  *
- * Tables are decoded at the first count (some 0.2 s), once per process. Time is near linear in the length of any text;
- * special-token text such as "<|endoftext|>" counts as ordinary text. A request adds `REQUEST_OVERHEAD` (3) tokens
- * that belong to no message.
+ * Tables are decoded at the first count (about 0.2 s), once per process. Time is near linear in the length of the text;
+ * special tokens such as "<|endoftext|>" count as ordinary text. A request adds `REQUEST_OVERHEAD` (3) tokens that
+ * belong to no message.
  *
  * @example
  * const counter = tokenCounter("gpt-4o-mini");
@@ -44,8 +42,8 @@ export function tokenCounter(model?: string): TokenCounter {
 }
 
 /**
- * The counter that agrees with a model: its own where it has one (a local model's vocabulary, which is loaded for it),
- * else the one for its name.
+ * The best counter for a model: its own if it has one (which loads a local model's file), else {@link tokenCounter} for
+ * its name.
  */
 export async function counterOf(model: {
   readonly model: string;

@@ -1,7 +1,7 @@
 /**
- * What a chat model can read and write at once, as LangChain's profiles of models know it. Pure.
+ * The context window of a chat model, read from its LangChain profile. Pure.
  *
- * Owns the reading of a profile. Leaves out what becomes of a model that has none (`tools/budget.ts`).
+ * Leaves out the budget of a model without a profile (`tools/budget.ts`).
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 
@@ -9,18 +9,18 @@ import type { BaseChatModel } from "@langchain/core/language_models/chat_models"
 export interface ModelWindow {
   /** Prompt and response together. */
   window: number;
-  /** Longest response; undefined where neither the profile nor the model's own settings say. */
+  /** Maximum response: the model's `maxTokens`, else the profile's; undefined if neither is set. */
   response: number | undefined;
 }
 
 /**
- * The window of a model; undefined where its profile does not say, as for most models behind a server of one's own.
+ * The window of a model; undefined if its profile gives none, as for most self-hosted models.
  *
  * @example
  * modelWindow(new ChatOpenAI({ model: "gpt-4o-mini" })); // { window: 128000, response: 16384 }
  */
 export function modelWindow(model: BaseChatModel): ModelWindow | undefined {
-  // Not every model in use has the getter: some come from older versions of LangChain, or stand in for one.
+  // Models from older LangChain versions, and test doubles, lack the getter.
   const { maxInputTokens, maxOutputTokens } = (model.profile ?? {}) as Record<string, unknown>;
   if (!isSize(maxInputTokens)) return undefined;
   const { maxTokens } = model as { maxTokens?: unknown };

@@ -1,14 +1,14 @@
 /**
- * Sentence embeddings in the process: an ONNX model run by `@huggingface/transformers`, an optional package.
+ * Sentence embeddings in this process: an ONNX model run by `@huggingface/transformers`, an optional package.
  *
- * Owns batches, pooling, the limit on tokens and what is said about texts beyond it. Leaves out which model is meant
- * (`models/embeddings.ts`), what its folder says (`folder.ts`) and getting a model (`npm run models`, or the hub).
+ * Owns batching, pooling, the token limit and the warning about longer texts. Leaves out resolving the name
+ * (`models/embeddings.ts`), reading its folder (`folder.ts`) and downloading a model (`npm run models`, or the hub).
  */
 import { Embeddings, type EmbeddingsParams } from "@langchain/core/embeddings";
 import { ConfigError, ModelError, messageOf } from "../../errors.js";
 import type { Pooling } from "./folder.js";
 
-/** A tensor as the package gives it: values row by row. */
+/** A tensor as the package returns it, in row-major order. */
 interface Tensor {
   readonly data: ArrayLike<number | bigint>;
   readonly dims: readonly number[];
@@ -19,44 +19,44 @@ type Encoding = Record<string, Tensor> & {
   attention_mask: Tensor;
 };
 
-/** What is used of a tokenizer of the package. */
+/** The part of the package's tokenizers that is used. */
 interface HfTokenizer {
   (texts: string[], options: { padding: boolean; truncation: boolean; max_length: number }): Encoding;
   encode(text: string): number[];
   model_max_length?: number;
 }
 
-/** What is used of a model of the package. */
+/** The part of the package's models that is used. */
 interface HfModel {
   (inputs: Encoding): Promise<Record<string, Tensor>>;
   config?: { max_position_embeddings?: number; hidden_size?: number };
   dispose?(): Promise<unknown>;
 }
 
-/** What is used of `@huggingface/transformers`. */
+/** The part of `@huggingface/transformers` that is used. */
 export interface HfModule {
   AutoTokenizer: { from_pretrained(name: string, options: object): Promise<unknown> };
   AutoModel: { from_pretrained(name: string, options: object): Promise<unknown> };
 }
 
-/** The package, by a name that bundlers do not follow: most applications do not have it. */
+/** Typed as a plain string so that bundlers do not follow the import: most applications do not install the package. */
 export const HF_PACKAGE: string = "@huggingface/transformers";
 
 /** Options of {@link HfEmbeddings}. */
 export interface HfEmbeddingsOptions extends EmbeddingsParams {
   /** Name on the hub (`Xenova/all-MiniLM-L6-v2`), or a folder with `config.json`, `tokenizer.json` and `onnx/`. */
   model: string;
-  /** Nothing is fetched from a hub. Default false. */
+  /** Never download from the hub. Default false. */
   localOnly?: boolean;
-  /** Which weights: "fp32" (`onnx/model.onnx`, default), "fp16", "q8" … as the package names them. */
+  /** Precision of the weights: "fp32" (`onnx/model.onnx`, default), "fp16", "q8" … as the package names them. */
   dtype?: string;
-  /** Tokens of a text beyond which the rest is not read. Default: the tokenizer's, at most the model's positions. */
+  /** Tokens read of each text. Default: the tokenizer's limit. Never more than the model's positions. */
   maxTokens?: number;
-  /** How token vectors become one. Default "mean". */
+  /** How token vectors are pooled. Default "mean". */
   pooling?: Pooling;
-  /** Texts per run of the model. Default 32. */
+  /** Texts per batch. Default 32. */
   batchSize?: number;
-  /** The package, where it is loaded already. */
+  /** The package, if already loaded. */
   module?: HfModule;
 }
 
@@ -67,10 +67,10 @@ interface Loaded {
 }
 
 /**
- * Embeddings of a local transformer model. Vectors have length 1. Loaded at the first call, once.
+ * Embeddings from a local transformer model, loaded at the first call. Vectors are unit vectors.
  *
- * A text longer than `maxTokens` is embedded by its beginning: `truncated` counts such texts, and the first one raises a
- * process warning `AGEMEM_EMBEDDING_TRUNCATED`.
+ * A text longer than `maxTokens` is truncated: `truncated` counts such texts, and the first one emits a process warning
+ * `AGEMEM_EMBEDDING_TRUNCATED`.
  *
  * @throws ConfigError `AGEMEM_PACKAGE_MISSING` at the first call without the package; ModelError
  * `AGEMEM_EMBEDDING_FAILED` when the model cannot be loaded
@@ -80,7 +80,7 @@ interface Loaded {
  */
 export class HfEmbeddings extends Embeddings {
   readonly model: string;
-  /** Texts so far that were longer than the model reads. */
+  /** Texts truncated so far. */
   truncated = 0;
   readonly #options: HfEmbeddingsOptions;
   #loaded: Promise<Loaded> | undefined;
@@ -94,7 +94,7 @@ export class HfEmbeddings extends Embeddings {
   override async embedDocuments(documents: string[]): Promise<number[][]> {
     const loaded = await this.load();
     const size = this.#options.batchSize ?? 32;
-    // Texts of like length share a batch: padding costs as much as text.
+    // Texts of similar length share a batch: padding costs as much as text.
     const order = documents.map((_, index) => index);
     order.sort((a, b) => (documents[a] as string).length - (documents[b] as string).length);
     const out = new Array<number[]>(documents.length);
@@ -116,7 +116,7 @@ export class HfEmbeddings extends Embeddings {
     return vector as number[];
   }
 
-  /** Loads package, tokenizer and model; called by the first embedding. A failed load is tried again. */
+  /** Loads package, tokenizer and model; the first embedding calls it. A failed load is retried at the next call. */
   async load(): Promise<Loaded> {
     this.#loaded ??= this.#open();
     try {
@@ -162,10 +162,10 @@ export class HfEmbeddings extends Embeddings {
   async #run({ tokenizer, model, maxTokens }: Loaded, texts: string[]): Promise<number[][]> {
     const encoded = tokenizer(texts, { padding: true, truncation: true, max_length: maxTokens });
     const [, width = 0] = encoded.input_ids.dims;
-    // What closes every text; the package cuts it off with the rest, the model was trained with it.
+    // The token that closes every text: truncation cuts it off, but the model was trained with it.
     const [, closing] = tokenizer.encode("");
     for (const [row, text] of texts.entries()) {
-      // A token is at least one character, so short texts need no count.
+      // A token is at least one character, so short texts need no counting.
       if (text.length <= maxTokens - 2 || tokenizer.encode(text).length <= maxTokens) continue;
       this.#sayTruncated(maxTokens);
       if (closing !== undefined) encoded.input_ids.data[row * width + maxTokens - 1] = BigInt(closing);
@@ -191,7 +191,7 @@ export class HfEmbeddings extends Embeddings {
   }
 }
 
-/** The package. Throws `AGEMEM_PACKAGE_MISSING` with the line that installs it. */
+/** Imports the package. Throws `AGEMEM_PACKAGE_MISSING` with the install command. */
 export async function importTransformers(name: string): Promise<HfModule> {
   try {
     return (await import(HF_PACKAGE)) as HfModule;
@@ -204,7 +204,7 @@ export async function importTransformers(name: string): Promise<HfModule> {
   }
 }
 
-/** One vector of length 1 per text, from the vectors of its tokens (text × token × dimension). */
+/** One unit vector per text, from its token vectors (text × token × dimension). */
 export function pool(hidden: Tensor, mask: Tensor, pooling: Pooling): number[][] {
   const [texts = 0, tokens = 0, dims = 0] = hidden.dims;
   const out: number[][] = [];
@@ -216,7 +216,7 @@ export function pool(hidden: Tensor, mask: Tensor, pooling: Pooling): number[][]
       const at = (text * tokens + token) * dims;
       for (let i = 0; i < dims; i++) vector[i] = (vector[i] as number) + Number(hidden.data[at + i]);
     }
-    // The mean's divisor goes with the norm.
+    // Normalizing makes dividing by the count unnecessary.
     const norm = Math.hypot(...vector) || 1;
     out.push(Array.from(vector, (x) => Math.fround(x / norm)));
   }

@@ -1,5 +1,5 @@
 /**
- * What the folder of a local embedding model says of it: dimension, pooling, limit on tokens, and a name for its vectors.
+ * Reads the folder of a local embedding model: dimension, pooling, token limit, and a name for its vectors.
  *
  * Owns reading the small JSON files of sentence-transformers. Leaves out running the model (`embeddings.ts`).
  */
@@ -8,7 +8,7 @@ import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { basename, isAbsolute, join, resolve } from "node:path";
 import { ConfigError, messageOf } from "../../errors.js";
 
-/** How token vectors become one: their mean, or the first one's. */
+/** How token vectors are pooled: their mean, or the first one. */
 export type Pooling = "mean" | "cls";
 
 /** A local embedding model. */
@@ -17,12 +17,12 @@ export interface HfFolder {
   path: string;
   dims: number | undefined;
   pooling: Pooling;
-  /** The limit it was trained with; undefined = the tokenizer's. */
+  /** The limit it was trained with; undefined: use the tokenizer's. */
   maxTokens: number | undefined;
 }
 
 /**
- * The folder that `name` means: an existing directory, or anything written as a path. Undefined for a hub's name.
+ * The folder `name` refers to: an existing directory, or anything written as a path. Undefined for a hub name.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a path without a model
  */
@@ -49,8 +49,8 @@ export function findHfFolder(name: string): HfFolder | undefined {
 }
 
 /**
- * "hf:FOLDER@HASH", the hash being that of the weights: vectors stay comparable when the folder moves, and another model
- * in a folder of the same name is noticed.
+ * "hf:FOLDER@HASH" with a hash of the weights: the folder may move, and another model in a folder of the same name is
+ * noticed.
  */
 export async function hfFolderName({ path }: HfFolder, dtype = "fp32"): Promise<string> {
   const suffix = dtype === "fp32" ? "" : dtype === "q8" ? "_quantized" : `_${dtype}`;

@@ -1,9 +1,9 @@
 /**
- * Counts byte pair tokens with the ranks of `js-tiktoken`.
+ * Counts byte-pair tokens with the rank tables of `js-tiktoken`.
  *
- * Owns decoding a rank file and merging one piece of text in O(n log n). `js-tiktoken` itself merges in quadratic
- * time and more (100,000 equal letters take minutes) and refuses text such as "<|endoftext|>"; here every text is
- * ordinary text, as it is when it arrives in a message. Counts agree with it otherwise (tests/models).
+ * Owns decoding a rank file and merging a piece of text in O(n log n). `js-tiktoken` itself merges in quadratic time or
+ * worse (100,000 equal letters take minutes) and refuses text such as "<|endoftext|>"; here all text is ordinary text,
+ * as it is in a message. Otherwise counts agree (tests/models).
  */
 import { LRUCache } from "lru-cache";
 
@@ -13,17 +13,17 @@ export interface RankFile {
   readonly bpe_ranks: string;
 }
 
-/** Pieces kept with their count; a piece is a word with its leading space, so the hit rate is high. */
+/** Cached counts of pieces. A piece is usually a word with its leading space, so the hit rate is high. */
 const CACHE_PIECES = 20_000;
 const CACHED_PIECE_LENGTH = 40;
-/** Whole texts kept with their count: the rollouts of a group are told the same passages. */
+/** Cached counts of whole texts: the rollouts of a group see the same passages. */
 const CACHE_TEXTS = 1000;
 const CACHED_TEXT_LENGTHS = { from: 30, to: 4000 };
 
-/** One encoding. Building it takes some 0.2 s and 30 MB: make one per encoding and process. */
+/** An encoding. Building it takes about 0.2 s and 30 MB: make one per encoding and process. */
 export class BytePairEncoding {
   private readonly pattern: RegExp;
-  /** Rank by token bytes, each byte one character (latin1), because strings hash faster than byte arrays. */
+  /** Rank by token bytes as a latin1 string, because a Map cannot look up byte arrays by value. */
   private readonly ranks: Map<string, number>;
   private readonly longest: number;
   private readonly cache = new LRUCache<string, number>({ max: CACHE_PIECES });
@@ -37,7 +37,7 @@ export class BytePairEncoding {
     this.longest = longest;
   }
 
-  /** Tokens of `text`, special-token texts counted as the ordinary text they are. */
+  /** Tokens of `text`; special tokens count as ordinary text. */
   count(text: string): number {
     const { from, to } = CACHED_TEXT_LENGTHS;
     if (text.length < from || text.length > to) return this.countPieces(text);
@@ -63,7 +63,7 @@ export class BytePairEncoding {
     return count;
   }
 
-  /** Merges the pair of lowest rank, leftmost first, until none is left; returns the number of parts. */
+  /** Merges the lowest-ranked pair, leftmost first, until none is left; returns the number of parts. */
   private countMerged(bytes: string): number {
     const length = bytes.length;
     const next = new Int32Array(length + 1);
@@ -86,7 +86,7 @@ export class BytePairEncoding {
     let parts = length;
     for (let top = pop(heap); top !== undefined; top = pop(heap)) {
       const start = top % POSITIONS;
-      // An entry is stale when a merge beside it changed the pair that begins here.
+      // Stale: a neighboring merge has changed the pair that starts here.
       if (pairRank[start] !== Math.floor(top / POSITIONS)) continue;
       const middle = next[start] as number;
       const end = next[middle] as number;

@@ -1,8 +1,8 @@
 /**
  * Tokens of message content that is not plain text: images, audio, files, reasoning, tool blocks. Pure.
  *
- * Providers do not publish most of these figures and they depend on pixels and seconds that are not decoded here, so
- * all are estimates, rather too high than too low, and never nothing. In tokens:
+ * Providers do not publish most of these figures, and they depend on pixels and seconds that are not decoded here, so
+ * these are estimates, on the high side. In tokens:
  * - image: 85 with detail "low", otherwise 765 (1024 x 1024 at high detail, OpenAI's tile rule)
  * - audio: 10 a second at 16 kB a second (128 kbit/s), at least 10; 600 (a minute) when only a reference is there
  * - video: 300 a second at 125 kB a second, at least 300; 3,000 when only a reference is there
@@ -115,7 +115,7 @@ function json(value: unknown, countText: CountText): number {
   try {
     return countText(JSON.stringify(value) ?? "") || 1;
   } catch {
-    // A big integer or a circle, which no provider takes either: what can be said of it in words.
+    // A BigInt or a circular reference, which no provider accepts either: count its string form.
     return countText(String(value)) || 1;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Which OpenAI model uses which encoding, and what the API adds around texts.
+ * Which OpenAI model uses which encoding, and the tokens the API adds around texts.
  *
- * The overheads are the ones OpenAI publishes (cookbook, "How to count tokens with tiktoken"); they leave the ids of
- * tool calls out, as the API does. Leaves out the estimates for images and files (`content-tokens.ts`).
+ * The overheads are those OpenAI publishes (cookbook, "How to count tokens with tiktoken"); like the API, they do not
+ * count the ids of tool calls. Leaves out the estimates for images and files (`content-tokens.ts`).
  */
 import { createRequire } from "node:module";
 import { ConfigError } from "../../errors.js";
@@ -13,7 +13,7 @@ export type EncodingName = "o200k_base" | "cl100k_base";
 
 /** Tokens around each message: `<|start|>role<|message|>…<|end|>` without the role itself. */
 export const MESSAGE_OVERHEAD = 3;
-/** Tokens that prime the reply, once per request; no single message owns them. */
+/** Tokens that prime the reply, once per request. */
 export const REQUEST_OVERHEAD = 3;
 /** Tokens for the `name` field of a message, beside its text. */
 export const NAME_OVERHEAD = 1;
@@ -51,7 +51,7 @@ export function encodingOf(model: string): EncodingName | undefined {
   return FAMILIES.find(([pattern]) => pattern.test(bare))?.[1];
 }
 
-/** Megabytes of text each: loaded when a counter is made or used, not when the package is imported. */
+/** Megabytes of text each: loaded when a counter is created or used, not when the package is imported. */
 const TABLES: Readonly<Record<EncodingName, () => Promise<{ default: RankFile }>>> = {
   o200k_base: () => import("js-tiktoken/ranks/o200k_base"),
   cl100k_base: () => import("js-tiktoken/ranks/cl100k_base"),
@@ -59,17 +59,17 @@ const TABLES: Readonly<Record<EncodingName, () => Promise<{ default: RankFile }>
 const loaded = new Map<EncodingName, RankFile>();
 const built = new Map<EncodingName, BytePairEncoding>();
 
-/** Begins to load the table of an encoding, so that a bundle, which has no packages beside it, has it at the first count. */
+/** Starts loading an encoding's table: a bundle cannot `require` it at the first count. */
 export function preload(name: EncodingName): void {
   if (loaded.has(name)) return;
   TABLES[name]().then(
     (table) => loaded.set(name, table.default),
-    // The first count says it, with a remedy.
+    // The first count reports it, with a remedy.
     () => undefined,
   );
 }
 
-/** The encoding, decoded at the first call (some 0.2 s) and shared from then on. Errors: `AGEMEM_PACKAGE_MISSING`. */
+/** The encoding, decoded at the first call (about 0.2 s) and shared afterwards. Errors: `AGEMEM_PACKAGE_MISSING`. */
 export function encoding(name: EncodingName): BytePairEncoding {
   let made = built.get(name);
   if (!made) {
@@ -80,7 +80,7 @@ export function encoding(name: EncodingName): BytePairEncoding {
   return made;
 }
 
-/** In an object, which webpack does not read: it would look for a module of every name that the template could have. */
+/** Wrapped in an object to hide it from webpack, which would try to bundle every module the template could name. */
 const node = { createRequire };
 
 function loadNow(name: EncodingName): RankFile {
@@ -95,8 +95,8 @@ function loadNow(name: EncodingName): RankFile {
 }
 
 /**
- * Tokens of tool schemas: the published rule for flat parameters, applied again to nested objects, array items and
- * alternatives, for which no rule is published.
+ * Tokens of tool schemas: the published rule for flat parameters, applied recursively to nested objects, array items and
+ * unions, for which no rule is published.
  */
 export function countToolSchemas(
   tools: readonly ToolSchema[],

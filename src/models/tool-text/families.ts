@@ -1,9 +1,9 @@
 /**
- * Which family of models writes tool calls in which form of text, where the server does not read them. Pure data.
+ * Which model family writes tool calls in which text form, for servers that do not parse them. Pure data.
  */
 import type { ToolTextForm } from "./forms.js";
 
-/** First match wins: a fine-tune (Hermes on Llama 3) goes before its base. */
+/** The first match wins: a fine-tune (Hermes on Llama 3) comes before its base model. */
 const FAMILIES: readonly [RegExp, ToolTextForm | "none"][] = [
   [/^(gpt-|o[134]\b|chatgpt|claude|gemini-)/i, "none"],
   [/hermes|qwen|qwq|smollm|granite-?[34]/i, "hermes"],
@@ -13,7 +13,7 @@ const FAMILIES: readonly [RegExp, ToolTextForm | "none"][] = [
 ];
 
 /**
- * The form a model writes by its name, "none" where its provider always reports calls itself, undefined for unknown models.
+ * The form for a model name: "none" if its provider always parses calls itself, undefined for unknown models.
  *
  * @example
  * toolTextFormOf("Qwen/Qwen2.5-7B-Instruct"); // "hermes"

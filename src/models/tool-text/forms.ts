@@ -1,8 +1,8 @@
 /**
- * The forms in which models write tool calls as text, a parser each. Pure.
+ * Parsers for the forms in which models write tool calls as text. Pure.
  *
- * Owns Hermes (`<tool_call>`), Llama 3 (bare JSON, `<|python_tag|>`), Mistral (`[TOOL_CALLS]`) and fenced JSON. JSON is taken
- * strictly: a call that is nearly JSON goes back to the model, because guessing at arguments stores wrong memories.
+ * Owns Hermes (`<tool_call>`), Llama 3 (bare JSON, `<|python_tag|>`), Mistral (`[TOOL_CALLS]`) and fenced JSON. JSON is
+ * parsed strictly: malformed calls go back to the model, because guessed arguments would store wrong memories.
  */
 
 /** A call as it was written. */
@@ -23,7 +23,7 @@ export type ToolTextForm = "hermes" | "llama3" | "mistral" | "fenced";
 
 type Read = (text: string, names: ReadonlySet<string>) => FoundCalls;
 
-/** Marked forms first: what is marked is meant as a call. */
+/** Marked forms first: a mark is an unambiguous call. */
 export const FORMS: Readonly<Record<ToolTextForm, Read>> = {
   hermes: readHermes,
   mistral: readMistral,
@@ -33,7 +33,7 @@ export const FORMS: Readonly<Record<ToolTextForm, Read>> = {
 
 const NOTHING = (text: string): FoundCalls => ({ calls: [], content: text, broken: null });
 
-/** `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, also a list inside, or the last one left open. */
+/** `<tool_call>{"name": …, "arguments": {…}}</tool_call>`; may hold a list, and the last tag may be unclosed. */
 function readHermes(text: string): FoundCalls {
   const calls: FoundCall[] = [];
   let broken: string | null = null;
@@ -46,7 +46,7 @@ function readHermes(text: string): FoundCalls {
   return { calls, content, broken };
 }
 
-/** `[TOOL_CALLS][{"name": …, "arguments": {…}}]`, or `[TOOL_CALLS]name[ARGS]{…}` of newer models. */
+/** `[TOOL_CALLS][{"name": …, "arguments": {…}}]`, or `[TOOL_CALLS]name[ARGS]{…}` from newer models. */
 function readMistral(text: string): FoundCalls {
   const at = text.indexOf("[TOOL_CALLS]");
   if (at < 0) return NOTHING(text);
@@ -67,7 +67,7 @@ function readMistral(text: string): FoundCalls {
   return { calls, content, broken: null };
 }
 
-/** `{"name": …, "parameters": {…}}` as the whole text, several after one another with ";" or lines between them. */
+/** `{"name": …, "parameters": {…}}` as the whole text; several are separated by ";" or newlines. */
 function readLlama3(text: string, names: ReadonlySet<string>): FoundCalls {
   const marked = text.includes("<|python_tag|>");
   const body = text.replace(/<\|python_tag\|>|<\|eom_id\|>/g, "").trim();
@@ -113,7 +113,7 @@ function namesTool(text: string, names: ReadonlySet<string>): boolean {
   return name !== undefined && names.has(name);
 }
 
-/** The calls that a JSON value stands for, or undefined when it is none. */
+/** The calls a JSON value stands for; undefined if it is not a call. */
 function callsOf(value: unknown): FoundCall[] | undefined {
   if (Array.isArray(value)) {
     const calls = value.map((each) => callsOf(each));
@@ -129,7 +129,7 @@ function callsOf(value: unknown): FoundCall[] | undefined {
   return typeof name === "string" && name !== "" && isRecord(args) ? [{ name, args }] : undefined;
 }
 
-/** Values after one another, with ";", "," or white space between them; undefined where one is broken. */
+/** Values separated by ";", "," or white space; undefined if one is malformed. */
 function jsonValues(text: string): unknown[] | undefined {
   const whole = parse(text);
   if (whole !== undefined) return [whole];
@@ -158,7 +158,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    // Not JSON is an answer here, not a failure.
+    // Text that is not JSON is expected here.
     return undefined;
   }
 }

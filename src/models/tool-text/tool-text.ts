@@ -1,30 +1,30 @@
 /**
- * Tool calls that a model wrote into its text, read back: one result for all forms.
+ * Reads the tool calls a model wrote into its text: one result for all forms.
  *
- * Owns the result, reasoning in `<think>`, and which parser is asked. Leaves out the forms themselves (`forms.ts`) and which
- * model writes which (`families.ts`). Pure.
+ * Owns the result, reasoning in `<think>`, and the choice of parser. Leaves out the forms themselves (`forms.ts`) and
+ * which model writes which (`families.ts`). Pure.
  */
 import { FORMS, type FoundCall, type FoundCalls, type ToolTextForm } from "./forms.js";
 
 export type { ToolTextForm } from "./forms.js";
 
-/** A response's text, taken apart. */
+/** The parts of a response's text. */
 export interface ToolText {
   /** What is left for the user. */
   content: string;
-  /** What stood in `<think>`; null when there was none. */
+  /** The text in `<think>`; null if there was none. */
   reasoning: string | null;
   calls: FoundCall[];
-  /** What is wrong with a call that was begun, for the model to read; null when all could be read. */
+  /** What is wrong with a malformed call, told to the model; null if all calls could be read. */
   broken: string | null;
 }
 
 /**
- * Reads a text. Marked calls (`<tool_call>`, `[TOOL_CALLS]`, `<|python_tag|>`) count whatever they name; JSON without a mark
- * counts only when it names one of the tools offered, so that an answer about JSON stays an answer.
+ * Reads a text. Marked calls (`<tool_call>`, `[TOOL_CALLS]`, `<|python_tag|>`) count whatever tool they name; JSON without
+ * a mark counts only if it names one of the offered tools, so that an answer about JSON stays an answer.
  *
  * @param form the form the model writes, or "any" to try all
- * @param names tools offered
+ * @param names offered tools
  * @example
  * readToolText('<tool_call>{"name":"f","arguments":{}}</tool_call>', "hermes", new Set(["f"])).calls[0]?.name; // "f"
  */
