@@ -7,10 +7,12 @@ import { gatherRule, replyRule, settleRule, statementsNow } from "./chat-rule.js
 import { backgroundRule, overflowRule, pasteRule } from "./context-rules.js";
 import { answerRule, hopRule } from "./question-rules.js";
 import { composeReply } from "./reply.js";
+import { toldLineRule } from "./told-line-rule.js";
 import { toldRule } from "./told-rule.js";
 
 /** The first rule with something to say decides. */
 const RULES: readonly Rule[] = [
+  toldLineRule,
   pasteRule,
   backgroundRule,
   overflowRule,

@@ -1,0 +1,199 @@
+/**
+ * agemem beside an agent of its own: a model, or rules, decides about each message with the memory operations.
+ *
+ * Owns how messages are shown (AgeMem, alg. 3: each with what memory holds near it, one response), and which message each
+ * memory came from. Recall is the search of RETRIEVE, so that figures show what managing the memory is worth. With `ltm: false`
+ * (the paper's -LT) nothing is stored and the context, as SUMMARY, FILTER and the overflow guard leave it, is all that is known;
+ * with `stm: false` (-ST) the context is left alone.
+ */
+import type { EmbeddingsInterface } from "@langchain/core/embeddings";
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { type BaseMessage, HumanMessage, isToolMessage } from "@langchain/core/messages";
+import { type AgeMemAgent, createAgeMemAgent } from "../../agent/agent.js";
+import type { AgeMemAgentOptions } from "../../agent/options.js";
+import type { AgentUsage } from "../../agent/usage.js";
+import { type RetrievedMemory, renderMemories } from "../../context/retrieval.js";
+import { FaissStore } from "../../store/faiss-store.js";
+import {
+  LTM_OPS,
+  type MemoryOp,
+  type MemoryOpOutcome,
+  type MemoryValue,
+  type MessageFacts,
+  STM_OPS,
+} from "../../types.js";
+import {
+  addUsage,
+  lineOf,
+  type MemorySystem,
+  NO_USAGE,
+  type ObservedMessage,
+  type Recall,
+  type SystemUsage,
+} from "./memory-system.js";
+
+/** Options of {@link AgeMemMemory}. */
+export interface AgeMemMemoryOptions {
+  /** Decides what to do with each message, and writes summaries. */
+  model: BaseChatModel;
+  index: { embeddings: EmbeddingsInterface; embeddingName: string };
+  /** Long-term memory; default true. */
+  ltm?: boolean;
+  /** SUMMARY and FILTER; default true. */
+  stm?: boolean;
+  /** Passed on to the agent. */
+  agent?: Pick<AgeMemAgentOptions, "protocol" | "promptVariant" | "counter" | "budget">;
+}
+
+/** Memories shown with each message; the paper's. */
+const SHOWN = 3;
+
+/** agemem with a policy that manages it. */
+export class AgeMemMemory implements MemorySystem {
+  readonly name: string;
+  /** Operations that ran since `reset`, without refused ones. */
+  operations: Partial<Record<MemoryOp, number>> = {};
+  #store: FaissStore | undefined;
+  #agent: AgeMemAgent | undefined;
+  #user = "";
+  #context: { messages: BaseMessage[]; contextFacts: MessageFacts } = { messages: [], contextFacts: {} };
+  readonly #sources = new Map<string, Set<string>>();
+
+  constructor(private readonly options: AgeMemMemoryOptions) {
+    const { ltm = true, stm = true } = options;
+    this.name = ltm && stm ? "agemem" : ltm ? "agemem-no-stm" : "agemem-no-ltm";
+  }
+
+  async reset({ user }: { user: string }): Promise<void> {
+    await this.close();
+    const { model, index, ltm = true, stm = true, agent = {} } = this.options;
+    this.#store = await FaissStore.open(":memory:", { index: { ...index, fields: ["content"] } });
+    const context: MemoryOp[] = stm ? STM_OPS.filter((op) => op !== "RETRIEVE") : [];
+    const operations = [...(ltm ? LTM_OPS : []), ...context];
+    this.#agent = createAgeMemAgent({ ...agent, model, store: this.#store, operations });
+    this.#user = user;
+    this.operations = {};
+    this.#sources.clear();
+    this.#context = { messages: [], contextFacts: {} };
+  }
+
+  async observe(messages: readonly ObservedMessage[]): Promise<SystemUsage> {
+    let usage = NO_USAGE;
+    // A session has a context of its own, except where the context is all there is.
+    if (this.options.ltm ?? true) this.#context = { messages: [], contextFacts: {} };
+    for (const message of messages) usage = addUsage(usage, await this.#show(message));
+    return usage;
+  }
+
+  async recall(query: string, { k }: { k: number }): Promise<Recall> {
+    if (!(this.options.ltm ?? true)) return { memories: await this.all(), usage: NO_USAGE };
+    const found = await this.#search(query, k);
+    return { memories: found.map((item) => this.#toMemory(item)), usage: NO_USAGE };
+  }
+
+  async all(): Promise<Recall["memories"]> {
+    if (!(this.options.ltm ?? true)) {
+      const kept = this.#context.messages.filter(({ type }) => type === "human");
+      return kept.map(({ text, id }) => ({
+        text,
+        score: null,
+        sources: id?.startsWith("m:") ? [id.slice(2)] : [],
+      }));
+    }
+    const store = this.#opened();
+    const found = await store.search(["memories", this.#user], { limit: 1_000_000 });
+    return found.map(({ key, value }) => this.#toMemory({ id: key, value: value as MemoryValue }));
+  }
+
+  async close(): Promise<void> {
+    await this.#store?.close();
+    this.#store = undefined;
+  }
+
+  async #show(message: ObservedMessage): Promise<SystemUsage> {
+    const line = lineOf(message);
+    const near = (this.options.ltm ?? true) ? await this.#search(line, SHOWN) : [];
+    const shown = renderMemories(near, { query: line });
+    const text = (this.options.ltm ?? true) ? `${line}\n\n${shown}` : line;
+    const id = message.id === undefined ? {} : { id: `m:${message.id}` };
+    const told = new HumanMessage({ content: text, ...id });
+    const before = this.#context.messages.length;
+    const result = await (this.#agent as AgeMemAgent).invoke(
+      { ...this.#context, messages: [...this.#context.messages, told] },
+      { context: { user_id: this.#user, max_steps: 1, on_max_steps: "stop" } },
+    );
+    this.#context = { messages: result.messages, contextFacts: result.contextFacts };
+    const fresh = result.messages.slice(Math.min(before, result.messages.length - 1));
+    this.#note(fresh, message.id, new Map(near.map(({ id: key, value }) => [key, value.content])));
+    return usageOf(result.usage);
+  }
+
+  /** Counts what was done, and keeps which message each memory is from. */
+  #note(
+    messages: readonly BaseMessage[],
+    source: string | undefined,
+    before: ReadonlyMap<string, string>,
+  ): void {
+    for (const message of messages) {
+      const done = isToolMessage(message) ? (message.artifact as MemoryOpOutcome | undefined) : undefined;
+      if (!done?.ok) continue;
+      this.operations[done.op] = (this.operations[done.op] ?? 0) + 1;
+      if (source === undefined) continue;
+      for (const id of done.memoryIds) {
+        if (done.op === "ADD") this.#sources.set(id, new Set([source]));
+        // Merged contents keep their sources; a replaced content has the newest alone.
+        if (done.op === "UPDATE") {
+          const old = before.get(id);
+          const kept = old !== undefined && contentOf(messages, done.toolCallId).includes(old);
+          this.#sources.set(id, new Set([...(kept ? (this.#sources.get(id) ?? []) : []), source]));
+        }
+      }
+    }
+  }
+
+  async #search(query: string, k: number): Promise<RetrievedMemory[]> {
+    const found = await this.#opened().search(["memories", this.#user], { query, limit: k, mode: "hybrid" });
+    return found.map(({ key, value, score, createdAt, updatedAt }) => ({
+      id: key,
+      value: value as MemoryValue,
+      createdAt,
+      updatedAt,
+      ...(score === undefined ? {} : { score }),
+    }));
+  }
+
+  #toMemory({
+    id,
+    value,
+    score,
+  }: Pick<RetrievedMemory, "id" | "value" | "score">): Recall["memories"][number] {
+    return { text: value.content, score: score ?? null, sources: [...(this.#sources.get(id) ?? [])] };
+  }
+
+  #opened(): FaissStore {
+    if (!this.#store) throw new TypeError(`${this.name}: call reset() first.`);
+    return this.#store;
+  }
+}
+
+/** What a call would store. */
+function contentOf(messages: readonly BaseMessage[], toolCallId: string): string {
+  const calls = messages.flatMap((message) =>
+    "tool_calls" in message ? (message.tool_calls as Call[]) : [],
+  );
+  return String(calls.find(({ id }) => id === toolCallId)?.args.content ?? "");
+}
+
+interface Call {
+  id?: string;
+  args: Record<string, unknown>;
+}
+
+function usageOf({ policy, auxiliary }: AgentUsage): SystemUsage {
+  return {
+    ...NO_USAGE,
+    calls: policy.calls + auxiliary.calls,
+    promptTokens: (policy.promptTokens ?? 0) + (auxiliary.promptTokens ?? 0),
+    responseTokens: (policy.completionTokens ?? 0) + (auxiliary.completionTokens ?? 0),
+  };
+}
