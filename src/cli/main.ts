@@ -9,6 +9,7 @@ import { Command, CommanderError } from "commander";
 import { AgeMemError } from "../errors.js";
 import { demoCommand } from "./demo/command.js";
 import { evaluateCommand } from "./evaluate/command.js";
+import { reportCommand } from "./evaluate/report.js";
 import { exitCodeOf } from "./exit-codes.js";
 import { memoryCommand } from "./memory/command.js";
 import { exportCommand } from "./recordings/export.js";
@@ -35,6 +36,7 @@ async function main(argv: string[]): Promise<void> {
     .addCommand(scoreCommand())
     .addCommand(statsCommand())
     .addCommand(evaluateCommand())
+    .addCommand(reportCommand())
     .addCommand(exportCommand())
     .addCommand(traceCommand())
     .addCommand(validateCommand());

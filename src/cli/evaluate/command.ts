@@ -1,12 +1,13 @@
 /** `agemem evaluate`: what a model does with its memories, and where the thresholds of an embedding lie. Wires the tests of `evaluation/` to the terminal. */
 import { Command } from "commander";
 import { operationsCommand } from "./operations.js";
+import { addSuites } from "./suite.js";
 import { thresholdsCommand } from "./thresholds.js";
 
 /** The command, for the program of `main.ts`. */
 export function evaluateCommand(): Command {
-  return new Command("evaluate")
-    .description("test what a model does with its memories")
-    .addCommand(operationsCommand())
-    .addCommand(thresholdsCommand());
+  const command = new Command("evaluate").description(
+    "memory systems on a memory benchmark, or a test of what a model does with its memories",
+  );
+  return addSuites(command).addCommand(operationsCommand()).addCommand(thresholdsCommand());
 }

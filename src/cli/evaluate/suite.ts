@@ -1,0 +1,114 @@
+/** `agemem evaluate SUITE`: memory systems on a memory benchmark, written as they go. */
+import { type Command, InvalidArgumentError } from "commander";
+import { memoryBatches } from "../../evaluation/runs/memory-episodes.js";
+import { type EpisodeBatch, runEvaluation } from "../../evaluation/runs/run.js";
+import { loadSuite, SUITE_SOURCES } from "../../evaluation/suites/source.js";
+import { openSystem, SYSTEM_NAMES, type SystemName } from "../../evaluation/systems/by-name.js";
+import { sha256 } from "../../lib/hash.js";
+import { resolveChatModel } from "../../models/chat-model.js";
+import { openEnvironment } from "../../server/environment.js";
+import { choice, finiteNumber, names, positive } from "../arguments.js";
+import { createProgress } from "../progress.js";
+
+interface Options {
+  systems: SystemName[];
+  model?: string;
+  limit?: number;
+  seeds: number[];
+  k?: number;
+  protocol: "native" | "text";
+  temperature: number;
+  maxTokens: number;
+  concurrency: number;
+  answers: boolean;
+  exclude?: string[];
+  out: string;
+}
+
+/** Adds argument, options and action to `evaluate`. */
+export function addSuites(command: Command): Command {
+  return command
+    .argument("[suite]", SUITE_SOURCES)
+    .option("--systems <list>", `of ${SYSTEM_NAMES.join(", ")}`, names(SYSTEM_NAMES), [
+      "no-memory",
+      "keyword",
+      "agemem",
+    ])
+    .option("--model <name>", '"offline" or a model as in AGEMEM_MODEL (default: AGEMEM_MODEL)')
+    .option("--limit <n>", "at most so many questions", positive)
+    .option("--seeds <list>", "whole numbers; every system runs once per seed", wholeNumbers, [0])
+    .option("--k <n>", "memories that the model is shown (default: the suite's)", positive)
+    .addOption(choice("--protocol <name>", "how agemem's tools are called", ["native", "text"], "native"))
+    .option("--temperature <t>", "sampling temperature", finiteNumber, 0)
+    .option("--max-tokens <n>", "most tokens of one response", positive, 256)
+    .option("--concurrency <n>", "conversations at once", positive, 1)
+    .option("--no-answers", "measure retrieval only, without a call per question")
+    .option("--exclude <ids>", "LoCoMo: questions to leave out, with commas", (text) => text.split(","))
+    .option("--out <file>", "results; a run that was cut off goes on where it ends", "results.jsonl")
+    .action(evaluateSuite);
+}
+
+async function evaluateSuite(name: string | undefined, options: Options, command: Command): Promise<void> {
+  if (name === undefined) return command.help({ error: true });
+  const { seeds, limit, k, temperature, maxTokens, exclude, answers, protocol } = options;
+  const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
+  const { agent, live, store, counter, modelName, embeddingName } = await openEnvironment({
+    env,
+    storePath: ":memory:",
+  });
+  await store.close();
+  const model = live ? resolveChatModel(undefined, env, { temperature, maxTokens }) : agent.model;
+  const index = { embeddings: agent.embeddings as NonNullable<typeof agent.embeddings>, embeddingName };
+  const batches: EpisodeBatch[] = [];
+  const data: string[] = [];
+  for (const seed of seeds) {
+    const suite = await loadSuite(name, {
+      seed,
+      ...(limit === undefined ? {} : { limit }),
+      ...(exclude ? { exclude } : {}),
+    });
+    data.push(sha256(JSON.stringify(suite.cases)).slice(0, 16));
+    for (const system of options.systems) {
+      const open = async () => openSystem(system, { model, index, agent: { protocol, counter } });
+      const reader = answers ? model : undefined;
+      batches.push(
+        ...memoryBatches({ suite, system, open, reader, counter, seed, ...(k === undefined ? {} : { k }) }),
+      );
+    }
+  }
+  const total = batches.reduce((sum, batch) => sum + batch.episodes.length, 0);
+  const progress = createProgress("episodes", total);
+  let done = 0;
+  try {
+    const { played, found, failed } = await runEvaluation(batches, {
+      out: options.out,
+      settings: {
+        suite: name.slice(0, name.indexOf(":")),
+        data,
+        systems: options.systems,
+        seeds,
+        model: modelName,
+        embeddings: embeddingName,
+        protocol,
+        temperature,
+        maxTokens,
+        answers,
+        ...(limit === undefined ? {} : { limit }),
+        ...(k === undefined ? {} : { k }),
+        ...(exclude ? { exclude } : {}),
+      },
+      concurrency: options.concurrency,
+      onEpisode: () => progress.update(++done),
+    });
+    progress.stop();
+    console.log(`${played} episodes played, ${found} were there already, ${failed} failed: ${options.out}`);
+  } finally {
+    progress.stop();
+  }
+}
+
+function wholeNumbers(text: string): number[] {
+  const values = text.split(",").map(Number);
+  if (values.every((value) => Number.isInteger(value) && value >= 0)) return values;
+  throw new InvalidArgumentError("Give whole numbers with commas between them.");
+}

@@ -1,0 +1,194 @@
+/**
+ * The figures of an evaluation: means with 95 % intervals by system, and differences between systems over the same episodes.
+ *
+ * An episode that failed counts as 0 in every figure, so that failing is never better than being wrong. Pure.
+ */
+import { createRandom } from "../../lib/random.js";
+import type { EpisodeRecord, EvaluationRecord, ObservedRecord } from "../runs/record.js";
+
+/** A mean and its 95 % interval, by 2,000 seeded resamplings of the episodes (percentiles). */
+export interface Estimate {
+  n: number;
+  mean: number;
+  low: number;
+  high: number;
+}
+
+/** One system on one suite. */
+export interface SystemSummary {
+  suite: string;
+  system: string;
+  episodes: number;
+  failed: number;
+  metrics: Record<string, Estimate>;
+  /** Means by category of question. */
+  categories: Record<string, Record<string, Estimate>>;
+  /** Means per episode; null where a server reported no tokens. */
+  recalledTokens: number;
+  promptTokens: number | null;
+  responseTokens: number | null;
+  /** Of the system's own calls, those for showing it the conversations included, per episode. */
+  auxiliaryTokens: number | null;
+  auxiliaryCalls: number;
+  /** Memories held at the end, and operations, per case. */
+  stored: number | null;
+  operations: Record<string, number>;
+}
+
+/** One system against another, over the episodes that both have. */
+export interface PairedDifference {
+  suite: string;
+  metric: string;
+  system: string;
+  baseline: string;
+  /** Of `system` minus `baseline`. */
+  difference: Estimate;
+  better: number;
+  worse: number;
+}
+
+const RESAMPLES = 2000;
+
+/** @example estimate([0, 1, 1]).mean; // 2/3 */
+export function estimate(values: readonly number[]): Estimate {
+  const n = values.length;
+  const mean = values.reduce((sum, each) => sum + each, 0) / Math.max(1, n);
+  if (n < 2) return { n, mean, low: mean, high: mean };
+  const random = createRandom("bootstrap");
+  const means = Array.from({ length: RESAMPLES }, () => {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += values[Math.floor(random.next() * n)] ?? 0;
+    return sum / n;
+  }).sort((a, b) => a - b);
+  const at = (share: number): number => means[Math.round(share * (RESAMPLES - 1))] ?? mean;
+  return { n, mean, low: at(0.025), high: at(0.975) };
+}
+
+/** A summary per suite and system, in the order of the file. */
+export function summarize(records: readonly EvaluationRecord[]): SystemSummary[] {
+  const groups = new Map<string, EpisodeRecord[]>();
+  const observed = new Map<string, ObservedRecord>();
+  for (const record of records) {
+    if (record.type === "settings") continue;
+    const group = JSON.stringify([record.suite, record.system]);
+    if (record.type === "observed") observed.set(JSON.stringify([group, record.seed, record.case]), record);
+    else groups.set(group, [...(groups.get(group) ?? []), record]);
+  }
+  return [...groups].map(([group, episodes]) => {
+    const shown = [...observed].filter(([key]) => (JSON.parse(key) as [string])[0] === group);
+    return summarizeSystem(
+      episodes,
+      shown.map(([, record]) => record),
+    );
+  });
+}
+
+function summarizeSystem(
+  episodes: readonly EpisodeRecord[],
+  observed: readonly ObservedRecord[],
+): SystemSummary {
+  const n = episodes.length;
+  const per = (pick: (record: EpisodeRecord) => number | null): number | null => {
+    const sum = total(episodes, pick);
+    return sum === null ? null : sum / n;
+  };
+  const showing = total(observed, ({ auxiliary }) => tokensOf(auxiliary));
+  const asking = total(episodes, ({ auxiliary }) => tokensOf(auxiliary));
+  const calls = [...episodes, ...observed].reduce((sum, { auxiliary }) => sum + auxiliary.calls, 0);
+  const categories = [...new Set(episodes.map(({ category }) => category))];
+  return {
+    suite: episodes[0]?.suite ?? "",
+    system: episodes[0]?.system ?? "",
+    episodes: n,
+    failed: episodes.filter(({ error }) => error).length,
+    metrics: estimates(episodes),
+    categories: Object.fromEntries(
+      categories.map((name) => [name, estimates(episodes.filter(({ category }) => category === name))]),
+    ),
+    recalledTokens: per((record) => record.recalled_tokens) ?? 0,
+    promptTokens: per(({ policy }) => policy.prompt_tokens),
+    responseTokens: per(({ policy }) => policy.response_tokens),
+    auxiliaryTokens: showing === null || asking === null ? null : (showing + asking) / n,
+    auxiliaryCalls: calls / n,
+    stored: observed.length ? (total(observed, ({ stored }) => stored) ?? 0) / observed.length : null,
+    operations: sumOperations([...observed, ...episodes]),
+  };
+}
+
+function estimates(episodes: readonly EpisodeRecord[]): Record<string, Estimate> {
+  const names = [...new Set(episodes.flatMap(({ metrics }) => Object.keys(metrics ?? {})))];
+  return Object.fromEntries(
+    names.map((name) => [name, estimate(valuesOf(episodes, name).map(([, value]) => value))]),
+  );
+}
+
+/** Of the episodes that have the figure, or failed. */
+function valuesOf(episodes: readonly EpisodeRecord[], name: string): [EpisodeRecord, number][] {
+  return episodes.flatMap((record) => {
+    const value = record.metrics === null ? 0 : record.metrics[name];
+    return value === undefined ? [] : [[record, value] as [EpisodeRecord, number]];
+  });
+}
+
+/** `system` against every other, suite by suite, in one figure. */
+export function pairedDifferences(
+  records: readonly EvaluationRecord[],
+  metric: string,
+  system: string,
+): PairedDifference[] {
+  const episodes = records.filter((record): record is EpisodeRecord => record.type === "episode");
+  const suites = [...new Set(episodes.map(({ suite }) => suite))];
+  return suites.flatMap((suite) => {
+    const here = episodes.filter((record) => record.suite === suite);
+    const own = new Map(
+      valuesOf(
+        here.filter((record) => record.system === system),
+        metric,
+      ).map(keyed),
+    );
+    const others = [...new Set(here.map((record) => record.system))].filter((name) => name !== system);
+    return others.flatMap((baseline) => {
+      const theirs = valuesOf(
+        here.filter((record) => record.system === baseline),
+        metric,
+      ).map(keyed);
+      const differences = theirs.flatMap(([key, value]) => {
+        const mine = own.get(key);
+        return mine === undefined ? [] : [mine - value];
+      });
+      if (differences.length === 0) return [];
+      const better = differences.filter((each) => each > 0).length;
+      const worse = differences.filter((each) => each < 0).length;
+      return [{ suite, metric, system, baseline, difference: estimate(differences), better, worse }];
+    });
+  });
+}
+
+function keyed([{ task, seed }, value]: [EpisodeRecord, number]): [string, number] {
+  return [JSON.stringify([task, seed]), value];
+}
+
+function total<T>(records: readonly T[], pick: (record: T) => number | null): number | null {
+  let sum = 0;
+  for (const record of records) {
+    const value = pick(record);
+    if (value === null) return null;
+    sum += value;
+  }
+  return sum;
+}
+
+function tokensOf({
+  prompt_tokens: prompt,
+  response_tokens: response,
+}: EpisodeRecord["auxiliary"]): number | null {
+  return prompt === null || response === null ? null : prompt + response;
+}
+
+function sumOperations(records: readonly Pick<EpisodeRecord, "operations">[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const { operations } of records) {
+    for (const [name, n] of Object.entries(operations)) sum[name] = (sum[name] ?? 0) + n;
+  }
+  return sum;
+}
