@@ -33,7 +33,9 @@ export interface GuideOptions {
 /** The acting model's system prompt. `instructions` are the application's own and come first. */
 export function systemPrompt(options: GuideOptions & { instructions?: string }): string {
   const { instructions, ...guided } = options;
-  return [instructions?.trim() || "You are a helpful assistant.", memoryGuide(guided)].join("\n\n");
+  const own = instructions?.trim() || "You are a helpful assistant.";
+  // Without operations there is no memory to guide to: the prompt is the application's alone.
+  return guided.operations?.length === 0 ? own : [own, memoryGuide(guided)].join("\n\n");
 }
 
 /** The guide to the memories alone, for an agent that has a system prompt of its own. */

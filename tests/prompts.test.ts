@@ -83,3 +83,8 @@ it("writes the examples for small models as their protocol writes calls", () => 
   expect(memoryGuide({ variant: "short" })).toContain(`-> Add_memory ${JSON.stringify(call.arguments)}`);
   expect(memoryGuide({ variant: "short" })).not.toContain("<tool_call>");
 });
+
+it("guides to no memory where no operation is offered", () => {
+  expect(systemPrompt({ operations: [], instructions: "Play." })).toBe("Play.");
+  expect(systemPrompt({ operations: ["ADD"] })).toContain("Add_memory");
+});

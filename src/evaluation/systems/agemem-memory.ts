@@ -13,7 +13,9 @@ import { type AgeMemAgent, createAgeMemAgent } from "../../agent/agent.js";
 import type { AgeMemAgentOptions } from "../../agent/options.js";
 import type { AgentUsage } from "../../agent/usage.js";
 import { type RetrievedMemory, renderMemories } from "../../context/retrieval.js";
+import { resolveNamespace } from "../../lib/namespace.js";
 import { FaissStore } from "../../store/faiss-store.js";
+import { DEFAULT_NAMESPACE } from "../../tools/toolkit.js";
 import {
   LTM_OPS,
   type MemoryOp,
@@ -101,7 +103,7 @@ export class AgeMemMemory implements MemorySystem {
       }));
     }
     const store = this.#opened();
-    const found = await store.search(["memories", this.#user], { limit: 1_000_000 });
+    const found = await store.search(this.#namespace(), { limit: 1_000_000 });
     return found.map(({ key, value }) => this.#toMemory({ id: key, value: value as MemoryValue }));
   }
 
@@ -152,7 +154,7 @@ export class AgeMemMemory implements MemorySystem {
   }
 
   async #search(query: string, k: number): Promise<RetrievedMemory[]> {
-    const found = await this.#opened().search(["memories", this.#user], { query, limit: k, mode: "hybrid" });
+    const found = await this.#opened().search(this.#namespace(), { query, limit: k, mode: "hybrid" });
     return found.map(({ key, value, score, createdAt, updatedAt }) => ({
       id: key,
       value: value as MemoryValue,
@@ -168,6 +170,11 @@ export class AgeMemMemory implements MemorySystem {
     score,
   }: Pick<RetrievedMemory, "id" | "value" | "score">): Recall["memories"][number] {
     return { text: value.content, score: score ?? null, sources: [...(this.#sources.get(id) ?? [])] };
+  }
+
+  /** Where the agent's tools keep this user's memories; labels are escaped there. */
+  #namespace(): string[] {
+    return resolveNamespace(DEFAULT_NAMESPACE, { user_id: this.#user });
   }
 
   #opened(): FaissStore {
