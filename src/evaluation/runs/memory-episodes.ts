@@ -1,0 +1,127 @@
+/**
+ * A memory benchmark as episodes: each case is shown to a system once, then each of its questions is one episode.
+ *
+ * Owns the reader's prompt, which is the same for all systems, and what is counted. Without memories the reader gets the question
+ * alone. Leaves out the systems and the grading.
+ */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { HumanMessage, SystemMessage } from "@langchain/core/messages";
+import { reportedTokens } from "../../lib/call-usage.js";
+import { describeModelError } from "../../models/chat-model.js";
+import { escapeXml } from "../../text/escaping.js";
+import type { TokenCounter } from "../../types.js";
+import type { Suite, SuiteCase, SuiteQuestion } from "../suites/suite.js";
+import type { MemorySystem, RecalledMemory, SystemUsage } from "../systems/memory-system.js";
+import type { EpisodeBatch, EpisodeOutcome } from "./run.js";
+
+/** Who is tested on a suite, and who answers. */
+export interface MemoryRun {
+  suite: Suite;
+  system: string;
+  /** A fresh one per case, so that cases can run at the same time. */
+  open(): Promise<MemorySystem>;
+  /** Answers from what is recalled; undefined where only retrieval is measured. */
+  reader: BaseChatModel | undefined;
+  counter: TokenCounter;
+  seed: number;
+  /** Memories that the reader is shown; default the suite's. */
+  k?: number;
+}
+
+/** The batches of one system, for `runEvaluation`. */
+export function memoryBatches(run: MemoryRun): EpisodeBatch[] {
+  return run.suite.cases.map((each) => caseBatch(run, each));
+}
+
+function caseBatch(run: MemoryRun, each: SuiteCase): EpisodeBatch {
+  let memory: MemorySystem | undefined;
+  return {
+    suite: run.suite.name,
+    system: run.system,
+    seed: run.seed,
+    case: each.id,
+    async begin() {
+      memory = await run.open();
+      await memory.reset({ user: `${each.id}/${run.seed}`.replaceAll(".", "-") });
+      let auxiliary = NO_TOKENS;
+      for (const session of each.sessions) auxiliary = plusUsage(auxiliary, await memory.observe(session));
+      const all = await memory.all();
+      return {
+        messages: each.sessions.flat().length,
+        auxiliary,
+        operations: { ...(memory as { operations?: Record<string, number> }).operations },
+        stored: all.length,
+        stored_tokens: tokensIn(all, run.counter),
+      };
+    },
+    episodes: each.questions.map((question) => ({
+      task: question.id,
+      category: question.category,
+      play: (signal) => ask(run, memory as MemorySystem, question, signal),
+    })),
+    end: async () => memory?.close(),
+  };
+}
+
+async function ask(
+  { suite, reader, counter, k = suite.k }: MemoryRun,
+  memory: MemorySystem,
+  question: SuiteQuestion,
+  signal: AbortSignal | undefined,
+): Promise<EpisodeOutcome> {
+  const depth = Math.max(k, suite.depth);
+  const { memories, usage } = await memory.recall(question.text, { k: depth, ...(signal ? { signal } : {}) });
+  // A system that does not choose brings more than it was asked for, and all of it is read.
+  const shown = memories.length > depth ? memories : memories.slice(0, k);
+  const read = reader ? await answer(reader, suite.instruction, question.text, shown, signal) : undefined;
+  return {
+    metrics: suite.grade(question, { answer: read?.text ?? null, memories }),
+    answer: read?.text ?? null,
+    recalled: shown.length,
+    recalled_tokens: tokensIn(shown, counter),
+    policy: read?.usage ?? NO_TOKENS,
+    auxiliary: plusUsage(NO_TOKENS, usage),
+    operations: {},
+  };
+}
+
+async function answer(
+  reader: BaseChatModel,
+  instruction: string,
+  question: string,
+  memories: readonly RecalledMemory[],
+  signal: AbortSignal | undefined,
+): Promise<{ text: string; usage: EpisodeOutcome["policy"] }> {
+  const lines = ["Answer the question in as few words as possible, without explanation.", instruction];
+  const messages = [new SystemMessage(lines.filter(Boolean).join(" ")), new HumanMessage(prompt(question, memories))];
+  try {
+    const response = await reader.invoke(messages, signal ? { signal } : {});
+    const { promptTokens, completionTokens } = reportedTokens(response);
+    const usage = { calls: 1, prompt_tokens: promptTokens, response_tokens: completionTokens };
+    return { text: response.text.trim(), usage };
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw describeModelError(error);
+  }
+}
+
+function prompt(question: string, memories: readonly RecalledMemory[]): string {
+  if (memories.length === 0) return question;
+  const lines = memories.map(({ text }, i) => `<memory id="m${i + 1}">${escapeXml(text)}</memory>`);
+  const open = `<retrieved_memories count="${memories.length}">`;
+  return [open, ...lines, "</retrieved_memories>", "", question].join("\n");
+}
+
+const NO_TOKENS: EpisodeOutcome["auxiliary"] = { calls: 0, prompt_tokens: 0, response_tokens: 0 };
+
+function plusUsage(a: EpisodeOutcome["auxiliary"], b: SystemUsage): EpisodeOutcome["auxiliary"] {
+  return {
+    calls: a.calls + b.calls,
+    prompt_tokens: (a.prompt_tokens ?? 0) + b.promptTokens + b.embeddingTokens,
+    response_tokens: (a.response_tokens ?? 0) + b.responseTokens,
+  };
+}
+
+function tokensIn(memories: readonly RecalledMemory[], counter: TokenCounter): number {
+  return memories.reduce((sum, { text }) => sum + counter.countText(text), 0);
+}
