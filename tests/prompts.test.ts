@@ -2,7 +2,7 @@ import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { InMemoryStore } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
 import { OfflineSummarizer } from "../src/offline/summarizer.js";
-import { budgetLine, memoryGuide, textProtocolPrompt } from "../src/prompts.js";
+import { budgetLine, memoryGuide, systemPrompt, textProtocolPrompt } from "../src/prompts.js";
 import { createMemoryTools, toTool } from "../src/tools/memory-tools.js";
 import { createMemoryOperations } from "../src/tools/operations.js";
 import { MEMORY_OPS, type MemoryOp, PAPER_TOOL_NAMES } from "../src/types.js";

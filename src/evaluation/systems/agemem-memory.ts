@@ -25,12 +25,12 @@ import {
   STM_OPS,
 } from "../../types.js";
 import {
-  addUsage,
+  combineUsage,
   lineOf,
   type MemorySystem,
   NO_USAGE,
   type ObservedMessage,
-  type Recall,
+  type RecallResult,
   type SystemUsage,
 } from "./memory-system.js";
 
@@ -83,17 +83,17 @@ export class AgeMemMemory implements MemorySystem {
     let usage = NO_USAGE;
     // A session has a context of its own, except where the context is all there is.
     if (this.options.ltm ?? true) this.#context = { messages: [], contextFacts: {} };
-    for (const message of messages) usage = addUsage(usage, await this.#show(message));
+    for (const message of messages) usage = combineUsage(usage, await this.#show(message));
     return usage;
   }
 
-  async recall(query: string, { k }: { k: number }): Promise<Recall> {
+  async recall(query: string, { k }: { k: number }): Promise<RecallResult> {
     if (!(this.options.ltm ?? true)) return { memories: await this.all(), usage: NO_USAGE };
     const found = await this.#search(query, k);
     return { memories: found.map((item) => this.#toMemory(item)), usage: NO_USAGE };
   }
 
-  async all(): Promise<Recall["memories"]> {
+  async all(): Promise<RecallResult["memories"]> {
     if (!(this.options.ltm ?? true)) {
       const kept = this.#context.messages.filter(({ type }) => type === "human");
       return kept.map(({ text, id }) => ({
@@ -168,7 +168,7 @@ export class AgeMemMemory implements MemorySystem {
     id,
     value,
     score,
-  }: Pick<RetrievedMemory, "id" | "value" | "score">): Recall["memories"][number] {
+  }: Pick<RetrievedMemory, "id" | "value" | "score">): RecallResult["memories"][number] {
     return { text: value.content, score: score ?? null, sources: [...(this.#sources.get(id) ?? [])] };
   }
 
