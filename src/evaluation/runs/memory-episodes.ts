@@ -93,7 +93,10 @@ async function answer(
   signal: AbortSignal | undefined,
 ): Promise<{ text: string; usage: EpisodeOutcome["policy"] }> {
   const lines = ["Answer the question in as few words as possible, without explanation.", instruction];
-  const messages = [new SystemMessage(lines.filter(Boolean).join(" ")), new HumanMessage(prompt(question, memories))];
+  const messages = [
+    new SystemMessage(lines.filter(Boolean).join(" ")),
+    new HumanMessage(prompt(question, memories)),
+  ];
   try {
     const response = await reader.invoke(messages, signal ? { signal } : {});
     const { promptTokens, completionTokens } = reportedTokens(response);

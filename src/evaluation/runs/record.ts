@@ -66,7 +66,12 @@ export type EpisodeRecord = z.infer<typeof episodeLine>;
 export type EvaluationRecord = z.infer<typeof evaluationLine>;
 
 /** Which episode it is: equal keys are one episode. */
-export function episodeKey({ suite, system, seed, task }: Pick<EpisodeRecord, "suite" | "system" | "seed" | "task">) {
+export function episodeKey({
+  suite,
+  system,
+  seed,
+  task,
+}: Pick<EpisodeRecord, "suite" | "system" | "seed" | "task">) {
   return JSON.stringify([suite, system, seed, task]);
 }
 

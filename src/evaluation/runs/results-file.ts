@@ -12,7 +12,13 @@ import pLimit from "p-limit";
 import { InputError } from "../../errors.js";
 import { ensureDirectory } from "../../lib/directory.js";
 import { JsonlWriter, readJsonl } from "../../lib/jsonl.js";
-import { EVALUATION_SCHEMA, type EpisodeRecord, type EvaluationRecord, episodeKey, evaluationLine } from "./record.js";
+import {
+  type EpisodeRecord,
+  EVALUATION_SCHEMA,
+  type EvaluationRecord,
+  episodeKey,
+  evaluationLine,
+} from "./record.js";
 
 type Settings = Record<string, unknown>;
 
@@ -111,7 +117,9 @@ async function lock(path: string): Promise<void> {
       }
       throw new InputError(
         "AGEMEM_INPUT_FILE",
-        taken ? `${path} is being written by process ${owner}` : `${path} cannot be written: ${String(cause)}`,
+        taken
+          ? `${path} is being written by process ${owner}`
+          : `${path} cannot be written: ${String(cause)}`,
         { cause, remedy: "Wait for that process, or give another file.", details: { path, owner } },
       );
     }

@@ -33,7 +33,9 @@ export interface EpisodeBatch {
   case: string;
   episodes: readonly PlannedEpisode[];
   /** Called before the first episode that is still to be played; a failure fails all of them. */
-  begin?(): Promise<Omit<ObservedRecord, "schema" | "type" | "suite" | "system" | "seed" | "case" | "latency_ms">>;
+  begin?(): Promise<
+    Omit<ObservedRecord, "schema" | "type" | "suite" | "system" | "seed" | "case" | "latency_ms">
+  >;
   end?(): Promise<void>;
 }
 
@@ -102,7 +104,8 @@ async function playBatch(
   try {
     const broken = await failureOf(async () => {
       const observed = await batch.begin?.();
-      if (observed) await file.append({ ...place, type: "observed", ...observed, latency_ms: Date.now() - started });
+      if (observed)
+        await file.append({ ...place, type: "observed", ...observed, latency_ms: Date.now() - started });
     }, signal);
     for (const { task, category, play } of missing) {
       signal?.throwIfAborted();
@@ -114,7 +117,15 @@ async function playBatch(
           outcome = await play(signal);
         }, signal));
       const latency_ms = Date.now() - begun;
-      await tell({ ...place, type: "episode", task, category, latency_ms, ...outcome, error: outcome.error ?? error });
+      await tell({
+        ...place,
+        type: "episode",
+        task,
+        category,
+        latency_ms,
+        ...outcome,
+        error: outcome.error ?? error,
+      });
     }
   } finally {
     await batch.end?.();

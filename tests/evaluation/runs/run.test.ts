@@ -81,10 +81,14 @@ describe("runEvaluation", () => {
       message: expect.stringContaining("k: 3 there, 5 now"),
     });
     const held = await ResultsFile.open(out, { k: 3, model: "a" });
-    await expect(ResultsFile.open(out, { k: 3, model: "a" })).rejects.toMatchObject({ code: "AGEMEM_INPUT_FILE" });
+    await expect(ResultsFile.open(out, { k: 3, model: "a" })).rejects.toMatchObject({
+      code: "AGEMEM_INPUT_FILE",
+    });
     await held.close();
     await writeFile(out, '{"a":1}\n');
-    await expect(runEvaluation([], { out, settings: {} })).rejects.toMatchObject({ code: "AGEMEM_INPUT_FORMAT" });
+    await expect(runEvaluation([], { out, settings: {} })).rejects.toMatchObject({
+      code: "AGEMEM_INPUT_FORMAT",
+    });
   });
 
   it("survives kill -9: no episode twice, none missing", async () => {
