@@ -6,6 +6,7 @@
  * endpoint before and after each call. Leaves out starting the server.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { Agent, fetch } from "undici";
 import { z } from "zod";
 import { EnvironmentError, messageOf } from "../../errors.js";
 import {
@@ -35,6 +36,9 @@ const memories = z.object({
     z.object({ text: z.string(), score: z.number().nullish(), sources: z.array(z.string()).optional() }),
   ),
 });
+
+/** Our own limit is the only one: undici gives up after five minutes without a header, and a memory may think longer. */
+const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
 
 /** A memory that is asked over HTTP. */
 export class HttpMemorySystem implements MemorySystem {
@@ -105,13 +109,14 @@ export class HttpMemorySystem implements MemorySystem {
   async #post(path: string, body: object, signal?: AbortSignal): Promise<unknown> {
     const { url, timeoutMs = 600_000 } = this.options;
     const limit = AbortSignal.timeout(timeoutMs);
-    let response: Response;
+    let response: Awaited<ReturnType<typeof fetch>>;
     let text: string;
     try {
       response = await fetch(`${url}${path}`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify(body),
+        dispatcher,
         signal: signal ? AbortSignal.any([limit, signal]) : limit,
       });
       text = await response.text();

@@ -72,10 +72,10 @@ export interface GgufCallOptions extends BaseChatModelCallOptions {
 
 /**
  * A chat model in the process. The file is loaded at the first call, once for all models of the same settings; calls beyond
- * `sequences` wait. Prompts that begin alike are read once per sequence.
+ * `sequences` wait. What prompts begin with alike is read once and copied between sequences; only recurrent models read it each time.
  *
- * With `temperature` 1 (the default), `topP` 1, `topK` 0 and `minP` 0 a response is drawn from the model's whole distribution,
- * and recorded log-probabilities come with it; otherwise recording reads each response a second time to score it.
+ * With `temperature` 1 (the default) or 0, `topP` 1, `topK` 0, `minP` 0 and no grammar, recorded log-probabilities come with the
+ * response; otherwise recording reads each response a second time to score it under the whole distribution.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a file that is none, or a value out of range; at the first call
  * `AGEMEM_PACKAGE_MISSING`, ModelError `AGEMEM_MODEL_FAILED`, `AGEMEM_MODEL_CONTEXT` for a prompt that is too long

@@ -25,7 +25,7 @@ import { copyState } from "./state-copy.js";
 export interface EngineSettings {
   /** Absolute path. */
   file: string;
-  /** Tokens of prompt and response together, per sequence. Default: the model's own, at most 8,192. */
+  /** Tokens of prompt and response together and one more, per sequence. Default: the model's own, at most 8,192. */
   contextSize?: number | undefined;
   /** Requests answered at the same time. Default 1. */
   sequences?: number | undefined;
@@ -239,7 +239,7 @@ export class GgufEngine {
 }
 
 /**
- * How many threads compute. The package's own default is 4 on any smaller machine, and llama.cpp's threads wait for each
+ * How many threads compute. The package's own default is at least 4, also on two cores, and llama.cpp's threads wait for each
  * other by spinning: with more threads than cores (seen on two) a response does not end for minutes.
  */
 export function defaultThreads(mathCores: number, parallelism: number): number {
