@@ -1,9 +1,12 @@
 """Mem0 as in the paper: mem0ai 1.0.11, vectors in memory (Qdrant), and with --graph its graph of entities (kuzu)."""
 
 import os
+import shutil
 import tempfile
 
 os.environ["MEM0_TELEMETRY"] = "False"
+HOME = tempfile.mkdtemp(prefix="agemem-mem0-")
+os.environ["MEM0_DIR"] = HOME
 
 from mem0 import Memory as Mem0  # noqa: E402
 from protocol import Memory, arguments, serve  # noqa: E402
@@ -16,9 +19,12 @@ class Mem0Memory(Memory):
         self.options = options
         self.user = ""
         self.mem0: Mem0 | None = None
+        self.forgotten = 0
 
     def reset(self, user: str) -> None:
-        folder = tempfile.mkdtemp(prefix="mem0-")
+        self.forgotten += 1
+        folder = os.path.join(HOME, str(self.forgotten))
+        os.makedirs(folder)
         endpoint = {"api_key": self.options.api_key, "openai_base_url": self.options.base_url}
         config = {
             "llm": {"provider": "openai", "config": {"model": self.options.model, "temperature": 0, **endpoint}},
@@ -46,8 +52,13 @@ class Mem0Memory(Memory):
         self.mem0.add(told, user_id=self.user)
 
     def search(self, query: str, k: int) -> list[dict]:
+        """Mem0 gives the graph's edges beside the k memories; here they take up to half of the k places."""
         found = self.mem0.search(query, user_id=self.user, limit=k)
-        return [*self.texts(found), *self.relations(found)]
+        edges = self.relations(found)[: k // 2]
+        return [*self.texts(found)[: k - len(edges)], *edges]
+
+    def close(self) -> None:
+        shutil.rmtree(HOME, ignore_errors=True)
 
     def all(self) -> list[dict]:
         found = self.mem0.get_all(user_id=self.user, limit=10_000)

@@ -6,6 +6,9 @@ itself (a model's nonsense it cannot parse) is answered with 500 and its text, a
 
 import argparse
 import json
+import os
+import sys
+import threading
 import traceback
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -25,6 +28,9 @@ class Memory:
 
     def all(self) -> list[dict]:
         raise NotImplementedError
+
+    def close(self) -> None:
+        """Removes what lies on the disk."""
 
 
 def arguments() -> argparse.Namespace:
@@ -76,5 +82,12 @@ def serve(memory: Memory, port: int) -> None:
             self.end_headers()
             self.wfile.write(data)
 
+    def end_with_input() -> None:
+        sys.stdin.read()
+        memory.close()
+        os._exit(0)
+
+    # Whoever started it holds its input open; a harness that was killed does not.
+    threading.Thread(target=end_with_input, daemon=True).start()
     print(f"listening on {port}", flush=True)
     HTTPServer(("127.0.0.1", port), Handler).serve_forever()

@@ -68,7 +68,7 @@ export function linksIn(text: string): string[] {
 /** Names of products, formats and other projects' functions, which stand in nobody's code here. */
 const PROPER_NAMES = new Set(
   `AgeMem LangGraph LangChain LangSmith LangMem PostgreSQL SQLite TypeScript JavaScript OpenAI GitHub NumPy HotpotQA LoCoMo
-  PyTorch DeepSeek AgentBoard ScienceWorld BabyAI AgentGym ALFWorld
+  PyTorch DeepSeek AgentBoard ScienceWorld BabyAI AgentGym ALFWorld MemoryAgentBench TextWorld
    MiniLM SmolLM WebAssembly WordPiece SentencePiece DeepMind LongMemEval FlashAttention MemOS OpenAPI ModernBERT
   NodeNext WebSocket macOS pgvector AgentLightning iOS XLNet RoBERTa BERTScore OpenPipe
   compute_grpo_outcome_advantage compute_advantage_for_multi_trajectories group_norm return_meta_info

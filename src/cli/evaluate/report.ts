@@ -1,7 +1,7 @@
 /** `agemem report`: results of `agemem evaluate` as tables, with the differences between systems. */
 import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
-import { pairedDifferences, summarize } from "../../evaluation/reporting/summary.js";
+import { pairedDifferences, summarizeSystems } from "../../evaluation/reporting/summary.js";
 import { reportTables, toHtml, toMarkdown } from "../../evaluation/reporting/tables.js";
 import type { EvaluationRecord } from "../../evaluation/runs/record.js";
 import { readEvaluation } from "../../evaluation/runs/results-file.js";
@@ -28,7 +28,7 @@ export function reportCommand(): Command {
 async function report(paths: string[], { system, metric, html, json }: Options): Promise<void> {
   const records: EvaluationRecord[] = [];
   for (const path of paths) records.push(...(await readEvaluation(path)));
-  const summaries = summarize(records);
+  const summaries = summarizeSystems(records);
   const first = metric ?? Object.keys(summaries[0]?.metrics ?? {})[0] ?? "";
   const differences = pairedDifferences(records, first, system);
   const tables = reportTables(summaries, differences);

@@ -4,7 +4,7 @@
  * An episode that failed counts as 0 in every figure, so that failing is never better than being wrong. Pure.
  */
 import { createRandom } from "../../lib/random.js";
-import type { EpisodeRecord, EvaluationRecord, ObservedRecord } from "../runs/record.js";
+import type { EvaluationEpisode, EvaluationRecord, ObservedRecord } from "../runs/record.js";
 
 /** A mean and its 95 % interval, by 2,000 seeded resamplings of the episodes (percentiles). */
 export interface Estimate {
@@ -65,8 +65,8 @@ export function estimate(values: readonly number[]): Estimate {
 }
 
 /** A summary per suite and system, in the order of the file. */
-export function summarize(records: readonly EvaluationRecord[]): SystemSummary[] {
-  const groups = new Map<string, EpisodeRecord[]>();
+export function summarizeSystems(records: readonly EvaluationRecord[]): SystemSummary[] {
+  const groups = new Map<string, EvaluationEpisode[]>();
   const observed = new Map<string, ObservedRecord>();
   for (const record of records) {
     if (record.type === "settings") continue;
@@ -84,11 +84,11 @@ export function summarize(records: readonly EvaluationRecord[]): SystemSummary[]
 }
 
 function summarizeSystem(
-  episodes: readonly EpisodeRecord[],
+  episodes: readonly EvaluationEpisode[],
   observed: readonly ObservedRecord[],
 ): SystemSummary {
   const n = episodes.length;
-  const per = (pick: (record: EpisodeRecord) => number | null): number | null => {
+  const per = (pick: (record: EvaluationEpisode) => number | null): number | null => {
     const sum = total(episodes, pick);
     return sum === null ? null : sum / n;
   };
@@ -115,7 +115,7 @@ function summarizeSystem(
   };
 }
 
-function estimates(episodes: readonly EpisodeRecord[]): Record<string, Estimate> {
+function estimates(episodes: readonly EvaluationEpisode[]): Record<string, Estimate> {
   const names = [...new Set(episodes.flatMap(({ metrics }) => Object.keys(metrics ?? {})))];
   return Object.fromEntries(
     names.map((name) => [name, estimate(valuesOf(episodes, name).map(([, value]) => value))]),
@@ -123,10 +123,10 @@ function estimates(episodes: readonly EpisodeRecord[]): Record<string, Estimate>
 }
 
 /** Of the episodes that have the figure, or failed. */
-function valuesOf(episodes: readonly EpisodeRecord[], name: string): [EpisodeRecord, number][] {
+function valuesOf(episodes: readonly EvaluationEpisode[], name: string): [EvaluationEpisode, number][] {
   return episodes.flatMap((record) => {
     const value = record.metrics === null ? 0 : record.metrics[name];
-    return value === undefined ? [] : [[record, value] as [EpisodeRecord, number]];
+    return value === undefined ? [] : [[record, value] as [EvaluationEpisode, number]];
   });
 }
 
@@ -136,7 +136,7 @@ export function pairedDifferences(
   metric: string,
   system: string,
 ): PairedDifference[] {
-  const episodes = records.filter((record): record is EpisodeRecord => record.type === "episode");
+  const episodes = records.filter((record): record is EvaluationEpisode => record.type === "episode");
   const suites = [...new Set(episodes.map(({ suite }) => suite))];
   return suites.flatMap((suite) => {
     const here = episodes.filter((record) => record.suite === suite);
@@ -164,7 +164,7 @@ export function pairedDifferences(
   });
 }
 
-function keyed([{ task, seed }, value]: [EpisodeRecord, number]): [string, number] {
+function keyed([{ task, seed }, value]: [EvaluationEpisode, number]): [string, number] {
   return [JSON.stringify([task, seed]), value];
 }
 
@@ -181,11 +181,11 @@ function total<T>(records: readonly T[], pick: (record: T) => number | null): nu
 function tokensOf({
   prompt_tokens: prompt,
   response_tokens: response,
-}: EpisodeRecord["auxiliary"]): number | null {
+}: EvaluationEpisode["auxiliary"]): number | null {
   return prompt === null || response === null ? null : prompt + response;
 }
 
-function sumOperations(records: readonly Pick<EpisodeRecord, "operations">[]): Record<string, number> {
+function sumOperations(records: readonly Pick<EvaluationEpisode, "operations">[]): Record<string, number> {
   const sum: Record<string, number> = {};
   for (const { operations } of records) {
     for (const [name, n] of Object.entries(operations)) sum[name] = (sum[name] ?? 0) + n;

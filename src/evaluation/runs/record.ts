@@ -62,7 +62,7 @@ export const episodeLine = z.object({
 
 export const evaluationLine = z.discriminatedUnion("type", [settingsLine, observedLine, episodeLine]);
 export type ObservedRecord = z.infer<typeof observedLine>;
-export type EpisodeRecord = z.infer<typeof episodeLine>;
+export type EvaluationEpisode = z.infer<typeof episodeLine>;
 export type EvaluationRecord = z.infer<typeof evaluationLine>;
 
 /** Which episode it is: equal keys are one episode. */
@@ -71,7 +71,7 @@ export function episodeKey({
   system,
   seed,
   task,
-}: Pick<EpisodeRecord, "suite" | "system" | "seed" | "task">) {
+}: Pick<EvaluationEpisode, "suite" | "system" | "seed" | "task">) {
   return JSON.stringify([suite, system, seed, task]);
 }
 

@@ -13,8 +13,8 @@ import { InputError } from "../../errors.js";
 import { ensureDirectory } from "../../lib/directory.js";
 import { JsonlWriter, readJsonl } from "../../lib/jsonl.js";
 import {
-  type EpisodeRecord,
   EVALUATION_SCHEMA,
+  type EvaluationEpisode,
   type EvaluationRecord,
   episodeKey,
   evaluationLine,
@@ -49,7 +49,7 @@ export class ResultsFile {
       if (first) refuseOther(path, first.type === "settings" ? first.settings : {}, plain);
       const writer = await JsonlWriter.open(path);
       if (!first) await writer.append([{ schema: EVALUATION_SCHEMA, type: "settings", settings: plain }]);
-      const episodes = before.filter((line): line is EpisodeRecord => line.type === "episode");
+      const episodes = before.filter((line): line is EvaluationEpisode => line.type === "episode");
       return new ResultsFile(path, writer, new Set(episodes.map(episodeKey)));
     } catch (error) {
       await rm(lockFile(path), { force: true });

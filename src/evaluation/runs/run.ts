@@ -6,16 +6,16 @@
  */
 import pLimit from "p-limit";
 import { AgeMemError, messageOf } from "../../errors.js";
-import { type EpisodeRecord, EVALUATION_SCHEMA, episodeKey, type ObservedRecord } from "./record.js";
+import { EVALUATION_SCHEMA, type EvaluationEpisode, episodeKey, type ObservedRecord } from "./record.js";
 import { ResultsFile } from "./results-file.js";
 
 /** What an episode came to. */
 export type EpisodeOutcome = Pick<
-  EpisodeRecord,
+  EvaluationEpisode,
   "metrics" | "answer" | "recalled" | "recalled_tokens" | "policy" | "auxiliary" | "operations"
 > & {
   /** For a player that reports failures in place of throwing them. */
-  error?: EpisodeRecord["error"];
+  error?: EvaluationEpisode["error"];
 };
 
 /** One episode of a batch. */
@@ -48,7 +48,7 @@ export interface EvaluationRun {
   /** Batches at once; default 1. */
   concurrency?: number;
   signal?: AbortSignal;
-  onEpisode?: (record: EpisodeRecord) => void;
+  onEpisode?: (record: EvaluationEpisode) => void;
 }
 
 /**
@@ -66,7 +66,7 @@ export async function runEvaluation(
   const file = await ResultsFile.open(run.out, run.settings);
   const limit = pLimit(run.concurrency ?? 1);
   const counts = { played: 0, found: 0, failed: 0 };
-  const tell = async (record: EpisodeRecord): Promise<void> => {
+  const tell = async (record: EvaluationEpisode): Promise<void> => {
     await file.append(record);
     counts.played++;
     if (record.error) counts.failed++;
@@ -95,7 +95,7 @@ async function playBatch(
   batch: EpisodeBatch,
   missing: readonly PlannedEpisode[],
   file: ResultsFile,
-  tell: (record: EpisodeRecord) => Promise<void>,
+  tell: (record: EvaluationEpisode) => Promise<void>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { suite, system, seed } = batch;
@@ -144,7 +144,10 @@ const FAILED: EpisodeOutcome = {
 };
 
 /** What went wrong, as a record has it; an abortion is thrown. */
-async function failureOf(work: () => Promise<void>, signal?: AbortSignal): Promise<EpisodeRecord["error"]> {
+async function failureOf(
+  work: () => Promise<void>,
+  signal?: AbortSignal,
+): Promise<EvaluationEpisode["error"]> {
   try {
     await work();
     return null;

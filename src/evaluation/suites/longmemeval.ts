@@ -1,7 +1,7 @@
 /**
  * LongMemEval: which session, and which turn, holds the answer to a question about a long history of chats.
  *
- * Reads the official files (`longmemeval_s.json`, `_m`, `_oracle`), and a derived subset made of `source_input.jsonl` and
+ * Reads the official files (`longmemeval_s.json` and its larger and smaller forms), and a derived subset made of `source_input.jsonl` and
  * `target.jsonl`: one session per question, mixed into haystacks of each other, which is not the benchmark itself and says so
  * in its name. Retrieval is graded; answers need a judge, and have word F1 only.
  */

@@ -99,7 +99,7 @@ export class ModelProxy {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const account = (request.headers.authorization ?? "").replace(/^Bearer /, "") || "none";
     try {
-      const path = (request.url ?? "").replace(/\?.*$/, "").replace(/^\/v1/, "");
+      const path = new URL(request.url ?? "/", this.url).pathname.replace(/^\/v1/, "");
       if (path === "/models") {
         sendJson(response, 200, { object: "list", data: [{ id: "proxied", object: "model" }] });
       } else if (path === "/chat/completions") {
@@ -116,7 +116,11 @@ export class ModelProxy {
   }
 
   async #chat(account: string, body: ChatBody, response: ServerResponse): Promise<void> {
-    const answer = await this.backend.chat(body);
+    const answer = await this.backend.chat(body).catch((error: unknown) => {
+      // A call that failed was made all the same.
+      this.#add(account, { ...NO_USAGE, calls: 1 });
+      throw error;
+    });
     const { promptTokens, responseTokens } = answer;
     this.#add(account, { ...NO_USAGE, calls: 1, promptTokens, responseTokens });
     const usage = {

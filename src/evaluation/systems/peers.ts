@@ -69,7 +69,8 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
   const told = ["--port", `${port}`, "--base-url", proxy.url, "--api-key", name, "--dims", `${dims}`];
   const child = spawn(python, [join(programs, peer.program), ...told, ...peer.args], {
     cwd: programs,
-    stdio: ["ignore", "pipe", "pipe"],
+    // It ends when its input does, so that it does not outlive a harness that was killed.
+    stdio: ["pipe", "pipe", "pipe"],
     // Keys of the caller's own are nothing that another project's memory needs.
     env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", PYTHONUNBUFFERED: "1" },
   });
@@ -81,8 +82,10 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
     meter: () => proxy.usage(name),
   });
   const stop = async () => {
-    child.kill("SIGKILL");
+    child.stdin.end();
+    const slow = setTimeout(() => child.kill("SIGKILL"), 5000);
     await exited;
+    clearTimeout(slow);
   };
   try {
     await system.ready();

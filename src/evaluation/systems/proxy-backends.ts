@@ -2,6 +2,7 @@
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { type AIMessage, type BaseMessageLike, coerceMessageLikeToMessage } from "@langchain/core/messages";
+import { ChatOpenAI } from "@langchain/openai";
 import { GgufChatModel } from "../../models/gguf/chat-model.js";
 import type { TokenCounter } from "../../types.js";
 import type { ChatAnswer, ChatBody, ProxyBackend } from "./model-proxy.js";
@@ -15,8 +16,8 @@ export interface ModelBackendOptions {
 }
 
 /**
- * Answers with a LangChain chat model. Tools are bound as they come; a JSON mode or schema is a grammar for a local model, and
- * is left to the prompt for any other. Sampling is the model's own.
+ * Answers with a LangChain chat model. Tools are bound as they come; a JSON mode or schema is a grammar for a local model, is
+ * passed on to OpenAI's, and left to the prompt for any other. Sampling is the model's own.
  */
 export function modelBackend({ model, embeddings, counter }: ModelBackendOptions): ProxyBackend {
   return {
@@ -37,11 +38,11 @@ export function modelBackend({ model, embeddings, counter }: ModelBackendOptions
 }
 
 /** Text, or a message with calls of tools. */
-export type ScriptedReply = string | Partial<Pick<ChatAnswer["message"], "content" | "tool_calls">>;
+export type ProxyReply = string | Partial<Pick<ChatAnswer["message"], "content" | "tool_calls">>;
 
 /** Answers with what a function says; embeds lexically or however it is told. For tests, and runs without a model. */
 export function scriptedBackend(
-  reply: (body: ChatBody) => ScriptedReply | Promise<ScriptedReply>,
+  reply: (body: ChatBody) => ProxyReply | Promise<ProxyReply>,
   { embeddings, counter }: Pick<ModelBackendOptions, "embeddings" | "counter">,
 ): ProxyBackend {
   return {
@@ -78,6 +79,8 @@ function prepared(model: BaseChatModel, body: ChatBody) {
       choice === undefined ? {} : { tool_choice: choice as never },
     );
   }
+  if (model instanceof ChatOpenAI)
+    return format ? model.withConfig({ response_format: format as never }) : model;
   if (!(model instanceof GgufChatModel)) return model;
   const schema =
     format?.json_schema?.schema ?? (format?.type === "json_object" ? { type: "object" } : undefined);

@@ -10,7 +10,7 @@ import {
   substringExactMatch,
 } from "../../../src/evaluation/metrics/answers.js";
 import { evidenceRecall, ndcg, recallAll, recallAny } from "../../../src/evaluation/metrics/retrieval.js";
-import { pairedDifferences, summarize } from "../../../src/evaluation/reporting/summary.js";
+import { pairedDifferences, summarizeSystems } from "../../../src/evaluation/reporting/summary.js";
 import { reportTables, toHtml, toMarkdown } from "../../../src/evaluation/reporting/tables.js";
 import { memoryBatches } from "../../../src/evaluation/runs/memory-episodes.js";
 import { readEvaluation } from "../../../src/evaluation/runs/results-file.js";
@@ -88,7 +88,7 @@ describe("FactConsolidation", () => {
     const out = join(folder, "facts.jsonl");
     expect(await runEvaluation(batches, { out, settings: {} })).toEqual({ played: 3, found: 0, failed: 0 });
     const records = await readEvaluation(out);
-    const [none, keyword, agemem] = summarize(records);
+    const [none, keyword, agemem] = summarizeSystems(records);
     expect(none?.metrics.substring_exact_match?.mean).toBe(0);
     expect(none?.recalledTokens).toBe(0);
     expect([keyword?.stored, agemem?.stored]).toEqual([4, 3]);
@@ -97,7 +97,7 @@ describe("FactConsolidation", () => {
     const [against] = pairedDifferences(records, "substring_exact_match", "agemem");
     expect(against).toMatchObject({ baseline: "no-memory", better: 1, worse: 0 });
     const tables = reportTables(
-      summarize(records),
+      summarizeSystems(records),
       pairedDifferences(records, "substring_exact_match", "agemem"),
     );
     expect(toMarkdown(tables)).toContain("| agemem | 1 | 0 | 100.0 [100.0, 100.0] |");

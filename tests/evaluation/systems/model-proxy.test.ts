@@ -82,7 +82,7 @@ it("tells a failure of the model once, without retries, and counts it", async ()
     ),
   );
   await expect(model.invoke("Hi")).rejects.toThrow(/out of ideas/);
-  expect([proxy.usage("mem0").calls, proxy.failures("mem0")]).toEqual([0, 1]);
+  expect([proxy.usage("mem0").calls, proxy.failures("mem0")]).toEqual([1, 1]);
   const lost = await fetch(`${proxy.url}/nothing`, { method: "POST", body: "{}" });
   expect(lost.status).toBe(404);
 });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChatBody, ModelProxy } from "../../../../src/evaluation/systems/model-proxy.js";
 import { PEERS, type Peer, startPeer } from "../../../../src/evaluation/systems/peers.js";
-import { type ScriptedReply, scriptedBackend } from "../../../../src/evaluation/systems/proxy-backends.js";
+import { type ProxyReply, scriptedBackend } from "../../../../src/evaluation/systems/proxy-backends.js";
 import { LexicalEmbeddings } from "../../../../src/models/lexical-embeddings.js";
 import { tokenCounter } from "../../../../src/models/tokens.js";
 import { CONVERSATION } from "../conformance.js";
@@ -11,13 +11,29 @@ const embeddings = new LexicalEmbeddings();
 const environments = process.env.AGEMEM_TEST_BASELINES ?? "";
 const FACT = "Runa plays the cello";
 
+function called(name: string, args: object): ProxyReply {
+  const call = { name, arguments: JSON.stringify(args) };
+  return { tool_calls: [{ id: "c1", type: "function", function: call }] };
+}
+
 /** As a good model would answer each memory's prompts. */
-function goodModel({ messages, tools = [] }: ChatBody): ScriptedReply {
+function goodModel({ messages, tools = [] }: ChatBody): ProxyReply {
   const text = messages.map(({ content }) => String(content)).join("\n");
   const names = tools.map((tool) => (tool.function as { name: string }).name);
   if (names.includes("Memory") && !text.includes("already stored")) {
-    const call = { name: "Memory", arguments: JSON.stringify({ content: FACT }) };
-    return { tool_calls: [{ id: "c1", type: "function", function: call }] };
+    return called("Memory", { content: FACT });
+  }
+  const [tool] = names;
+  if (tool === "extract_entities") {
+    const entities = [
+      { entity: "Runa", entity_type: "person" },
+      { entity: "cello", entity_type: "instrument" },
+    ];
+    return called(tool, { entities });
+  }
+  if (tool === "establish_relationships" || tool === "establish_relations") {
+    const edge = { source: "Runa", relationship: "plays", destination: "cello" };
+    return called(tool, { entities: [edge] });
   }
   if (names.length > 0) return "Nothing to call.";
   if (/smart memory manager/.test(text)) {
@@ -29,7 +45,7 @@ function goodModel({ messages, tools = [] }: ChatBody): ScriptedReply {
 let mode: "good" | "nonsense" | "failing" = "good";
 let proxy: ModelProxy;
 beforeAll(async () => {
-  const reply = (body: ChatBody): ScriptedReply => {
+  const reply = (body: ChatBody): ProxyReply => {
     if (mode === "failing") throw new Error("the model is gone");
     return mode === "good" ? goodModel(body) : "Well, who knows {";
   };
@@ -65,6 +81,8 @@ describe.each(Object.keys(PEERS))("%s", (name) => {
     const { memories, usage } = await system.recall("Who plays the cello?", { k: 3 });
     expect(memories.map(({ text }) => text)).toContain(FACT);
     expect(usage.embeddingCalls).toBeGreaterThan(0);
+    const edges = memories.filter(({ text }) => /^runa.*cello$/.test(text));
+    expect(edges.length > 0, log.slice(-2000)).toBe(name === "mem0-graph");
     await system.reset({ user: "ben" });
     expect(await system.all()).toEqual([]);
   });
