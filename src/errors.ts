@@ -62,6 +62,8 @@ export const ERROR_CODES = {
     "An environment's server answered with an error, or with what is not its protocol.",
   AGEMEM_SYSTEM_FAILED:
     "Another project's memory, which is compared with agemem's, failed, died, or did not answer in time.",
+  AGEMEM_RECORDING_LOCKED: "Another process is writing the recording.",
+  AGEMEM_RECORDING_SETTINGS: "The recording was begun with other settings under the same run name.",
   AGEMEM_TRAJECTORY_INVALID: "A trajectory record violates the schema.",
   AGEMEM_TRAJECTORY_VERSION: "A trajectory file has a schema version this release does not read.",
 } as const satisfies Record<`AGEMEM_${string}`, string>;

@@ -20,6 +20,7 @@ import { openJudge } from "./judge.js";
 /** The command's options: plain data, sent to other processes as they are. */
 export interface RolloutArguments {
   out: string;
+  shard?: { index: number; of: number };
   limit?: number;
   k: number;
   seed: string;
@@ -54,6 +55,10 @@ interface OpenRun {
   options: RolloutOptions;
   /** The policy, for people. */
   name: string;
+  /** Name of the embedding model. */
+  embeddings: string;
+  /** What of these belongs to the run's settings. */
+  identity: Record<string, unknown>;
   close: () => Promise<void>;
 }
 
@@ -67,7 +72,7 @@ export async function openRollouts(data: unknown): Promise<OpenRun> {
   const given = data as RolloutArguments;
   const env = { ...process.env, ...(given.model === undefined ? {} : { AGEMEM_MODEL: given.model }) };
   // Its store and embeddings only: the policy is set up for rollouts, and a local model is loaded once.
-  const { store, agent } = await openEnvironment({
+  const { store, agent, embeddingName } = await openEnvironment({
     env: { ...env, AGEMEM_MODEL: "offline" },
     storePath: ":memory:",
   });
@@ -77,6 +82,13 @@ export async function openRollouts(data: unknown): Promise<OpenRun> {
   return {
     options: { ...settingsOf(given), policy, store, counter, judge, ...embeddings },
     name,
+    embeddings: embeddingName,
+    identity: {
+      policy: name,
+      embeddings: embeddingName,
+      temperature: given.temperature,
+      max_tokens: given.maxTokens ?? null,
+    },
     close: async () => {
       await close();
       await store.close();

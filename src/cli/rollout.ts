@@ -1,6 +1,6 @@
 /** `agemem rollout TASKS --out FILE`: three-stage rollouts of many tasks, recorded, scored, resumable. */
 import { Command } from "commander";
-import { ConfigError } from "../errors.js";
+import { ConfigError, InputError } from "../errors.js";
 import { loadTasks, TASK_SOURCES } from "../evaluation/tasks/source.js";
 import { ADVANTAGE_PRESETS } from "../grpo.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
@@ -17,7 +17,11 @@ export function rolloutCommand(): Command {
   return new Command("rollout")
     .description("roll out tasks in three stages, K times each, and record them with rewards and advantages")
     .argument("<tasks>", `what to roll out: ${TASK_SOURCES}`)
-    .requiredOption("--out <file>", "recording; a run that was cut off goes on where it ends")
+    .requiredOption(
+      "--out <file>",
+      "recording: FILE.jsonl, FILE.jsonl.gz (packed), FOLDER/ (packed parts); a run that was cut off goes on",
+    )
+    .option("--shard <i/n>", "every n-th task from the i-th on, so that n machines share a run", shardOf)
     .option("--limit <n>", "at most so many tasks", positive)
     .option("--k <n>", "rollouts per task", positive, 8)
     .option("--seed <seed>", "seed of everything random", "0")
@@ -60,15 +64,20 @@ export function rolloutCommand(): Command {
 async function runRollout(source: string, options: RolloutArguments): Promise<void> {
   const { out, seed, k, limit, pad } = options;
   refuseSharedCache(options);
-  const tasks = await loadTasks(source, {
+  const all = await loadTasks(source, {
     seed,
     ...(limit === undefined ? {} : { limit }),
     ...(pad === undefined ? {} : { padTo: pad }),
     onNotice: (notice) => console.error(notice),
   });
+  const { shard } = options;
+  const tasks = shard ? all.filter((_, at) => at % shard.of === shard.index - 1) : all;
+  console.error("opening policy, judge and embeddings");
   const opened = await openRollouts(options);
   const { name, options: settings } = opened;
-  console.error(`${tasks.length} tasks x K = ${k}; policy ${name}; judge ${settings.judge.name}`);
+  console.error(
+    `${tasks.length} tasks x K = ${k}; policy ${name}; judge ${settings.judge.name}; embeddings ${opened.embeddings}`,
+  );
   const progress = createProgress("rollouts", tasks.length * k);
   const controller = new AbortController();
   const { signal } = controller;
@@ -82,6 +91,7 @@ async function runRollout(source: string, options: RolloutArguments): Promise<vo
       { ...settings, signal },
       {
         out,
+        identity: opened.identity,
         ...(workers ? { workers } : {}),
         onProgress: ({ done, meanReward, failed }) => progress.update(done, { meanReward, failed }),
       },
@@ -107,6 +117,16 @@ async function startWorkers(options: RolloutArguments, signal: AbortSignal): Pro
   if (processes === 1) return undefined;
   const setup = import.meta.resolve(`./rollout-setup${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`);
   return WorkerPool.open({ processes, setup, data: options, signal });
+}
+
+/** `2/4` as the second of four shares. */
+function shardOf(text: string): { index: number; of: number } {
+  const [, index, of] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
+  const shard = { index: Number(index), of: Number(of) };
+  if (shard.index >= 1 && shard.index <= shard.of) return shard;
+  throw new InputError("AGEMEM_INPUT_ARGUMENT", `--shard ${text} is not I/N`, {
+    remedy: "Give a share of the tasks, from 1/N to N/N, such as 2/4.",
+  });
 }
 
 /** Two processes would cut each other's lines. */

@@ -1,7 +1,9 @@
-/** JSON Lines on disk: append that survives a crash, streaming read that names the broken line. */
+/** JSON Lines on disk: append that survives a crash, streaming read that names the broken line. `.gz` is gzip. */
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
 import { InputError, messageOf } from "../errors.js";
 
 /** Reads a whole JSON file. Errors: `AGEMEM_INPUT_FILE` (missing, unreadable), `AGEMEM_INPUT_FORMAT` (not JSON). */
@@ -34,7 +36,7 @@ export interface JsonLine {
  * is skipped; a broken line elsewhere raises `AGEMEM_INPUT_FORMAT` with its number. Blank lines are skipped.
  */
 export async function* readJsonl(path: string): AsyncGenerator<JsonLine> {
-  const stream = createReadStream(path, "utf8");
+  const stream = openText(path);
   let endsWithNewline = true;
   stream.on("data", (chunk) => {
     endsWithNewline = String(chunk).endsWith("\n");
@@ -58,9 +60,24 @@ export async function* readJsonl(path: string): AsyncGenerator<JsonLine> {
     }
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
+    if (isTornGzip(cause)) return;
     throw fileError(path, cause);
   }
   if (pending && endsWithNewline) throw lineError(path, pending);
+}
+
+/** From `start` on; in a `.gz` the first byte of a gzip member. */
+export function openText(path: string, start = 0): Readable {
+  const bytes = createReadStream(path, { start });
+  if (!path.endsWith(".gz")) return bytes.setEncoding("utf8");
+  const text = createGunzip();
+  bytes.once("error", (error) => text.destroy(error));
+  return bytes.pipe(text).setEncoding("utf8");
+}
+
+/** The last member of a gzip file was cut off: the torn write of a killed process, as a torn line is. */
+export function isTornGzip(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException)?.code === "Z_BUF_ERROR";
 }
 
 /** Appends whole lines and syncs them to the disk before it resolves. One per file and process. */
@@ -77,11 +94,11 @@ export class JsonlWriter {
     }
   }
 
-  /** Writes all values as consecutive lines in one write, then fsyncs. */
-  async append(values: readonly unknown[]): Promise<void> {
+  /** Writes all values as consecutive lines in one write, then fsyncs unless `sync` is false. */
+  async append(values: readonly unknown[], { sync = true } = {}): Promise<void> {
     if (values.length === 0) return;
     await this.file.appendFile(values.map((value) => `${JSON.stringify(value)}\n`).join(""), "utf8");
-    await this.file.sync();
+    if (sync) await this.file.sync();
   }
 
   async close(): Promise<void> {

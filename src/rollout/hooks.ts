@@ -7,8 +7,13 @@ import type { WorkerPool } from "./workers/pool.js";
 
 /** Where to write and whom to tell. */
 export interface RunHooks {
-  /** Recording to append to. A run with the same settings goes on where the file ends. Default: none. */
+  /**
+   * Recording to append to: `run.jsonl`, `run.jsonl.gz` (packed and compressed), or `run/`, a folder of packed parts.
+   * A run with the same settings goes on where it ends; other settings under the same run name are refused. Default: none.
+   */
   out?: string;
+  /** Facts about policy and embeddings that belong to the run's settings, as JSON values. */
+  identity?: Record<string, unknown>;
   onProgress?: (progress: RolloutProgress) => void;
   /** Processes that run the rollouts, opened with the same options; default: this one. */
   workers?: Pick<WorkerPool, "run">;
@@ -19,6 +24,7 @@ export interface RunHooks {
 const runHooks = z.strictObject(
   {
     out: text.optional(),
+    identity: z.record(z.string(), z.unknown(), "must be an object").optional(),
     onProgress: callable.optional(),
     workers: having(["run"], "must be a WorkerPool").optional(),
     onGroup: callable.optional(),

@@ -1,5 +1,5 @@
 /** Where a run stands: the count of finished rollouts and their mean reward. */
-import type { RolloutOutcome } from "./journal.js";
+import type { RolloutOutcome } from "./recording/outcome.js";
 
 /** Figures of a run. */
 export interface RolloutProgress {

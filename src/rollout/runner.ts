@@ -21,6 +21,7 @@ import { checkRunHooks, type RunHooks } from "./hooks.js";
 import { RunJournal } from "./journal.js";
 import type { RolloutIdentity, RolloutOptions } from "./options.js";
 import { ProgressTracker, type RolloutProgress } from "./progress.js";
+import { runIdentity } from "./recording/identity.js";
 import { type RolloutResult, runRollout } from "./rollout.js";
 import { type RolloutSettings, rolloutSettings } from "./settings.js";
 import { Sweeper } from "./sweep.js";
@@ -59,7 +60,10 @@ async function stream(
 ): Promise<RunSummary> {
   const checked = rolloutSettings(options, what);
   checkRunHooks(hooks, what);
-  const journal = hooks.out === undefined ? undefined : await RunJournal.open(hooks.out);
+  const journal =
+    hooks.out === undefined
+      ? undefined
+      : await RunJournal.open(hooks.out, runIdentity(checked, hooks.identity));
   const tracker = new ProgressTracker(tasks.length * checked.k, hooks.onProgress);
   let complete = false;
   try {

@@ -1,5 +1,6 @@
 /**
- * Trajectory files: JSON Lines of `step` and `trajectory` records, append-only.
+ * Trajectory files: JSON Lines of `step` and `trajectory` records, append-only; also packed, compressed and in parts
+ * (`recording/`).
  *
  * Owns reading with validation, writing whole rollouts at once, and the check of a whole file. A rollout is written
  * in one append (its steps, then its trajectory record) and synced, so that after a crash a rollout is either in the
@@ -7,6 +8,8 @@
  */
 import { InputError } from "../errors.js";
 import { JsonlWriter, readJsonl } from "../lib/jsonl.js";
+import { PACKED_SCHEMA, Unpacker } from "./recording/packing.js";
+import { recordingParts } from "./recording/parts.js";
 import {
   type AnyRecord,
   recordSchema,
@@ -34,7 +37,7 @@ export function parseRecord(value: unknown, where: string): AnyRecord {
   const { schema } = fields;
   if (typeof schema === "string" && schema.startsWith("agemem.") && schema !== TRAJECTORY_SCHEMA) {
     throw new InputError("AGEMEM_TRAJECTORY_VERSION", `${where} has schema ${schema}`, {
-      remedy: `This release reads ${TRAJECTORY_SCHEMA}; use the release that wrote the file.`,
+      remedy: `This release reads ${TRAJECTORY_SCHEMA} and ${PACKED_SCHEMA}; use the release that wrote the file.`,
       details: { where, schema },
     });
   }
@@ -56,7 +59,7 @@ export function parseRecord(value: unknown, where: string): AnyRecord {
 }
 
 /**
- * Streams the records of a file, each validated.
+ * Streams the records of a file or of a folder of parts, each validated; packed ones come whole.
  *
  * @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT` (a line is not JSON), `AGEMEM_TRAJECTORY_VERSION`,
  * `AGEMEM_TRAJECTORY_INVALID`; the last two name line and field
@@ -64,7 +67,13 @@ export function parseRecord(value: unknown, where: string): AnyRecord {
  * for await (const record of readTrajectoryFile("run.jsonl")) if (record.kind === "trajectory") count++;
  */
 export async function* readTrajectoryFile(path: string): AsyncGenerator<AnyRecord> {
-  for await (const { line, value } of readJsonl(path)) yield parseRecord(value, `${path}:${line}`);
+  const unpacker = new Unpacker();
+  for (const part of recordingParts(path)) {
+    for await (const { line, value } of readJsonl(part)) {
+      const where = `${part}:${line}`;
+      yield parseRecord(unpacker.unpack(value, where), where);
+    }
+  }
 }
 
 /**
@@ -102,12 +111,13 @@ export class TrajectoryWriter {
   }
 
   /**
-   * Appends records in one write and syncs. Nothing is written when one of them is invalid.
+   * Appends records in one write and syncs, unless `sync` is false. Nothing is written when one of them is invalid.
    *
    * @throws InputError `AGEMEM_TRAJECTORY_INVALID`
    */
-  async append(records: readonly AnyRecord[]): Promise<void> {
-    await this.lines.append(records.map((record, i) => parseRecord(record, `record ${i} for ${this.path}`)));
+  async append(records: readonly AnyRecord[], options: { sync?: boolean } = {}): Promise<void> {
+    const checked = records.map((record, i) => parseRecord(record, `record ${i} for ${this.path}`));
+    await this.lines.append(checked, options);
   }
 
   /** Appends one rollout: its steps, then its trajectory record. */
@@ -156,24 +166,29 @@ export async function validateFile(path: string): Promise<FileReport> {
     byStatus: {},
     problems: [],
   };
-  const open = new Map<string, Set<number>>();
-  const closed = new Set<string>();
+  const across = { report, open: new Map<string, Set<number>>(), closed: new Set<string>() };
+  const unpacker = new Unpacker();
+  for (const part of recordingParts(path)) await validatePart(part, unpacker, across);
+  report.unfinished = across.open.size;
+  return report;
+}
+
+async function validatePart(part: string, unpacker: Unpacker, across: Omit<Progress, "line">): Promise<void> {
+  const { problems } = across.report;
   try {
-    for await (const { line, value } of readJsonl(path)) {
+    for await (const { line, value } of readJsonl(part)) {
       try {
-        const record = parseRecord(value, `${path}:${line}`);
-        checkAcross(record, { report, open, closed, line });
+        const where = `${part}:${line}`;
+        checkAcross(parseRecord(unpacker.unpack(value, where), where), { ...across, line });
       } catch (error) {
-        report.problems.push(toProblem(error, line));
+        problems.push(toProblem(error, line));
       }
     }
   } catch (error) {
     if (error instanceof InputError && error.code === "AGEMEM_INPUT_FILE") throw error;
     const line = error instanceof InputError ? error.details.line : null;
-    report.problems.push(toProblem(error, typeof line === "number" ? line : null));
+    problems.push(toProblem(error, typeof line === "number" ? line : null));
   }
-  report.unfinished = open.size;
-  return report;
 }
 
 interface Progress {

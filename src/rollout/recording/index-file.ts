@@ -1,0 +1,131 @@
+/**
+ * What is known of a recording without reading it, in `RECORDING.index`: its writer, its settings, its groups.
+ *
+ * A SQLite database that the writer keeps locked: the lock is the operating system's, so that it ends with the process however
+ * that ends. Owns the lock, the table of groups with their outcomes, and the settings of each run in the recording. It may
+ * be deleted: it is made again from the recording, without the settings.
+ */
+import type { Database } from "better-sqlite3";
+import { InputError, messageOf } from "../../errors.js";
+import { loadSqlite } from "../../store/addons.js";
+import { differences, type RunIdentity } from "./identity.js";
+import type { RolloutOutcome } from "./outcome.js";
+
+/** Where the last indexed group ends. */
+export interface IndexedEnd {
+  part: string;
+  bytes: number;
+}
+
+export class RecordingIndex {
+  private constructor(
+    private readonly path: string,
+    private readonly db: Database,
+  ) {}
+
+  /**
+   * Takes the recording for this process.
+   *
+   * @throws InputError `AGEMEM_RECORDING_LOCKED` while another writer has it, `AGEMEM_INPUT_FILE`
+   */
+  static async open(path: string): Promise<RecordingIndex> {
+    const Sqlite = await loadSqlite();
+    const file = `${path.replace(/\/$/, "")}.index`;
+    let db: Database | undefined;
+    try {
+      db = new Sqlite(file, { timeout: 0 });
+      db.pragma("locking_mode = EXCLUSIVE");
+      // What is lost with the machine's power is read from the recording again.
+      db.pragma("synchronous = OFF");
+      db.exec("BEGIN EXCLUSIVE; COMMIT");
+      db.exec(`CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, settings TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS groups (id TEXT PRIMARY KEY, part TEXT NOT NULL, bytes INTEGER NOT NULL, outcomes TEXT NOT NULL)`);
+      return new RecordingIndex(path, db);
+    } catch (cause) {
+      db?.close();
+      throw openError(path, file, cause);
+    }
+  }
+
+  /**
+   * Notes the settings of a run, or compares them with those it was begun with.
+   *
+   * @throws InputError `AGEMEM_RECORDING_SETTINGS` with the differences
+   */
+  claim({ run, settings }: RunIdentity): void {
+    const known = this.db.prepare("SELECT settings FROM runs WHERE run = ?").get(run) as
+      | { settings: string }
+      | undefined;
+    if (!known) {
+      this.db.prepare("INSERT INTO runs VALUES (?, ?)").run(run, JSON.stringify(settings));
+      return;
+    }
+    const found = differences(JSON.parse(known.settings) as Record<string, unknown>, settings);
+    if (found.length === 0) return;
+    throw new InputError(
+      "AGEMEM_RECORDING_SETTINGS",
+      `${this.path} was begun with other settings: ${found.join("; ")}`,
+      {
+        remedy: "Give the settings it was begun with, or another file or run name.",
+        details: { path: this.path, differences: found },
+      },
+    );
+  }
+
+  /** All settings by run: what merging compares and takes over. */
+  runs(): RunIdentity[] {
+    const rows = this.db.prepare("SELECT run, settings FROM runs").all() as {
+      run: string;
+      settings: string;
+    }[];
+    return rows.map(({ run, settings }) => ({
+      run,
+      settings: JSON.parse(settings) as Record<string, unknown>,
+    }));
+  }
+
+  groups(): Map<string, RolloutOutcome[]> {
+    const rows = this.db.prepare("SELECT id, outcomes FROM groups").all() as {
+      id: string;
+      outcomes: string;
+    }[];
+    return new Map(rows.map(({ id, outcomes }) => [id, JSON.parse(outcomes) as RolloutOutcome[]]));
+  }
+
+  /** Undefined where no group is indexed. */
+  end(): IndexedEnd | undefined {
+    return this.db.prepare("SELECT part, bytes FROM groups ORDER BY part DESC, bytes DESC LIMIT 1").get() as
+      | IndexedEnd
+      | undefined;
+  }
+
+  add(id: string, end: IndexedEnd, outcomes: readonly RolloutOutcome[]): void {
+    this.db
+      .prepare("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?)")
+      .run(id, end.part, end.bytes, JSON.stringify(outcomes));
+  }
+
+  /** Forgets all groups: the recording is not what was indexed. */
+  clear(): void {
+    this.db.exec("DELETE FROM groups");
+  }
+
+  close(): void {
+    this.db.close();
+  }
+}
+
+function openError(path: string, file: string, cause: unknown): InputError {
+  if (/^SQLITE_BUSY/.test(String((cause as { code?: unknown }).code))) {
+    return new InputError("AGEMEM_RECORDING_LOCKED", `${path} is being written by another process`, {
+      cause,
+      remedy: "Wait for it to end, or record into another file and merge them: agemem merge.",
+      details: { path },
+    });
+  }
+  return new InputError("AGEMEM_INPUT_FILE", `${file} cannot be opened: ${messageOf(cause)}`, {
+    cause,
+    remedy: "Check the path and its permissions; an index that is broken may be deleted.",
+    details: { path },
+  });
+}
