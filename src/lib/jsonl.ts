@@ -67,7 +67,7 @@ export async function* readJsonl(path: string): AsyncGenerator<JsonLine> {
 }
 
 /** From `start` on; in a `.gz` the first byte of a gzip member. */
-export function openText(path: string, start = 0): Readable {
+function openText(path: string, start = 0): Readable {
   const bytes = createReadStream(path, { start });
   if (!path.endsWith(".gz")) return bytes.setEncoding("utf8");
   const text = createGunzip();
@@ -76,7 +76,7 @@ export function openText(path: string, start = 0): Readable {
 }
 
 /** The last member of a gzip file was cut off: the torn write of a killed process, as a torn line is. */
-export function isTornGzip(error: unknown): boolean {
+function isTornGzip(error: unknown): boolean {
   return (error as NodeJS.ErrnoException)?.code === "Z_BUF_ERROR";
 }
 

@@ -76,7 +76,7 @@ describe("readTrajectoryFile", () => {
   });
 
   it("refuses another schema version by its own code", async () => {
-    await writeFile(path, lines({ ...step(), schema: "agemem.trajectory/2" }));
+    await writeFile(path, lines({ ...step(), schema: "agemem.trajectory/3" }));
     await expect(all(readTrajectoryFile(path))).rejects.toMatchObject({ code: "AGEMEM_TRAJECTORY_VERSION" });
   });
 
