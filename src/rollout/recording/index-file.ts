@@ -119,7 +119,7 @@ function openError(path: string, file: string, cause: unknown): InputError {
   if (/^SQLITE_BUSY/.test(String((cause as { code?: unknown }).code))) {
     return new InputError("AGEMEM_RECORDING_LOCKED", `${path} is being written by another process`, {
       cause,
-      remedy: "Wait for it to end, or record into another file and merge them: agemem merge.",
+      remedy: "Wait for it to end, or record into another file.",
       details: { path },
     });
   }
