@@ -17,6 +17,8 @@ export interface RunIdentity {
 export function runIdentity(s: RolloutSettings, more: Readonly<Record<string, unknown>> = {}): RunIdentity {
   const settings = {
     max_turns: s.maxTurns,
+    early_answer: s.earlyAnswer,
+    message_rounds: s.messageRounds,
     t_max: s.budget.maxTokens,
     response_tokens: s.budget.responseTokens,
     top_k: s.topK,
