@@ -2,7 +2,9 @@
  * What each compared memory costs and keeps: every one is shown the same conversations, and asked their questions.
  *
  * `npm run bench -- baselines --data locomo.json [--conversations 10] [--turns 20] [--questions 3] [--systems mem0,langmem]
- * [--model gguf:FILE] [--embeddings hf:FOLDER]`. A conversation is the first turns of one LoCoMo session. Prints, for each memory:
+ * [--model gguf:FILE] [--embeddings hf:FOLDER]`. A conversation is the first turns of one LoCoMo session. Without `--model` a script
+ * stands in for the model: it keeps the first eight turns of twelve words or more, adds and never changes, and draws no graph.
+ * Calls and prompts are then real, what is stored follows from the script, and nothing is said of quality. Prints, for each memory:
  * model calls, tokens, memories kept, failures, and the recalled memories' tokens.
  */
 import { parseArgs } from "node:util";
@@ -13,15 +15,15 @@ import {
   NO_USAGE,
   type ObservedMessage,
 } from "../src/evaluation/systems/memory-system.js";
-import { ModelProxy } from "../src/evaluation/systems/model-proxy.js";
+import { type ChatBody, ModelProxy } from "../src/evaluation/systems/model-proxy.js";
 import { NoMemory } from "../src/evaluation/systems/no-memory.js";
 import { PassageStore } from "../src/evaluation/systems/passage-store.js";
 import { PEERS, startPeer } from "../src/evaluation/systems/peers.js";
-import { modelBackend } from "../src/evaluation/systems/proxy-backends.js";
+import { modelBackend, type ProxyReply, scriptedBackend } from "../src/evaluation/systems/proxy-backends.js";
 import { readJson } from "../src/lib/jsonl.js";
 import { resolveChatModel } from "../src/models/chat-model.js";
 import { resolveEmbeddings } from "../src/models/embeddings.js";
-import { counterOf } from "../src/models/tokens.js";
+import { counterOf, tokenCounter } from "../src/models/tokens.js";
 import type { TokenCounter } from "../src/types.js";
 
 interface Conversation {
@@ -52,9 +54,14 @@ export async function run(args: string[]): Promise<unknown> {
   ) as [number, number, number];
   const shown = pick(await readJson(values.data), conversations, turns, questions);
   const index = await resolveEmbeddings(values.embeddings);
-  const model = resolveChatModel(values.model, process.env, { temperature: 0, maxTokens: 200 });
-  const counter = await counterOf(model);
-  const proxy = await ModelProxy.start(modelBackend({ model, embeddings: index.embeddings, counter }));
+  const model = values.model
+    ? resolveChatModel(values.model, process.env, { temperature: 0, maxTokens: 200 })
+    : undefined;
+  const counter = model ? await counterOf(model) : tokenCounter("gpt-4o");
+  const parts = { embeddings: index.embeddings, counter };
+  const proxy = await ModelProxy.start(
+    model ? modelBackend({ model, ...parts }) : scriptedBackend(keepLongTurns, parts),
+  );
   const dims = (await index.embeddings.embedQuery("a")).length;
   const rows = [];
   try {
@@ -75,7 +82,13 @@ export async function run(args: string[]): Promise<unknown> {
   } finally {
     await proxy.close();
   }
-  return { model: model.model, embeddings: index.name, conversations: shown.length, turns, rows };
+  return {
+    model: model?.model ?? "script",
+    embeddings: index.name,
+    conversations: shown.length,
+    turns,
+    rows,
+  };
 }
 
 type Index = ConstructorParameters<typeof PassageStore>[0]["index"];
@@ -157,4 +170,32 @@ async function measure(system: MemorySystem, shown: Conversation[], counter: Tok
     tokens_per_recall: asked ? Math.round(recalled / asked) : null,
     examples,
   };
+}
+
+/** Facts are the long turns themselves; each memory is answered in the form that its prompts ask for. */
+function keepLongTurns({ messages, tools = [] }: ChatBody): ProxyReply {
+  const text = messages.map(({ content }) => String(content)).join("\n");
+  const names = tools.map((tool) => (tool.function as { name: string }).name);
+  if (/smart memory manager/.test(text)) {
+    const fenced = text.split("```").map((part) => part.trim());
+    const listed = fenced.filter((part) => part.startsWith("[")).at(-1) ?? "[]";
+    return JSON.stringify({
+      memory: quoted(listed).map((fact, id) => ({ id: `${id}`, text: fact, event: "ADD" })),
+    });
+  }
+  const turns = text
+    .split("\n")
+    .filter((line) => /^(?:user|assistant|\w+): /.test(line) && line.split(" ").length >= 12);
+  const facts = [...new Set(turns)].slice(0, 8).map((line) => line.replace(/["'`]/g, ""));
+  if (names.includes("Memory"))
+    return { tool_calls: facts.map((content, at) => called("Memory", { content }, at)) };
+  return names.length > 0 ? "Nothing to call." : JSON.stringify({ facts });
+}
+
+function quoted(list: string): string[] {
+  return [...list.matchAll(/"([^"]+)"|'([^']+)'/g)].map(([, a, b]) => a ?? b ?? "");
+}
+
+function called(name: string, args: object, at: number) {
+  return { id: `c${at}`, type: "function", function: { name, arguments: JSON.stringify(args) } };
 }
