@@ -153,6 +153,8 @@ describe("commands in documents", async () => {
   it("the check notices a wrong command", () => {
     expect(misusesOf(program, "memory ls --store x --json")).toEqual([]);
     expect(misusesOf(program, "memory lst")).toEqual(["lst"]);
+    expect(misusesOf(program, "evaluate locomo:FILE --limit 3")).toEqual([]);
+    expect(misusesOf(program, "evaluate operation")).toEqual(["operation"]);
     expect(misusesOf(program, "trace FILE --facts x")).toEqual(["--facts"]);
     expect(commandsIn("npx agemem score f | stats && npm run -s agemem -- trace f")).toEqual([
       "score f",
@@ -202,8 +204,10 @@ function misusesOf(program: Command, line: string): string[] {
         wrong.push(flag);
     } else if (command.commands.length > 0 && !words[i - 1]?.startsWith("-")) {
       const next = command.commands.find((each) => each.name() === word);
+      // A command of its own may also take a source, such as `evaluate locomo:FILE`; other words name its commands.
+      const isSource = command.registeredArguments.length > 0 && word.includes(":");
       if (next) path.push(next);
-      else wrong.push(word);
+      else if (!isSource) wrong.push(word);
     }
   }
   return wrong;
