@@ -5,10 +5,11 @@ import { FaissStore } from "../src/store/faiss-store.ts";
 /** Smaller scopes than this are scanned, which needs no FAISS. */
 const COUNT = 4000;
 
-/** Unit vectors on a circle in the first two of eight dimensions, all different. */
+/** Unit vectors along a closed curve in 64 dimensions, all different; neighbors are nearest. */
 const vectorOf = (text) => {
   const angle = (Number(text) / COUNT) * 2 * Math.PI;
-  return [Math.cos(angle), Math.sin(angle), 0, 0, 0, 0, 0, 0];
+  const turns = Array.from({ length: 32 }, (_, i) => (i + 1) * angle);
+  return turns.flatMap((turn) => [Math.cos(turn) / Math.sqrt(32), Math.sin(turn) / Math.sqrt(32)]);
 };
 const embeddings = {
   embedDocuments: async (texts) => texts.map(vectorOf),
@@ -25,8 +26,16 @@ await store.batch(
     value: { content: String(i) },
   })),
 );
-const found = await store.search(["ci"], { query: "2000", limit: 3 });
-const { indexes } = await store.stats();
+const search = () => store.search(["ci"], { query: "2000", limit: 3 });
+await search();
+// The index is made in the background; until then the scope is searched without it.
+let { indexes } = await store.stats();
+for (let waited = 0; indexes[0]?.kind !== "faiss" && waited < 60_000; waited += 100) {
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await search();
+  ({ indexes } = await store.stats());
+}
+const found = await search();
 await store.close();
 
 assert.deepEqual(found.map((item) => item.key).sort(), [key(1999), key(2000), key(2001)]);
