@@ -227,14 +227,20 @@ def test_trinity_takes_every_row_as_an_experience() -> None:
 
 def test_trinitys_step_wise_grpo_gives_the_advantages_of_the_recording() -> None:
     """`step_wise_grpo`: the reward of a run's last step, over the sample deviation of its task, on all its steps."""
+    experiences = [to_experience(row) for row in rows_of("trinity")]
     last: dict[tuple[int | str, int], float] = {}
-    for one in map(to_experience, rows_of("trinity")):
+    for one in experiences:
         last[(one.eid.task, one.eid.run)] = one.reward
+    # A task of Trinity is a group: another seed or another version of the weights is another task.
+    task_of = {step["rollout_id"]: one.eid.task for one, step in zip(experiences, STEPS, strict=True)}
+    assert len(last) == len(TRAJECTORIES)
+    assert len(set(task_of.values())) == len({trajectory["group_id"] for trajectory in TRAJECTORIES.values()})
     by_task: dict[int | str, list[float]] = defaultdict(list)
     for (task, _run), reward in last.items():
         by_task[task].append(reward)
-    for trajectory in TRAJECTORIES.values():
-        group = torch.tensor(by_task[trajectory["task_id"]], dtype=torch.float64)
+    for rollout, trajectory in TRAJECTORIES.items():
+        group = torch.tensor(by_task[task_of[rollout]], dtype=torch.float64)
+        assert len(group) > 1
         expected = (trajectory["reward"] - group.mean()) / (group.std() + 1e-6)
         assert trajectory["advantage"] == pytest.approx(float(expected), abs=1e-9)
 
