@@ -1,7 +1,7 @@
 /**
  * A memory benchmark as episodes: each case is shown to a system once, then each of its questions is one episode.
  *
- * Owns the reader's prompt, which is the same for all systems, and what is counted. Without memories the reader gets the question
+ * Owns the reader's prompt, which is the same for all systems, and what is counted; tokens that a system's server did not report count as none. Without memories the reader gets the question
  * alone. Leaves out the systems and the grading.
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";

@@ -86,7 +86,7 @@ export class HttpMemorySystem implements MemorySystem {
   }
 
   async close(): Promise<void> {
-    // The server is whoever started it's to stop.
+    // Whoever started the server stops it.
   }
 
   async #metered(work: () => Promise<unknown>): Promise<{ answer: unknown; usage: SystemUsage }> {
