@@ -28,6 +28,8 @@ async function main(argv: string[]): Promise<void> {
   const program = new Command("agemem")
     .description("Memory that a LangGraph.js agent manages itself, and can be trained to manage.")
     .version(version)
+    // Options that stand after a command are that command's, whatever its parents call theirs.
+    .enablePositionalOptions()
     .addCommand(demoCommand())
     .addCommand(memoryCommand())
     .addCommand(setupCommand())

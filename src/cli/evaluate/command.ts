@@ -6,8 +6,9 @@ import { thresholdsCommand } from "./thresholds.js";
 
 /** The command, for the program of `main.ts`. */
 export function evaluateCommand(): Command {
-  const command = new Command("evaluate").description(
-    "memory systems on a memory benchmark, or a test of what a model does with its memories",
-  );
+  const command = new Command("evaluate")
+    .description("memory systems on a memory benchmark, or a test of what a model does with its memories")
+    // The suites' options and the subcommands' share names: what stands after a subcommand is the subcommand's.
+    .enablePositionalOptions();
   return addSuites(command).addCommand(operationsCommand()).addCommand(thresholdsCommand());
 }

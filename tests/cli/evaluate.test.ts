@@ -1,0 +1,38 @@
+/** `agemem evaluate`: which command an option belongs to. Owns no benchmark; those are in tests/evaluation. */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { run } from "./program.js";
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "agemem-evaluate-"));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+describe("options that suites and subcommands share", { timeout: 120_000 }, () => {
+  it("gives --out, --name and --max-tokens after a subcommand to the subcommand", async () => {
+    const out = join(directory, "operations.jsonl");
+    const args = ["evaluate", "operations", "--model", "offline", "--per-kind", "1", "--max-tokens", "64"];
+    const { code, stderr } = await run([...args, "--name", "rules", "--out", out]);
+    expect(code, stderr).toBe(0);
+    const lines = (await readFile(out, "utf8")).trim().split("\n");
+    expect(lines).toHaveLength(15);
+    expect(JSON.parse(lines[0] as string)).toMatchObject({ subject: "rules" });
+  });
+
+  it("does not run the rules when a subcommand is asked for a model", async () => {
+    const missing = join(directory, "no-such-model.gguf");
+    const { code, stdout } = await run([
+      "evaluate",
+      "operations",
+      "--model",
+      `gguf:${missing}`,
+      "--per-kind",
+      "1",
+    ]);
+    expect(code).not.toBe(0);
+    expect(stdout).not.toContain("right operation");
+  });
+});
