@@ -1,7 +1,7 @@
 /**
- * The token budget of an agent: what it was told, else what its model's window allows.
+ * The token budget of an agent: the configured one, otherwise what its model's window allows.
  *
- * Owns the defaults, and that a default which is a guess is said. Leaves out how a window is known (`models/window.ts`).
+ * Owns the defaults, and the warning when a default is a guess. Leaves out how a window is looked up (`models/window.ts`).
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
@@ -10,13 +10,14 @@ import { modelNameOf } from "../models/model-name.js";
 import { modelWindow } from "../models/window.js";
 
 /**
- * Fills in a budget. `maxTokens` is the model's window, `responseTokens` its longest response, at most half of the
- * window. A `maxTokens` of one's own keeps a quarter of it for the response, at most what the model can write.
+ * Fills in a budget. By default `maxTokens` is the model's window and `responseTokens` its longest response, at most
+ * half the window. When you set `maxTokens`, a quarter of it is reserved for the response, or less if the model
+ * cannot write that much.
  *
- * A model whose window is not known gets the paper's 8,192 and 2,048 tokens, and the process a warning
- * (`AGEMEM_BUDGET_UNKNOWN`, once per model).
+ * A model whose window is unknown gets the paper's 8,192 and 2,048 tokens and, once per model, a process warning
+ * (`AGEMEM_BUDGET_UNKNOWN`).
  *
- * @param model the acting model; without one nothing is known and nothing said
+ * @param model the acting model; without one the paper's budget applies, without a warning
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` when nothing is left for the prompt
  * @example
  * budgetFor({}, new ChatOpenAI({ model: "gpt-4o-mini" })); // { maxTokens: 128000, responseTokens: 16384 }
@@ -50,7 +51,7 @@ function sayUnknown(model: string): void {
   said.add(model);
   const { maxTokens } = DEFAULT_BUDGET;
   process.emitWarning(
-    `The window of the model "${model}" is not known: its context is kept below ${maxTokens} tokens. Set budget: { maxTokens } to the window of the model.`,
+    `The context window of the model "${model}" is unknown, so its context is kept below ${maxTokens} tokens. Set budget: { maxTokens } to the window of the model.`,
     { type: "AgeMemWarning", code: "AGEMEM_BUDGET_UNKNOWN" },
   );
 }

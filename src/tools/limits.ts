@@ -1,8 +1,8 @@
 /**
- * How much a model may store and do: size of one memory, memories of a namespace, operations of a run.
+ * How much a model may store and do: size of a memory, memories per namespace, operations per user message.
  *
- * Owns the defaults and the refusals, each with what the model can do about it. Pure; leaves out where the numbers
- * come from (`long-term.ts`, `operation-context.ts`).
+ * Owns the defaults, the refusals with their remedies, and the count of operations. Pure; leaves out where the limits
+ * are applied (`long-term.ts`, `operation-context.ts`).
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { AppliedEdit } from "../context/edit.js";
@@ -10,20 +10,17 @@ import { humanMessage, isUserMessage, textOf } from "../context/messages.js";
 import { InputError } from "../errors.js";
 import { isOutcome, type MemoryValue } from "../types.js";
 
-/** Limits of the memory operations. A model that reaches one is refused with `AGEMEM_MEMORY_LIMIT`. */
+/** Limits of the memory operations. A call beyond one is refused with `AGEMEM_MEMORY_LIMIT`. */
 export interface MemoryLimits {
   /** Characters of one memory: content, kind, and metadata as JSON; default 8,000. */
   characters: number;
-  /**
-   * Memories in the run's own namespace; default 10,000. ADDs of several processes at
-   * the same time may pass it by a few.
-   */
+  /** Memories in the run's namespace; default 10,000. Concurrent ADDs of several processes may exceed it by a few. */
   memories: number;
-  /** Memory operations that one user message may set off, refused ones included; default 100. */
+  /** Memory operations per user message, including refused ones; default 100. */
   operations: number;
   /**
-   * Memories that one user message may have deleted; default 10. What talks a model into deleting everything is stopped
-   * here, and the user hears of it.
+   * Deletions per user message; default 10. Injected text that talks a model into deleting everything is stopped here,
+   * and the model is told to ask the user.
    */
   deletions: number;
 }
@@ -38,7 +35,7 @@ export function resolveLimits(given: Partial<MemoryLimits> = {}): MemoryLimits {
   };
 }
 
-/** Throws when a memory is too large to be stored. */
+/** Throws `AGEMEM_MEMORY_LIMIT` when a memory is too large to store. */
 export function checkSize(limits: MemoryLimits, { content, memory_type, metadata }: MemoryValue): void {
   const facts = Object.keys(metadata).length ? JSON.stringify(metadata).length : 0;
   const size = content.length + memory_type.length + facts;
@@ -49,7 +46,7 @@ export function checkSize(limits: MemoryLimits, { content, memory_type, metadata
   });
 }
 
-/** What a namespace at its limit answers to an ADD. */
+/** The refusal of an ADD to a full namespace. */
 export function namespaceFull({ memories }: MemoryLimits): InputError {
   return refusal(`${memories} memories are stored, and no more are allowed`, {
     remedy: "Update a memory that says nearly the same, or delete those that are no longer true.",
@@ -57,35 +54,35 @@ export function namespaceFull({ memories }: MemoryLimits): InputError {
   });
 }
 
-/** What a call answers that `done` operations of the run went before; undefined below the limit. */
+/** The refusal of an operation after `done` others for the same user message; undefined below the limit. */
 export function tooMany({ operations }: MemoryLimits, done: number): InputError | undefined {
   if (done < operations) return undefined;
-  return refusal(`${operations} memory operations have run for this message, and no more are allowed`, {
+  return refusal(`${operations} memory operations have run for this user message, and no more are allowed`, {
     remedy: "Call no more memory tools; answer the user with what is in the context.",
     details: { limit: "operations" },
   });
 }
 
-/** What a DELETE answers that `done` deletions went before; undefined below the limit. */
+/** The refusal of a DELETE after `done` others for the same user message; undefined below the limit. */
 export function tooManyDeletions({ deletions }: MemoryLimits, done: number): InputError | undefined {
   if (done < deletions) return undefined;
-  return refusal(`${done} memories were deleted for this message, and no more may be`, {
-    remedy: "Tell the user what was deleted and ask whether to go on; a new message of the user allows more.",
+  return refusal(`${done} memories were deleted for this user message, and no more may be`, {
+    remedy: "Tell the user what was deleted and ask whether to continue; a new user message allows more.",
     details: { limit: "deletions" },
   });
 }
 
-/** How much a user message has set off. */
+/** Operations since the newest user message. */
 export interface OperationCounts {
-  /** Refused ones included. */
+  /** Including refused ones. */
   operations: number;
-  /** Those that were done. */
+  /** Successful ones only. */
   deletions: number;
 }
 
 /**
- * Memory operations since the newest user message: by the answers in the context, and by what edits say they took out
- * of it. The answer to an edit names it; the overflow guard has no answer, so its summary does.
+ * Counts the memory operations since the newest user message: their answers in the context, plus the answers that
+ * edits have removed. An edit's own answer says how many; the overflow guard has no answer, so its summary says it.
  */
 export function countsIn(messages: readonly BaseMessage[]): OperationCounts {
   const at = messages.findLastIndex(isUserMessage);
@@ -105,7 +102,7 @@ export function countsIn(messages: readonly BaseMessage[]): OperationCounts {
   return counts;
 }
 
-/** On a summary of the overflow guard: operations whose answers it stands for, since which user message. */
+/** On a summary of the overflow guard: how many operations' answers it replaced, and since which user message. */
 interface TakenOut {
   since: string | undefined;
   count: number;
@@ -113,7 +110,7 @@ interface TakenOut {
 }
 const OPERATIONS_KEY = "agemem_operations";
 
-/** The guard's edit with the operations it took out noted on its summary. */
+/** The guard's edit, with the operations it removed noted on its summary. */
 export function noteOperations(edit: AppliedEdit, before: readonly BaseMessage[]): AppliedEdit {
   const [all, left] = [countsIn(before), countsIn(edit.messages)];
   const count = all.operations - left.operations;

@@ -1,19 +1,19 @@
-/** The node that a graph of one's own begins with: whose run it is, before a model is asked. */
+/** The first node of a custom graph: checks whose memory the run uses before any model is called. */
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import type { NamespaceTemplate } from "../lib/namespace.js";
 import { ownerOf } from "../lib/run-owner.js";
 import { DEFAULT_NAMESPACE } from "./toolkit.js";
 
 /**
- * A node that goes before the model in a graph that uses `createMemoryTools`. The tools themselves look at the namespace
- * when the model calls one of them, which is after it was asked. Lead the way back from the tools through it too: a run
- * that is resumed begins there.
+ * A node to place before the model in a graph that uses `createMemoryTools`. The tools check the namespace only when
+ * the model calls one, and by then the model has been paid for. Route the edge from the tools back through this node
+ * too, because a resumed run starts there.
  *
- * Where the state has a `memoryOwner` (as that of `AgentState`), the thread belongs to the user of its first run.
+ * If the state has `memoryOwner` (as `AgentState` has), the thread belongs to the user of its first run.
  *
- * @param options the template that the tools were given
- * @returns a node that fails with `AGEMEM_NAMESPACE_VALUE_MISSING` for a run that does not say whose memory it is, and
- * with `AGEMEM_THREAD_OWNER` for a run on another user's thread
+ * @param options the namespace template that the tools were given; default `["memories", "{user_id}"]`
+ * @returns a node that fails with `AGEMEM_NAMESPACE_VALUE_MISSING` if the run does not say whose memory it uses, and
+ * with `AGEMEM_THREAD_OWNER` on another user's thread
  * @example
  * new StateGraph(MessagesAnnotation).addNode("whose", memoryGate()).addEdge(START, "whose").addEdge("whose", "model")
  *   .addEdge("tools", "whose");

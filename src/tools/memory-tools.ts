@@ -1,8 +1,8 @@
 /**
- * The six operations as LangChain tools, for graphs of your own: `ToolNode` and `createAgent`.
+ * The six operations as LangChain tools, for your own graphs: `ToolNode` and `createAgent`.
  *
- * Owns the translation from LangChain's tool runtime to an operation's call, and of what it did to a `Command`. The graph
- * of this package runs the operations themselves (`operations.ts`).
+ * Owns the translation of LangChain's tool runtime into an operation's call, and of its effect into a `Command`. The
+ * graph of this package calls the operations directly (`operations.ts`).
  */
 import { dispatchCustomEvent } from "@langchain/core/callbacks/dispatch";
 import { type StructuredToolInterface, type ToolRunnableConfig, tool } from "@langchain/core/tools";
@@ -20,14 +20,14 @@ import { traceFields } from "./tracing.js";
 
 /**
  * The memory operations as tools for any LangGraph graph. Each returns a `Command` that updates `messages`
- * (and, where the state has them, `contextFacts` and `ltmVersion`); the ToolMessage's `artifact` is a
+ * (and `contextFacts`, `ltmVersion` and `memoryOwner` if the state has them); the ToolMessage's `artifact` is a
  * `MemoryOpOutcome`.
  *
- * With LangGraph's prebuilt `ToolNode` pass `{ handleToolErrors: false }`, because by default it tells the model of a
- * failing disk as if it were the model's mistake; the model's real mistakes are answered by the tools themselves.
+ * With LangGraph's prebuilt `ToolNode` pass `{ handleToolErrors: false }`: by default it reports a failing disk to the
+ * model as if the model had made a mistake. The model's real mistakes are answered by the tools themselves.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a setting out of range, two tools of one name, or SUMMARY without a
- * `summarizer`. A run without the namespace's value fails with `AGEMEM_NAMESPACE_VALUE_MISSING`.
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a setting out of range, two tools with the same name, or SUMMARY without
+ * a `summarizer`. A run that lacks a namespace value fails with `AGEMEM_NAMESPACE_VALUE_MISSING`.
  * @example
  * const tools = createMemoryTools({ store, summarizer: model });
  * const node = new ToolNode(tools, { handleToolErrors: false });
@@ -38,20 +38,20 @@ export function createMemoryTools(options: MemoryToolsOptions): StructuredToolIn
   return [...createMemoryOperations(options).byName.values()].map((operation) => toTool(operation));
 }
 
-/** Tools know no acting model that could write summaries, so that SUMMARY needs one to be named. */
+/** Tools do not know the graph's model, so SUMMARY needs a summarizer of its own. */
 function refuseMissingSummarizer({ summarizer, operations = MEMORY_OPS }: MemoryToolsOptions): void {
   if (summarizer || !operations.includes("SUMMARY")) return;
   throw new ConfigError(
     "AGEMEM_CONFIG_INVALID",
-    "createMemoryTools: SUMMARY has no model that writes summaries",
+    "createMemoryTools: SUMMARY has no model to write summaries",
     {
-      remedy: "Give `summarizer`, usually the model of your graph, or leave SUMMARY out of `operations`.",
+      remedy: "Set `summarizer`, usually to your graph's model, or leave SUMMARY out of `operations`.",
       details: { missing: "summarizer" },
     },
   );
 }
 
-/** What LangGraph's `ToolNode` puts beside LangChain's fields on the config of a tool. */
+/** What LangGraph's `ToolNode` adds to a tool's config. */
 type ToolRuntime = LangGraphRunnableConfig & {
   state?: MemoryToolsState;
   toolCallId?: string;
@@ -59,9 +59,9 @@ type ToolRuntime = LangGraphRunnableConfig & {
 };
 
 /**
- * An operation as a tool: LangChain's callbacks around it, its update in a `Command`.
+ * An operation as a tool: run within LangChain's callbacks, its update returned in a `Command`.
  *
- * @param variant "short" announces it in brief: a short description, and only the names of required arguments
+ * @param variant "short" saves tokens: a one-line description, and only the required arguments, undescribed
  */
 export function toTool(
   { op, name, run }: MemoryOperation,
@@ -73,7 +73,7 @@ export function toTool(
     async (args: unknown, runtime: ToolRunnableConfig) => {
       const { state = {}, toolCallId, toolCall, ...config } = runtime as unknown as ToolRuntime;
       const done = await run({ id: toolCallId ?? toolCall?.id ?? "", args, state, config });
-      // For `streamEvents` and handlers; a tool that is invoked by itself has no run to report to.
+      // For `streamEvents` and handlers; a tool invoked on its own has no run to report to.
       if (runtime.callbacks) await dispatchCustomEvent(MEMORY_EVENT, done.outcome, runtime);
       return new Command({ update: toUpdate(done) });
     },
@@ -82,8 +82,8 @@ export function toTool(
 }
 
 /**
- * What the model is told of the arguments, without LangChain's check before the tool runs: the operation checks them, so
- * that a wrong argument is answered and recorded like any other refusal.
+ * The argument schema shown to the model. LangChain does not validate against it: the operation does, so that a wrong
+ * argument is answered and recorded like any other refusal.
  */
 function announcedSchema(op: MemoryOp, brief: boolean): z.ZodType {
   const {
@@ -91,7 +91,7 @@ function announcedSchema(op: MemoryOp, brief: boolean): z.ZodType {
     required = [],
     ...rest
   } = z.toJSONSchema(ANNOUNCED_SCHEMAS[op], {
-    // Cost tokens in every request and tell a model nothing; some providers refuse the second.
+    // Both cost tokens in every request and tell a model nothing; some providers reject the second.
     override: ({ jsonSchema }) => {
       delete jsonSchema.minLength;
       delete jsonSchema.propertyNames;
@@ -99,6 +99,6 @@ function announcedSchema(op: MemoryOp, brief: boolean): z.ZodType {
     },
   });
   const shown = Object.entries(properties).filter(([key]) => !brief || required.includes(key));
-  // Undefined, not left out: converting the schema would put it in again.
+  // Set to undefined because the conversion would add a missing key again.
   return z.any().meta({ ...rest, properties: Object.fromEntries(shown), required, $schema: undefined });
 }

@@ -1,21 +1,24 @@
 /**
- * One call of a memory operation, as whoever runs it hands it over.
+ * The input of one memory operation, as its caller passes it.
  *
- * Owns the whole input of an operation: nothing else is read from LangChain's config than the run itself (who, which
- * thread and task, callbacks, signal). Leaves out what an operation makes of it (`operation-context.ts`).
+ * Owns that whole input: from LangChain's config an operation reads only the run (user, thread, task, callbacks,
+ * signal). Leaves out how an operation interprets it (`operation-context.ts`).
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import type { BaseStore, LangGraphRunnableConfig } from "@langchain/langgraph";
 import type { MessageFacts, StoreVersion } from "../types.js";
 import type { OperationCounts } from "./limits.js";
 
-/** What a graph's state may hold for the tools. Without it RETRIEVE repeats and token counts lack the prompt. */
+/**
+ * What a graph's state may hold for the tools. Without `contextFacts` RETRIEVE repeats memories that the context shows;
+ * without `contextOverhead` token counts lack the system prompt.
+ */
 export interface MemoryToolsState {
   messages?: BaseMessage[];
   contextFacts?: MessageFacts;
   /** Tokens of the acting model's system prompt and tool schemas. */
   contextOverhead?: number;
-  /** The version of long-term memory that this state has seen. */
+  /** The version of long-term memory this state has seen. */
   ltmVersion?: StoreVersion | null;
   /** Whose thread it is; see `ownerOf`. */
   memoryOwner?: string | null;
@@ -25,7 +28,7 @@ export interface MemoryToolsState {
 export interface OperationCall {
   /** Id of the tool call. */
   id: string;
-  /** As the model gave them; the operation checks them. */
+  /** As the model wrote them; the operation validates them. */
   args: unknown;
   state: MemoryToolsState;
   /** The run. */
@@ -34,17 +37,17 @@ export interface OperationCall {
   inOrder?: CallInOrder;
 }
 
-/** What a graph knows that runs the calls of a response one after the other, each on the state the last one left. */
+/** What a graph knows if it runs the calls of a response in order, each on the state the previous one left. */
 export interface CallInOrder {
   /** Long-term memory of this step; default the kit's store. */
   store?: BaseStore;
-  /** The version of it that the state had seen before the first call of the step. */
+  /** The version of it the state had seen before the first call of the step. */
   seen: StoreVersion | null;
-  /** Since the newest user message, with the operations whose answers have left the context. */
+  /** Operations since the newest user message, including those whose answers have left the context. */
   counts: OperationCounts;
-  /** What a person who was asked said. */
+  /** The decision of a person, if one was asked. */
   decision?: PersonDecision | undefined;
 }
 
-/** "approved": the call runs as it is. "rejected": it does not, and `reason` is what the person said. */
+/** "approved" runs the call as it is; "rejected" does not, and `reason` is what the person said. */
 export type PersonDecision = { kind: "approved" } | { kind: "rejected"; reason: string };

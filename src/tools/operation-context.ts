@@ -1,7 +1,7 @@
 /**
- * From LangGraph's runtime to the surroundings of one operation: namespace, thread, working copy, idempotency key.
+ * Derives an operation's context from LangGraph's runtime: namespace, thread, working copy, idempotency key.
  *
- * Owns how a run is identified. Leaves out what the operation does with it.
+ * Owns how a run is identified, and the refusals that hold whatever the arguments. Leaves out the operations.
  */
 import { randomUUID } from "node:crypto";
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";
@@ -13,20 +13,20 @@ import type { OperationCall } from "./operation-call.js";
 import { siblingsOf } from "./parallel-edit.js";
 import type { MemoryToolkit, OperationContext } from "./toolkit.js";
 
-/** Which tools are meant, by name. */
+/** Tests a tool's name. */
 type ToolTest = (toolName: string) => boolean;
 
-/** Which tools are which, by name. */
+/** Tells tools apart by name. */
 export interface ToolTests {
-  /** Tools that edit the context; given for an operation that does so itself. */
+  /** Tools that edit the context; set for an operation that is one of them. */
   isEdit?: ToolTest;
   isMemory?: ToolTest;
-  /** Tools that delete; given for an operation that does. */
+  /** Tools that delete; set for an operation that does. */
   isDeletion?: ToolTest;
 }
 
 /**
- * The surroundings of one call.
+ * The context of one call.
  *
  * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`, AccessError `AGEMEM_THREAD_OWNER`, `AGEMEM_AUTH_REQUIRED`
  */
@@ -51,7 +51,7 @@ export function contextOf(kit: MemoryToolkit, call: OperationCall, tests: ToolTe
     toolCallId,
     namespace,
     ...(state.memoryOwner ? {} : { owner }),
-    // Without a thread the archive is still one user's own.
+    // Without a thread, conversations of one namespace share an archive.
     thread: String(values.thread_id ?? runKeyOf(values) ?? namespace.join("/")),
     key: callKey(call, namespace, messages),
     messages,
@@ -69,18 +69,18 @@ export function contextOf(kit: MemoryToolkit, call: OperationCall, tests: ToolTe
   };
 }
 
-/** The last look before either memory changes: any graph may run calls that LangChain completed by guess. */
+/** The last check before either memory changes: other graphs may run calls whose broken JSON LangChain has guessed. */
 function unreadableCall(messages: readonly BaseMessage[], callId: string): InputError | undefined {
   const response = messages.findLast((message): message is AIMessage => AIMessage.isInstance(message));
   if (!response?.tool_calls?.some((call) => call.id === callId)) return undefined;
   const problem = callProblem(response);
   if (problem === undefined) return undefined;
   return new InputError("AGEMEM_INPUT_ARGUMENT", `This response could not be read: ${problem}`, {
-    remedy: "Nothing of it was run. Give its calls again, with complete arguments.",
+    remedy: "None of its calls ran. Repeat them with complete arguments.",
   });
 }
 
-/** Calls that run at the same time have no answer yet: those before this one count by their place in the response. */
+/** Concurrent calls have no answer yet, so those before this one in the response are counted by their position. */
 function limitReached(
   { limits }: MemoryToolkit,
   done: OperationCounts,
@@ -105,8 +105,8 @@ function busy(edit: string): InputError {
 }
 
 /**
- * Equal when LangGraph runs the same call again (retry, resume after an interrupt: same task), different otherwise.
- * `agemem_run_key` stands in for the task where runs must repeat exactly (seeded rollouts).
+ * The same key when LangGraph runs a call again (retry, resume after an interrupt: same task), a different one
+ * otherwise. `agemem_run_key` replaces the task id where runs must repeat exactly (seeded rollouts).
  */
 function callKey(
   { id, config }: OperationCall,
@@ -117,12 +117,12 @@ function callKey(
   const runKey = runKeyOf(config.configurable);
   const task = runKey ? `${runKey}/${config.metadata?.langgraph_step ?? ""}` : info?.taskId;
   if (!task) return randomUUID();
-  // The position tells calls apart that a model gave the same id within one response.
+  // The position tells apart calls of different steps to which a model gave the same id.
   const position = messages.length - messages.findLastIndex((message) => AIMessage.isInstance(message));
   return JSON.stringify([namespace, config.configurable?.thread_id ?? "", task, id, position]);
 }
 
-/** The newest assistant message and what follows it: the exchange that is being worked on. */
+/** The exchange in progress: the newest assistant message and what follows it. */
 function runningExchange(messages: readonly BaseMessage[]): ReadonlySet<string> {
   const start = messages.findLastIndex((message) => AIMessage.isInstance(message));
   return new Set(messages.slice(Math.max(0, start)).flatMap((message) => (message.id ? [message.id] : [])));

@@ -1,9 +1,9 @@
 /**
- * The six operations as plain functions of a call: what graphs of this package run, and what LangChain tools are made of
- * at the public edge (`memory-tools.ts`).
+ * The six operations as plain functions of a call. The graphs of this package run them directly; `memory-tools.ts`
+ * wraps them as LangChain tools.
  *
- * Owns names, the answer to a call, and the graph update that carries it. Leaves out what an operation does
- * (`run-operation.ts`), and the order of calls (`agent/`).
+ * Owns tool names, the answer to a call, and the graph update that carries it. Leaves out running an operation
+ * (`run-operation.ts`) and the order of calls (`agent/`).
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { FactsUpdate } from "../context/budget.js";
@@ -39,41 +39,41 @@ import { traceOutcome } from "./tracing.js";
 export interface MemoryOperation {
   readonly op: MemoryOp;
   readonly name: string;
-  /** Runs a call. A mistake of the model is in the answer; what store, embedder or disk throw is thrown. */
+  /** Runs a call. The model's mistakes go into the answer; failures of store, embedder or disk are thrown. */
   run(call: OperationCall): Promise<OperationDone>;
 }
 
-/** What a call left behind. */
+/** The result of a call. */
 export interface OperationDone {
   /** The answer to the call; the outcome is its artifact. */
   answer: ToolMessage;
   outcome: MemoryOpOutcome;
-  /** Set when the context was edited; its messages are those before the answer. */
+  /** Set if the call edited the context; its messages do not include the answer. */
   edit?: AppliedEdit;
-  /** Other calls may run at the same time: an update may touch only what it names. */
+  /** Other calls may run at the same time, so the update must touch only the messages it names. */
   parallel: boolean;
-  /** Of the answer, and of what the edit changed. */
+  /** Facts of the answer and of the messages the edit changed. */
   facts: FactsUpdate;
-  /** Where long-term memory stands now; absent for a store without versions. */
+  /** The version of long-term memory now; absent for a store without versions. */
   version?: StoreVersion;
-  /** Whose thread this becomes; absent where the state knows it. */
+  /** Whose thread this becomes; absent if the state already knows it. */
   owner?: string;
 }
 
-/** The operations with what they share: one kit for the tools, the guard and the graph around them. */
+/** The operations and the kit they share with the overflow guard and the graph. */
 export interface MemoryOperations {
   kit: MemoryToolkit;
-  /** Of all six, also of those that are not offered. */
+  /** Tool names of all six, including those not offered. */
   names: ToolNames;
-  /** Those on offer, by tool name. */
+  /** The offered operations, by tool name. */
   byName: ReadonlyMap<string, MemoryOperation>;
 }
 
 /**
- * The operations for a store.
+ * Creates the operations for a store.
  *
- * @param summarizerOf in place of one summarizer for all conversations
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` for two tools of one name, or a search mode the store does not have
+ * @param summarizerOf chooses the summarizer of a conversation when `options.summarizer` is not set
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for two tools with the same name, or a search mode the store lacks
  */
 export function createMemoryOperations(
   options: MemoryToolsOptions,
@@ -85,7 +85,7 @@ export function createMemoryOperations(
   return { kit, names, byName: new Map(made.map((operation) => [operation.name, operation])) };
 }
 
-/** Paper names with the given ones put in. */
+/** The paper's names, overridden by the given ones. */
 function toolNames(renamed: Partial<Record<MemoryOp, string>> = {}): ToolNames {
   const names = { ...PAPER_TOOL_NAMES, ...renamed };
   if (new Set(Object.values(names)).size < MEMORY_OPS.length) {
@@ -127,7 +127,7 @@ function done(
   context: OperationContext,
 ): OperationDone {
   const answer = new ToolMessage({
-    // Not the call's own id: providers and scripts reuse those, and an equal id would replace an older message.
+    // Not the id of the call: providers reuse those, and an equal message id would replace an older answer.
     id: `t${shortHash(context.key, 12)}`,
     name,
     content: text,
@@ -136,7 +136,7 @@ function done(
     artifact: outcome,
   });
   const fact: MessageFact = {
-    // With its fingerprint the next step need not count the message again.
+    // Its fingerprint spares the next step counting the message again.
     ...measureMessage(answer, kit.counter),
     origin: outcome.op === "RETRIEVE" && outcome.ok ? "memory" : "tool",
     ...(Object.keys(shown).length ? { memories: shown } : {}),
@@ -152,7 +152,7 @@ function done(
   };
 }
 
-/** The update of a graph's state that a memory tool gives. */
+/** The state update of a memory tool. */
 export type MemoryToolUpdate = {
   messages: BaseMessage[];
   contextFacts: FactsUpdate;
@@ -160,7 +160,7 @@ export type MemoryToolUpdate = {
   memoryOwner?: string;
 };
 
-/** A call's work as a graph update. */
+/** The result of a call as a state update. */
 export function toUpdate({ answer, edit, parallel, facts, version, owner }: OperationDone): MemoryToolUpdate {
   const edited = !edit ? [] : parallel ? targetedUpdate(edit) : toMessagesUpdate(edit.messages);
   return {

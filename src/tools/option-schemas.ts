@@ -1,5 +1,7 @@
 /**
- * What the options of the memory tools may be. Kept beside the types: an option without a schema does not compile.
+ * Schemas of the memory tools' options.
+ *
+ * Owns what each option accepts. An option of the type without a schema here does not compile.
  */
 import { z } from "zod";
 import {
@@ -18,12 +20,12 @@ import { MEMORY_OPS, type MemoryOp, SEARCH_MODES } from "../types.js";
 import type { MemoryLimits } from "./limits.js";
 import type { MemoryToolsOptions } from "./toolkit.js";
 
-/** Operations, each at most once. */
+/** A list of operations, each at most once. */
 export const operationList: z.ZodType<MemoryOp[]> = z
   .array(oneOf(MEMORY_OPS), "must be a list of operations")
   .refine((list) => new Set(list).size === list.length, "names an operation twice");
 
-/** Labels with placeholders. */
+/** A list of namespace labels, which may contain placeholders. */
 export const namespaceTemplate: z.ZodType<string[]> = z
   .array(z.string("must be text"), 'must be a list of labels, such as ["memories", "{user_id}"]')
   .superRefine((labels, context) => {
@@ -31,7 +33,7 @@ export const namespaceTemplate: z.ZodType<string[]> = z
     if (message) context.addIssue({ code: "custom", message });
   });
 
-/** Names that every provider takes for a tool. */
+/** A tool name that every provider accepts. */
 const toolName = z
   .string("must be text")
   .regex(/^[a-zA-Z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, _ or -");
@@ -85,7 +87,7 @@ export const toolsShape = {
 
 const memoryToolsOptions = z.strictObject(toolsShape, "must be an object of options");
 
-/** Errors: `AGEMEM_CONFIG_INVALID`. */
+/** Throws `AGEMEM_CONFIG_INVALID` for an option out of range, of the wrong kind, or unknown. */
 export function checkToolsOptions(options: unknown): void {
   checkOptions(memoryToolsOptions, options, "createMemoryTools");
 }

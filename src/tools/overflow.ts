@@ -1,8 +1,8 @@
 /**
- * The overflow guard of production: when the context exceeds its budget, the oldest rounds are summarized without
- * being asked.
+ * The overflow guard: when the context exceeds its budget in production, the oldest rounds are summarized without the
+ * model asking.
  *
- * Owns the fallback only. It is recorded as an operation of its own, apart from the model's SUMMARY calls, because a
+ * Owns this fallback only. It is recorded under a call id of its own, apart from the model's SUMMARY calls, because a
  * policy must not be rewarded for it.
  */
 import type { BaseMessage } from "@langchain/core/messages";
@@ -17,7 +17,7 @@ import { contextOf } from "./operation-context.js";
 import { runSummary, spentOn } from "./operations/short-term.js";
 import type { MemoryToolkit } from "./toolkit.js";
 
-/** What the guard did: `reduced` is the shorter context; without it the outcome says why there is none. */
+/** What the guard did. `reduced` is the shorter context; if it is absent, the outcome says why. */
 export interface GuardReport {
   outcome: MemoryOpOutcome;
   reduced?: ReducedContext;
@@ -27,16 +27,17 @@ export interface GuardReport {
 export interface ReducedContext {
   messages: BaseMessage[];
   facts: FactsUpdate;
-  /** The edit, for an update that touches only what it names (`targetedUpdate`). */
+  /** The edit, for an update that touches only the messages it names (`targetedUpdate`). */
   edit: AppliedEdit;
 }
 
 /**
- * Summarizes the oldest rounds until the context fits. Undefined when it fits already. When no summary can make room,
- * or none could be written, the context stays whole, the provider decides, and the outcome says so
- * (`AGEMEM_CONTEXT_FULL`, `AGEMEM_SUMMARY_FAILED`).
+ * Summarizes the oldest rounds until the context fits; undefined if it already does. If no summary can make room
+ * (`AGEMEM_CONTEXT_FULL`) or writing one fails (`AGEMEM_SUMMARY_FAILED`), the context stays whole, the outcome says so,
+ * and it is up to the provider to accept the prompt.
  *
- * @param all summarize all but `keepIds`, whether the context fits or not, by an edit that others may be applied beside
+ * @param all summarize everything but `keepIds`, whether the context fits or not, by an edit that can be applied beside
+ * others
  */
 export async function reduceOverflow(
   kit: MemoryToolkit,
@@ -83,14 +84,14 @@ export async function reduceOverflow(
       reduced: { messages: edit.messages, facts: edit.facts, edit },
     };
   } catch (error) {
-    // Also a message that cannot be archived: nothing has changed then.
+    // Nothing has changed, even if it was the archive that failed.
     if (!AgeMemError.isInstance(error) || error.name !== InputError.name) throw error;
     const { code, message } = error;
     return { outcome: outcome({ ok: false, error: { code, message }, ...spentOn(error) }) };
   }
 }
 
-/** A budget that nothing fits, so that all that may go goes. */
+/** A budget that nothing fits, so that everything removable is summarized. */
 const EVERYTHING = { budget: { maxTokens: 1, responseTokens: 0 }, target: 0, summaryTokens: 512 } as const;
 
 function blankOutcome(namespace: readonly string[], tokens: number): MemoryOpOutcome {
@@ -109,7 +110,7 @@ function blankOutcome(namespace: readonly string[], tokens: number): MemoryOpOut
   };
 }
 
-/** Why there is no room, part by part. */
+/** The error that lists what fills the context. */
 function contextFull(fixed: FixedTokens, tokens: number, limit: number): { code: string; message: string } {
   const n = (count: number) => count.toLocaleString("en-US");
   const parts = [

@@ -1,11 +1,10 @@
 /**
- * Context edits beside calls that run at the same time, as LangGraph's `ToolNode` and langchain's `createAgent` run
- * the calls of one response.
+ * Context edits while other calls of the same response run, as in LangGraph's `ToolNode` and langchain's `createAgent`.
  *
- * All of them see the same state, and each update is applied on its own. An edit that put a whole list in place
- * would wipe its siblings' answers; so it names the messages it removes, and the summary takes the id, and with it the
- * place, of a message it replaces. Two edits at once could remove one message twice, which the reducer does not
- * forgive: the first in the order of calls runs, the others are refused. Pure.
+ * These calls all see the same state, and their updates are applied one by one. An edit that replaced the whole list
+ * would wipe its siblings' answers, so it names the messages it removes, and its summary takes over the id, and thereby
+ * the place, of a message it replaces. Two concurrent edits could remove a message twice, which LangGraph's reducer
+ * rejects, so only the first edit of a response runs. Pure.
  */
 import { AIMessage, type BaseMessage, RemoveMessage } from "@langchain/core/messages";
 import type { AppliedEdit } from "../context/edit.js";
@@ -13,8 +12,8 @@ import { humanMessage, isSummary } from "../context/messages.js";
 import type { MessageFact } from "../types.js";
 
 /**
- * Whether other calls of the response of this call are still without an answer, which tools those before it name, and
- * which edit comes first.
+ * Looks at the unanswered calls of this call's response: whether there are others (`parallel`), the tools of those
+ * before it (`before`), and the edit that has precedence over it, if any (`busyWith`).
  */
 export function siblingsOf(
   messages: readonly BaseMessage[],
@@ -29,19 +28,19 @@ export function siblingsOf(
   const open = calls.filter((call) => !answered.has(call.id));
   const same = open.filter((call) => (call.id ?? "") === callId);
   const edits = open.map((call) => call.name).filter(isEdit);
-  // Calls that share an id, or have none, cannot be told apart: no edit among several of them is the first.
+  // Calls with the same id, or none, cannot be told apart, so none of several edits among them counts as the first.
   const nameless = same.length > 1 && edits.length > 1 ? edits[0] : undefined;
   const own = open.findIndex((call) => (call.id ?? "") === callId);
   const before = open.slice(0, Math.max(0, own)).map((call) => call.name);
   return { parallel: open.length > 1, busyWith: nameless ?? before.find(isEdit), before };
 }
 
-/** The edit with its summary under the id of a message it replaces, which keeps its place without a list. */
+/** The edit with its summary under the id of a message it replaces, so that the reducer keeps its place. */
 export function inPlace(edit: AppliedEdit): AppliedEdit {
   const { report } = edit;
   const added = report.addedIds[0];
   const taken = report.archive.messages.filter((entry) => entry.action === "removed");
-  // An earlier summary's id is known to the archive of its own edit as well: a message's own id is clearer.
+  // Prefer a message that is not a summary: a summary's id also stands in the archive of its own edit.
   const carrier = (taken.find((entry) => !entry.fact.covers) ?? taken[0])?.id;
   if (added === undefined || carrier === undefined) return edit;
   const { [added]: anchor, ...anchors } = report.archive.anchors;
@@ -60,7 +59,7 @@ export function inPlace(edit: AppliedEdit): AppliedEdit {
   };
 }
 
-/** The edit as an update of the `messages` channel that touches nothing it does not name. */
+/** The edit as an update of the `messages` channel that touches only the messages it names. */
 export function targetedUpdate(edit: AppliedEdit): BaseMessage[] {
   const { removedIds, changedIds, addedIds } = edit.report;
   const written = new Set([...changedIds, ...addedIds]);

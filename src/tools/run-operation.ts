@@ -1,8 +1,8 @@
 /**
- * Running one memory operation: arguments checked, refusals turned into answers, the outcome measured.
+ * Runs one memory operation: checks the arguments, turns refusals into answers, measures the outcome.
  *
- * Owns the line between the model's mistake (an answer it can act on) and a failure of store, embedder or disk
- * (thrown). Leaves out LangChain's tool interface (`memory-tools.ts`).
+ * Owns the line between the model's mistake (answered, so that it can act on it) and a failure of store, embedder or
+ * disk (thrown). Leaves out LangChain's tool interface (`memory-tools.ts`).
  */
 import { countMessages, type FactsUpdate, reduceFacts } from "../context/budget.js";
 import type { AppliedEdit } from "../context/edit.js";
@@ -15,9 +15,9 @@ import { filterContext, retrieveMemory, spentOn, summarizeContext } from "./oper
 import { OPERATION_SCHEMAS } from "./schemas.js";
 import type { MemoryToolkit, OperationContext, OperationEffect } from "./toolkit.js";
 
-/** What a tool call leaves behind. */
+/** The result of an operation. */
 export interface OperationReport {
-  /** Answer to the model. */
+  /** The answer to the model. */
   text: string;
   outcome: MemoryOpOutcome;
   /** New facts to merge; null removes one. */
@@ -31,7 +31,8 @@ export interface OperationReport {
 /**
  * Checks the arguments and runs the operation.
  *
- * An {@link InputError} becomes `outcome.ok = false` and a text that says what to do; everything else is thrown.
+ * An {@link InputError} becomes `outcome.ok = false` and a text that tells the model what to do; any other error is
+ * thrown.
  */
 export async function runOperation(
   kit: MemoryToolkit,
@@ -81,21 +82,21 @@ export async function runOperation(
   return {
     text: result?.text ?? refusalText(refusal as InputError),
     outcome,
-    // Beside other calls only what this one made: a sibling's edit may have removed or replaced what was counted here.
+    // Facts counted here may concern messages that a concurrent edit has removed, so only an edit's own are kept.
     facts: context.parallel && !result?.edit ? {} : facts,
     shown: result?.shown ?? (refusal?.details.shown as Record<string, number> | undefined) ?? {},
     ...(result?.edit ? { edit: result.edit } : {}),
   };
 }
 
-/** Operations whose answers an edit took out of the context. */
+/** Operations whose answers an edit removed from the context. */
 function removedBy(edit: AppliedEdit | undefined, context: OperationContext): OperationCounts {
   if (!edit) return { operations: 0, deletions: 0 };
   const [all, left] = [countsIn(context.messages), countsIn(edit.messages)];
   return { operations: all.operations - left.operations, deletions: all.deletions - left.deletions };
 }
 
-/** The answer to a refused call: what is wrong and what to do about it. */
+/** The answer to a refused call: what is wrong, and the remedy. */
 function refusalText(error: InputError): string {
   return `Error: ${error.toLine()}`;
 }
@@ -146,7 +147,7 @@ function revisionOf(kit: MemoryToolkit): number | null {
 }
 
 function usageOf(kit: MemoryToolkit, context: OperationContext, facts: MessageFacts) {
-  // Outside of a graph messages have no ids yet; operations on long-term memory work there all the same.
+  // Outside a graph messages have no ids; operations on long-term memory still work there.
   if (context.messages.some((message) => !message.id)) return { tokens: context.overheadTokens, update: {} };
   const counted = countMessages(context.messages, facts, kit.counter);
   return { tokens: counted.total + context.overheadTokens, update: counted.update };

@@ -1,8 +1,8 @@
 /**
  * Arguments of the six tools, with the paper's names (AgeMem, appendix, tool schemas).
  *
- * Owns what the model may send. Accepts the variants the paper's own case study writes (`confirmed`, span "full").
- * Leaves out: what the operations do (`operations/`).
+ * Owns what the model may send, including the variants in the paper's own case study (`confirmed`, span "full").
+ * Leaves out what the operations do (`operations/`).
  */
 import { z } from "zod";
 import type { MemoryOp } from "../types.js";
@@ -61,7 +61,7 @@ export const OPERATION_SCHEMAS = {
   FILTER: filterSchema,
 } as const satisfies Record<MemoryOp, z.ZodType>;
 
-/** What a model is told: the same with one way to say each thing; the variants above are understood all the same. */
+/** What the model is shown: one way to say each thing. The variants above are accepted but not announced. */
 export const ANNOUNCED_SCHEMAS: Readonly<Record<MemoryOp, z.ZodType>> = {
   ...OPERATION_SCHEMAS,
   DELETE: z.object({

@@ -1,8 +1,8 @@
 /**
- * What the six operations share: the store, the models they may call, limits, and one call's surroundings.
+ * What the six operations share: the store, the models they may call, limits, and the context of a call.
  *
  * Owns configuration defaults and the {@link OperationContext} / {@link OperationEffect} contract.
- * Leaves out: LangChain (`memory-tools.ts`) and the operations themselves.
+ * Leaves out LangChain's tools (`memory-tools.ts`) and the operations themselves.
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
@@ -24,50 +24,52 @@ import { embeddingsOf } from "./search/store-embeddings.js";
 
 /** Settings of the memory operations. Only `store` is required. */
 export interface MemoryToolkitOptions {
-  /** Long-term memory. Any LangGraph store; give the real handle, not the one a node sees as `config.store`. */
+  /** Long-term memory: any LangGraph store. Pass the store itself, not the wrapper a node sees as `config.store`. */
   store: BaseStore;
-  /** Where a run's memories live; default `["memories", "{user_id}"]`. A missing value is an error. */
+  /** Where a run's memories live; default `["memories", "{user_id}"]`. A run that lacks a value fails. */
   namespace?: NamespaceTemplate;
-  /** Embeds messages and criteria for FILTER; default the store's own, {@link LexicalEmbeddings} where it has none. */
+  /** Embeds messages and criteria for FILTER; default the store's own, else {@link LexicalEmbeddings}. */
   embeddings?: EmbeddingsInterface;
-  /** Writes summaries. An agent has its own model write them; tools in a graph of one's own need one for SUMMARY. */
+  /** Writes summaries; default the agent's own model. `createMemoryTools` has no default and needs one for SUMMARY. */
   summarizer?: BaseChatModel;
   /**
-   * Tokens the summarizer can read in one call; longer input is summarized in parts. Default: its window where
-   * LangChain's profile of the model knows it, else 8,192.
+   * Tokens the summarizer can read in one call; longer input is summarized in parts. Default: the window in
+   * LangChain's profile of the model, else 8,192.
    */
   summarizerWindow?: number;
+  /** Counts tokens; default {@link tokenCounter}. */
   counter?: TokenCounter;
-  /** The context in tokens, and what of it is kept for the response. Default: see {@link budgetFor}. */
+  /** Tokens of the whole context, and how many of them are reserved for the response. Default: see {@link budgetFor}. */
   budget?: Partial<ContextBudget>;
-  /** FILTER removes what has cosine similarity >= theta to the criteria (AgeMem, eq. 15); default {@link thresholdsOf}. */
+  /** FILTER removes what has a cosine similarity of at least theta to the criteria (AgeMem, eq. 15); default {@link thresholdsOf}. */
   theta?: number;
-  /** Memories returned by RETRIEVE when the model names no number; default 3. */
+  /** Memories returned by RETRIEVE if the model does not say how many; default 3. */
   topK?: number;
   /**
-   * How RETRIEVE ranks; default "hybrid" where the store has it, else the store's own way. Near copies are always found by
-   * similarity.
+   * How RETRIEVE ranks; default "hybrid" if the store has it, else the store's own mode. ADD looks for near copies by
+   * similarity, whatever the mode.
    */
   searchMode?: SearchMode;
-  /** ADD reports an item with cosine similarity >= this instead of storing a near copy; default {@link thresholdsOf}. */
+  /** ADD is refused if a stored memory has at least this cosine similarity; default {@link thresholdsOf}. */
   duplicateThreshold?: number;
-  /** Messages of at least this many tokens are filtered by segment; default 80. */
+  /** FILTER judges messages of at least this many tokens segment by segment; default 80. */
   segmentMinTokens?: number;
-  /** Size of one memory, memories of a namespace, operations per run; the model is refused beyond them. */
+  /** Size of a memory, memories per namespace, operations and deletions per user message. */
   limits?: Partial<MemoryLimits>;
 }
 
 /** Options of `createMemoryTools`. */
 export interface MemoryToolsOptions extends MemoryToolkitOptions {
-  /** Other names for the tools; default the paper's (`Add_memory` …). */
+  /** Tool names by operation; default the paper's (`Add_memory` …). */
   names?: Partial<Record<MemoryOp, string>>;
   /** Which operations to offer; default all six. */
   operations?: readonly MemoryOp[];
 }
 
-/** Which model writes the summary of a conversation; undefined where it is not known (any more). */
+/** Chooses the model that summarizes a conversation; undefined if it is not known, or no longer. */
 export type SummarizerOf = (messages: readonly BaseMessage[]) => BaseChatModel | undefined;
-/** Where memories live when nothing else is said. */
+
+/** Where memories live by default. */
 export const DEFAULT_NAMESPACE: NamespaceTemplate = ["memories", "{user_id}"];
 
 /** {@link MemoryToolkitOptions} with every default filled in. */
@@ -78,15 +80,15 @@ export type MemoryToolkit = Required<
   limits: MemoryLimits;
   summarizerOf: SummarizerOf;
   summarizerWindow: number | undefined;
-  /** Undefined for a store that has one way only. */
+  /** Undefined for a store that declares no modes. */
   searchMode: SearchMode | undefined;
 };
 
 /**
- * Fills in defaults. What may be given is checked where the application gives it (`option-schemas.ts`).
- * Errors: `AGEMEM_CONFIG_INVALID` where the store does not have `searchMode`.
+ * Fills in defaults. The options have been validated before, at the public functions (`option-schemas.ts`).
  *
- * @param summarizerOf in place of one summarizer for all conversations
+ * @param summarizerOf chooses the summarizer of a conversation when `options.summarizer` is not set
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` if the store lacks `searchMode`, or the budget leaves none for the prompt
  */
 export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: SummarizerOf): MemoryToolkit {
   const stored = embeddingsOf(options.store);
@@ -102,38 +104,36 @@ export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: Summ
     theta: options.theta ?? thresholdsOf(embeddings).theta,
     topK: options.topK ?? 3,
     searchMode: retrievalMode(options.store, options.searchMode),
-    // Duplicates are found by the store's search.
+    // Duplicates are found by the store's search, so the store's own model decides.
     duplicateThreshold: options.duplicateThreshold ?? thresholdsOf(stored ?? embeddings).duplicate,
     segmentMinTokens: options.segmentMinTokens ?? 80,
     limits: resolveLimits(options.limits),
   };
 }
 
-/**
- * The surroundings of one tool call: the working copy of the context, where long-term memory is, and how to write once.
- */
+/** The context of one tool call: the working copy of the messages, the namespace, and the key that makes writes idempotent. */
 export interface OperationContext {
   toolCallId: string;
-  /** Resolved namespace of the run's memories. */
+  /** The namespace of the run's memories, with its values filled in. */
   namespace: string[];
-  /** Whose thread this becomes; absent where the state knows it. */
+  /** Whose thread this becomes; absent if the state already knows it. */
   owner?: string;
-  /** Names the archive of this conversation. */
+  /** Identifies the archive of this conversation. */
   thread: string;
-  /** Unique per tool call and equal when the same call is run again (retry, resume). */
+  /** Unique per tool call, and the same when the call runs again (retry, resume). */
   key: string;
   /** The context as the calls before this one left it. */
   messages: BaseMessage[];
   facts: MessageFacts;
   /** Tokens of the acting model's system prompt and tool schemas. */
   overheadTokens: number;
-  /** Ids of the running exchange, which no edit may touch. */
+  /** Ids of the exchange in progress, which no edit may touch. */
   protectIds: ReadonlySet<string>;
-  /** The long-term memory that the state had seen when the step began; absent where the state does not keep it. */
+  /** The version of long-term memory the state had seen when the step began; absent if the state does not keep it. */
   seen?: StoreVersion;
-  /** A person was asked, and approved the call as it is. */
+  /** A person was asked and approved the call. */
   approved?: boolean;
-  /** Other calls of the response may run at the same time: an edit may then name only messages it knows. */
+  /** Other calls of the response may run at the same time, so an edit must touch only the messages it names. */
   parallel: boolean;
   /** Why the operation must not run, whatever its arguments. */
   refusal?: InputError;
@@ -143,14 +143,15 @@ export interface OperationContext {
 
 /** What an operation did. A refusal is an `InputError` thrown by the operation. */
 export interface OperationEffect {
-  /** What the model reads. */
+  /** The answer to the model. */
   text: string;
   memoryIds: string[];
-  /** How the store ranked them (RETRIEVE). */
+  /** How the store ranked the memories (RETRIEVE). */
   searchMode?: SearchMode;
-  /** New context (SUMMARY, FILTER). */
+  /** The edited context (SUMMARY, FILTER). */
   edit?: AppliedEdit;
   /** Memories shown in `text`: id to the time of the shown version in epoch milliseconds. */
   shown?: Record<string, number>;
+  /** Model calls that the operation made (SUMMARY). */
   auxiliary?: CallUsage;
 }

@@ -1,8 +1,9 @@
 /**
- * What the run of a memory operation says about itself in LangSmith: name, tags, metadata.
+ * What LangSmith shows of a memory operation: tags and metadata.
  *
- * Metadata tells what was done and how much, never to whom or with which words: the namespace is a hash, and contents
- * stand in inputs and outputs only, which LangSmith can hide. Stage and rollout are inherited from the run.
+ * Owns that metadata says what was done and how much, never whose memory it was or what it says: the namespace is
+ * hashed, and contents appear only in inputs and outputs, which LangSmith can hide. Stage and rollout are inherited
+ * from the run.
  */
 import type { BaseStore } from "@langchain/langgraph";
 import { sha256 } from "../lib/hash.js";
@@ -11,7 +12,7 @@ import { isOutcome, isVersionedStore, METADATA, type MemoryOp, type MemoryOpOutc
 /** Tag of every memory operation's run. */
 export const MEMORY_TAG = "agemem:memory";
 
-/** Tags and metadata that are known before the operation runs. */
+/** Tags and metadata known before the operation runs. */
 export function traceFields(op: MemoryOp): { tags: string[]; metadata: Record<string, unknown> } {
   return { tags: [MEMORY_TAG], metadata: { [METADATA.op]: op } };
 }
@@ -22,8 +23,8 @@ export function namespaceHash(namespace: readonly string[]): string {
 }
 
 /**
- * A run's inputs or outputs with the namespace of every operation hashed: for the `hideInputs` and `hideOutputs` of
- * LangSmith's client. Contents stay readable. Returns a copy, as it would be sent: messages in LangChain's JSON form.
+ * Hashes the namespace of every operation in a run's inputs or outputs, for `hideInputs` and `hideOutputs` of
+ * LangSmith's client. Contents stay readable. Returns a copy in the form it is sent, with messages in LangChain's JSON.
  *
  * @example
  * const client = new Client({ hideInputs: hashNamespaces, hideOutputs: hashNamespaces });
@@ -47,15 +48,15 @@ function withoutNamespaces(value: unknown, above: ReadonlySet<object>): unknown 
   };
 }
 
-/** The client may ask twice about one payload: a hash stays as it is. */
+/** The client may pass a payload twice, so a namespace that is already hashed stays as it is. */
 function hashed(namespace: readonly string[]): readonly string[] {
   const done = namespace.length === 1 && /^sha256:[0-9a-f]{12}$/.test(namespace[0] as string);
   return done ? namespace : [`sha256:${namespaceHash(namespace)}`];
 }
 
 /**
- * The config of a model call: with the revision of long-term memory that it sees, and without the run's context, which
- * tracers would copy into the options of the call (it names the user, and may hold the application's secrets).
+ * The config of a model call: adds the revision of long-term memory that it sees, and removes the run's context, which
+ * tracers would copy into the call's options although it names the user and may hold the application's secrets.
  */
 export function modelCallConfig<C extends { metadata?: Record<string, unknown> }>(
   config: C,
@@ -65,21 +66,21 @@ export function modelCallConfig<C extends { metadata?: Record<string, unknown> }
   return withoutContext({ ...config, metadata: { ...config.metadata, ...seen } });
 }
 
-/** The config of a call with an empty context: left out, it would be put in again from LangChain's own surroundings. */
+/** The config with an empty context. If it were only left out, LangChain would restore it from the surrounding run. */
 export function withoutContext<C extends object>(config: C): C {
   return { ...config, context: {} };
 }
 
-/** The part of a LangChain callback manager and of a tracer that is needed here. */
+/** The parts of LangChain's callback manager and tracers that are used here. */
 interface Tracing {
   getParentRunId?: () => string | undefined;
   handlers?: readonly { getRun?: (id: string) => { metadata: Record<string, unknown> } | undefined }[];
 }
 
 /**
- * Adds what came of an operation to the metadata of its run, in every tracer that listens.
+ * Adds an operation's outcome to the metadata of its run in every tracer.
  *
- * @param config of the tool's function: its callbacks are those of the tool run's children
+ * @param config as the tool's function gets it: its callback manager is that of the run's children
  */
 export function traceOutcome(config: { callbacks?: unknown }, outcome: MemoryOpOutcome): void {
   const { getParentRunId, handlers } = (config.callbacks ?? {}) as Tracing;
@@ -92,7 +93,7 @@ export function traceOutcome(config: { callbacks?: unknown }, outcome: MemoryOpO
   }
 }
 
-/** An outcome as flat metadata, by which LangSmith can filter. */
+/** An outcome as flat metadata, which LangSmith can filter by. */
 export function outcomeMetadata(outcome: MemoryOpOutcome): Record<string, unknown> {
   return {
     [METADATA.op]: outcome.op,

@@ -130,7 +130,7 @@ export class OfflineWorld {
     const summary = await new OfflineSummarizer().invoke(`Transcript:\n${transcript.join("\n")}`);
     const before = Math.round(this.tokens());
     this.messages.splice(0, newest, new HumanMessage(`<summary edit="e1">\n${summary.text}\n</summary>`));
-    return `Summarised ${old.length} messages (${before} -> ${Math.round(this.tokens())} tokens). Edit e1.`;
+    return `Summarized ${old.length} messages (${before} -> ${Math.round(this.tokens())} tokens). Edit e1.`;
   }
 
   /** As the context does it: long messages passage by passage, short ones whole, the newest only when long. */

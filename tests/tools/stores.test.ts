@@ -100,7 +100,7 @@ describe.each(openers)("the tools on %s", (_, open) => {
     const id = (await b.call("ADD", { content: "Ada lives in Porto.", metadata: { a: 1 } })).outcome
       .memoryIds[0] as string;
     expect((await b.call("UPDATE", { memory_id: `${id}x`, content: "x" })).text).toContain(
-      `Close ids: ${id}`,
+      `Similar ids: ${id}`,
     );
     await b.call("UPDATE", { memory_id: id, content: "Ada moved to Lisbon.", metadata: { b: 2 } });
     const { text } = await b.call("RETRIEVE", {

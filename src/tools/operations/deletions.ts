@@ -1,8 +1,8 @@
 /**
- * Which memories a call has deleted already, for a call that is run again after a crash.
+ * Which memories a call has already deleted, in case it runs again after a crash.
  *
- * A store with versions tells by its history. Others forget what they held, so a deletion is noted before it is made:
- * a few lines per thread, never embedded. Leaves out deleting (`long-term.ts`).
+ * A versioned store tells from its history, given the version the state had seen. Otherwise a deletion is noted before
+ * it is made: a short list per thread, never embedded. Owns those notes; leaves out when to delete (`long-term.ts`).
  */
 import type { BaseStore } from "@langchain/langgraph";
 import { resolveNamespace } from "../../lib/namespace.js";
@@ -12,7 +12,7 @@ import type { OperationContext } from "../toolkit.js";
 /** First label of the namespaces that hold the notes. */
 const CALLS_LABEL = "agemem-calls";
 const NOTES = "deletions";
-/** A crashed step has few calls; older notes are of no use. */
+/** A step has few calls, so older notes are useless. */
 const KEPT = 50;
 
 interface DeletionNote {
@@ -20,7 +20,7 @@ interface DeletionNote {
   memory: string;
 }
 
-/** Whether this very call deleted the memory before it was run again. */
+/** Whether an earlier run of this same call deleted the memory. */
 export async function deletedBefore(
   store: BaseStore,
   id: string,
@@ -34,7 +34,7 @@ export async function deletedBefore(
   return notes.some((note) => note.call === context.key && note.memory === id);
 }
 
-/** Deletes the memory, with a note of it where the store's history will not tell. */
+/** Deletes the memory, leaving a note if the store's history will not tell. */
 export async function deleteNoted(
   store: BaseStore,
   id: string,
@@ -56,11 +56,11 @@ export async function deleteNoted(
   const value = { notes: noted.slice(-KEPT) };
   const namespace = namespaceOf(context);
   if (versioned) {
-    // One revision, as for any other deletion.
+    // In one batch, so that it is one revision like any other deletion.
     await store.batch([{ namespace, key: NOTES, value, index: false }, deletion]);
     return;
   }
-  // The note comes first: a note without its deletion harms nobody.
+  // The note comes first because a note without its deletion is harmless.
   await store.put(namespace, NOTES, value, false);
   await store.delete(context.namespace, id);
 }

@@ -1,16 +1,16 @@
 /**
- * Writes to one namespace of long-term memory one after the other, within a process.
+ * Runs the writes to a namespace of long-term memory one at a time, within this process.
  *
- * ADD looks for an equal memory before it stores, UPDATE reads what it merges over: calls of one response that run at
- * the same time, as in `ToolNode` and `createAgent`, would not see each other. Owns the order only; several processes
- * on one store may still pass each other by.
+ * ADD searches for duplicates before it stores, and UPDATE reads what it merges. Calls of one response that run at the
+ * same time, as in `ToolNode` and `createAgent`, would miss each other's writes. Owns this order only; processes that
+ * share a store can still miss each other's.
  */
 import type { BaseStore } from "@langchain/langgraph";
 
 const queues = new WeakMap<BaseStore, Map<string, Promise<unknown>>>();
 
 /**
- * Runs `work` when all earlier work on the namespace has settled, however it ended. An error is the caller's alone.
+ * Runs `work` once all earlier work on the namespace has settled. An error reaches only its own caller.
  *
  * @example
  * const result = await inTurn(store, ["memories", "ada"], () => addMemory(kit, args, context));

@@ -1,7 +1,7 @@
 /**
  * ADD, UPDATE, DELETE: the operations on long-term memory (AgeMem, eq. 10-13).
  *
- * Owns what is stored and when a request is refused. Embedding and durability are the store's.
+ * Owns what is stored and when a request is refused. Leaves out embedding and durability, which are the store's.
  */
 import type { Item } from "@langchain/langgraph";
 import { InputError } from "../../errors.js";
@@ -22,8 +22,8 @@ import { saidBy } from "./said-by.js";
 import { orOvertaken, refuseOvertaken, revisionOfMemory } from "./unchanged.js";
 
 /**
- * Stores a new memory. An equal or nearly equal one is reported instead (`AGEMEM_MEMORY_DUPLICATE`), unless the
- * model insists with `force`; so is one that is too large or too many (`AGEMEM_MEMORY_LIMIT`).
+ * Stores a new memory. Refused if an equal or nearly equal one exists (`AGEMEM_MEMORY_DUPLICATE`), unless the model
+ * insists with `force`, and if the memory is too large or the namespace full (`AGEMEM_MEMORY_LIMIT`).
  */
 export async function addMemory(
   kit: MemoryToolkit,
@@ -32,7 +32,7 @@ export async function addMemory(
 ): Promise<OperationEffect> {
   const id = memoryId(context);
   const stored: OperationEffect = { text: `Stored as memory ${id}.`, memoryIds: [id] };
-  // The id is this very call's: it ran before (retry, resume).
+  // The id is derived from the call, so this call has run before (retry, resume).
   if (await kit.store.get(context.namespace, id)) return stored;
   const value: MemoryValue = {
     content: args.content,
@@ -47,7 +47,10 @@ export async function addMemory(
   return stored;
 }
 
-/** Replaces content and embedding; metadata is merged over the old. `AGEMEM_MEMORY_NOT_FOUND` for an unknown id. */
+/**
+ * Replaces content and embedding; metadata is merged over the old. Refused for an unknown id (`AGEMEM_MEMORY_NOT_FOUND`)
+ * and if somebody else changed the memory meanwhile (`AGEMEM_MEMORY_CHANGED`).
+ */
 export async function updateMemory(
   kit: MemoryToolkit,
   args: UpdateArguments,
@@ -68,7 +71,7 @@ export async function updateMemory(
   return { text: `Updated memory ${item.key}.`, memoryIds: [item.key] };
 }
 
-/** Which call of which thread stored it, and who had said it. */
+/** The thread and call that stored it, and who said it. */
 function sourceOf(
   content: string,
   { thread, toolCallId, messages }: OperationContext,
@@ -82,7 +85,10 @@ function isFull(kit: MemoryToolkit, context: OperationContext): Promise<boolean>
   return holdsAtLeast(kit.store, context.namespace, kit.limits.memories);
 }
 
-/** Removes a memory for good. Refused without confirmation (`AGEMEM_MEMORY_NOT_CONFIRMED`). */
+/**
+ * Deletes a memory. Refused without confirmation (`AGEMEM_MEMORY_NOT_CONFIRMED`), for an unknown id
+ * (`AGEMEM_MEMORY_NOT_FOUND`), and if somebody else changed the memory meanwhile (`AGEMEM_MEMORY_CHANGED`).
+ */
 export async function deleteMemory(
   kit: MemoryToolkit,
   args: DeleteArguments,
@@ -95,7 +101,7 @@ export async function deleteMemory(
   const item = stored ?? (await existing(kit, args.memory_id, context));
   if (!(args.confirmation ?? args.confirmed)) {
     throw new InputError("AGEMEM_MEMORY_NOT_CONFIRMED", `Memory ${item.key} was not deleted`, {
-      remedy: "Call again with confirmation true if it should go.",
+      remedy: "Call again with confirmation true if it should be deleted.",
     });
   }
   refuseOvertaken(item, revision, context);
@@ -103,7 +109,7 @@ export async function deleteMemory(
   return deleted;
 }
 
-/** The same call run again gets the same id, so that a retry cannot store a second copy. */
+/** A call that runs again gets the same id, so that a retry cannot store a second copy. */
 function memoryId(context: OperationContext): string {
   return `m${shortHash(context.key, 8)}`;
 }
@@ -151,7 +157,7 @@ async function refuseDuplicate(
   );
 }
 
-/** The item, or a refusal that names ids which look alike or whose content does. */
+/** The item, or a refusal that names the most similar ids. */
 async function existing(kit: MemoryToolkit, id: string, context: OperationContext): Promise<Item> {
   const item = await kit.store.get(context.namespace, id);
   if (item) return item;
@@ -163,18 +169,18 @@ async function existing(kit: MemoryToolkit, id: string, context: OperationContex
     .map((entry) => entry.key);
   throw new InputError("AGEMEM_MEMORY_NOT_FOUND", `There is no memory "${shownId(id)}"`, {
     remedy: close.length
-      ? `Close ids: ${close.map(shownId).join(", ")}. Retrieve first to be sure which one is meant.`
+      ? `Similar ids: ${close.map(shownId).join(", ")}. Retrieve first to be sure which one you mean.`
       : "No memories are stored yet.",
     details: { id, close },
   });
 }
 
-/** Stored text inside of an answer: on one line, and unable to speak as anyone else. */
+/** Stored text inside an answer: on one line, and escaped so that it cannot pose as anyone's message. */
 function shownText(text: string): string {
   return escapeXml(truncate(collapseSpace(text), 200));
 }
 
-/** Another program may have chosen the id. */
+/** Escaped too, because another program may have chosen the id. */
 function shownId(id: string): string {
   return escapeXml(truncate(collapseSpace(id), 60));
 }

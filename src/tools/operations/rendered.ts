@@ -1,10 +1,10 @@
-/** A stored item as it is shown in the context: also one that another program stored. */
+/** Stored items as the context shows them, including items that other programs stored. */
 import type { BaseStore, Item } from "@langchain/langgraph";
 import type { MemoryValue } from "../../types.js";
 
 type FoundItem = Item & Pick<Awaited<ReturnType<BaseStore["search"]>>[number], "score">;
 
-/** The item with every field that is shown; its score where it is one. */
+/** The item with every field that is shown; `scored` says whether its score means anything by itself. */
 export function toRendered(item: FoundItem, scored = true) {
   const value = item.value as Partial<MemoryValue>;
   return {
@@ -21,7 +21,7 @@ export function toRendered(item: FoundItem, scored = true) {
   };
 }
 
-/** The text of a stored memory, also of an item that another program stored. */
+/** The text of a stored memory; the whole value as JSON for an item of another program that has no `content`. */
 export function contentOf(item: Pick<Item, "value">): string {
   const { content } = item.value as Partial<MemoryValue>;
   return typeof content === "string" ? content : JSON.stringify(item.value);

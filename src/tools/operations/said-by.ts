@@ -1,10 +1,10 @@
 /**
- * Who said what a memory holds: the user, a pasted document, a tool, or nobody but the model.
+ * Who said what a memory states: the user, a pasted document, a tool, or only the model.
  *
- * Owns the rule, which looks at words and never asks the model: a tool result that says "the user wants …" is the tool's.
- * The first of user, document and tool whose text says the memory (`text/fact-match.ts`) counts; a memory in other words
- * than theirs is the assistant's. Memories shown in the context say nothing here: an UPDATE that only rewords one
- * keeps who said it. Pure.
+ * Owns the rule, which compares words and never asks the model, so that a tool result "the user wants …" stays the
+ * tool's. The first of user, document and tool whose text states the memory (`text/fact-match.ts`) said it; if none
+ * does, the assistant did. Memories shown in the context do not count as anyone's words, but an UPDATE that only
+ * rewords a memory keeps who said it. Pure.
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import { originOf } from "../../context/messages.js";
@@ -13,14 +13,14 @@ import { createFactMatcher } from "../../text/fact-match.js";
 /** `source.said_by` of a memory. */
 export type SaidBy = "user" | "document" | "tool" | "assistant";
 
-/** UTF-16 units from which a user's message is taken for a pasted text with a few own words around it. */
+/** A longer user message, in UTF-16 units, is taken for a pasted text framed by a few words of the user's own. */
 const PASTED = 1000;
-/** The most that the own words before or after a pasted text have. */
+/** The longest first or last paragraph of such a message, in UTF-16 units, that counts as the user's own words. */
 const OWN = 300;
 
 /**
  * @param before the memory that an UPDATE replaces
- * @returns undefined where nothing is known of the conversation
+ * @returns undefined if there are no messages
  * @example
  * saidBy("User is vegetarian.", [new HumanMessage("I am vegetarian.")]); // "user"
  */
@@ -51,13 +51,16 @@ export function saidBy(
   return reworded ? known : "assistant";
 }
 
-/** An answer of a memory tool repeats memories. */
+/** Whether it is an answer of a memory tool, which only repeats memories. */
 function isOwnAnswer(message: BaseMessage): boolean {
   const { artifact } = message as { artifact?: { kind?: unknown } };
   return artifact?.kind === "agemem.op/1";
 }
 
-/** Fenced and tagged blocks and lines that begin with ">", apart from the rest; a block that is never closed goes on to the end. */
+/**
+ * Separates quoted text (fenced and tagged blocks, lines that begin with ">") from the rest. A block that is never
+ * closed extends to the end; blocks of retrieved memories are dropped.
+ */
 function blocksOf(text: string): { plain: string; quoted: string } {
   const [plain, quoted]: [string[], string[]] = [[], []];
   let end: string | undefined;
@@ -70,7 +73,7 @@ function blocksOf(text: string): { plain: string; quoted: string } {
       if (start) {
         end = start[1] ?? `</${start[2]}>`;
         dropped = start[2] === "retrieved_memories";
-        // A fence opens with what closes it.
+        // A fence is closed by what opens it, so its first line must not close it.
         if (start[1] !== undefined || !line.includes(end)) {
           if (!dropped) into.push(line);
           continue;
@@ -83,7 +86,7 @@ function blocksOf(text: string): { plain: string; quoted: string } {
   return { plain: plain.join("\n"), quoted: quoted.join("\n") };
 }
 
-/** What a person wrote and what they pasted: in a long message only a short first or last paragraph is their own. */
+/** Separates what a person wrote from what they pasted: in a long message only a short first or last paragraph is theirs. */
 function apart(text: string): { own: string; pasted: string } {
   if (text.length <= PASTED) return { own: text, pasted: "" };
   const paragraphs = text.split("\n").filter((each) => each.trim() !== "");

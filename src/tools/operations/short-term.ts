@@ -1,8 +1,8 @@
 /**
  * RETRIEVE, SUMMARY, FILTER: the operations on short-term memory (AgeMem, eq. 8-9, 14-15).
  *
- * Owns the order of steps and what is archived before anything is taken out. The edits are pure functions of
- * `context/`; embedding and the summarizer call are the I/O here.
+ * Owns the order of the steps: write the summary or score the units, edit, archive. Leaves out the edits themselves,
+ * which are pure functions of `context/`; store, embedder and summarizer are called here.
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { HumanMessage, SystemMessage } from "@langchain/core/messages";
@@ -34,8 +34,8 @@ import { withoutContext } from "../tracing.js";
 import { toRendered } from "./rendered.js";
 
 /**
- * Searches long-term memory, as `searchMode` says, and renders the best `top_k` for the context; what the context shows
- * already is named, not repeated.
+ * Searches long-term memory in the kit's `searchMode` and renders the best `top_k` for the context. Memories that the
+ * context already shows are named, not repeated.
  */
 export async function retrieveMemory(
   kit: MemoryToolkit,
@@ -49,12 +49,12 @@ export async function retrieveMemory(
     limit,
     ...(kit.searchMode ? { mode: kit.searchMode } : {}),
     ...(filter ? { filter } : {}),
-    // Stores that cannot filter nested values are filtered here.
+    // For stores that cannot filter by nested values.
     ...(matches ? { accepts: matches } : {}),
   });
   const similar = kit.searchMode === undefined || kit.searchMode === "vector";
   return {
-    // Only a similarity means something by itself.
+    // Only a similarity means something by itself; a fused rank or BM25 score does not.
     text: renderMemories(
       items.map((item) => toRendered(item, similar)),
       {
@@ -68,7 +68,7 @@ export async function retrieveMemory(
   };
 }
 
-/** Replaces the chosen span by a summary. When the summarizer fails the context stays (`AGEMEM_SUMMARY_FAILED`). */
+/** Replaces the chosen span with a summary. If the summarizer fails, the context is unchanged (`AGEMEM_SUMMARY_FAILED`). */
 export async function summarizeContext(
   kit: MemoryToolkit,
   args: SummaryArguments,
@@ -79,28 +79,28 @@ export async function summarizeContext(
   });
   const { edit, auxiliary } = await runSummary(kit, plan, context);
   return {
-    text: `Summarised ${count(edit.report.removedIds.length, "message")} ${effect(edit, context)}`,
+    text: `Summarized ${count(edit.report.removedIds.length, "message")} ${effect(edit, context)}`,
     memoryIds: [],
     edit,
     auxiliary,
   };
 }
 
-/** Tokens that any summarizer is taken to read at once. */
+/** The context window, in tokens, assumed for a summarizer whose own is unknown. */
 const UNKNOWN_WINDOW = 8192;
 
-/** A call that goes on in another process may not know which model had asked for it. */
+/** A call resumed in another process may not know which model asked for it. */
 function summarizerFor(kit: MemoryToolkit, context: OperationContext): BaseChatModel {
   const summarizer = kit.summarizerOf(context.messages);
   if (summarizer) return summarizer;
-  throw new InputError("AGEMEM_SUMMARY_FAILED", "The model that writes summaries is not at hand yet", {
+  throw new InputError("AGEMEM_SUMMARY_FAILED", "No model to write the summary is known yet", {
     remedy: "The context is unchanged. Call again if a summary is still needed.",
   });
 }
 
 /**
- * Writes the summary of a plan, archives the originals, and only then gives the edited context. A refusal carries the
- * calls that were made for nothing; see {@link spentOn}.
+ * Writes the summary of a plan, archives the originals, and only then returns the edited context. A refusal carries
+ * the usage of the model calls made in vain; see {@link spentOn}.
  */
 export async function runSummary(
   kit: MemoryToolkit,
@@ -122,7 +122,7 @@ export async function runSummary(
     await archive(kit, context, edit);
     return { edit, auxiliary };
   } catch (error) {
-    // Also of messages that cannot be archived: the summary was written, and paid for, before.
+    // This includes a failed archive: by then the summary had been written and paid for.
     if (error instanceof InputError && auxiliary.calls > 0) error.details.auxiliary = auxiliary;
     throw error;
   }
@@ -144,32 +144,32 @@ async function writeSummary(
     });
   } catch (cause) {
     if (context.config.signal?.aborted) throw cause;
-    // The model reads this, and so do traces: what the provider said was stripped of keys when it was caught.
+    // The model and traces read this; keys were redacted from the provider's message in callSummarizer.
     throw new InputError("AGEMEM_SUMMARY_FAILED", messageOf(cause), {
       cause,
-      remedy: "The context is unchanged. Go on without a summary, or try again later.",
+      remedy: "The context is unchanged. Continue without a summary, or try again later.",
     });
   }
 }
 
-/** A summary is there to make room: one that makes none, or takes more, is not taken. */
+/** A summary exists to make room, so one that is no shorter than its source is refused. */
 function refuseLonger({ report }: AppliedEdit): void {
   if (report.tokensAfter < report.tokensBefore) return;
   const grown = report.tokensAfter - report.tokensBefore;
   throw new InputError(
     "AGEMEM_SUMMARY_FAILED",
     `The summary is no shorter than the ${count(report.removedIds.length, "message")} it would replace (${grown} tokens more)`,
-    { remedy: "The context is unchanged. Go on without a summary: there is little to be gained by one." },
+    { remedy: "The context is unchanged. Continue without a summary: it would gain little." },
   );
 }
 
-/** The model calls of a summary that came to nothing, for the outcome. */
+/** The usage of a failed summary's model calls, for the outcome. */
 export function spentOn(error: AgeMemError): { auxiliary?: CallUsage } {
   const { auxiliary } = error.details as { auxiliary?: CallUsage };
   return auxiliary ? { auxiliary } : {};
 }
 
-/** Removes messages, and segments of long ones, that are about `criteria`. `AGEMEM_EDIT_EMPTY` when none is. */
+/** Removes messages, and segments of long ones, that match `criteria`. `AGEMEM_EDIT_EMPTY` if none does. */
 export async function filterContext(
   kit: MemoryToolkit,
   args: FilterArguments,
@@ -200,7 +200,7 @@ export async function filterContext(
   };
 }
 
-/** One auxiliary call. It is tagged so that its tokens are neither recorded as the policy's nor streamed as the answer. */
+/** Calls the summarizer. Its tags keep its tokens from being recorded as the policy's or streamed as the answer. */
 async function callSummarizer(
   summarizer: BaseChatModel,
   context: OperationContext,
@@ -227,14 +227,14 @@ async function callSummarizer(
     .finally(() => {
       usage.latencyMs += Date.now() - started;
     });
-  // The call itself is counted before it is made.
+  // The call itself was counted before it was made.
   Object.assign(usage, addTokens(usage, { ...reportedTokens(response), calls: 0 }));
   const text = response.text.trim();
   if (!text) throw new Error("the summarizer returned no text");
   return text;
 }
 
-/** Written before the context changes: if the archive fails, nothing has been taken out. */
+/** Runs before the context changes, so that a failing archive loses nothing. */
 async function archive(kit: MemoryToolkit, context: OperationContext, edit: AppliedEdit): Promise<void> {
   await new ContextArchive(kit.store, context.thread).save(edit.report.archive);
 }
@@ -243,7 +243,7 @@ function editId(context: OperationContext): string {
   return `e${shortHash(context.key, 8)}`;
 }
 
-/** Tokens of the whole prompt, as in the outcome, and the handle for restoring. */
+/** Tokens of the whole prompt before and after, as in the outcome, and the edit's id, by which it can be restored. */
 function effect({ report }: AppliedEdit, { overheadTokens }: OperationContext): string {
   const [before, after] = [report.tokensBefore + overheadTokens, report.tokensAfter + overheadTokens];
   return `(context ${before} -> ${after} tokens). Edit ${report.editId}.`;

@@ -1,8 +1,8 @@
 /**
- * Whether a memory is still what the run read: the refusal of an UPDATE or DELETE that somebody else's write has overtaken.
+ * Refuses an UPDATE or DELETE if somebody else has written the memory since the run read it.
  *
- * Owns what counts as read: the newest state that the context shows, and what the run's own calls wrote since. A memory
- * that the context does not show was read nowhere, and nothing is compared.
+ * Owns what counts as read: the newest state the context shows, and what the conversation's own calls wrote since. For a
+ * memory that the context does not show, only a call that a person approved is checked.
  */
 import { AIMessage } from "@langchain/core/messages";
 import type { Item } from "@langchain/langgraph";
@@ -12,7 +12,7 @@ import { isVersionedStore, type MemoryValue } from "../../types.js";
 import type { MemoryToolkit, OperationContext } from "../toolkit.js";
 import { toRendered } from "./rendered.js";
 
-/** The revision a write must still meet; undefined for stores without revisions. */
+/** The memory's revision, which the write will require to be unchanged; undefined for stores without revisions. */
 export async function revisionOfMemory(
   kit: MemoryToolkit,
   id: string,
@@ -22,19 +22,19 @@ export async function revisionOfMemory(
   return (await kit.store.history(context.namespace, id))[0]?.revision;
 }
 
-/** Throws `AGEMEM_MEMORY_CHANGED`, with what the memory says now, when it is not what the run or a person has seen. */
+/** Throws `AGEMEM_MEMORY_CHANGED`, quoting what the memory says now, if the run or the person saw an older state. */
 export function refuseOvertaken(item: Item, revision: number | undefined, context: OperationContext): void {
   if (isOwn(item, context)) return;
   const read = memoriesInContext(context.facts).get(item.key);
   const overtaken =
     read === undefined || read === null
-      ? // A person was shown the memory as it was when the state last saw M.
+      ? // The person saw the memory in the version of the store that the state last saw.
         context.approved && context.seen && revision !== undefined && revision > context.seen.revision
       : item.updatedAt.getTime() > read;
   if (overtaken) throw changed(item);
 }
 
-/** A write that came too late by a moment, between the look and the write: the same answer. */
+/** Runs `write`, and turns a conflict (somebody wrote after the check above) into the same refusal. */
 export async function orOvertaken(
   kit: MemoryToolkit,
   id: string,
@@ -62,7 +62,7 @@ function isOwn(item: Item, context: OperationContext): boolean {
 function changed(item: Item): InputError {
   const now = renderMemories([toRendered(item)], { query: item.key });
   return new InputError("AGEMEM_MEMORY_CHANGED", "Somebody else changed this memory since you read it", {
-    remedy: `Nothing was done. Decide anew from what it says now: ${now}`,
+    remedy: `Nothing was done. Decide again from what it says now: ${now}`,
     details: { shown: { [item.key]: item.updatedAt.getTime() } },
   });
 }

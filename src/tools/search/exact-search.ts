@@ -1,9 +1,9 @@
 /**
- * Searching exactly one namespace in stores that search by prefix.
+ * Searches exactly one namespace in stores that search by prefix.
  *
- * LangGraph's stores find what lies below a namespace too, and those that compare prefixes as text (PostgreSQL, in
- * memory) also find its neighbors: user "1" and users "10" to "19". The cut is therefore made here, after they are
- * left out: pages are read until there is enough. Where no other namespace begins alike, one page is all.
+ * LangGraph's stores also return what lies below a namespace, and those that compare prefixes as text (PostgreSQL,
+ * in-memory) return its neighbors too: for user "1" also users "10" to "19". Owns leaving these out: it reads pages
+ * until enough items of the namespace itself are found. Without such neighbors one page suffices.
  */
 import type { BaseStore } from "@langchain/langgraph";
 import type { SearchItem } from "../../store/search/search-options.js";
@@ -13,13 +13,13 @@ export interface ExactSearch {
   limit: number;
   query?: string;
   filter?: Record<string, unknown>;
-  /** Passed on to a store that ranks in more ways than one. */
+  /** Passed to a store that has several search modes. */
   mode?: SearchMode;
-  /** What the store's filter cannot say. */
+  /** A condition that the store's own filter cannot express. */
   accepts?: (value: Record<string, unknown>) => boolean;
 }
 
-/** Most items of one page. */
+/** Items of the largest page, unless `limit` is larger. */
 const PAGE = 1000;
 
 /** The best `limit` items of the namespace itself, in the store's order. */
@@ -44,7 +44,7 @@ export async function searchExact(
   return [...found.values()];
 }
 
-/** Whether the namespace itself holds at least `count` items. One item is looked for, unless neighbors have many. */
+/** Whether the namespace itself holds at least `count` items. Reads one item if even the whole prefix has fewer. */
 export async function holdsAtLeast(
   store: BaseStore,
   namespace: readonly string[],

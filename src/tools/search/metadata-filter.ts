@@ -1,14 +1,14 @@
-/** Turning the model's `metadata_filter` into what a store can search by. Pure. */
+/** Turns the model's `metadata_filter` into a filter for the store. Pure. */
 import type { BaseStore } from "@langchain/langgraph";
 import { compileFilter } from "../../store/search/filter.js";
 import { isVersionedStore } from "../../types.js";
 
-/** Keys that live beside `metadata` in a memory's value. */
+/** Keys beside `metadata` in a memory's value. */
 const TOP_LEVEL = new Set(["memory_type", "content"]);
 
 /**
- * The filter for the store, or a predicate when the store cannot look into nested values (LangGraph's own stores
- * compare top-level keys only).
+ * The store's filter, or a predicate if the store cannot filter by nested values (LangGraph's own stores compare
+ * only top-level keys).
  */
 export function toStoreFilter(
   store: BaseStore,

@@ -1,22 +1,22 @@
 /**
- * How RETRIEVE and the search for duplicates rank, in stores that rank in more ways than one.
+ * How RETRIEVE and the search for duplicates rank memories in stores with several search modes.
  *
- * Owns the default and what a store can do. Leaves out the ranking itself, which is the store's.
+ * Owns the default mode and the check that the store has it. Leaves out the ranking, which is the store's.
  */
 import type { BaseStore } from "@langchain/langgraph";
 import { ConfigError } from "../../errors.js";
 import { SEARCH_MODES, type SearchMode } from "../../types.js";
 
-/** The modes that the store says it has; undefined for a store with one way only, which it does not name. */
+/** The modes the store declares; undefined for a store that declares none, such as LangGraph's own. */
 function modesOf(store: BaseStore): readonly SearchMode[] | undefined {
   return (store as { searchModes?: readonly SearchMode[] }).searchModes;
 }
 
 /**
- * The mode that RETRIEVE asks the store for: the wanted one, else hybrid where the store has it. Undefined for a store
- * that has one way only.
+ * The mode that RETRIEVE asks the store for: the wanted one; by default hybrid if the store has it, else its first.
+ * Undefined for a store that declares no modes.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` where the store does not have the wanted one
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` if the store lacks the wanted mode
  */
 export function retrievalMode(store: BaseStore, wanted?: SearchMode): SearchMode | undefined {
   const modes = modesOf(store);
@@ -27,15 +27,15 @@ export function retrievalMode(store: BaseStore, wanted?: SearchMode): SearchMode
       remedy: `Give one of ${SEARCH_MODES.join(", ")}.`,
     });
   }
-  const known = modes ? `it has ${modes.join(", ")}` : "it ranks in one way of its own";
-  throw new ConfigError("AGEMEM_CONFIG_INVALID", `The store does not search by "${wanted}" (${known})`, {
+  const known = modes ? `it has ${modes.join(", ")}` : "it has a single mode of its own";
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", `The store has no search mode "${wanted}" (${known})`, {
     remedy: "Leave searchMode out, or open a FaissStore with `index: { embeddings }`.",
   });
 }
 
 /**
- * Which score of a search tells near copies apart: a similarity, which has a threshold. Ranks and BM25 have none, so a
- * store that has no vectors finds equal texts only.
+ * How to search for near copies: by similarity, the only score with a meaningful threshold (ranks and BM25 have none).
+ * A store without vectors therefore finds only equal texts.
  */
 export function similaritySearch(store: BaseStore): { mode?: SearchMode; scored: boolean } {
   const modes = modesOf(store);

@@ -1,8 +1,8 @@
-/** The embedding model that a store was opened with, so that FILTER measures as RETRIEVE does. */
+/** Finds the embedding model a store was opened with, so that FILTER measures similarity as RETRIEVE does. */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseStore } from "@langchain/langgraph";
 
-/** Where LangGraph's stores keep how they embed: the one in memory, the one for PostgreSQL. */
+/** Where LangGraph's stores keep their embedding model: the in-memory store, and the one for PostgreSQL. */
 interface IndexedStore {
   indexConfig?: IndexConfig | undefined;
   core?: { indexConfig?: IndexConfig | undefined };
@@ -14,7 +14,7 @@ interface IndexConfig {
 }
 
 /**
- * The store's own embedding model; undefined for a store that has none, or keeps it to itself.
+ * The store's own embedding model; undefined for a store that has none or does not expose it.
  *
  * @example
  * embeddingsOf(await FaissStore.open(":memory:", { index: { embeddings } })) === embeddings; // true

@@ -122,14 +122,14 @@ describe("UPDATE", () => {
     const wrong = `${id.slice(0, -1)}_`;
     const { outcome, text } = await bench.call("UPDATE", { memory_id: wrong, content: "x" });
     expect(outcome.error?.code).toBe("AGEMEM_MEMORY_NOT_FOUND");
-    expect(text).toContain(`Close ids: ${id}`);
+    expect(text).toContain(`Similar ids: ${id}`);
     expect(await stored()).toEqual(["Ada lives in Porto."]);
     const none = await new ToolBench({ store }, undefined, { user_id: "bob" }).call("UPDATE", {
       memory_id: id,
       content: "x",
     });
     expect(none.outcome.error?.code).toBe("AGEMEM_MEMORY_NOT_FOUND");
-    expect(none.text).not.toContain("Close ids");
+    expect(none.text).not.toContain("Similar ids");
   });
 
   it("writes once when the same call runs again", async () => {

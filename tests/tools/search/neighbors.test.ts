@@ -51,7 +51,7 @@ describe("users whose names begin alike", () => {
     const twin = await call(store, "Add_memory", { content: "Green tea." });
     expect(twin.error?.code).toBe("AGEMEM_MEMORY_DUPLICATE");
     const gone = await call(store, "Update_memory", { memory_id: "own3", content: "x" });
-    expect(gone.text).toMatch(/Close ids: own1, own2/);
+    expect(gone.text).toMatch(/Similar ids: own1, own2/);
   });
 
   it("do not end the list of a thread's archived edits", async () => {
