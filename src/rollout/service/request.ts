@@ -29,16 +29,39 @@ const names = <T extends object>(object: T) =>
   z.enum(Object.keys(object) as [Extract<keyof T, string>, ...Extract<keyof T, string>[]]);
 const whole = z.int().min(1);
 
+/** What a request may ask for: beyond it lies a slip, or somebody who wants the service's memory. */
+const [MOST_TASKS, MOST_ROLLOUTS, MOST_TURNS, MOST_REQUESTS, LONGEST_ID] = [100_000, 1024, 1000, 10_000, 512];
+
+/** Tasks of one request, as a list whose ids tell them apart: an id twice would be one group twice. */
+const tasks = z
+  .array(taskRow)
+  .min(1)
+  .max(MOST_TASKS)
+  .superRefine((rows, { addIssue }) => {
+    const seen = new Set<string>();
+    for (const [at, { id }] of rows.entries()) {
+      if (id.length > LONGEST_ID) {
+        addIssue({ code: "custom", path: [at, "id"], message: `must have at most ${LONGEST_ID} characters` });
+      } else if (seen.has(id))
+        addIssue({ code: "custom", path: [at, "id"], message: `${id} is there twice` });
+      seen.add(id);
+    }
+  });
+
 /** The input of the graph. */
 export const rolloutRequest = z.strictObject({
-  tasks: z.array(taskRow).min(1),
+  tasks,
   policy: endpoint.default({ model: "offline" }),
   /** Number of the weights behind the policy. */
   policy_version: z.int().min(0).optional(),
-  k: whole.optional(),
-  max_turns: whole.optional(),
+  k: whole.max(MOST_ROLLOUTS).optional(),
+  max_turns: whole.max(MOST_TURNS).optional(),
+  /** Model calls that one message of stages 1 and 2 may take. */
+  message_rounds: whole.max(MOST_TURNS).optional(),
+  /** What a plain reply ends in stages 1 and 2. */
+  early_answer: z.enum(["stage", "message"]).optional(),
   /** Requests to the policy at once. */
-  concurrency: whole.optional(),
+  concurrency: whole.max(MOST_REQUESTS).optional(),
   timeout_s: z
     .number()
     .min(0.001)
@@ -65,9 +88,9 @@ export const rolloutRequest = z.strictObject({
       logprobs_mode: z.string().nullable().default(null),
     })
     .optional(),
-  seed: z.union([z.string(), z.number()]).optional(),
+  seed: z.union([z.string().max(LONGEST_ID), z.number()]).optional(),
   /** Part of all ids. Default "v" and the policy version, so that groups of different weights never share an id. */
-  run_name: z.string().min(1).optional(),
+  run_name: z.string().min(1).max(LONGEST_ID).optional(),
   reward: z
     .strictObject({
       preset: names(REWARD_PRESETS).optional(),
@@ -121,6 +144,8 @@ export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
     advantage,
     policyVersion,
     maxTurns: request.max_turns,
+    messageRounds: request.message_rounds,
+    earlyAnswer: request.early_answer,
     concurrency: request.concurrency === undefined ? undefined : rolloutsFor(request.concurrency),
     timeoutMs: request.timeout_s === undefined ? undefined : request.timeout_s * 1000,
     runName: request.run_name ?? `v${policyVersion ?? 0}`,

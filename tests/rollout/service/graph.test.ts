@@ -101,6 +101,23 @@ describe("the rollout graph", () => {
     expect(server.requests.at(-1)!.body).not.toHaveProperty("tools");
   });
 
+  it("lets a plain reply end its message, and a message take several calls, where the request says so", async () => {
+    const server = await startOpenAIServer(() => "Noted.");
+    servers.push(server);
+    const request: Request = {
+      tasks: tasks.slice(0, 1),
+      k: 1,
+      policy: { model: "served", base_url: server.url },
+    };
+    const counted = async (more: Partial<Request>): Promise<number> => {
+      const { groups } = await invoke({ ...request, ...more });
+      return groups[0]!.samples.length;
+    };
+    // One call per stage and the trajectory; else one per passage, of which there are two and three.
+    expect(await counted({})).toBe(4);
+    expect(await counted({ early_answer: "message", message_rounds: 2 })).toBe(7);
+  });
+
   it("keeps a failing endpoint's rollouts in their group", async () => {
     const server = await startOpenAIServer(() => ({ status: 400, message: "no such model" }));
     servers.push(server);
@@ -116,6 +133,12 @@ describe("the rollout graph", () => {
     [{ tasks: [{ ...tasks[0], question: "" }] }, "tasks.0.question"],
     [{ tasks, policy: { model: "m", api_key: "sk-1" } }, "policy"],
     [{ tasks, format: "csv" }, "format"],
+    [{ tasks: [tasks[0], tasks[0]] }, "tasks.1.id"],
+    [{ tasks: [{ ...tasks[0], id: "x".repeat(513) }] }, "tasks.0.id"],
+    [{ tasks, k: 1e9 }, "k"],
+    [{ tasks, concurrency: 1e9 }, "concurrency"],
+    [{ tasks, early_answer: "never" }, "early_answer"],
+    [{ tasks, message_rounds: 0 }, "message_rounds"],
   ])("names what is wrong in the request: %#", async (request, field) => {
     await expect(graph.invoke({ request: request as Request })).rejects.toMatchObject({
       code: "AGEMEM_INPUT_ARGUMENT",
