@@ -16,6 +16,16 @@ export const STM_OPS = ["RETRIEVE", "SUMMARY", "FILTER"] as const;
 export const MEMORY_OPS = [...LTM_OPS, ...STM_OPS] as const;
 export type MemoryOp = (typeof MEMORY_OPS)[number];
 
+/** Whether these operations can put anything into long-term memory; without them there is none to read back. */
+export function keepsLongTerm(operations: readonly MemoryOp[]): boolean {
+  return LTM_OPS.some((op) => operations.includes(op));
+}
+
+/** Whether these operations can make the context smaller, so that its size is a model's business. */
+export function managesContext(operations: readonly MemoryOp[]): boolean {
+  return operations.includes("SUMMARY") || operations.includes("FILTER");
+}
+
 /** The paper's tool name of each operation; every one can be renamed (see `createMemoryTools`). */
 export const PAPER_TOOL_NAMES: Readonly<Record<MemoryOp, string>> = {
   ADD: "Add_memory",

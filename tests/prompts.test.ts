@@ -2,7 +2,7 @@ import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { InMemoryStore } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
 import { OfflineSummarizer } from "../src/offline/summarizer.js";
-import { budgetLine, memoryGuide, systemPrompt, textProtocolPrompt } from "../src/prompts.js";
+import { budgetLine, memoryGuide, repairPrompt, systemPrompt, textProtocolPrompt } from "../src/prompts.js";
 import { createMemoryTools, toTool } from "../src/tools/memory-tools.js";
 import { createMemoryOperations } from "../src/tools/operations.js";
 import { MEMORY_OPS, type MemoryOp, PAPER_TOOL_NAMES } from "../src/types.js";
@@ -72,7 +72,10 @@ it("shows the text protocol's form by a call of the first tool", () => {
   expect(textProtocolPrompt([tool])).toContain(
     '<tool_call>[{"name": "f", "arguments": {"a":"…","b":true}}]</tool_call>',
   );
-  expect(textProtocolPrompt([])).toContain('<tool_call>[{"name": "…", "arguments": {…}}]</tool_call>');
+  expect(textProtocolPrompt([])).toContain("<answer>your final answer</answer>");
+  expect(textProtocolPrompt([])).not.toContain("tool");
+  expect(repairPrompt("it is empty", "text", false)).not.toContain("tool");
+  expect(repairPrompt("it is empty", "native", false)).not.toContain("tool");
 });
 
 it("writes the examples for small models as their protocol writes calls", () => {
@@ -86,5 +89,7 @@ it("writes the examples for small models as their protocol writes calls", () => 
 
 it("guides to no memory where no operation is offered", () => {
   expect(systemPrompt({ operations: [], instructions: "Play." })).toBe("Play.");
+  for (const variant of ["full", "short", "minimal"] as const)
+    expect(memoryGuide({ operations: [], variant })).toBe("");
   expect(systemPrompt({ operations: ["ADD"] })).toContain("Add_memory");
 });

@@ -38,7 +38,7 @@ export interface AgeMemAgentOptions<T extends Record<string, unknown> = Record<s
   onMaxSteps?: "answer" | "stop";
   /**
    * When the context exceeds its budget: "summarize" the oldest rounds (default), or only "record" it so that the
-   * penalty of training applies.
+   * penalty of training applies (default where `operations` is empty: an agent without memory keeps its context).
    */
   onOverflow?: "summarize" | "record";
   /**

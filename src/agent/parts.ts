@@ -16,6 +16,7 @@ import { toTool } from "../tools/memory-tools.js";
 import type { OperationCall } from "../tools/operation-call.js";
 import { createMemoryOperations, type MemoryOperation, type OperationDone } from "../tools/operations.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
+import { MEMORY_OPS, managesContext } from "../types.js";
 import { type MemoryOf, memoryOf } from "./branches/memory-branch.js";
 import { type AllowedDecision, askedTools } from "./nodes/approval.js";
 import { runReported } from "./nodes/reported-run.js";
@@ -49,6 +50,8 @@ export interface AgentParts {
   protocol: AgentProtocol;
   /** System prompt without the lines that change per step. */
   system: string;
+  /** Whether the model is told how full the context is: where it can do something about it. */
+  tellsBudget: boolean;
   /** Tokens of a system prompt; the few that occur are counted once. */
   systemTokens(text: string): number;
   /** Tokens of the tool schemas that travel beside the messages. */
@@ -79,6 +82,9 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
   const budget = budgetFor(options.budget, model);
   const { kit, names, byName } = createMemoryOperations({ ...options, summarizer, budget });
   const variant = options.promptVariant ?? "full";
+  const operations = options.operations ?? MEMORY_OPS;
+  // An agent without memory keeps its context as it is.
+  const onOverflow = options.onOverflow ?? (operations.length > 0 ? "summarize" : "record");
   const memory = [...byName.values()].map((operation) => toTool(operation, variant));
   const own = options.tools ?? [];
   const tools = [...memory, ...own];
@@ -92,19 +98,21 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
     names,
     variant,
     protocol: protocol.name,
-    ...(options.operations ? { operations: options.operations } : {}),
+    operations,
+    guarded: onOverflow === "summarize",
   });
   return {
     kit,
     protocol,
     system: [prompt, protocol.systemSuffix].filter(Boolean).join("\n\n"),
+    tellsBudget: managesContext(operations),
     systemTokens: countedOnce((text) => tokensOf([new SystemMessage(text)], kit.counter)),
     sentToolTokens: protocol.sentTools.length ? kit.counter.countTools(protocol.sentTools) : 0,
     operations: byName,
     run: calls.run,
     ownTools: new ToolNode([...own]),
     direct: new Set(own.filter(({ returnDirect }) => returnDirect).map(({ name }) => name)),
-    onOverflow: options.onOverflow ?? "summarize",
+    onOverflow,
     interruptOn: askedTools(options.interruptOn),
     memory: memoryOf(kit.store, options.memoryConsistency ?? "latest"),
     prices: options.prices,

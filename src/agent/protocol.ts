@@ -28,6 +28,8 @@ export interface AgentProtocol {
   readonly name: "native" | "text";
   /** Added to the system prompt; undefined when the provider carries the tools. */
   readonly systemSuffix: string | undefined;
+  /** Whether there is anything to call. */
+  readonly hasTools: boolean;
   /** Tool schemas sent beside the messages, for token counts; empty when they are in the system prompt. */
   readonly sentTools: readonly ToolSchema[];
   /** Calls the model once with the context in this protocol's form. */

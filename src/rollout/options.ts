@@ -47,7 +47,10 @@ export interface RolloutOptions {
   protocol?: "native" | "text";
   /** Guidance in the system prompt; default "full". Evaluate a policy with the variant it was trained on. */
   promptVariant?: PromptVariant;
-  /** Memory operations offered; default all six, none for a policy without memory tools. */
+  /**
+   * Memory operations offered; default all six. Without ADD, UPDATE and DELETE nothing is retrieved in stage 1 and stage 2 keeps
+   * the context; an empty list is a policy without memory, to which nothing speaks of one.
+   */
   operations?: readonly MemoryOp[];
   /** What is known of the policy's server, for the record. */
   engine?: EngineRecord;

@@ -8,7 +8,14 @@ import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { retrieveMemory } from "../tools/operations/short-term.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
-import { METADATA, type MemoryTask, type MessageFacts, type Passage, type Stage } from "../types.js";
+import {
+  keepsLongTerm,
+  METADATA,
+  type MemoryTask,
+  type MessageFacts,
+  type Passage,
+  type Stage,
+} from "../types.js";
 import type { AgentDriver } from "./driver/agent-driver.js";
 import type { RolloutIdentity } from "./options.js";
 import type { RolloutSettings } from "./settings.js";
@@ -54,10 +61,13 @@ const EMPTY: Carried = { messages: [], contextFacts: {} };
  *
  * A final answer in stages 1 and 2 ends the stage, as in the paper, or only its message's calls (`earlyAnswer`). With
  * `messageRounds` a message may take several calls, which end with a response that calls no tool. Passages beyond N_max are not shown.
+ * Where no operation on offer can store anything, nothing is retrieved in stage 1, and the context stays for stage 2.
  */
 export async function runStages(run: StageRun): Promise<StagesResult> {
   const first = await injectPassages(run, 1, run.task.context, EMPTY);
-  const second = await injectPassages(run, 2, run.task.distractors, EMPTY);
+  // What could not be stored would be gone with the context.
+  const between = keepsLongTerm(run.settings.operations) ? EMPTY : first.carried;
+  const second = await injectPassages(run, 2, run.task.distractors, between);
   const { maxTurns } = run.settings;
   const question = humanMessage(run, 3, 0, run.task.question);
   const result = await invoke(run, 3, 0, append(second.carried, question), maxTurns);
@@ -75,7 +85,8 @@ async function injectPassages(
   let turns = 0;
   for (const [turn, passage] of passages.slice(0, run.settings.maxTurns).entries()) {
     const text = passage.title ? `${passage.title}: ${passage.text}` : passage.text;
-    const shown = stage === 1 ? await introspect(run, text, carried.contextFacts) : undefined;
+    const remembers = stage === 1 && keepsLongTerm(run.settings.operations);
+    const shown = remembers ? await introspect(run, text, carried.contextFacts) : undefined;
     const message = humanMessage(run, stage, turn, shown ? `${text}\n\n${shown.text}` : text);
     const result = await invoke(run, stage, turn, append(carried, message), run.settings.messageRounds);
     turns++;

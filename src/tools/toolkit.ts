@@ -62,7 +62,7 @@ export interface MemoryToolkitOptions {
 export interface MemoryToolsOptions extends MemoryToolkitOptions {
   /** Tool names by operation; default the paper's (`Add_memory` …). */
   names?: Partial<Record<MemoryOp, string>>;
-  /** Which operations to offer; default all six. */
+  /** Which operations to offer; default all six. None: no memory, and nothing that a model reads speaks of one. */
   operations?: readonly MemoryOp[];
 }
 

@@ -20,7 +20,7 @@ import { createMemoryOperations } from "../../tools/operations.js";
 import { type ReducedContext, reduceOverflow } from "../../tools/overflow.js";
 import { targetedUpdate } from "../../tools/parallel-edit.js";
 import type { MemoryToolkit } from "../../tools/toolkit.js";
-import { MEMORY_EVENT, type TokenCounter } from "../../types.js";
+import { MEMORY_EVENT, MEMORY_OPS, managesContext, type TokenCounter } from "../../types.js";
 import { AgentContext } from "../options.js";
 import { MemoryState } from "../state.js";
 import { responseSchemas, toolSchema } from "../tool-schemas.js";
@@ -77,6 +77,7 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
   const tools = [...byName.values()].map((operation) => toTool(operation, variant));
   const memoryTools = new Set(tools.map((tool) => tool.name));
   const toolTokens = toolCounter(counter);
+  const tellsBudget = managesContext(config.operations ?? MEMORY_OPS);
   const middleware: AgeMemMiddleware & Record<symbol, boolean> = {
     // What langchain's createMiddleware() puts on its results.
     [Symbol.for("AgentMiddleware")]: true,
@@ -100,13 +101,13 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
     wrapModelCall: async (request, handler) => {
       ownerOf(kit.namespace, request.runtime, request.state.memoryOwner);
       const size = sizes(chatModel(request));
-      const framed = request.systemMessage.concat(`\n\n${guide}`);
+      const framed = guide ? request.systemMessage.concat(`\n\n${guide}`) : request.systemMessage;
       const overhead = tokensOf([framed], counter) + toolTokens(request);
       const summarizer = config.summarizer ?? chatModel(request);
       const reduced = await guard({ ...kit, summarizerOf: () => summarizer }, request, size, overhead);
       const shown = reduced?.messages ?? request.messages;
       const { messages, systemMessage } = promptOf(shown, framed, (rest) =>
-        budgetLine(tokensOf(rest, counter) + overhead, actsAt(size)),
+        tellsBudget ? budgetLine(tokensOf(rest, counter) + overhead, actsAt(size)) : undefined,
       );
       const model = withoutTracedContext(request.model);
       let given: unknown;
@@ -129,11 +130,16 @@ function chatModel({ model }: ModelRequest): BaseChatModel {
 }
 
 /** The history as it may be sent; a developer's message among the others joins the agent's own system message. */
-function promptOf(shown: BaseMessage[], framed: SystemMessage, lastLine: (rest: BaseMessage[]) => string) {
+function promptOf(
+  shown: BaseMessage[],
+  framed: SystemMessage,
+  lastLine: (rest: BaseMessage[]) => string | undefined,
+) {
   const view = providerView(shown);
   const developer = view.filter((message) => SystemMessage.isInstance(message));
   const messages = view.slice(developer.length);
-  const own = framed.concat(`\n\n${lastLine(messages)}`);
+  const line = lastLine(messages);
+  const own = line === undefined ? framed : framed.concat(`\n\n${line}`);
   return {
     messages,
     systemMessage: developer.reduce(
@@ -161,7 +167,7 @@ function actsAt({ budget, conditions }: Sizes): number {
 }
 
 /** The sizes for each model that an agent uses; what is wrong whatever the model is refused here and now. */
-function sizesOf({ budget, trigger, keep = { fraction: 0.5 } }: AgeMemMiddlewareConfig) {
+function sizesOf({ budget, trigger, keep = { fraction: 0.5 }, operations }: AgeMemMiddlewareConfig) {
   const given = trigger && triggerConditions(trigger);
   const kept = checkKeep(keep);
   const known = new WeakMap<BaseChatModel, Sizes>();
@@ -169,7 +175,8 @@ function sizesOf({ budget, trigger, keep = { fraction: 0.5 } }: AgeMemMiddleware
     const size = known.get(model);
     if (size) return size;
     const own = budgetFor(budget, model);
-    const conditions = given ?? [{ tokens: promptLimit(own) }];
+    // Without operations there is no memory, and the context stays whole unless a trigger is named.
+    const conditions = given ?? (operations?.length === 0 ? [] : [{ tokens: promptLimit(own) }]);
     const made = { budget: own, conditions, keep: kept };
     known.set(model, made);
     return made;

@@ -21,7 +21,10 @@ import type { ContextSize, KeepSize } from "./context-size.js";
 
 /** Options of `ageMemMiddleware`, on top of those of the memory tools. */
 export interface AgeMemMiddlewareConfig extends MemoryToolsOptions {
-  /** When the oldest messages are summarized without being asked; default `{ tokens: maxTokens - responseTokens }`. */
+  /**
+   * When the oldest messages are summarized without being asked; default `{ tokens: maxTokens - responseTokens }`, never where
+   * `operations` is empty.
+   */
   trigger?: ContextSize | ContextSize[];
   /** What such a summary leaves as it is; default `{ fraction: 0.5 }` of the budget. */
   keep?: KeepSize;

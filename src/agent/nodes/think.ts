@@ -119,7 +119,8 @@ function limitOf({ onOverflow, kit: { budget } }: AgentParts): number {
 
 /** The system prompt of a step and what it costs with the tools. */
 function frameOf(parts: AgentParts, tokens: number, lastStep: boolean) {
-  const lines = [parts.system, lastStep ? LAST_STEP_LINE : "", budgetLine(tokens, limitOf(parts))];
+  const budget = parts.tellsBudget ? budgetLine(tokens, limitOf(parts)) : "";
+  const lines = [parts.system, lastStep ? LAST_STEP_LINE : "", budget];
   const text = lines.filter(Boolean).join("\n\n");
   return { text, tokens: parts.systemTokens(text) + parts.sentToolTokens };
 }
@@ -135,7 +136,9 @@ async function converse(
   const first = await ask(parts, providerView(messages), config, lastStep, false);
   const usage = addModelCall(before, first.message, first.latencyMs, callerOf(parts, first));
   if (first.formatError === undefined) return { ...first, formatErrors: 0, usage };
-  const repair = new HumanMessage(repairPrompt(first.formatError, parts.protocol.name));
+  const repair = new HumanMessage(
+    repairPrompt(first.formatError, parts.protocol.name, parts.protocol.hasTools),
+  );
   const again = providerView([...messages, first.message, repair]);
   const second = await ask(parts, again, config, lastStep, true);
   if (second.formatError !== undefined) {

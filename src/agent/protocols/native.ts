@@ -9,17 +9,20 @@ import { writtenCallsReader } from "./written-calls.js";
 /** @throws ConfigError `AGEMEM_CONFIG_INVALID` when the model cannot bind tools. */
 export function nativeProtocol(options: ProtocolOptions): AgentProtocol {
   const { model, ask, tools, schemas } = options;
-  if (!model.bindTools) {
+  const hasTools = tools.length > 0;
+  if (hasTools && !model.bindTools) {
     throw new ConfigError("AGEMEM_CONFIG_INVALID", `${model._llmType()} has no native tool calling`, {
       remedy: 'Use protocol: "text".',
     });
   }
-  const acting = model.bindTools([...tools]);
-  const answering = model.bindTools([...tools], { tool_choice: "none" });
+  // Providers refuse an empty list of tools, and a choice among none.
+  const acting = (hasTools && model.bindTools?.([...tools])) || model;
+  const answering = (hasTools && model.bindTools?.([...tools], { tool_choice: "none" })) || model;
   const readWritten = writtenCallsReader(options);
   return {
     name: "native",
     systemSuffix: undefined,
+    hasTools,
     sentTools: schemas,
     call: (messages, config, { lastStep }) => ask(lastStep ? answering : acting, messages, config),
     read: (response) => read(response, readWritten),

@@ -15,6 +15,7 @@ export function textProtocol({ model, ask, schemas }: ProtocolOptions): AgentPro
   return {
     name: "text",
     systemSuffix: textProtocolPrompt(schemas),
+    hasTools: schemas.length > 0,
     sentTools: [],
     call: (messages, config) => ask(model, renderAsText(messages), config),
     read,

@@ -72,7 +72,7 @@ export async function loadLocomoSuite(path: string, options: LocomoSuiteOptions 
     cases,
     k: 10,
     depth: 20,
-    instruction: 'Answer "not mentioned" when the memories do not say it.',
+    instruction: 'Answer "not mentioned" when you were not told.',
     grade(question, { answer, memories }) {
       const recalls = question.evidence.length
         ? CUTS.map((k) => [`recall@${k}`, evidenceRecall(memories, question.evidence, k)])

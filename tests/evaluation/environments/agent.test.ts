@@ -99,6 +99,29 @@ describe("the agent in an environment", () => {
     model.assertDone();
   });
 
+  it("without operations is told of no memory, and keeps the whole episode in its context", async () => {
+    const model = new ScriptedChatModel([act("push"), "Action: open", act("open")]);
+    const actor = agentActor({
+      model,
+      store: new InMemoryStore(),
+      operations: [],
+      budget: { maxTokens: 40 },
+    });
+    const result = await playEpisode({ environment: new Corridor(), task, actor });
+    expect(result.success).toBe(true);
+    for (const { messages, tools } of model.calls) {
+      const text = JSON.stringify([messages.map(({ content }) => content), tools]);
+      expect(text).not.toMatch(/memor|retriev|remember|context|summar|budget|tokens/i);
+    }
+    expect(model.calls[2]?.messages.map(({ text }) => text).slice(1)).toEqual([
+      "You stand before two doors.",
+      "",
+      "Nothing happens.",
+      "Action: open",
+      "Door 1 is open.",
+    ]);
+  });
+
   it("that never acts ends by its turns, and one that acts by its steps", async () => {
     const store = new InMemoryStore();
     const idle = Array.from(
