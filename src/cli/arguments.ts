@@ -22,6 +22,13 @@ export function finiteNumber(text: string): number {
   throw new InvalidArgumentError("Give a number.");
 }
 
+/** An amount of money, 0 or more. */
+export function amount(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError("Give a number of 0 or more.");
+}
+
 /** A list of names with commas between them, each of a fixed set; "none" is the empty list. */
 export function names<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) => {

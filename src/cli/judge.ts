@@ -8,20 +8,25 @@ import { createOfflineJudge } from "../rewards/judges/offline.js";
 /** A judge and what must be closed after it. */
 interface OpenJudge {
   judge: Judge;
+  /** Another one with the same model and verdicts, whose usage begins at nothing. */
+  fresh: () => Judge;
   close: () => Promise<void>;
 }
 
 /**
- * @param name "offline", or the name of a model on the endpoint of OPENAI_BASE_URL / OPENAI_API_KEY
+ * @param name "offline", or the name of a model on the endpoint of AGEMEM_JUDGE_BASE_URL / AGEMEM_JUDGE_API_KEY, by default
+ * OPENAI_BASE_URL / OPENAI_API_KEY
  * @param cache file of verdicts, for a model
  * @throws ConfigError `AGEMEM_CONFIG_INVALID`; InputError `AGEMEM_INPUT_FILE`
  */
 export async function openJudge(name: string, cache?: string): Promise<OpenJudge> {
-  if (name === "offline") return { judge: createOfflineJudge(), close: async () => undefined };
-  const model = resolveChatModel(name, process.env, { temperature: 0 });
+  if (name === "offline") {
+    return { judge: createOfflineJudge(), fresh: createOfflineJudge, close: async () => undefined };
+  }
+  const { AGEMEM_JUDGE_BASE_URL: url, AGEMEM_JUDGE_API_KEY: key } = process.env;
+  const own = { ...(url ? { OPENAI_BASE_URL: url } : {}), ...(key ? { OPENAI_API_KEY: key } : {}) };
+  const model = resolveChatModel(name, { ...process.env, ...own }, { temperature: 0 });
   const kept = cache === undefined ? undefined : await DiskJudgeCache.open(cache);
-  return {
-    judge: createLlmJudge({ model, ...(kept ? { cache: kept } : {}) }),
-    close: async () => kept?.close(),
-  };
+  const fresh = (): Judge => createLlmJudge({ model, ...(kept ? { cache: kept } : {}) });
+  return { judge: fresh(), fresh, close: async () => kept?.close() };
 }

@@ -18,8 +18,15 @@ export interface Judge {
   storage(question: string, gold: string, items: readonly string[]): Promise<boolean[]>;
   /** How well a retrieved set fits q. */
   relevance(question: string, items: readonly string[]): Promise<number>;
-  /** MQ: coverage of the gold facts, relevance, absence of noise. */
-  memoryQuality(goldFacts: readonly string[], items: readonly string[]): Promise<number>;
+  /**
+   * MQ: coverage of the gold facts, relevance, absence of noise. With `asked`, for that question and its reference
+   * answer; rules may leave it unused.
+   */
+  memoryQuality(
+    goldFacts: readonly string[],
+    items: readonly string[],
+    asked?: { question: string; gold: string },
+  ): Promise<number>;
   /** What the judge has spent so far; absent when it calls no model. */
   readonly usage?: Readonly<CallUsage>;
 }
@@ -69,7 +76,9 @@ export async function judgeEpisode(
           ),
         ),
     found.length === 0 ? null : ask("relevance", () => judge.relevance(question, found)),
-    facts.length === 0 ? null : ask("memory quality", () => judge.memoryQuality(facts, kept)),
+    facts.length === 0
+      ? null
+      : ask("memory quality", () => judge.memoryQuality(facts, kept, { question, gold })),
   ]);
   const storage = labels && Object.fromEntries(added.map((item, i) => [item.id, labels[i] === true]));
   return { verdicts: { judge: judge.name, answer, storage, relevance, memory_quality: quality }, problems };

@@ -9,8 +9,9 @@ import { resolveChatModel } from "../../models/chat-model.js";
 import { openEnvironment } from "../../server/environment.js";
 import { choice, finiteNumber, names, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
+import { addJudging, type JudgingOptions, openJudging } from "./judging.js";
 
-interface Options {
+interface Options extends JudgingOptions {
   systems: SystemName[];
   model?: string;
   limit?: number;
@@ -27,7 +28,7 @@ interface Options {
 
 /** Adds argument, options and action to `evaluate`. */
 export function addSuites(command: Command): Command {
-  return command
+  return addJudging(command)
     .argument("[suite]", SUITE_SOURCES)
     .option("--systems <list>", `of ${SYSTEM_NAMES.join(", ")}`, names(SYSTEM_NAMES), [
       "no-memory",
@@ -59,6 +60,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
   await store.close();
   const model = live ? resolveChatModel(undefined, env, { temperature, maxTokens }) : agent.model;
   const index = { embeddings: agent.embeddings as NonNullable<typeof agent.embeddings>, embeddingName };
+  const judging = await openJudging(options, modelName);
   const batches: EpisodeBatch[] = [];
   const data: string[] = [];
   for (const seed of seeds) {
@@ -72,7 +74,16 @@ async function evaluateSuite(name: string | undefined, options: Options, command
       const open = async () => openSystem(system, { model, index, agent: { protocol, counter } });
       const reader = answers ? model : undefined;
       batches.push(
-        ...memoryBatches({ suite, system, open, reader, counter, seed, ...(k === undefined ? {} : { k }) }),
+        ...memoryBatches({
+          suite,
+          system,
+          open,
+          reader,
+          counter,
+          seed,
+          ...(k === undefined ? {} : { k }),
+          ...(judging.fresh ? { judge: judging.fresh } : {}),
+        }),
       );
     }
   }
@@ -96,7 +107,9 @@ async function evaluateSuite(name: string | undefined, options: Options, command
         ...(limit === undefined ? {} : { limit }),
         ...(k === undefined ? {} : { k }),
         ...(exclude ? { exclude } : {}),
+        ...judging.settings,
       },
+      prices: judging.prices,
       concurrency: options.concurrency,
       onEpisode: () => progress.update(++done),
     });
@@ -104,6 +117,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
     console.log(`${played} episodes played, ${found} were there already, ${failed} failed: ${options.out}`);
   } finally {
     progress.stop();
+    await judging.close();
   }
 }
 

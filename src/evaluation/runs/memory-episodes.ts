@@ -1,17 +1,19 @@
 /**
  * A memory benchmark as episodes: each case is shown to a system once, then each of its questions is one episode.
  *
- * Owns the reader's prompt, which is the same for all systems, and what is counted; tokens that a system's server did not report count as none. Without memories the reader gets the question
+ * Owns the reader's prompt, which is the same for all systems, and what is counted. Without memories the reader gets the question
  * alone. Leaves out the systems and the grading.
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { HumanMessage, SystemMessage } from "@langchain/core/messages";
-import { reportedTokens } from "../../lib/call-usage.js";
+import { plus, reportedTokens } from "../../lib/call-usage.js";
 import { describeModelError } from "../../models/chat-model.js";
+import type { Judge } from "../../rewards/judge.js";
 import { escapeXml } from "../../text/escaping.js";
 import type { TokenCounter } from "../../types.js";
 import type { Suite, SuiteCase, SuiteQuestion } from "../suites/suite.js";
 import type { MemorySystem, RecalledMemory, SystemUsage } from "../systems/memory-system.js";
+import { factsOf, judgeAnswer } from "./judging.js";
 import type { EpisodeBatch, EpisodeOutcome } from "./run.js";
 
 /** Who is tested on a suite, and who answers. */
@@ -26,6 +28,8 @@ export interface MemoryRun {
   seed: number;
   /** Memories that the reader is shown; default the suite's. */
   k?: number;
+  /** Makes the judge of one case's answers; default none. */
+  judge?: () => Judge;
 }
 
 /** The batches of one system, for `runEvaluation`. */
@@ -35,6 +39,8 @@ export function memoryBatches(run: MemoryRun): EpisodeBatch[] {
 
 function caseBatch(run: MemoryRun, each: SuiteCase): EpisodeBatch {
   let memory: MemorySystem | undefined;
+  let held: string[] = [];
+  const judge = run.judge?.();
   return {
     suite: run.suite.name,
     system: run.system,
@@ -46,6 +52,7 @@ function caseBatch(run: MemoryRun, each: SuiteCase): EpisodeBatch {
       let auxiliary = NO_TOKENS;
       for (const session of each.sessions) auxiliary = plusUsage(auxiliary, await memory.observe(session));
       const all = await memory.all();
+      held = all.map(({ text }) => text);
       return {
         messages: each.sessions.flat().length,
         auxiliary,
@@ -58,6 +65,12 @@ function caseBatch(run: MemoryRun, each: SuiteCase): EpisodeBatch {
       task: question.id,
       category: question.category,
       play: (signal) => ask(run, memory as MemorySystem, question, signal),
+      ...(judge
+        ? {
+            judge: ({ answer }: EpisodeOutcome) =>
+              judgeAnswer(judge, { question, facts: factsOf(each, question) }, { answer, held }),
+          }
+        : {}),
     })),
     end: async () => memory?.close(),
   };
@@ -118,10 +131,12 @@ function prompt(question: string, memories: readonly RecalledMemory[]): string {
 const NO_TOKENS: EpisodeOutcome["auxiliary"] = { calls: 0, prompt_tokens: 0, response_tokens: 0 };
 
 function plusUsage(a: EpisodeOutcome["auxiliary"], b: SystemUsage): EpisodeOutcome["auxiliary"] {
+  const embedded = (a.embedding_tokens ?? 0) + b.embeddingTokens;
   return {
     calls: a.calls + b.calls,
-    prompt_tokens: (a.prompt_tokens ?? 0) + b.promptTokens + b.embeddingTokens,
-    response_tokens: (a.response_tokens ?? 0) + b.responseTokens,
+    prompt_tokens: plus(a.prompt_tokens, b.promptTokens),
+    response_tokens: plus(a.response_tokens, b.responseTokens),
+    ...(embedded > 0 ? { embedding_tokens: embedded } : {}),
   };
 }
 

@@ -13,8 +13,21 @@ const usage = z.object({
   /** Null where a server did not report tokens. */
   prompt_tokens: count.nullable(),
   response_tokens: count.nullable(),
+  /** Tokens given to an embedding model over the network; absent for none. */
+  embedding_tokens: count.optional(),
 });
 const failure = z.object({ code: z.string().nullable(), message: z.string() });
+const judged = z.object({
+  calls: count,
+  prompt_tokens: count.nullable(),
+  response_tokens: count.nullable(),
+  latency_ms: count,
+  cost: count.nullable(),
+  /** Scores that it did not give, after all attempts; those are missing in `metrics`. */
+  failures: z.array(failure),
+});
+/** Of the calls of a line, by the prices of the settings; null without prices or with tokens not reported. */
+const cost = count.nullable().default(null);
 const base = { schema: z.literal(EVALUATION_SCHEMA) };
 const place = { ...base, suite: z.string(), system: z.string(), seed: z.number().int(), case: z.string() };
 
@@ -37,6 +50,7 @@ export const observedLine = z.object({
   stored: count,
   stored_tokens: count,
   latency_ms: count,
+  cost,
 });
 
 /** One question answered, or one task of an environment played. */
@@ -56,7 +70,11 @@ export const episodeLine = z.object({
   /** Calls of the system's own models, and of a summarizer. */
   auxiliary: usage,
   operations: z.record(z.string(), count),
+  /** Without the judge's time. */
   latency_ms: count,
+  cost,
+  /** What judging took, apart from all else; null without a judge. */
+  judge: judged.nullable().default(null),
   error: failure.nullable(),
 });
 

@@ -6,6 +6,8 @@
  */
 import pLimit from "p-limit";
 import { AgeMemError, messageOf } from "../../errors.js";
+import { type EvaluationPrice, priceOf } from "../metrics/price.js";
+import type { Judgement } from "./judging.js";
 import { EVALUATION_SCHEMA, type EvaluationEpisode, episodeKey, type ObservedRecord } from "./record.js";
 import { ResultsFile } from "./results-file.js";
 
@@ -23,6 +25,8 @@ export interface PlannedEpisode {
   task: string;
   category: string;
   play(signal?: AbortSignal): Promise<EpisodeOutcome>;
+  /** Scores what came of it; its time and calls are counted apart. */
+  judge?(outcome: EpisodeOutcome): Promise<Judgement>;
 }
 
 /** Episodes that share something that has to be made first, such as a memory that was shown a conversation. */
@@ -34,7 +38,7 @@ export interface EpisodeBatch {
   episodes: readonly PlannedEpisode[];
   /** Called before the first episode that is still to be played; a failure fails all of them. */
   begin?(): Promise<
-    Omit<ObservedRecord, "schema" | "type" | "suite" | "system" | "seed" | "case" | "latency_ms">
+    Omit<ObservedRecord, "schema" | "type" | "suite" | "system" | "seed" | "case" | "latency_ms" | "cost">
   >;
   end?(): Promise<void>;
 }
@@ -47,6 +51,8 @@ export interface EvaluationRun {
   settings: Record<string, unknown>;
   /** Batches at once; default 1. */
   concurrency?: number;
+  /** Per million tokens: of the tested model, which a system's own calls use too, and of the judge. */
+  prices?: { model?: EvaluationPrice; judge?: EvaluationPrice };
   signal?: AbortSignal;
   onEpisode?: (record: EvaluationEpisode) => void;
 }
@@ -78,7 +84,7 @@ export async function runEvaluation(
       const isDone = ({ task }: PlannedEpisode): boolean => file.done.has(episodeKey({ ...batch, task }));
       const missing = batch.episodes.filter((episode) => !isDone(episode));
       counts.found += batch.episodes.length - missing.length;
-      if (missing.length > 0) await playBatch(batch, missing, file, tell, run.signal);
+      if (missing.length > 0) await playBatch(batch, missing, file, tell, run);
     }),
   );
   try {
@@ -96,7 +102,7 @@ async function playBatch(
   missing: readonly PlannedEpisode[],
   file: ResultsFile,
   tell: (record: EvaluationEpisode) => Promise<void>,
-  signal: AbortSignal | undefined,
+  run: EvaluationRun,
 ): Promise<void> {
   const { suite, system, seed } = batch;
   const place = { schema: EVALUATION_SCHEMA, suite, system, seed, case: batch.case } as const;
@@ -104,32 +110,51 @@ async function playBatch(
   try {
     const broken = await failureOf(async () => {
       const observed = await batch.begin?.();
-      if (observed)
-        await file.append({ ...place, type: "observed", ...observed, latency_ms: Date.now() - started });
-    }, signal);
-    for (const { task, category, play } of missing) {
-      signal?.throwIfAborted();
-      const begun = Date.now();
-      let outcome: EpisodeOutcome = FAILED;
-      const error =
-        broken ??
-        (await failureOf(async () => {
-          outcome = await play(signal);
-        }, signal));
-      const latency_ms = Date.now() - begun;
-      await tell({
+      if (!observed) return;
+      const cost = priceOf([observed.auxiliary], run.prices?.model);
+      await file.append({
         ...place,
-        type: "episode",
-        task,
-        category,
-        latency_ms,
-        ...outcome,
-        error: outcome.error ?? error,
+        type: "observed",
+        ...observed,
+        latency_ms: Date.now() - started,
+        cost,
       });
+    }, run.signal);
+    for (const episode of missing) {
+      run.signal?.throwIfAborted();
+      const { task, category } = episode;
+      await tell({ ...place, type: "episode", task, category, ...(await playEpisode(episode, broken, run)) });
     }
   } finally {
     await batch.end?.();
   }
+}
+
+async function playEpisode(
+  { play, judge }: PlannedEpisode,
+  broken: EvaluationEpisode["error"],
+  { prices, signal }: EvaluationRun,
+): Promise<
+  Omit<EvaluationEpisode, "schema" | "type" | "suite" | "system" | "seed" | "case" | "task" | "category">
+> {
+  const begun = Date.now();
+  let outcome: EpisodeOutcome = FAILED;
+  const thrown =
+    broken ??
+    (await failureOf(async () => {
+      outcome = await play(signal);
+    }, signal));
+  const latency_ms = Date.now() - begun;
+  const error = outcome.error ?? thrown;
+  const judged = error ? undefined : await judge?.(outcome);
+  return {
+    ...outcome,
+    metrics: outcome.metrics && { ...outcome.metrics, ...judged?.metrics },
+    latency_ms,
+    cost: priceOf([outcome.policy, outcome.auxiliary], prices?.model),
+    judge: judged ? { ...judged.judge, cost: priceOf([judged.judge], prices?.judge) } : null,
+    error,
+  };
 }
 
 const NO_CALL = { calls: 0, prompt_tokens: 0, response_tokens: 0 };

@@ -70,6 +70,11 @@ function toCase(asked: z.infer<typeof row>, index: number, seed: number | string
   const id = asked._id ?? asked.id ?? `row-${index}`;
   const paragraphs = createRandom(`${seed}/${id}`).shuffle(asked.context);
   const titles = new Set(asked.context.map(([title]) => title));
+  const sentences = new Map(asked.context);
+  const facts = asked.supporting_facts.flatMap(([title, at]) => {
+    const sentence = sentences.get(title)?.[at];
+    return sentence === undefined ? [] : [`${title}: ${collapseSpace(sentence)}`];
+  });
   const evidence = new Set(
     asked.supporting_facts.map(([title]) => title).filter((title) => titles.has(title)),
   );
@@ -86,6 +91,7 @@ function toCase(asked: z.infer<typeof row>, index: number, seed: number | string
         answers: [collapseSpace(asked.answer)],
         evidence: [...evidence],
         category: asked.type ?? "all",
+        facts,
       },
     ],
   };

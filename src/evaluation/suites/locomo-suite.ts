@@ -37,6 +37,7 @@ const row = z.object({
 
 /** By the dataset's number. */
 const CATEGORY_NAMES = ["", "multi-hop", "temporal", "open-domain", "single-hop", "adversarial"];
+const ADVERSARIAL = CATEGORY_NAMES.indexOf("adversarial");
 const CUTS = [5, 10, 20];
 
 /** Options of {@link loadLocomoSuite}. */
@@ -111,6 +112,8 @@ function toCase(
       known.has(each),
     ),
     category: CATEGORY_NAMES[asked.category] ?? "",
+    // An adversarial question has a trap in place of an answer.
+    ...(asked.category === ADVERSARIAL ? { reference: "Not mentioned: the conversation does not say." } : {}),
   }));
   return { id, sessions, questions: questions.filter((question) => !excluded.has(question.id)) };
 }

@@ -17,6 +17,10 @@ export interface SuiteQuestion {
   evidence: readonly string[];
   /** As the benchmark sorts its questions. */
   category: string;
+  /** What a judge compares an answer with; default: the right answers. */
+  reference?: string;
+  /** What a memory has to hold for the answer; default: the messages of the evidence. */
+  facts?: readonly string[];
 }
 
 /** What a system is shown from the beginning, and what it is asked then. */

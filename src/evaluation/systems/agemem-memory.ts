@@ -13,6 +13,7 @@ import { type AgeMemAgent, createAgeMemAgent } from "../../agent/agent.js";
 import type { AgeMemAgentOptions } from "../../agent/options.js";
 import type { AgentUsage } from "../../agent/usage.js";
 import { type RetrievedMemory, renderMemories } from "../../context/retrieval.js";
+import { plus } from "../../lib/call-usage.js";
 import { resolveNamespace } from "../../lib/namespace.js";
 import { FaissStore } from "../../store/faiss-store.js";
 import { DEFAULT_NAMESPACE } from "../../tools/toolkit.js";
@@ -200,7 +201,7 @@ function usageOf({ policy, auxiliary }: AgentUsage): SystemUsage {
   return {
     ...NO_USAGE,
     calls: policy.calls + auxiliary.calls,
-    promptTokens: (policy.promptTokens ?? 0) + (auxiliary.promptTokens ?? 0),
-    responseTokens: (policy.completionTokens ?? 0) + (auxiliary.completionTokens ?? 0),
+    promptTokens: plus(policy.promptTokens, auxiliary.promptTokens),
+    responseTokens: plus(policy.completionTokens, auxiliary.completionTokens),
   };
 }

@@ -5,6 +5,8 @@
  * pass one conformance suite. Leaves out who answers with what is recalled, and how answers are counted (`suites/`).
  */
 
+import { plus } from "../../lib/call-usage.js";
+
 /** One message of a conversation. */
 export interface ObservedMessage {
   role: "user" | "assistant";
@@ -30,8 +32,9 @@ export interface RecalledMemory {
 export interface SystemUsage {
   /** Calls of a language model. */
   calls: number;
-  promptTokens: number;
-  responseTokens: number;
+  /** Null when the server of one call did not report them. */
+  promptTokens: number | null;
+  responseTokens: number | null;
   /** Requests to an embedding model, and the tokens in them. */
   embeddingCalls: number;
   embeddingTokens: number;
@@ -77,11 +80,15 @@ export const NO_USAGE: SystemUsage = {
 export function combineUsage(a: SystemUsage, b: SystemUsage, sign: 1 | -1 = 1): SystemUsage {
   return {
     calls: a.calls + sign * b.calls,
-    promptTokens: a.promptTokens + sign * b.promptTokens,
-    responseTokens: a.responseTokens + sign * b.responseTokens,
+    promptTokens: plus(a.promptTokens, signed(b.promptTokens, sign)),
+    responseTokens: plus(a.responseTokens, signed(b.responseTokens, sign)),
     embeddingCalls: a.embeddingCalls + sign * b.embeddingCalls,
     embeddingTokens: a.embeddingTokens + sign * b.embeddingTokens,
   };
+}
+
+function signed(tokens: number | null, sign: 1 | -1): number | null {
+  return tokens === null ? null : sign * tokens;
 }
 
 /** A message as one line that says who said it and when: what systems that keep messages keep. */

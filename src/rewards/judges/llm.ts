@@ -66,8 +66,8 @@ export function createLlmJudge(options: LlmJudgeOptions): Judge {
     usage: asker.usage,
     answer: (question, gold, predicted) => score(answerPrompt(question, gold, predicted)),
     relevance: async (question, items) => (items.length === 0 ? 0 : score(relevancePrompt(question, items))),
-    memoryQuality: async (goldFacts, items) =>
-      goldFacts.length === 0 || items.length === 0 ? 0 : score(memoryQualityPrompt(goldFacts, items)),
+    memoryQuality: async (goldFacts, items, asked) =>
+      goldFacts.length === 0 || items.length === 0 ? 0 : score(memoryQualityPrompt(goldFacts, items, asked)),
     storage: async (question, gold, items) => {
       if (items.length === 0) return [];
       const reply = labelsReply.refine(({ labels }) => labels.length === items.length, {
