@@ -58,19 +58,29 @@ function write(
     });
   }
   const { ledger, vectors, transactions } = engine;
-  return transactions.write(
-    ({ queries, prepared }) => {
+  const prepare = async () => ({
+    queries: await embedQueries(engine, checked),
+    prepared: await preparePuts(engine, puts),
+  });
+  type Ready = Awaited<ReturnType<typeof prepare>>;
+  const put = ({ prepared }: Ready): void => {
+    ledger.branches.open(branch);
+    vectors.recordModel(prepared);
+    writePuts(ledger, branch, prepared);
+  };
+  // Reads need what memory makes of earlier writes, so a batch with any has a transaction of its own.
+  if (puts.length < checked.length) {
+    return transactions.write((ready: Ready) => {
       ledger.branches.open(branch);
-      const results =
-        puts.length === checked.length
-          ? checked.map(() => undefined)
-          : readAll(engine, target.view(), checked, queries);
-      vectors.recordModel(prepared);
-      writePuts(ledger, branch, prepared);
+      const results = readAll(engine, target.view(), checked, ready.queries);
+      put(ready);
       return results;
-    },
-    async () => ({ queries: await embedQueries(engine, checked), prepared: await preparePuts(engine, puts) }),
-  );
+    }, prepare);
+  }
+  return transactions.writeTogether((ready: Ready) => {
+    put(ready);
+    return checked.map(() => undefined);
+  }, prepare);
 }
 
 async function checkAll(operations: readonly unknown[], limits: StoreLimits): Promise<Checked[]> {

@@ -46,9 +46,14 @@ export class CatchUp {
     return rows.length > 0;
   }
 
-  /** Undoes in memory what a transaction that was rolled back did there. */
-  rolledBack(): void {
-    this.ledger.takeWritten();
+  /** A point in the running transaction, to go back to. */
+  mark(): number {
+    return this.ledger.written;
+  }
+
+  /** Undoes in memory what a transaction that was rolled back did there, after a {@link mark} or altogether. */
+  rolledBack(to = 0): void {
+    this.ledger.forgetWritten(to);
     this.ledger.namespaces.reload();
     this.ledger.branches.reload();
   }

@@ -1,8 +1,9 @@
 /**
  * The order of things in an opened store: each read on one state of the database, writes one after the other.
  *
- * Owns the queue of writes, waiting for other processes' locks, begin, commit and rollback, and when memory catches up
- * with the database. Leaves out how it does (`catch-up.ts`) and what is written (`rows/writer.ts`).
+ * Owns the queue of writes, which of them share a transaction, waiting for other processes' locks, begin, commit and
+ * rollback, and when memory catches up with the database. Leaves out how it does (`catch-up.ts`) and what is written
+ * (`rows/writer.ts`).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreError } from "../errors.js";
@@ -16,8 +17,23 @@ interface TransactionOptions {
   afterRows(): void;
 }
 
+/** Milliseconds after which a transaction takes no further writes in, since searches wait for it. */
+const SHARED_MS = 4;
+
+/** A write that may share a transaction with those before it. */
+interface JoiningWrite {
+  /** What is written, once it is prepared. */
+  work: (() => unknown) | null;
+  /** Settles when it is prepared. */
+  prepared: Promise<unknown>;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
 export class Transactions {
   closed = false;
+  /** The writes at the end of the queue that may share a transaction; null when the last one may not. */
+  #joining: JoiningWrite[] | null = null;
   /** Settles when every write asked for so far has ended. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -102,6 +118,35 @@ export class Transactions {
     });
   }
 
+  /**
+   * As {@link write}, possibly in one transaction with the writes that wait before and after it: under load one sync of
+   * the disk serves many. Each of them is still written as a whole or not at all, and is acknowledged after the commit.
+   *
+   * @param work must take what earlier writes changed from the database: memory has not taken it over yet
+   */
+  writeTogether<T, P>(work: (prepared: P) => T, prepare: () => Promise<P>): Promise<T> {
+    if (this.closed) throw closedError();
+    return new Promise<T>((resolve, reject) => {
+      const write: JoiningWrite = {
+        work: null,
+        prepared: prepare().then((prepared) => {
+          write.work = () => work(prepared);
+        }),
+        resolve: (result) => resolve(result as T),
+        reject,
+      };
+      write.prepared.catch(() => undefined);
+      if (this.#joining) {
+        this.#joining.push(write);
+        return;
+      }
+      const group = [write];
+      this.#enqueue(() => this.#writeGroup(group)).catch(reject);
+      // After `#enqueue`, which ends the former group.
+      this.#joining = group;
+    });
+  }
+
   /** Runs `work` after the writes asked for before, outside of a transaction, waiting for other processes. */
   exclusive<T>(work: (db: Connection) => T): Promise<T> {
     if (this.closed) throw closedError();
@@ -110,13 +155,70 @@ export class Transactions {
 
   /** Resolves when every write asked for so far has ended. */
   async settled(): Promise<void> {
+    // Writes asked for from now on are not waited for.
+    this.#joining = null;
     await this.#queue;
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    this.#joining = null;
     const turn = this.#queue.then(work);
     this.#queue = turn.catch(() => undefined);
     return turn;
+  }
+
+  /** Writes a group in as few transactions as are needed; it may grow meanwhile. */
+  async #writeGroup(group: JoiningWrite[]): Promise<void> {
+    for (let first = group[0]; first; first = group[0]) {
+      const taken: JoiningWrite[] = [];
+      try {
+        await first.prepared;
+        const outcome = await this.#patiently((db) => {
+          db.run("BEGIN IMMEDIATE");
+          return outcomeOf(() => this.#commit(() => this.#writeSome(group, taken)));
+        });
+        for (const acknowledge of outcome()) acknowledge();
+      } catch (error) {
+        // Nothing of the transaction was written.
+        if (taken.length === 0) taken.push(group.shift() as JoiningWrite);
+        for (const write of taken) write.reject(error);
+      }
+    }
+    if (this.#joining === group) this.#joining = null;
+  }
+
+  /**
+   * Moves the first write of a group, and those after it that are prepared, to `taken` and writes them. Returns what is to
+   * be called after the commit.
+   */
+  #writeSome(group: JoiningWrite[], taken: JoiningWrite[]): (() => void)[] {
+    const acknowledgements: (() => void)[] = [];
+    const began = performance.now();
+    do {
+      const write = group.shift() as JoiningWrite;
+      taken.push(write);
+      acknowledgements.push(taken.length === 1 ? written(write) : this.#writeApart(write));
+    } while (group[0]?.work && performance.now() - began < SHARED_MS);
+    return acknowledgements;
+  }
+
+  /** Writes one of a group so that its failure takes back nothing else. */
+  #writeApart(write: JoiningWrite): () => void {
+    const db = this.connection;
+    const before = this.memory.mark();
+    db.run("SAVEPOINT apart");
+    try {
+      const acknowledge = written(write);
+      db.run("RELEASE apart");
+      return acknowledge;
+    } catch (error) {
+      // After some failures of the disk SQLite has taken back everything.
+      if (!db.db.inTransaction) throw error;
+      db.run("ROLLBACK TO apart");
+      db.run("RELEASE apart");
+      this.memory.rolledBack(before);
+      return () => write.reject(toStoreError(error));
+    }
   }
 
   /** The inside of a write transaction that has begun. */
@@ -149,6 +251,12 @@ export class Transactions {
       await sleep(wait * (0.5 + Math.random()));
     }
   }
+}
+
+/** Does the work of a write; what is returned hands its result over. */
+function written({ work, resolve }: JoiningWrite): () => void {
+  const result = work?.();
+  return () => resolve(result);
 }
 
 /** What `work` returned or threw, to be had later. */

@@ -52,6 +52,16 @@ export class Ledger {
     return written;
   }
 
+  /** How many rows were written since the last {@link takeWritten}. */
+  get written(): number {
+    return this.#written.length;
+  }
+
+  /** Drops the rows written after the first `kept`. */
+  forgetWritten(kept: number): void {
+    this.#written.length = kept;
+  }
+
   /** Takes a row over into memory. */
   note(row: NotedRow): void {
     this.#lastWrites.set(row.ns, row.id);

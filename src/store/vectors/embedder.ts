@@ -1,5 +1,5 @@
 /**
- * Calls to the embedding model: in batches, retried, cached by content, checked.
+ * Calls to the embedding model: gathered, in batches, retried, cached by content, checked.
  *
  * Owns what a vector must be before it may be stored. Leaves out which texts are embedded (`search/field-paths.ts`).
  */
@@ -62,6 +62,13 @@ export function textHash(text: string): Buffer {
   return createHash("sha256").update(text).digest().subarray(0, 16);
 }
 
+/** Texts that are asked for in one turn of the event loop. */
+interface Gathering {
+  texts: Set<string>;
+  calls: number;
+  vectors: Promise<ReadonlyMap<string, Float32Array>>;
+}
+
 export class Embedder {
   readonly name: string;
   readonly fields: readonly string[];
@@ -71,6 +78,7 @@ export class Embedder {
   dims: number | null;
   /** By "d" or "q" (document or query) and text; null when nothing is to be kept. */
   readonly #cache: LRUCache<string, Float32Array> | null;
+  #gathering: Gathering | null = null;
 
   constructor(private readonly options: StoreIndexOptions) {
     this.name = recordedName(options.embeddings, options.embeddingName);
@@ -98,12 +106,39 @@ export class Embedder {
       if (known) vectors.set(text, known);
       else missing.add(text);
     }
-    const fresh = await this.#embed([...missing]);
+    const fresh = await this.#embedTogether([...missing]);
     for (const [text, vector] of fresh) {
       vectors.set(text, vector);
       this.#remember(`d${text}`, vector);
     }
     return texts.map((text) => vectors.get(text) as Float32Array);
+  }
+
+  /**
+   * Vectors from the model, together with those of other calls of the same turn of the event loop: memories that are
+   * stored at once need one request. Where that fails, each call is made on its own, so that none fails for another's text.
+   */
+  async #embedTogether(texts: readonly string[]): Promise<ReadonlyMap<string, Float32Array>> {
+    if (texts.length === 0) return new Map();
+    const known = this.#gathering;
+    const turn = known ?? { texts: new Set<string>(), calls: 0, vectors: this.#gathered() };
+    this.#gathering = turn;
+    turn.calls++;
+    for (const text of texts) turn.texts.add(text);
+    try {
+      return await turn.vectors;
+    } catch (error) {
+      if (turn.calls === 1) throw error;
+      return await this.#embed(texts);
+    }
+  }
+
+  /** The vectors of what is asked for in this turn. */
+  async #gathered(): Promise<ReadonlyMap<string, Float32Array>> {
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    const { texts } = this.#gathering as Gathering;
+    this.#gathering = null;
+    return this.#embed([...texts]);
   }
 
   /** Vectors from the model, in requests of `batchSize` texts. */
