@@ -1,16 +1,16 @@
-/** Agreement of two short answers, as HotpotQA's official evaluation measures it. Pure. */
+/** Agreement of two short answers, measured as in HotpotQA's official evaluation. Pure. */
 import { collapseSpace } from "../text/text.js";
 
 const CLOSED = new Set(["yes", "no", "noanswer"]);
 
-/** Lower case, without punctuation and the articles a, an, the; single spaces. */
+/** Lower case, single spaces, without punctuation and the articles a, an, the. */
 export function normalizeAnswer(text: string): string {
   const bare = text.toLowerCase().replace(/[!-/:-@[-`{-~]/g, "");
   return collapseSpace(bare.replace(/\b(a|an|the)\b/g, " "));
 }
 
 /**
- * F1 over the words of both answers, in [0, 1]. Answers that are "yes" or "no" share no credit with anything else.
+ * F1 over the words of both answers, in [0, 1]. "yes", "no" and "noanswer" score 0 against anything but themselves.
  *
  * @example
  * answerF1("the Eiffel Tower in Paris", "Eiffel Tower"); // 2/3: precision 2/4, recall 2/2

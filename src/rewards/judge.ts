@@ -1,16 +1,16 @@
 /**
- * What a judge is asked, and asking it about a recorded episode.
+ * The interface of a judge, and how it is asked about a recorded episode.
  *
- * Owns the interface; the judges are in `judges/`. Verdicts are values, so rewards stay pure functions of them.
+ * Leaves out the judges (`judges/`). Verdicts are plain values, so that rewards stay pure functions of them.
  */
 import { AgeMemError, messageOf } from "../errors.js";
 import type { EpisodeRecord, StepRecord, VerdictsRecord } from "../trajectory/schema.js";
 import type { CallUsage } from "../types.js";
 import { addedInStageOne, finalAnswer, retrieved } from "./scoring.js";
 
-/** Scores of one question each. Every number lies in [0, 1]. */
+/** Grades one episode. Every number lies in [0, 1]. */
 export interface Judge {
-  /** Says what it is; rules say that they are not a language model. */
+  /** Describes the judge in records; a rule-based one says that it is not a language model. */
   readonly name: string;
   /** How well a predicted answer agrees with the gold answer. */
   answer(question: string, gold: string, predicted: string): Promise<number>;
@@ -19,8 +19,8 @@ export interface Judge {
   /** How well a retrieved set fits q. */
   relevance(question: string, items: readonly string[]): Promise<number>;
   /**
-   * MQ: coverage of the gold facts, relevance, absence of noise. With `asked`, for that question and its reference
-   * answer; rules may leave it unused.
+   * Memory quality: coverage of the gold facts, relevance to them, absence of noise; with `asked`, as needed for that
+   * question and its reference answer. A rule-based judge may ignore `asked`.
    */
   memoryQuality(
     goldFacts: readonly string[],
@@ -31,7 +31,7 @@ export interface Judge {
   readonly usage?: Readonly<CallUsage>;
 }
 
-/** Verdicts with what went wrong in getting them. */
+/** Verdicts, and what went wrong in getting them. */
 export interface JudgedEpisode {
   verdicts: VerdictsRecord;
   /** One line per verdict that is missing because the judge failed. */
@@ -39,8 +39,9 @@ export interface JudgedEpisode {
 }
 
 /**
- * Asks a judge everything the rewards need about an episode, and nothing more: no call for an answer that was not
- * given or a set that is empty. A question at which the judge fails leaves its verdict null; the others stand.
+ * Asks a judge what the rewards need to know about an episode. Skips an answer that was not given, an empty set of
+ * added or retrieved items, and memory quality without gold facts. Where the judge fails with an {@link AgeMemError},
+ * that verdict is null and the others stand; any other error is thrown.
  *
  * @example
  * const { verdicts } = await judgeEpisode(createOfflineJudge(), { steps, episode });

@@ -1,10 +1,9 @@
-/** K_q: what a query names, so that a check can tell whether the context still holds it. Pure. */
-
+/** K_q: the names, places and times in a query, which `preservation.ts` looks for in the context. Pure. */
 import nlp from "compromise";
 import { LRUCache } from "lru-cache";
 import { stripEnd, stripStart } from "../text/text.js";
 
-/** Words that begin questions with a capital and name nothing. */
+/** Words that are capitalized at the start of a question but name nothing. */
 const QUESTION_WORDS = new Set(
   "who whom whose what which when where why how is are was were do does did has have had can could will would if in on at of the a an this that these those both between among during from for to and or by with as after before i".split(
     " ",
@@ -12,8 +11,8 @@ const QUESTION_WORDS = new Set(
 );
 
 /**
- * Names, places, organizations, dates, numbers, quoted titles and capitalized sequences of a question, in order of
- * their first occurrence, the longest form of each. English.
+ * Names, places, organizations, dates, numbers, quoted titles and capitalized sequences of an English question, in
+ * order of first occurrence. Of overlapping items only the longest stays.
  *
  * @example
  * keyItems("Who directed the film shot in Leland, North Carolina in 1986?"); // ["Leland", "North Carolina", "1986"]
@@ -26,7 +25,7 @@ export function keyItems(question: string): readonly string[] {
   return items;
 }
 
-/** The rollouts of a group ask the same question, and tagging it costs as much as the rest of a reward. */
+/** The rollouts of a group share a question, and tagging it costs as much as the rest of the reward. */
 const found = new LRUCache<string, readonly string[]>({ max: 500 });
 
 function itemsOf(question: string): string[] {
@@ -53,7 +52,7 @@ function quoted(question: string): string[] {
   return [...question.matchAll(/["“”]([^"“”]+)["“”]/g)].map((match) => match[1] ?? "");
 }
 
-/** Runs of capitalized words; the first word of the question only as part of a longer run. */
+/** Runs of capitalized words. The question's first word counts only as part of a longer run. */
 function capitalized(question: string): string[] {
   const word = "\\p{Lu}(?:[\\p{L}\\p{M}\\p{N}'’-]|\\.(?=\\p{L}))*";
   const runs = question.matchAll(new RegExp(`${word}(?:\\s+${word})*`, "gu"));
@@ -74,7 +73,7 @@ function trimItem(item: string): string {
   return stripEnd(stripStart(item, around), around).replace(/['’]s?$/u, "");
 }
 
-/** Whether an item is a run of whole words of a longer one. */
+/** Whether a longer item contains this one as whole words. */
 function within(item: string, other: string): boolean {
   const [a, b] = [item, other].map((text) => ` ${text.toLowerCase().replace(/['’.-]/g, " ")} `);
   return other.length > item.length && (b ?? "").includes(a ?? "");

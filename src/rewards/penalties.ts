@@ -4,14 +4,14 @@ import { policySteps, type RewardPart, type ScoringInput } from "./scoring.js";
 const ROUNDS_PENALTY = -1;
 const TOKENS_PENALTY = -0.5;
 
-/** -1 if a stage took more than N_max rounds, else 0. */
+/** -1 if any stage took more than N_max rounds, else 0. */
 export function roundsPenalty({ episode }: Pick<ScoringInput, "episode">): RewardPart {
   const most = Math.max(0, ...episode.rounds);
   const basis = `at most ${most} rounds in a stage, ${episode.n_max} allowed`;
   return { value: most > episode.n_max ? ROUNDS_PENALTY : 0, basis };
 }
 
-/** -0.5 if the context of any policy call was larger than T_max, else 0. Null when no token count was recorded. */
+/** -0.5 if the context of any policy call exceeded T_max, else 0. Null when no token count was recorded. */
 export function tokensPenalty({ steps, episode }: Pick<ScoringInput, "steps" | "episode">): RewardPart {
   const known = policySteps(steps).flatMap((step) => step.context_tokens ?? []);
   if (known.length === 0) return { value: null, basis: "the context's tokens are not recorded" };

@@ -1,8 +1,8 @@
 /**
  * Preservation part of R_context: does the context still hold what the query is about? (appendix A.2) Pure.
  *
- * Owns what counts as context. The query itself does not: its own words are always there, and would make the part 1
- * whatever the policy did.
+ * Owns what counts as context. The query itself does not: its words are always there, so the score would be 1 whatever
+ * the policy did.
  */
 import { collapseSpace } from "../text/text.js";
 import type { MessageRecord } from "../trajectory/schema-parts.js";
@@ -11,11 +11,11 @@ import { keyItems } from "./key-items.js";
 import { answerStep, type RewardPart, type ScoringInput } from "./scoring.js";
 
 /**
- * 1 if every key item K_q of the query (names, places, times) occurs in the context at answer time, in what was told,
- * retrieved, or kept by a summary; else 0. A query without key items has nothing to lose: 1.
+ * 1 if every key item K_q of the query (names, places, times) occurs in the context at answer time, whether told,
+ * retrieved or kept by a summary; else 0. A query without key items has nothing to lose: 1.
  *
- * Left out of the context: system messages, the wording of the question wherever it stands, what the policy wrote
- * after the question came (it can repeat it), and the query that a retrieved block names.
+ * Not counted as context: system messages, the question's wording wherever it occurs, what the policy wrote after the
+ * question (it can repeat it), and the query named in a retrieved block.
  *
  * @example
  * preservationReward({ steps, episode }); // { value: 0, basis: "missing from the context: Turin" }
@@ -40,11 +40,11 @@ function contextWithout(question: string, messages: readonly MessageRecord[]): s
     if (role === "system" || role === "developer") return false;
     return role !== "assistant" || at < 0 || i < at;
   });
-  // A line break stays between two messages, so that no item is found across them.
+  // The line break keeps an item from matching across two messages.
   return told.map((text) => text.replaceAll(asked, "\n")).join("\n");
 }
 
-/** Case, accents, kinds of quotes and spacing do not make another name. */
+/** Normalizes case, accents, quotes and spacing: "São  Paulo" is "sao paulo". */
 function bare(text: string): string {
   const letters = text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   return collapseSpace(letters.replace(/[’‘`]/g, "'").replace(/[“”]/g, '"'));

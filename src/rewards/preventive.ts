@@ -4,7 +4,7 @@ import { operations, policySteps, type RewardPart, type ScoringInput } from "./s
 /**
  * 1 if SUMMARY or FILTER succeeded before the context reached T_max for the first time, else 0.
  *
- * Departure: a call that was refused does not count as invoked, for it reduced nothing.
+ * Departs from the paper: a refused call does not count as invoked, because it reduced nothing.
  */
 export function preventiveReward({ steps, episode }: Pick<ScoringInput, "steps" | "episode">): RewardPart {
   const limit = episode.t_max;

@@ -1,4 +1,4 @@
-/** Relevance part of R_memory: did the retrievals fit the query? (AgeMem, appendix A.2) Pure. */
+/** Relevance part of R_memory: did the retrieved items fit the query? (AgeMem, appendix A.2) Pure. */
 import { type RewardPart, retrieved, type ScoringInput } from "./scoring.js";
 
 /** The judge's score of the retrieved set against q, in [0, 1]; 0 when nothing was retrieved. */

@@ -1,5 +1,5 @@
 /**
- * R(tau): the components of the reward put together (AgeMem, appendix A.2). Pure.
+ * R(tau): combines the components of the reward (AgeMem, appendix A.2). Pure.
  *
  * Owns weights, presets and the names under which parts are recorded.
  */
@@ -15,7 +15,7 @@ import type { RewardPart, ScoringInput } from "./scoring.js";
 import { storageReward } from "./storage.js";
 import { taskReward } from "./task.js";
 
-/** Weights of the terms and, inside the two composed ones, of their parts. */
+/** Weights of the terms, and of the parts of the two composite ones. */
 export interface RewardWeights {
   /** w_task */
   task: number;
@@ -34,7 +34,8 @@ export interface RewardWeights {
 const third = 1 / 3;
 
 /**
- * - `all-returns`: all terms, every weight 1/3 (appendix C.4; section 4.1 of the paper says 1.0 for the three terms).
+ * - `all-returns`: all terms; 1/3 for each of them and of their parts, 1 for the penalty (appendix C.4; section 4.1 of
+ *   the paper says 1.0 for the three terms).
  * - `answer-only`: R_task alone, the paper's ablation.
  */
 export const REWARD_PRESETS = {
@@ -51,13 +52,13 @@ export const REWARD_PRESETS = {
 
 export type RewardPreset = keyof typeof REWARD_PRESETS;
 
-/** Which weights: a preset (default "all-returns"), and single ones over it. */
+/** Which weights: a preset (default "all-returns"), and weights that override some of it. */
 export interface RewardOptions {
   preset?: RewardPreset;
   weights?: Partial<RewardWeights>;
 }
 
-/** Names of the parts, as in `reward_parts` of a trajectory record. */
+/** Names of the parts, the keys of a trajectory record's `reward_parts`. */
 export const REWARD_PART_NAMES = [
   "task",
   "context",
@@ -78,9 +79,9 @@ type RewardPartName = (typeof REWARD_PART_NAMES)[number];
 export interface Score {
   /** R(tau); null when a part that carries weight could not be scored. */
   reward: number | null;
-  /** Every part unweighted, by name; null = not scored. */
+  /** Unweighted value of every part; null = not scored. */
   parts: Record<RewardPartName, number | null>;
-  /** What each part rests on, in words. */
+  /** Basis of each part, in words. */
   basis: Record<RewardPartName, string>;
   weights: RewardWeights;
 }
@@ -88,7 +89,7 @@ export interface Score {
 /**
  * `R(tau) = w_task R_task + w_context R_context + w_memory R_memory + P_penalty`.
  *
- * A missing part that has weight makes the whole reward null: a guess would enter the group's mean.
+ * A missing part with a weight makes the whole reward null, because a guess would distort the group's mean.
  *
  * @throws InputError `AGEMEM_INPUT_ARGUMENT` for a weight that is not a finite number
  * @example
@@ -136,7 +137,7 @@ export function scoreEpisode(input: ScoringInput, options: RewardOptions = {}): 
 }
 
 /**
- * A recorded rollout scored anew from its own verdicts. Advantages are cleared: they belong to the old rewards.
+ * Scores a recorded rollout again from its own verdicts. Clears the advantage, which belongs to the old reward.
  *
  * A rollout without episode or verdicts, or one that failed (error, timeout, cancelled), stays unscored.
  */
@@ -154,7 +155,7 @@ export function scoreTrajectory(
   return { ...cleared, reward, reward_parts: parts };
 }
 
-/** The weights that options stand for, checked. */
+/** The checked weights of some options. */
 export function rewardWeights(options: RewardOptions = {}): RewardWeights {
   const weights: RewardWeights = { ...REWARD_PRESETS[options.preset ?? "all-returns"], ...options.weights };
   const { alpha, beta, ...terms } = weights;
@@ -166,7 +167,7 @@ export function rewardWeights(options: RewardOptions = {}): RewardWeights {
   return weights;
 }
 
-/** Weighted sum; a part without weight may be unscored. */
+/** Weighted sum. A part whose weight is 0 may be unscored. */
 function weigh(
   parts: RewardPart[],
   weights: readonly number[],

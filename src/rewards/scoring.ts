@@ -1,14 +1,14 @@
 /**
  * What rewards are computed from: a recorded trajectory, its episode facts and the judge's verdicts.
  *
- * Owns the input and output of the components and the few questions they all ask of a recording. Because everything
- * is in the recording, scoring can be done again later with other weights or another judge. Pure.
+ * Owns the input and output of the components and the queries they share. Because everything is in the recording, it
+ * can be scored again later with other weights or another judge. Pure.
  */
 import type { EpisodeRecord, StepRecord, VerdictsRecord } from "../trajectory/schema.js";
 import type { MemoryItemRecord, MemoryOpRecord } from "../trajectory/schema-parts.js";
 import { type MemoryOp, OVERFLOW_CALL_ID } from "../types.js";
 
-/** Everything a reward may look at. */
+/** Everything that a reward may use. */
 export interface ScoringInput {
   /** Steps of one rollout, in order, auxiliary calls included. */
   steps: readonly StepRecord[];
@@ -16,7 +16,7 @@ export interface ScoringInput {
   verdicts: VerdictsRecord;
 }
 
-/** One component: its value, null when the evidence is missing, and what it rests on in words. */
+/** One component: its value (null when the evidence is missing) and its basis in words. */
 export interface RewardPart {
   value: number | null;
   basis: string;
@@ -33,8 +33,8 @@ export function answerStep(steps: readonly StepRecord[]): StepRecord | undefined
 }
 
 /**
- * Successful operations of the given kinds that the policy asked for, each with its step. A refused operation changed
- * nothing, and what the overflow guard did is not the policy's merit.
+ * Successful operations of the given kinds that the policy asked for, each with its step. Refused operations changed
+ * nothing, and the policy gets no credit for what the overflow guard did.
  */
 export function operations(
   steps: readonly StepRecord[],
@@ -52,7 +52,7 @@ export function finalAnswer(episode: EpisodeRecord): string | null {
   return episode.answer?.trim() ? episode.answer.trim() : null;
 }
 
-/** Items the policy added in stage 1, those deleted later included. */
+/** Items that the policy added in stage 1, including those deleted later. */
 export function addedInStageOne(steps: readonly StepRecord[], episode: EpisodeRecord): MemoryItemRecord[] {
   const added = operations(steps, ["ADD"]).filter(({ step }) => step.stage === 1);
   return itemsOf(
@@ -61,7 +61,7 @@ export function addedInStageOne(steps: readonly StepRecord[], episode: EpisodeRe
   );
 }
 
-/** Items the policy retrieved on its own account, in any stage, without repetition. */
+/** Items that the policy itself retrieved, in any stage, each once. */
 export function retrieved(steps: readonly StepRecord[], episode: EpisodeRecord): MemoryItemRecord[] {
   return itemsOf(
     operations(steps, ["RETRIEVE"]).flatMap(({ op }) => op.memory_ids),

@@ -1,9 +1,9 @@
-/** Storage part of R_memory: was what went into long-term memory worth it? (AgeMem, appendix A.2) Pure. */
+/** Storage part of R_memory: was what was stored worth storing? (AgeMem, appendix A.2) Pure. */
 import { addedInStageOne, type RewardPart, type ScoringInput } from "./scoring.js";
 
 /**
  * `N_high_quality / max(1, N_total)` over the items added in stage 1, in [0, 1]. The judge labels each item from q and
- * A_q. Items deleted later still count: the question is what was stored.
+ * A_q. Items deleted later still count, because the reward is for what was stored.
  */
 export function storageReward({ steps, episode, verdicts }: ScoringInput): RewardPart {
   const items = addedInStageOne(steps, episode);

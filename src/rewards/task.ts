@@ -2,7 +2,7 @@
 import { finalAnswer, type RewardPart, type ScoringInput } from "./scoring.js";
 
 /**
- * The judge's score of the answer against A_q, in [0, 1]; -1 when no answer was given.
+ * The judge's score of the answer against A_q, in [0, 1]; -1 when no answer was given, null when the judge failed.
  *
  * @example
  * taskReward({ steps: [], episode: { ...episode, answer: null }, verdicts }).value; // -1

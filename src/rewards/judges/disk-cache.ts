@@ -1,15 +1,15 @@
-/** A judge's verdicts on disk, as JSON Lines of `{key, value}`: asked once, known ever after. */
+/** A judge's verdicts on disk, as JSON Lines of `{key, value}`, so that no question is paid for twice. */
 import { JsonlWriter, readJsonl } from "../../lib/jsonl.js";
 import type { JudgeCache } from "./llm.js";
 
-/** Cache in one append-only file; one process at a time writes it. */
+/** Cache in one append-only file. Only one process at a time may write it. */
 export class DiskJudgeCache implements JudgeCache {
   private constructor(
     private readonly known: Map<string, unknown>,
     private readonly file: JsonlWriter,
   ) {}
 
-  /** Opens or creates the file. @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT` */
+  /** Opens the file, or creates it. @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT` */
   static async open(path: string): Promise<DiskJudgeCache> {
     const known = new Map<string, unknown>();
     const file = await JsonlWriter.open(path);

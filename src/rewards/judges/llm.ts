@@ -1,8 +1,8 @@
 /**
- * A judge that asks a chat model, with cache, retries and a count of what it cost.
+ * A judge that asks a chat model, with a cache, retries and a count of calls and tokens.
  *
- * Owns asking and strict reading of replies; the questions are in `prompts.ts`. A reply that is not the number asked
- * for is a failed attempt, never a guess.
+ * Owns asking and the strict reading of replies; the questions are in `prompts.ts`. A reply without the JSON that was
+ * asked for is a failed attempt; no score is guessed from it.
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { type AIMessage, HumanMessage, SystemMessage } from "@langchain/core/messages";
@@ -24,7 +24,7 @@ import {
   storagePrompt,
 } from "./prompts.js";
 
-/** Where verdicts are kept, keyed by the hash of model, wording and material. See `disk-cache.ts`. */
+/** Keeps verdicts by a hash of the model and everything it was asked. See `disk-cache.ts`. */
 export interface JudgeCache {
   get(key: string): Promise<unknown> | unknown;
   set(key: string, value: unknown): Promise<void> | void;
@@ -33,15 +33,15 @@ export interface JudgeCache {
 /** Options of {@link createLlmJudge}. */
 export interface LlmJudgeOptions {
   model: BaseChatModel;
-  /** Name of the model for the cache key and the record. Default: the model's own, if it says one. */
+  /** Name of the model for the cache key and the record. Default: the model's own name, else that of its class. */
   modelName?: string;
   /** Default: none. */
   cache?: JudgeCache;
-  /** Attempts after the first. Default 2. */
+  /** Retries after the first attempt. Default 2. */
   retries?: number;
   /** Wait before the first retry in milliseconds, doubled each time. Default 500. */
   retryDelayMs?: number;
-  /** Calls at a time. Default 8. */
+  /** Concurrent calls. Default 8. */
   concurrency?: number;
 }
 
@@ -50,8 +50,8 @@ const scoreReply = z.strictObject({ score: unit });
 const labelsReply = z.strictObject({ labels: z.array(z.union([z.literal(0), z.literal(1)])) });
 
 /**
- * A judge on a LangChain chat model. Use temperature 0; its calls carry the metadata of auxiliary calls, so that a
- * recorder does not take them for the policy's.
+ * A judge that asks a LangChain chat model; set its temperature to 0. Its calls are marked as auxiliary, so that a
+ * recorder does not mistake them for the policy's.
  *
  * Its methods raise ModelError `AGEMEM_MODEL_FAILED` when no attempt gives a readable verdict.
  *
@@ -129,12 +129,12 @@ class Asker {
   }
 
   private count(reply: AIMessage): void {
-    // The call itself is counted before it is made.
+    // `attempt` has counted the call itself, so that failed ones count too.
     Object.assign(this.usage, addTokens(this.usage, { ...reportedTokens(reply), calls: 0 }));
   }
 }
 
-/** The one JSON object of a reply; reasoning before it and a code fence around it are tolerated. */
+/** Parses the reply's JSON object; reasoning before it and a code fence around it are tolerated. */
 function parseReply<T>(text: string, schema: z.ZodType<T>): T {
   const body = text.replace(/^[\s\S]*<\/think>/, "").trim();
   const fenced = withoutFence(body);

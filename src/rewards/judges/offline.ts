@@ -1,7 +1,7 @@
 /**
- * A judge of rules: word overlap, no language model. Free, fast and repeatable; blind to paraphrase.
+ * A rule-based judge: word overlap, no language model. Free, fast and repeatable; blind to paraphrase.
  *
- * Owns the rules. For figures to compare with the paper's use `llm.ts`.
+ * Owns the rules. For figures comparable with the paper's, use `llm.ts`.
  */
 import { LRUCache } from "lru-cache";
 import { contentStems as stemsOf } from "../../text/words.js";
@@ -11,11 +11,11 @@ import type { Judge } from "../judge.js";
 /**
  * The offline judge.
  *
- * - answer: HotpotQA's answer F1; where A_q is yes or no, the first word of the prediction decides.
- * - storage: useful if the item holds all content words of the answer, or two of the question's (one if it has one).
- * - relevance: harmonic mean of the question's words found in the set, and of the items that share one.
- * - memoryQuality: harmonic mean of how fully the gold facts are covered, and of how much of long-term memory is about
- *   them.
+ * - answer: HotpotQA's answer F1; where A_q is yes or no and the prediction begins with either, only that word counts.
+ * - storage: useful if the item holds all content words of the answer (unless it is yes or no), or two of the
+ *   question's (one if the question has only one).
+ * - relevance: harmonic mean of two shares: the question's content words found in the set, and the items that have one.
+ * - memoryQuality: harmonic mean of how fully the items cover the gold facts, and how fully the facts cover the items.
  *
  * @example
  * await createOfflineJudge().answer("Is it red?", "yes", "Yes, it is."); // 1
@@ -62,10 +62,10 @@ function qualityScore(goldFacts: readonly string[], items: readonly string[]): n
   return harmonicMean(coverage, precision);
 }
 
-/** Texts kept with their stems: the rollouts of a group are judged by the same facts, and store much the same. */
+/** Stems by text: the rollouts of a group are judged by the same facts and store much the same items. */
 const known = new LRUCache<string, ReadonlySet<string>>({ max: 1000 });
 
-/** Stems of the words that carry content. */
+/** Stems of the content words. */
 export function factStems(text: string): ReadonlySet<string> {
   const seen = known.get(text);
   if (seen) return seen;
