@@ -1,20 +1,20 @@
 /**
- * Abort signals of limited life: one per piece of work, tied to its parent only while the work runs.
+ * Short-lived abort signals: one per piece of work, tied to its parent only while the work runs.
  *
- * LangGraph leaves a listener on the signal of every invocation (what `combineAbortSignals` returns is not disposed of
- * in `pregel/index.js`), which keeps the whole run alive as long as the signal. A signal that ends with the work ends
- * the leak.
+ * LangGraph leaves a listener on the signal of every invocation (`pregel/index.js` never disposes of what
+ * `combineAbortSignals` returns), which keeps the run's memory alive as long as the signal. A signal that is dropped
+ * with the work avoids the leak.
  */
 
-/** The reason of a signal whose time was up. */
+/** Abort reason of a signal whose time ran out. */
 export class DeadlineError extends Error {
   override readonly name = "DeadlineError";
 }
 
 /**
- * Runs work under a signal of its own that follows `parent`; nothing stays on `parent` afterwards.
+ * Runs work under a signal of its own that follows `parent`; no listener stays on `parent` afterwards.
  *
- * @param timeoutMs after so long the signal aborts with a {@link DeadlineError}; default: never
+ * @param timeoutMs when the signal aborts with a {@link DeadlineError}, in milliseconds from now; default: never
  * @example
  * await withSignal(run.signal, (signal) => agent.invoke(input, { signal }));
  */

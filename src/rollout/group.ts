@@ -1,6 +1,6 @@
 /**
- * A group G_q: the K rollouts of one task, and their advantages (AgeMem, eq. 5, alg. 2). Pure apart from the clock-free
- * bookkeeping; running is `rollout.ts`.
+ * A group G_q: the K rollouts of one task, and their advantages (AgeMem, eq. 5, alg. 2). Pure. Leaves out running a
+ * rollout (`rollout.ts`).
  */
 import { type AdvantageOptions, type AdvantagePreset, advantagesOf, type GroupAdvantages } from "../grpo.js";
 import { shortHash } from "../lib/hash.js";
@@ -14,16 +14,16 @@ import type { RolloutSettings } from "./settings.js";
 export interface GroupResult {
   taskId: string;
   groupId: string;
-  /** In the order of their index. */
+  /** Ordered by index. */
   rollouts: RolloutResult[];
   advantages: GroupAdvantages;
 }
 
-/** What is kept of a group when its rollouts are not. */
+/** What stays in memory of a group once its rollouts are handed over. */
 export interface GroupSummary {
   taskId: string;
   groupId: string;
-  /** In the order of the rollouts, as the advantages. */
+  /** In the order of the rollouts, like the advantages. */
   rewards: (number | null)[];
   statuses: RolloutStatus[];
   advantages: GroupAdvantages;
@@ -40,7 +40,7 @@ export function summarizeGroup({ taskId, groupId, rollouts, advantages }: GroupR
   };
 }
 
-/** Ids and seeds of the K rollouts of a task; equal settings give equal identities. */
+/** Ids and seeds of a task's K rollouts. The same task, run name, seed and K give the same ones. */
 export function groupIdentities(task: MemoryTask, settings: RolloutSettings): RolloutIdentity[] {
   const groupId = `g${shortHash(JSON.stringify([settings.runName, settings.seed, settings.k, task.id]), 12)}`;
   return Array.from({ length: settings.k }, (_, index) => ({
@@ -52,7 +52,9 @@ export function groupIdentities(task: MemoryTask, settings: RolloutSettings): Ro
   }));
 }
 
-/** Puts the group's advantages on its trajectories. Unscored rollouts keep null and have no vote. */
+/**
+ * Adds the group's advantages to its trajectories. Unscored rollouts keep null and do not count in mean and deviation.
+ */
 export function finishGroup(
   rollouts: readonly RolloutResult[],
   options?: AdvantageOptions | AdvantagePreset,

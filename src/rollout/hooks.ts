@@ -1,23 +1,23 @@
-/** What a run reports to while it is under way, and which processes do its work. */
+/** Where a run records and reports while it is under way, and which processes do its work. */
 import { z } from "zod";
 import { callable, checkOptions, having, type OptionShape, text } from "../lib/check-options.js";
 import type { GroupResult } from "./group.js";
 import type { RolloutProgress } from "./progress.js";
 import type { WorkerPool } from "./workers/pool.js";
 
-/** Where to write and whom to tell. */
+/** Options of a run beside {@link RolloutOptions}. */
 export interface RunHooks {
   /**
-   * Recording to append to: `run.jsonl`, `run.jsonl.gz` (packed and compressed), or `run/`, a folder of packed parts.
-   * A run with the same settings goes on where it ends; other settings under the same run name are refused. Default: none.
+   * Recording to append to: `run.jsonl`, `run.jsonl.gz` (packed and compressed), or `run/` (a folder of such parts).
+   * The same settings resume the run; other settings under the same run name are refused. Default: none.
    */
   out?: string;
-  /** Facts about policy and embeddings that belong to the run's settings, as JSON values. */
+  /** Further settings that must not change when a run resumes, such as the names of policy and embeddings, as JSON. */
   identity?: Record<string, unknown>;
   onProgress?: (progress: RolloutProgress) => void;
-  /** Processes that run the rollouts, opened with the same options; default: this one. */
+  /** Processes that run the rollouts, opened with the same options; default: the calling process. */
   workers?: Pick<WorkerPool, "run">;
-  /** Gets each whole group. While it is busy with some groups, no further ones are begun. */
+  /** Receives each complete group. A group counts as open until it returns, and only a few are open at a time. */
   onGroup?: (group: GroupResult) => void | Promise<void>;
 }
 

@@ -1,10 +1,9 @@
-/** Every memory item a rollout stored at some time, with its last content: what rewards and memory quality look at. */
-
+/** Every memory item that a rollout ever stored, with its last content, as rewards and memory quality need them. */
 import type { StepRecord } from "../trajectory/schema.js";
 import type { MemoryItemRecord } from "../trajectory/schema-parts.js";
 import type { MemoryValue, VersionedStore } from "../types.js";
 
-/** Reads the items that the recorded ADDs made from the rollout's fork; deleted ones from their history. */
+/** Reads from the rollout's fork what the recorded ADDs made; the content of deleted items comes from their history. */
 export async function collectItems(
   steps: readonly StepRecord[],
   store: VersionedStore,

@@ -1,10 +1,10 @@
 /**
- * What makes a killed run resumable: finished rollouts of unfinished groups, beside the recording itself.
+ * Makes a killed run resumable: keeps the finished rollouts of unfinished groups beside the recording.
  *
- * A recording (`FILE`) holds whole groups only, because an advantage needs its group. Until a group is whole its
- * finished rollouts wait in `FILE.journal/GROUP.jsonl`, of the same schema. `FILE.journal/tail.json` says where the
- * recording ended before the group being appended, so that a torn group is cut off and written again. Memory and disk
- * are those of the groups under way.
+ * A recording (`FILE`) holds complete groups only, because an advantage needs its whole group. Until then a group's
+ * finished rollouts wait in `FILE.journal/GROUP.jsonl`, in the same schema. A group that was only partly appended when
+ * the process died is cut off and written again: `FILE.journal/tail.json` tells where it began in a recording of plain
+ * lines, the index does in a packed one. Only the groups under way take memory and journal space.
  */
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
@@ -25,24 +25,25 @@ import type { RolloutResult } from "./rollout.js";
 
 /** The recording of one run on disk. */
 export class RunJournal {
-  /** Appends one group after the other, however many finish at once. */
+  /** Appends groups one at a time, however many finish at once. */
   private readonly serial = pLimit(1);
 
   private constructor(
     private readonly path: string,
     private readonly index: RecordingIndex,
     private readonly partBytes: number,
-    /** Outcomes of the rollouts of each group that is in the recording already. */
+    /** Outcomes of the groups that are in the recording already. */
     private readonly written: Map<string, RolloutOutcome[]>,
-    /** Groups of which an earlier process finished a part. */
+    /** Groups that an earlier process began and did not finish. */
     private readonly begun: Set<string>,
   ) {}
 
   /**
-   * Takes the recording for this process, and finds out what is there: by the index, or by reading it where there is none.
+   * Locks the recording for this process and finds out which groups it holds, from its index or else by reading it.
    *
-   * @param identity settings of the run; another run of that name must have had the same
-   * @throws InputError `AGEMEM_RECORDING_LOCKED`, `AGEMEM_RECORDING_SETTINGS`, `AGEMEM_INPUT_FILE`, `AGEMEM_TRAJECTORY_*`
+   * @param identity settings of the run; they must equal those of an earlier run of the same name
+   * @throws InputError `AGEMEM_RECORDING_LOCKED`, `AGEMEM_RECORDING_SETTINGS`, `AGEMEM_INPUT_FILE`,
+   * `AGEMEM_TRAJECTORY_*`
    */
   static async open(path: string, identity?: RunIdentity, partBytes = PART_BYTES): Promise<RunJournal> {
     if (recordingForm(path) === "folder") await prepared(path, () => ensureDirectory(path));
@@ -64,12 +65,12 @@ export class RunJournal {
     }
   }
 
-  /** Outcomes of a group that is in the recording already; undefined for any other. */
+  /** Outcomes of a group that is in the recording already; undefined for other groups. */
   outcomes(groupId: string): readonly RolloutOutcome[] | undefined {
     return this.written.get(groupId);
   }
 
-  /** Rollouts of a group, by id, that an earlier process finished. */
+  /** Rollouts of an unfinished group that an earlier process finished, by id. */
   async finished(groupId: string): Promise<Map<string, RolloutResult>> {
     const rollouts = new Map<string, RolloutResult>();
     if (!this.begun.has(groupId)) return rollouts;
@@ -79,7 +80,10 @@ export class RunJournal {
     return rollouts;
   }
 
-  /** Keeps one finished rollout until its group is whole. Only the power can take it: the group is synced. */
+  /**
+   * Keeps one finished rollout until its group is complete. Not synced, so a power failure may lose it; groups are
+   * synced.
+   */
   async keep(groupId: string, rollout: RolloutResult): Promise<void> {
     await this.serial(async () => {
       const file = await TrajectoryWriter.open(groupFile(this.path, groupId));
@@ -91,7 +95,7 @@ export class RunJournal {
     });
   }
 
-  /** Writes a whole group to the recording. */
+  /** Appends a complete group to the recording. */
   async write(group: GroupResult): Promise<void> {
     await this.serial(async () => {
       const end = await recordingEnd(this.path);
@@ -103,7 +107,7 @@ export class RunJournal {
     });
   }
 
-  /** @param complete true when every group is written; the journal is then of no more use */
+  /** @param complete true when every group is written, so that the journal can go */
   async close(complete: boolean): Promise<void> {
     this.index.close();
     if (complete) await rm(folder(this.path), { recursive: true, force: true });
@@ -135,7 +139,7 @@ async function prepare(path: string): Promise<void> {
     const form = recordingForm(path);
     if (form === "lines") await cutTornGroup(path);
     else await rm(tailFile(path), { force: true });
-    // Also checks that it can be written, and mends the last line of a file that something else wrote.
+    // Opening it checks that it can be written, and repairs the last line if another program left it torn.
     if (form === "lines") await (await TrajectoryWriter.open(path)).close();
   });
 }
@@ -153,8 +157,9 @@ async function prepared(path: string, work: () => void | Promise<void>): Promise
 }
 
 /**
- * The groups that are there. Where the recording ends as indexed, the index tells; what follows in a packed recording is a
- * torn group, whose rollouts are in its file. Anything else was changed from outside and is read.
+ * The groups in the recording. If it ends where the index says, the index lists them. In a packed recording anything
+ * after that end is a torn group, which is cut off: its rollouts are in the journal. Any other difference means that
+ * something else changed the recording, which is then read.
  */
 async function settle(path: string, index: RecordingIndex): Promise<Map<string, RolloutOutcome[]>> {
   const indexed = index.end();
@@ -170,7 +175,7 @@ async function settle(path: string, index: RecordingIndex): Promise<Map<string, 
   if (same) return index.groups();
   index.clear();
   const found = await outcomesIn(path);
-  // All with the end of the whole: what stands where is not asked for.
+  // All get the end of the recording: only the last group's end is ever used.
   if (now) for (const [id, outcomes] of found) index.add(id, now, outcomes);
   return found;
 }
@@ -179,12 +184,12 @@ function isAfter(a: IndexedEnd, b: IndexedEnd): boolean {
   return a.part > b.part || (a.part === b.part && a.bytes > b.bytes);
 }
 
-/** A process that died while it appended a group may have left half of it; the group's rollouts are in its file. */
+/** Cuts off the group that a process was appending when it died; its rollouts are in the journal. */
 async function cutTornGroup(path: string): Promise<void> {
   const tail = tailFile(path);
   if (!existsSync(tail)) return;
   const text = await readFile(tail, "utf8");
-  // A torn note means that the append had not begun.
+  // If the note itself is torn, the append had not begun.
   const size = /^\{"group":".*","size":(\d+)\}$/.exec(text)?.[1];
   if (size !== undefined && existsSync(path)) await truncate(path, Number(size));
   await rm(tail);

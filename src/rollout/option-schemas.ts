@@ -1,5 +1,5 @@
 /**
- * What the options of rollouts and of their graph may be. Kept beside the types: an option without a schema does not
+ * Checks of rollout options at run time. Each schema is tied to its type, so that an option without one does not
  * compile.
  */
 import { z } from "zod";
@@ -24,7 +24,7 @@ import type { EngineRecord } from "../trajectory/schema-parts.js";
 import { SEARCH_MODES } from "../types.js";
 import type { RolloutOptions } from "./options.js";
 
-/** What a timer of Node can wait, in milliseconds; a longer one would end at once. */
+/** Longest delay of a Node timer, in milliseconds; a longer one would fire at once. */
 export const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
 const finite = z.number("must be a finite number");

@@ -1,4 +1,4 @@
-/** What a rollout run can be told, with the paper's settings as defaults. */
+/** Options of a rollout run. The defaults are the paper's settings where it gives them. */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
@@ -22,37 +22,38 @@ export interface RolloutIdentity {
 
 /** Settings of {@link runRollouts}. */
 export interface RolloutOptions {
-  /** The acting model of one rollout. A served model may ignore the identity; the rule policy takes its seed. */
+  /** The acting model of one rollout. A served model may ignore the identity; the rule-based policy uses its seed. */
   policy: (rollout: RolloutIdentity) => BaseChatModel;
-  /** Base of every rollout; each writes to its own fork, which is discarded after scoring. */
+  /** What every rollout starts from; each writes to its own fork, which is discarded after scoring. */
   store: VersionedStore;
   judge: Judge;
   /** Rollouts per task (K); default 8 (AgeMem, appendix C). */
   k?: number;
   /** Turns per stage (N_max); default 10. The paper gives no figure. */
   maxTurns?: number;
-  /** Model calls that one message of stages 1 and 2 may take; default 1. The authors' released code: 5. */
+  /** Most model calls per message in stages 1 and 2; default 1. The authors' released code allows 5. */
   messageRounds?: number;
   /**
-   * What a response without a tool call ends in stages 1 and 2: the "stage" (the paper's algorithms, default), so that
-   * the passages after it are never shown, or the calls for its "message" (the authors' released code).
+   * What a response without a tool call ends in stages 1 and 2. "stage" (default, the paper's algorithms): the stage,
+   * so that its remaining passages are never shown. "message" (the authors' released code): only the calls for that
+   * message.
    */
   earlyAnswer?: "stage" | "message";
   /** T_max and the response limit; default 8,192 and 2,048 tokens. See {@link budgetOf}. */
   budget?: Partial<ContextBudget>;
-  /** Memories shown with each message of stage 1; default 3. */
+  /** Memories shown with each message of stage 1, and by a RETRIEVE that names no number; default 3. */
   topK?: number;
-  /** How memories are ranked, in stage 1 and by RETRIEVE; default "hybrid" where the store has it. */
+  /** How memories are ranked, in stage 1 and by RETRIEVE; default "hybrid" where the store supports it. */
   searchMode?: SearchMode;
   protocol?: "native" | "text";
   /** Guidance in the system prompt; default "full". Evaluate a policy with the variant it was trained on. */
   promptVariant?: PromptVariant;
   /**
-   * Memory operations offered; default all six. Without ADD, UPDATE and DELETE nothing is retrieved in stage 1 and stage 2 keeps
-   * the context; an empty list is a policy without memory, to which nothing speaks of one.
+   * Memory operations offered; default all six. Without ADD, UPDATE and DELETE nothing is retrieved in stage 1, and
+   * stage 2 keeps the context. An empty list gives a policy without memory, whose prompts do not mention one.
    */
   operations?: readonly MemoryOp[];
-  /** What is known of the policy's server, for the record. */
+  /** What is known about the policy's server, for the record. */
   engine?: EngineRecord;
   summarizer?: BaseChatModel;
   embeddings?: EmbeddingsInterface;
@@ -62,15 +63,15 @@ export interface RolloutOptions {
   advantage?: AdvantageOptions | AdvantagePreset;
   /** Root of all seeds; default 0. */
   seed?: number | string;
-  /** Rollouts under way at once; default 4. For a served policy see `rolloutsFor`. */
+  /** Concurrent rollouts; default 4. For a served policy see `rolloutsFor`. */
   concurrency?: number;
-  /** Wall-time limit of one rollout in milliseconds; default 10 minutes. */
+  /** Limit of one rollout in milliseconds of wall-clock time; default 600,000 (10 minutes). */
   timeoutMs?: number;
-  /** Number of the weights behind the policy, for the record. */
+  /** Version number of the policy's weights, for the record. */
   policyVersion?: number;
   /**
-   * How the agent is driven: as a plain "loop", or as the LangGraph "graph" that is deployed, at several times the
-   * processor time. Records are the same. Default "loop", or "graph" while LangSmith tracing is on, which needs it.
+   * What runs the agent: a plain "loop", or the LangGraph "graph" that is deployed, at two to three times the processor
+   * time. The records are the same. Default "loop", or "graph" while LangSmith tracing is on, which needs it.
    */
   driver?: "loop" | "graph";
   /** Name of the run; part of every id. Default "run". */
@@ -78,7 +79,7 @@ export interface RolloutOptions {
   signal?: AbortSignal;
 }
 
-/** The budget of a given T_max: a quarter of it is kept for the response, at most the paper's 2,048 tokens. */
+/** The budget for a given T_max. A quarter of it, at most the paper's 2,048 tokens, is kept for the response. */
 export function budgetOf(maxTokens: number): ContextBudget {
   return {
     maxTokens,

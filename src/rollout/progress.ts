@@ -1,17 +1,18 @@
-/** Where a run stands: the count of finished rollouts and their mean reward. */
+/** Progress of a run: how many rollouts have finished, and their mean reward. */
 import type { RolloutOutcome } from "./recording/outcome.js";
 
-/** Figures of a run. */
+/** Counts of a run so far. */
 export interface RolloutProgress {
-  /** Rollouts finished, those of an earlier process included. */
+  /** Rollouts finished, including those of an earlier process. */
   done: number;
   total: number;
-  /** Mean reward of the scored rollouts so far; null before the first. */
+  /** Mean reward of the scored rollouts; null before the first. */
   meanReward: number | null;
+  /** Rollouts with another status than "ok". */
   failed: number;
 }
 
-/** Counts outcomes and reports after each. */
+/** Counts outcomes and reports after each one. */
 export class ProgressTracker {
   private done = 0;
   private failed = 0;

@@ -1,8 +1,8 @@
 /**
- * Scoring recordings again: with other weights, another judge, or another normalization of advantages.
+ * Scores recordings again: with other weights, another judge, or another normalization of advantages.
  *
- * Owns the two passes over a recording, the second because an advantage needs its whole group. What a rollout did and
- * what the policy sampled stays as it is. Memory: the scores, not the steps.
+ * Owns the two passes over a recording; the second is needed because an advantage depends on its whole group. Steps and
+ * samples are copied unchanged. Memory holds the scores of all rollouts, but the steps of only one.
  */
 import { existsSync } from "node:fs";
 import { InputError } from "../errors.js";
@@ -16,17 +16,17 @@ import type { TrajectoryRecord } from "../trajectory/schema.js";
 export interface RescoreOptions {
   reward?: RewardOptions;
   advantage?: AdvantageOptions | AdvantagePreset;
-  /** Asked anew about each rollout. Default: the verdicts in the recording stand. */
+  /** Asked about each rollout that did not fail. Default: the recorded verdicts are used. */
   judge?: Judge;
   onRollout?: (trajectory: TrajectoryRecord) => void;
 }
 
-/** What came of it. */
+/** Result of {@link rescoreFile}. */
 export interface RescoreReport {
   rollouts: number;
   /** Rollouts that have a reward now. */
   scored: number;
-  /** Mean reward before and after; null where nothing is scored. */
+  /** Mean reward before and after; null when nothing is scored. */
   meanBefore: number | null;
   meanAfter: number | null;
 }
@@ -34,8 +34,8 @@ export interface RescoreReport {
 /**
  * Reads `input` and writes the same rollouts with new scores to `output`.
  *
- * @throws InputError `AGEMEM_INPUT_ARGUMENT` when the output exists or a weight is no number; `AGEMEM_INPUT_FILE`,
- * `AGEMEM_TRAJECTORY_*` for the input
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` when the output exists or a weight is not a finite number;
+ * `AGEMEM_INPUT_FILE`, `AGEMEM_TRAJECTORY_*` for the input
  * @example
  * await rescoreFile("run.jsonl", "answer-only.jsonl", { reward: { preset: "answer-only" } });
  */
@@ -47,7 +47,7 @@ export async function rescoreFile(
   rewardWeights(options.reward);
   if (existsSync(output)) {
     throw new InputError("AGEMEM_INPUT_ARGUMENT", `${output} exists already`, {
-      remedy: "Give the name of a file that is to be made.",
+      remedy: "Give the name of a file that does not exist yet.",
     });
   }
   const scored: TrajectoryRecord[] = [];
@@ -56,7 +56,7 @@ export async function rescoreFile(
     before.push(rollout.trajectory.reward);
     const trajectory = await rescore(rollout, options);
     options.onRollout?.(trajectory);
-    // The episode is read again in the second pass.
+    // Episodes are large; the second pass reads them again.
     scored.push({ ...trajectory, episode: null });
   }
   const advantages = withAdvantages(scored, options.advantage);

@@ -1,7 +1,7 @@
 /**
  * One rollout from fork to record: run the stages, score the recording, describe it.
  *
- * A failed rollout is data: it becomes a record with status and error and does not stop its siblings. Leaves out
+ * A failed rollout is data: it becomes a record with its status and error and does not stop its siblings. Leaves out
  * advantages, which need the whole group (`group.ts`).
  */
 import { AgeMemError, messageOf } from "../errors.js";
@@ -21,13 +21,13 @@ import type { RolloutIdentity } from "./options.js";
 import type { RolloutSettings } from "./settings.js";
 import { ROLLOUT_NAMESPACE, runStages, type StagesResult } from "./stages.js";
 
-/** What one rollout leaves: its steps, and its record without advantage. */
+/** Result of one rollout: its steps and its trajectory record, which has no advantage yet. */
 export type RolloutResult = Rollout;
 
 /**
- * Runs, scores and describes one rollout on a fork of its own, which is discarded at the end.
+ * Runs, scores and describes one rollout on its own fork of the store, which is discarded at the end.
  *
- * @param agents those of the run; default: new ones
+ * @param agents the run's agents, so that rollouts share them; default: new ones
  */
 export async function runRollout(
   task: MemoryTask,
@@ -63,7 +63,7 @@ export async function runRollout(
         ...task.metadata,
         seed: identity.seed,
         judge: settings.judge.name,
-        // Stage 1 is not among the operations of the record.
+        // The retrieval of stage 1 is no recorded operation, so this is the only trace of its mode.
         search_mode: retrievalMode(settings.store, settings.searchMode) ?? null,
         ...scored?.metadata,
       },
@@ -98,7 +98,7 @@ async function attempt(
       const stages = await runStages({ agent, kit, task, identity, settings, callbacks: [recorder], signal });
       return { status: "ok", error: null, stages };
     } catch (error) {
-      // The run's own cancellation is not a result of this rollout.
+      // Canceling the whole run is not a result of this rollout.
       settings.signal?.throwIfAborted();
       return failure(error, signal);
     }
@@ -106,7 +106,7 @@ async function attempt(
   return withSignal(settings.signal, act, settings.timeoutMs);
 }
 
-/** What an aborted run throws is not what aborted it, so the signal is asked first. */
+/** An aborted agent may throw any error, so the signal's reason decides first. */
 function failure(error: unknown, { reason }: AbortSignal): Outcome {
   const stages: StagesResult = { answer: null, rounds: [0, 0, 0] };
   if (reason instanceof DeadlineError) {

@@ -1,8 +1,8 @@
 /**
- * Rolling out many tasks: K rollouts each, a bounded number at once, resumable, one group written when it is whole.
+ * Rolls out many tasks, K rollouts each: bounded concurrency, resumable, every group written as soon as it is complete.
  *
- * Owns scheduling and back-pressure. Leaves out what a rollout does (`rollout.ts`), the files (`journal.ts`) and the
- * count of what is done (`progress.ts`).
+ * Owns scheduling and back-pressure. Leaves out what a rollout does (`rollout.ts`), files (`journal.ts`) and counting
+ * (`progress.ts`).
  */
 import { setMaxListeners } from "node:events";
 import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
@@ -26,21 +26,21 @@ import { type RolloutResult, runRollout } from "./rollout.js";
 import { type RolloutSettings, rolloutSettings } from "./settings.js";
 import { Sweeper } from "./sweep.js";
 
-/** What a run came to. */
+/** Result of a run. */
 export interface RunSummary extends RolloutProgress {
-  /** In the order of the tasks, without those that were in `out` already. */
+  /** In the order of the tasks, without groups that were in `out` already. */
   groups: GroupSummary[];
 }
 
 /**
- * Rolls out every task K times (AgeMem, alg. 2-5) and hands over each group, with rewards and advantages, when it is
- * whole. Memory is that of the groups under way, however many tasks there are.
+ * Rolls out every task K times (AgeMem, alg. 2-5) and hands over each group, with rewards and advantages, as soon as it
+ * is complete. Only the groups under way are held in memory, however many tasks there are.
  *
  * Each rollout writes to its own fork of `options.store`. A rollout that fails is recorded with its error and gets
- * no reward; its siblings go on. With `out` set nothing that finished is run again after a crash.
+ * no reward; its siblings go on. With `out`, a run that is started again after a crash repeats no finished rollout.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown; the first failure of disk or store; the abort reason of `signal`, when
- * the rollouts under way have stopped
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown; the first failure of disk or
+ * store; the abort reason of `signal`. The last two are thrown once the rollouts under way have stopped.
  * @example
  * const { meanReward } = await streamRollouts(tasks, options, { out: "run.jsonl", onGroup: (group) => train(group) });
  */
@@ -68,7 +68,7 @@ async function stream(
   let complete = false;
   try {
     const groups = await withSignal(checked.signal, (signal) => {
-      // Each rollout under way listens once and takes its listener back.
+      // Each rollout under way has one listener, which it removes.
       setMaxListeners(checked.concurrency + 10, signal);
       const run = new Run({ ...checked, signal }, journal, tracker, hooks);
       return alone(() => run.all(tasks));
@@ -80,15 +80,18 @@ async function stream(
   }
 }
 
-/** Called in a node of another graph, rollouts must not become its children: no thread, checkpoints or signal of it. */
+/**
+ * Detaches rollouts from a graph whose node starts them, so that they do not inherit its thread, checkpoints or signal.
+ */
 function alone<T>(work: () => Promise<T>): Promise<T> {
   return AsyncLocalStorageProviderSingleton.runWithConfig(undefined, work, true);
 }
 
 /**
- * As {@link streamRollouts}, and keeps everything: for runs that fit into memory.
+ * Like {@link streamRollouts}, but keeps and returns all groups: for runs that fit into memory.
  *
- * @returns the groups in the order of the tasks, without those that were in `out` already
+ * @returns the groups in the order of the tasks, without groups that were in `out` already
+ * @throws as {@link streamRollouts}
  * @example
  * const groups = await runRollouts(tasks, { policy: () => model, store, judge: createOfflineJudge(), k: 8 });
  */
@@ -110,7 +113,7 @@ export async function runRollouts(
 }
 
 class Run {
-  /** One failing group stops the start of further rollouts; those under way end first. */
+  /** After a failure of disk, store or `onGroup` no further rollouts start; those under way finish first. */
   private readonly stop = new AbortController();
   private readonly rollouts: LimitFunction;
   private readonly groups: LimitFunction;
@@ -127,7 +130,7 @@ class Run {
     this.sweeper = new Sweeper(store);
     this.agents = new StageAgents(settings);
     this.rollouts = pLimit(concurrency);
-    // Enough open groups to keep all slots busy while the last rollouts of some are slow.
+    // Enough open groups to keep all slots busy while some wait for their last slow rollouts.
     this.groups = pLimit(2 * Math.ceil(concurrency / k) + 1);
   }
 
@@ -187,14 +190,16 @@ class Run {
     try {
       return await workers.run(task, identity);
     } catch (error) {
-      // A worker sends a copy of the reason.
+      // A worker throws only a copy of the abort reason: prefer the original.
       this.settings.signal?.throwIfAborted();
       throw error;
     }
   }
 }
 
-/** Like `Promise.all`, but waits for all before it throws the first failure: nothing writes behind the caller's back. */
+/**
+ * `Promise.all` that waits for all before it throws the first failure, so that nothing writes after the caller knows.
+ */
 async function settleAll<T>(promises: Promise<T>[]): Promise<T[]> {
   const settled = await Promise.allSettled(promises);
   const failure = settled.find((result) => result.status === "rejected");

@@ -1,4 +1,4 @@
-/** The options of a run with the paper's defaults filled in. Leaves out what they are (`options.ts`). */
+/** Fills in the defaults of rollout options. Leaves out what the options mean (`options.ts`). */
 import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
 import { tokenCounter } from "../models/tokens.js";
 import { retrievalMode } from "../tools/search/search-mode.js";
@@ -17,14 +17,14 @@ type Optional =
   | "policyVersion"
   | "signal";
 
-/** Options with defaults filled in. */
+/** Options with their defaults filled in. */
 export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &
   Pick<RolloutOptions, Optional> & { budget: ContextBudget };
 
 /**
- * Fills in defaults.
+ * Checks the options and fills in defaults.
  *
- * @param what the function that is given the options, for the message; default "runRollouts"
+ * @param what the function that was called, for the error message; default "runRollouts"
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown
  */
 export function rolloutSettings(options: RolloutOptions, what = "runRollouts"): RolloutSettings {
@@ -51,7 +51,7 @@ export function rolloutSettings(options: RolloutOptions, what = "runRollouts"): 
   };
 }
 
-/** Without the keys that are undefined, which would hide defaults. */
+/** Drops keys that are undefined, which would override defaults. */
 function given<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

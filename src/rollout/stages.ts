@@ -1,8 +1,8 @@
 /**
  * The three stages of one trajectory (AgeMem, alg. 3-5).
  *
- * Owns what the policy is shown when, and when a stage ends. The agent does what the deployed one does, by default with
- * one model call per message in stages 1 and 2. Leaves out recording and scoring (`rollout.ts`).
+ * Owns what the policy is shown when, and when a stage ends. The agent behaves as the deployed one does, but by default
+ * makes only one model call per message in stages 1 and 2. Leaves out recording and scoring (`rollout.ts`).
  */
 import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
@@ -33,19 +33,19 @@ interface StageRun {
 
 /** How the three stages ended. */
 export interface StagesResult {
-  /** The final answer; null when the turns ran out or the response could not be read. */
+  /** The final answer; null when the turns ran out or the last response could not be read. */
   answer: string | null;
-  /** Messages shown in stages 1 and 2, model calls in stage 3; N_max + 1 in stage 3 when the limit stopped it. */
+  /** Messages shown in stages 1 and 2; model calls in stage 3, or N_max + 1 when the limit stopped it. */
   rounds: [number, number, number];
 }
 
-/** The context between invocations: the agent runs without a checkpointer. */
+/** The context carried from one invocation to the next, because the agent runs without a checkpointer. */
 interface Carried {
   messages: BaseMessage[];
   contextFacts: MessageFacts;
 }
 
-/** User of all rollouts; isolation comes from the fork, not from the name. */
+/** The user of all rollouts. Their forks isolate them, so that they may share a name. */
 const ROLLOUT_USER = "learner";
 export const ROLLOUT_NAMESPACE = ["memories", ROLLOUT_USER];
 
@@ -54,14 +54,14 @@ const EMPTY: Carried = { messages: [], contextFacts: {} };
 /**
  * Runs the stages one after the other.
  *
- * 1. Each passage of I_q as one message, with what long-term memory holds about it shown (introspective retrieval).
- *    One call per turn.
- * 2. The context is emptied, long-term memory stays. Each distractor as one message. One call per turn.
- * 3. The context goes on; the question comes; up to N_max calls.
+ * 1. Each passage of I_q is one message, followed by what long-term memory holds about it (introspective retrieval).
+ * 2. The context is emptied, long-term memory stays. Each distractor is one message.
+ * 3. The context of stage 2 stays. The question is asked, with up to N_max model calls.
  *
- * A final answer in stages 1 and 2 ends the stage, as in the paper, or only its message's calls (`earlyAnswer`). With
- * `messageRounds` a message may take several calls, which end with a response that calls no tool. Passages beyond N_max are not shown.
- * Where no operation on offer can store anything, nothing is retrieved in stage 1, and the context stays for stage 2.
+ * In stages 1 and 2 a message gets one model call, or up to `messageRounds` until a response calls no tool. Such a
+ * response ends the stage, as in the paper, or with `earlyAnswer: "message"` only the message's calls. At most N_max
+ * passages are shown per stage. If no offered operation can store anything, nothing is retrieved in stage 1, and the
+ * context is kept for stage 2.
  */
 export async function runStages(run: StageRun): Promise<StagesResult> {
   const first = await injectPassages(run, 1, run.task.context, EMPTY);
@@ -96,13 +96,13 @@ async function injectPassages(
   return { carried, turns };
 }
 
-/** Retrieval of stage 1: by the message itself, not by any question. Not an action of the policy. */
+/** Retrieval of stage 1, with the message itself as query. It is not an action of the policy. */
 function introspect(run: StageRun, text: string, facts: MessageFacts) {
   const { kit, settings } = run;
   return retrieveMemory(kit, { query: text, top_k: settings.topK }, { namespace: ROLLOUT_NAMESPACE, facts });
 }
 
-/** Derived ids keep two runs of the same seed identical. */
+/** Ids are derived, so that two runs with the same seed are identical. */
 function humanMessage(run: StageRun, stage: Stage, turn: number, content: string): HumanMessage {
   return new HumanMessage({ id: `${run.identity.rolloutId}-s${stage}-t${turn}`, content });
 }

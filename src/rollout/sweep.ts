@@ -1,16 +1,16 @@
 /**
- * What discarded forks leave behind: their rows stay in the store, and slow every search down, until a vacuum.
+ * Vacuums the store now and then: the rows of discarded forks stay in it and slow down every search until it does.
  *
- * Owns when that happens. Nothing that the base store or an open fork can read is touched, earlier versions included.
+ * Owns when that happens. Keeps everything that the base store or an open fork can read, including earlier versions.
  */
 import type { VersionedStore } from "../types.js";
 
-/** A store that can remove rows nobody can read any more, as `FaissStore` can. */
+/** A store that can remove unreadable rows, such as `FaissStore`. */
 interface Vacuuming {
   vacuum(options: { keepRevisions: number; shrink: boolean }): Promise<unknown>;
 }
 
-/** Counts finished rollouts and vacuums after every so many; does nothing for a store without vacuum. */
+/** Counts finished rollouts and vacuums after every 64th; does nothing for a store without `vacuum`. */
 export class Sweeper {
   private count = 0;
   private latest: Promise<unknown> = Promise.resolve();
@@ -20,7 +20,7 @@ export class Sweeper {
     private readonly every = 64,
   ) {}
 
-  /** Call when a fork was discarded; resolves when the store is swept if that is due or under way. */
+  /** Call after a fork was discarded. Resolves at once, or after the vacuum if one is due or under way. */
   async discarded(): Promise<void> {
     if (!canVacuum(this.store)) return;
     const { store } = this;

@@ -1,8 +1,8 @@
 /**
- * A task as JSON: one line of a task file, and one task of a request to the rollout service. Names are snake_case.
+ * A task as JSON: one line of a task file, or one task of a request to the rollout service. Names are snake_case.
  *
- * Owns the form and the way from and to {@link MemoryTask}. Leaves out files (`evaluation/datasets/jsonl-tasks.ts`)
- * and the rest of the request (`service/request.ts`).
+ * Owns the schema and the conversion to and from {@link MemoryTask}. Leaves out files
+ * (`evaluation/datasets/jsonl-tasks.ts`) and the rest of the request (`service/request.ts`).
  */
 import { z } from "zod";
 import type { MemoryTask } from "../types.js";
@@ -26,19 +26,19 @@ export const taskRow = z.object({
   metadata: z.record(z.string(), z.unknown()).default({}),
 });
 
-/** A row that was read. */
+/** A parsed row. */
 type TaskRow = z.infer<typeof taskRow>;
 
-/** The task of a row. */
+/** Converts a row to a task. */
 export function toTask({ gold_facts: goldFacts, ...row }: TaskRow): MemoryTask {
   return { ...row, goldFacts };
 }
 
 /**
- * The row of a task.
+ * Converts a task to a row.
  *
  * @example
- * const line = JSON.stringify(toTaskRow(task)); // a line that `jsonl:FILE` reads and the rollout service takes
+ * const line = JSON.stringify(toTaskRow(task)); // one line of a file that `jsonl:FILE` reads
  */
 export function toTaskRow({ goldFacts, ...task }: MemoryTask): TaskRow {
   return { ...task, gold_facts: goldFacts };

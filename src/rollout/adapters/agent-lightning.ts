@@ -1,9 +1,9 @@
 /**
- * Agent Lightning 1.0: the gateway records the calls of one rollout, the agent reports the reward as an event.
+ * Agent Lightning 1.0: its gateway records the calls of one rollout, and the agent reports the reward as an event.
  *
- * Owns the variables the controller sets and the event's form, as read from its sources. One process is one rollout of
- * one task: the gateway's address names the rollout. It answers 429 while weights are loaded, which is waited out. It
- * keeps the last of two calls with equal prompts, so an agent that repeats itself loses a step there.
+ * Owns the variables that its controller sets and the event's fields, as read from its sources. A process runs one
+ * rollout of one task: the gateway's address names the rollout. The gateway answers 429 while weights are loaded, which
+ * is waited out. Of two calls with equal prompts it keeps the last, so an agent that repeats itself loses a step there.
  */
 import { ConfigError } from "../../errors.js";
 import type { TrajectoryRecord } from "../../trajectory/schema.js";
@@ -13,16 +13,16 @@ import { postJson } from "./post.js";
 
 /** The two ends of one rollout under Agent Lightning. */
 export interface AgentLightningRollout {
-  /** For `policyEndpoint`: the gateway sets model, temperature and token ids itself. */
+  /** For `policyEndpoint`. The gateway itself sets the model and temperature and asks for token ids. */
   endpoint: PolicyEndpointOptions;
-  /** Sends the reward; an unscored rollout sends none and gives false. */
+  /** Sends the reward. Resolves to false, and sends nothing, for an unscored rollout. */
   report(trajectory: Pick<TrajectoryRecord, "reward" | "rollout_id">): Promise<boolean>;
 }
 
 /**
  * Reads AGL_OPENAI_BASE_URL, AGL_EVENT_URL and AGL_KEY.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a missing address; `report` raises `AGEMEM_MODEL_*`
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a missing or invalid address; `report` rejects with `AGEMEM_MODEL_*`
  * @example
  * const lightning = agentLightning();
  * const { policy } = policyEndpoint(lightning.endpoint);
@@ -51,7 +51,7 @@ export function agentLightning(
 function required(env: Readonly<Record<string, string | undefined>>, name: string): string {
   const value = env[name]?.trim();
   if (value && URL.canParse(value)) return value;
-  throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} is ${value ? "no address" : "not set"}`, {
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} is ${value ? "not a URL" : "not set"}`, {
     remedy: "Run the process under Agent Lightning's controller, which sets it.",
     details: { variable: name },
   });

@@ -1,4 +1,4 @@
-/** Telling a trainer's server something over HTTP, with patience and with its failures in agemem's codes. */
+/** Posts JSON to a trainer's server, with retries, and reports failures with agemem's error codes. */
 import { ModelError } from "../../errors.js";
 import { describeModelError } from "../../models/chat-model.js";
 import type { PatientFetch } from "../http/patient-fetch.js";
@@ -6,7 +6,7 @@ import type { PatientFetch } from "../http/patient-fetch.js";
 /**
  * Posts JSON and expects a 2xx answer.
  *
- * @param what who is meant, for the message
+ * @param what names the server in error messages
  * @throws ModelError `AGEMEM_MODEL_UNREACHABLE`, `AGEMEM_MODEL_FAILED` (details: `status`)
  */
 export async function postJson(
@@ -31,7 +31,7 @@ export async function postJson(
     "AGEMEM_MODEL_FAILED",
     `${what} answered HTTP ${response.status}: ${text.slice(0, 200)}`,
     {
-      remedy: "See the log of the server.",
+      remedy: "See the server's log.",
       details: { status: response.status, url },
     },
   );

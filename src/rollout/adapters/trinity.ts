@@ -1,8 +1,8 @@
 /**
- * Trinity-RFT's explorer proxy: it records the calls, gets a reward per call, and commits whole groups.
+ * Trinity-RFT's explorer proxy: it records the calls, is told their reward, and commits whole groups.
  *
- * Owns `/feedback` and `/commit` as read from its sources. Trinity computes advantages within one commit, so a group
- * must be complete when it is committed and alone in it: groups are reported one after the other.
+ * Owns `/feedback` and `/commit`, as read from its sources. Trinity computes advantages within one commit, so each
+ * commit must hold exactly one complete group: groups are reported one after the other.
  */
 import pLimit from "p-limit";
 import { stripEnd } from "../../text/text.js";
@@ -10,21 +10,22 @@ import type { GroupResult } from "../group.js";
 import { type PatienceOptions, PatientFetch } from "../http/patient-fetch.js";
 import { postJson } from "./post.js";
 
-/** What one group came to at the proxy. */
+/** What was reported of one group. */
 export interface TrinityReport {
-  /** Rollouts with a reward, which were reported. */
+  /** Rollouts whose reward was reported. */
   reported: number;
-  /** Rollouts that failed or are unscored; their calls stay uncommitted. */
+  /** Rollouts without a reward or without response ids; their calls are not committed. */
   left: number;
 }
 
 /**
- * Reports groups to a proxy; use it as `onGroup`. The policy's base URL is the same proxy with `/v1`.
+ * Makes a function that reports groups to a proxy, for `onGroup`. The policy's base URL is that of the proxy plus
+ * `/v1`.
  *
- * A group none of whose rollouts has a reward is not committed.
+ * A group of which no rollout was reported is not committed.
  *
  * @param url root of the proxy, such as `http://127.0.0.1:8010`
- * @throws ModelError `AGEMEM_MODEL_*`, when it is called
+ * @throws ModelError `AGEMEM_MODEL_*`, from the function it returns
  * @example
  * const report = trinityProxy("http://127.0.0.1:8010");
  * await streamRollouts(tasks, options, { onGroup: async (group) => void (await report(group)) });

@@ -1,9 +1,9 @@
 /**
- * Runs outside of LangChain's runnables that tell the same story to the same callback handlers.
+ * Sends LangChain's callback events for runs that do not go through LangChain's runnables.
  *
- * LangChain's callback managers, run trees and schema checks cost several times what a step of ours does; training
- * makes millions of steps. Owns the events: start, end and error of the run, its nodes, model calls and memory
- * operations, in the order and with the arguments that a graph gives them. Tokens are not streamed to the handlers.
+ * LangChain's callback managers, run trees and schema checks take several times the time of a step, and training makes
+ * millions of steps. Owns the events: start, end and error of the run, its nodes, model calls and memory operations,
+ * in the order and with the arguments of a graph. Leaves out streaming of tokens.
  */
 import { randomUUID } from "node:crypto";
 import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
@@ -17,22 +17,22 @@ import { MEMORY_EVENT } from "../../types.js";
 
 type Fields = Record<string, unknown>;
 
-/** What handlers are told of the thing that runs: they use the run's name. */
+/** Stands for the serialized runnable; handlers use the run's name instead. */
 const UNSERIALIZED: Serialized = { lc: 1, type: "not_implemented", id: [] };
 
-/** A callback manager whose children are the children of one run, and the handlers it passes on. */
+/** A callback manager that makes whatever uses it a child of the run, with the same handlers. */
 export function managerOf(runId: string, handlers: BaseCallbackHandler[]): CallbackManager {
   return new CallbackManager(runId, { handlers, inheritableHandlers: handlers });
 }
 
-/** Runs a chain (the graph, or a node of it): `work` gets the manager for what runs inside of it. */
+/** Runs a chain (the graph or one of its nodes). `work` gets the run's id, the parent of what runs inside. */
 export async function runChain<T extends object>(
   handlers: BaseCallbackHandler[],
   run: { parentId?: string; name: string; tags?: string[]; metadata: Fields; input: object },
   work: (runId: string) => Promise<T>,
 ): Promise<T> {
   const runId = randomUUID();
-  // In the order of the arguments at run time; those declared in LangChain 1.2 are wrong.
+  // The order of the arguments at run time; LangChain 1.2 declares another.
   const given = [UNSERIALIZED, run.input, runId, run.parentId, run.tags, run.metadata, undefined, run.name];
   await each(handlers, (handler) =>
     (handler.handleChainStart as ((...args: unknown[]) => unknown) | undefined)?.apply(handler, given),
@@ -64,7 +64,7 @@ export async function runModelCall(
   return result;
 }
 
-/** Runs one memory operation; what it calls itself (the summarizer) is its child. */
+/** Runs one memory operation. What it calls in turn (the summarizer) is its child. */
 export async function runMemoryOperation(
   operation: MemoryOperation,
   call: OperationCall,
@@ -89,8 +89,8 @@ export async function runMemoryOperation(
 }
 
 /**
- * One handler after the other: a recorder's order is that of the events. Waits only for those that take time, since a
- * promise for each of a step's dozen events costs more than the recorder does.
+ * Calls one handler after the other, so that recorders see the events in order. Waits only for handlers that return a
+ * promise: awaiting each of a step's dozen events would cost more than the recorder does.
  */
 function each(
   handlers: readonly BaseCallbackHandler[],

@@ -1,9 +1,9 @@
 /**
  * The agent without a graph: the same nodes and reducers in a plain loop.
  *
- * For runs that need no checkpoints, no interrupts and no tracing, which is what rollouts are: the scheduler's part of
- * a step is gone. State, messages and what callback handlers are told are those of `createAgeMemAgent`
- * (`agent-driver.ts` says what that means and rests on). Leaves out own tools and approvals.
+ * For runs without checkpoints, interrupts and tracing, such as rollouts: it saves the scheduler's part of a step.
+ * State, messages and callback events equal those of `createAgeMemAgent` (`agent-driver.ts` says what that means and
+ * relies on). Leaves out the application's tools and approvals.
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import { answerNode } from "../../agent/nodes/answer.js";
@@ -25,14 +25,14 @@ import type { AgentDriver, DriverRun } from "./agent-driver.js";
 import { managerOf, runChain, runMemoryOperation } from "./callback-events.js";
 import { askDirectly } from "./model-call.js";
 
-/** Options of {@link createAgentLoop}: those of the graph without what needs one. */
+/** Options of {@link createAgentLoop}: the agent's, without those that need a graph. */
 type AgentLoopOptions = Omit<
   AgeMemAgentOptions,
   "tools" | "interruptOn" | "checkpointer" | "memoryConsistency" | "responseFormat"
 >;
 
 /**
- * Builds the loop. Model and tools are set up once; long-term memory may change with each invocation.
+ * Builds the loop. Model and tools are set up once; each invocation may bring its own store.
  *
  * Errors: as `createAgeMemAgent`.
  *
@@ -85,7 +85,7 @@ function drive(
   });
 }
 
-/** An update as the graph's channels take it. */
+/** Applies an update as the graph's channels do. */
 export function applyUpdate(state: AgentStateValue, update: AgentStateUpdate): AgentStateValue {
   const { messages, contextFacts, ltmVersion, ...values } = update;
   return {
@@ -103,7 +103,7 @@ export function applyUpdate(state: AgentStateValue, update: AgentStateUpdate): A
   };
 }
 
-/** As a graph does: the caller does not wait for a model that ignores the signal. */
+/** Rejects as soon as the signal aborts, as a graph does, even if the model ignores the signal. */
 function untilAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   if (!signal) return work();
   return new Promise((resolve, reject) => {

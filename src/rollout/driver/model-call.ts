@@ -1,8 +1,8 @@
 /**
- * A chat model called below `invoke`: what LangChain does around `_generate`, without its callback machinery.
+ * Calls a chat model below `invoke`: does what LangChain does around `_generate`, without its callback machinery.
  *
- * Owns which models can be called so, and that the response and what handlers are told come out as with `invoke`
- * (`tests/rollout/driver/loop.test.ts` compares them). Any other model is invoked as always.
+ * Owns which models can be called this way, and that the response and the callback events equal those of `invoke`
+ * (`tests/rollout/driver/loop.test.ts` compares them). Any other model is called through `invoke`.
  */
 import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import type { CallbackManager } from "@langchain/core/callbacks/manager";
@@ -20,11 +20,13 @@ type Fields = Record<string, unknown>;
 interface Bound {
   model: BaseChatModel;
   options: Fields;
-  /** What handlers are told of every call: it follows from model and options alone. */
+  /** What every call reports to handlers; it depends on model and options alone, so it is computed once. */
   described?: { metadata: Fields; sent: Fields };
 }
 
-/** Calls the model directly where that is the same; the config's callbacks must be a run's own manager. */
+/**
+ * Calls the model directly where that makes no difference. The config's callbacks must be one run's callback manager.
+ */
 export const askDirectly: Ask = async (model, messages, config) => {
   const bound = unbound(model);
   if (!bound) return (await model.invoke(messages, config)) as AIMessage;
@@ -42,7 +44,7 @@ function unbound(model: ActingModel): Bound | null {
   return bound;
 }
 
-/** Bound to a model, these change the run and not the request. */
+/** Options that, when bound to a model, change the run and not the request. */
 const RUN_OPTIONS = [
   "callbacks",
   "tags",
@@ -64,14 +66,14 @@ function unwrap(model: ActingModel): Bound | null {
   if (!(inner instanceof BaseChatModel) || hasSurroundings(inner)) return null;
   if (inner instanceof BaseChatOpenAI) {
     if (inner.invoke !== BaseChatOpenAI.prototype.invoke) return null;
-    // Where OpenAI's models keep what was bound to them; their `invoke` merges it in.
+    // OpenAI's models keep bound options here; their `invoke` merges them in.
     const { defaultOptions } = inner as unknown as { defaultOptions?: Fields };
     return { model: inner, options: { ...defaultOptions, ...bound } };
   }
   return inner.invoke === BaseChatModel.prototype.invoke ? { model: inner, options: bound } : null;
 }
 
-/** Handlers or a cache of the model's own, or messages in another form. */
+/** Whether the model has its own handlers or cache, or messages in another format. */
 function hasSurroundings({ callbacks, cache, verbose, outputVersion }: BaseChatModel): boolean {
   return Boolean(callbacks || cache || verbose) || outputVersion === "v1";
 }
@@ -107,7 +109,7 @@ async function generate(
   const result = await runModelCall(handlers, run, messages, async (runId): Promise<LLMResult> => {
     const { generations, llmOutput } = await model._generate(messages, options);
     for (const { message, generationInfo } of generations) {
-      // As LangChain does it: where nobody listens there is no run to be named after.
+      // As in LangChain: without handlers there is no run to take the id from.
       if (message.id === undefined && handlers.length > 0) message._updateId(`run-${runId}`);
       message.response_metadata = { ...generationInfo, ...message.response_metadata };
     }

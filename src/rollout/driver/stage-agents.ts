@@ -1,8 +1,8 @@
 /**
- * What acts in the stages: the agent as a plain loop, or as the deployed graph.
+ * The agents of the stages: as a plain loop, or as the deployed graph.
  *
- * Owns which of the two, and that a model which many rollouts share is set up once. Both do the same
- * (`tests/rollout/driver/loop.test.ts`); the graph is there for tracers, which need LangChain's run trees.
+ * Owns the choice between the two, and sets up a model that many rollouts share only once. Both behave alike
+ * (`tests/rollout/driver/loop.test.ts`); tracers need the graph, because they read LangChain's run trees.
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { createAgeMemAgent } from "../../agent/agent.js";
@@ -18,7 +18,7 @@ export class StageAgents {
 
   constructor(private readonly settings: RolloutSettings) {}
 
-  /** The agent of one rollout, which acts through `model` and writes to `store`. */
+  /** The agent of one rollout, which calls `model` and writes to `store`. */
   of(model: BaseChatModel, store: VersionedStore): AgentDriver {
     return (this.settings.driver ?? defaultDriver()) === "loop"
       ? this.loop(model, store)
@@ -61,7 +61,7 @@ export class StageAgents {
   }
 }
 
-/** As LangChain decides whether to trace. */
+/** The variables by which LangChain decides whether to trace. */
 const TRACING = ["LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING", "LANGCHAIN_TRACING"];
 
 function defaultDriver(): "loop" | "graph" {

@@ -1,8 +1,8 @@
 /**
- * The policy behind an OpenAI-compatible endpoint or in a local file, as a run uses it: token-exact, patient, seeded per
- * rollout.
+ * The policy of a run, behind an OpenAI-compatible endpoint or in a local file: records tokens, retries patiently, and
+ * can be seeded per rollout.
  *
- * Owns how a model is set up for rollouts. Leaves out which model is meant (`models/chat-model.ts`) and retrying
+ * Owns how a model is set up for rollouts. Leaves out resolving its name (`models/chat-model.ts`) and retries
  * (`patient-fetch.ts`).
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
@@ -17,7 +17,7 @@ import type { RolloutIdentity } from "../options.js";
 import { keepAliveFetch } from "./keep-alive-fetch.js";
 import { type PatienceOptions, type PatienceStats, PatientFetch } from "./patient-fetch.js";
 
-/** Which endpoint, how it samples and how patiently it is asked. */
+/** Which endpoint, how it samples, and how patiently it is called. */
 export interface PolicyEndpointOptions {
   /** `openai:NAME`, or `gguf:FILE` for a model in this process; default AGEMEM_MODEL. */
   model?: string;
@@ -25,9 +25,9 @@ export interface PolicyEndpointOptions {
   baseURL?: string;
   /** Default OPENAI_API_KEY. */
   apiKey?: string;
-  /** Default: temperature 1 and top_p 1, the sampling under which log-probabilities are those of the policy. */
+  /** Default: temperature 1 and top_p 1, so that the log-probabilities are those of the policy itself. */
   sampling?: Pick<ChatModelOptions, "temperature" | "topP" | "maxTokens" | "body">;
-  /** Sends a seed per rollout, derived from the rollout's. Default: none; one seed for all would make equal rollouts. */
+  /** Sends a seed derived from the rollout's, a different one for each. Default false: the server seeds itself. */
   sendSeed?: boolean;
   patience?: PatienceOptions;
 }
@@ -37,14 +37,15 @@ export interface PolicyEndpoint {
   /** For `RolloutOptions.policy`. */
   policy: (rollout: RolloutIdentity) => BaseChatModel;
   modelName: string;
-  /** Requests, retries and waiting so far; a local model has none. */
+  /** Requests, retries and waiting so far; all 0 for a local model. */
   readonly stats: Readonly<PatienceStats>;
-  /** Makes sure that a local model can be loaded, before a run begins; returns the counter that agrees with the model. */
+  /** Loads a local model, so that a run fails early if it cannot be; returns the token counter that fits the model. */
   ready(): Promise<TokenCounter>;
 }
 
 /**
- * Sets the endpoint up; nothing is sent yet. Token ids and log-probabilities are asked for with each call.
+ * Sets the endpoint up; sends nothing yet. Each call will ask for log-probabilities, and for token ids unless the
+ * server is OpenAI's, which has none.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` as `resolveChatModel`
  * @example
@@ -66,7 +67,7 @@ export function policyEndpoint(options: PolicyEndpointOptions = {}): PolicyEndpo
       sequences: options.patience?.concurrency ?? 1,
       recordTokens: true,
     });
-    // Local models of one file share what is loaded.
+    // Models of the same local file share the loaded weights.
     return model instanceof GgufChatModel ? model : withFetch(model, patient.fetch);
   };
   const shared = build();
@@ -79,11 +80,11 @@ export function policyEndpoint(options: PolicyEndpointOptions = {}): PolicyEndpo
 }
 
 /**
- * How many rollouts to keep under way so that an endpoint is never short of requests: half as many again as it takes
- * at once. While some of them store, count and judge, others wait for a slot, and no slot waits for them.
+ * How many rollouts keep an endpoint busy: half as many again as it takes requests, because some rollouts are always
+ * storing, counting or judging instead of waiting for the model.
  *
- * @param requests requests under way at once, from all processes together
- * @returns rollouts under way at once, for `RolloutOptions.concurrency`
+ * @param requests concurrent requests, of all processes together
+ * @returns concurrent rollouts, for `RolloutOptions.concurrency`
  * @example
  * const { policy } = policyEndpoint({ patience: { concurrency: 64 } });
  * await streamRollouts(tasks, { policy, store, judge, concurrency: rolloutsFor(64) });
@@ -92,13 +93,13 @@ export function rolloutsFor(requests: number): number {
   return Math.floor(1.5 * requests);
 }
 
-/** The same model over another `fetch`, which then does all retrying; the rollout's own limit ends a call. */
+/** The same model over another `fetch`, which does all retrying; the rollout's own time limit ends a call. */
 function withFetch(model: ChatOpenAI, fetch: typeof globalThis.fetch): ChatOpenAI {
   // The stored fields lack the last one; see `recordTokens`.
   return directChatModel({ ...(model.lc_kwargs as ChatOpenAIFields), __includeRawResponse: true }, fetch);
 }
 
-/** 31 bits, which every server takes. */
+/** 31 bits, which every server accepts. */
 function seedNumber(seed: string): number {
   return Number.parseInt(sha256(seed).slice(0, 8), 16) >>> 1;
 }

@@ -1,10 +1,10 @@
 /**
- * A `fetch` over undici's bare clients with connections that stay open.
+ * A `fetch` on undici's bare clients, whose connections stay open.
  *
  * Node's global `fetch` spends about half a millisecond of processor time on a small request, most of it on streams
- * that a JSON answer does not need; Node's http client spends twice what undici's dispatcher does. Owns the connections,
- * sending a text body and reading a whole answer. Leaves out retries (`patient-fetch.ts`), streaming, and bodies of
- * other kinds, which go to the global `fetch`.
+ * that a JSON answer does not need; Node's http client spends twice as much as undici's dispatcher. Owns connections,
+ * sending a text body and reading a whole answer. Leaves out retries (`patient-fetch.ts`), streaming, and other kinds
+ * of bodies, which go to the global `fetch`.
  */
 import { Client, type Dispatcher } from "undici";
 
@@ -13,11 +13,11 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const EMPTY = new Set([101, 204, 205, 304]);
 
 /**
- * Makes a `fetch` with connections of its own, as many as there are requests at once; they close when idle and do not
+ * Makes a `fetch` with its own connections, one per concurrent request; they close when idle and do not
  * keep the process alive.
  *
- * It resolves when the whole answer is there, and rejects with the socket's error (`code` such as ECONNREFUSED) or the
- * signal's reason.
+ * It resolves once the whole answer has arrived, and rejects with the socket's error (`code` such as ECONNREFUSED) or
+ * the signal's reason.
  *
  * @example
  * const { fetch } = new PatientFetch({ fetch: keepAliveFetch() });
@@ -43,7 +43,7 @@ interface Connection {
   open: boolean;
 }
 
-/** Connections to one server that wait for a request; the last one used is the next, so that spare ones close. */
+/** Idle connections to one server. The last one used is taken next, so that spare ones time out. */
 class Connections {
   private readonly idle: Connection[] = [];
 
@@ -58,7 +58,7 @@ class Connections {
   }
 
   private make(): Connection {
-    // How long a request may take is the signal's business.
+    // The caller's signal limits the time of a request.
     const limits = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 } };
     const client = new Client(this.origin, { pipelining: 1, ...limits });
     const connection = { client, open: false };
@@ -79,12 +79,12 @@ interface Sent extends Omit<RequestInit, "body"> {
 interface Answer {
   status: number;
   statusText: string;
-  /** Names and values in turn, as they came. */
+  /** Names and values alternate, as received. */
   headers: readonly Buffer[];
   body: Buffer;
 }
 
-/** The server closed the idle connection while the request was on its way: it is worth another one at once. */
+/** The server closed the idle connection just as the request was sent, so it is sent again at once. */
 class StaleConnection extends Error {
   override readonly name = "StaleConnection";
 }
@@ -126,11 +126,11 @@ function exchange(connections: Connections, url: URL, sent: Sent): Promise<Answe
     connection.client.dispatch(request, {
       onConnect: (cancel) => {
         abort = cancel;
-        // While the connection was made, there was nothing to cancel.
+        // An abort while connecting found nothing to cancel.
         if (signal?.aborted) cancel(signal.reason);
       },
       onHeaders: (status, headers, _resume, statusText) => {
-        // An interim answer (100 to 199) comes before the one that counts.
+        // Interim answers (100 to 199) come before the final one.
         if (status >= 200) Object.assign(answer, { status, statusText, headers });
         return true;
       },
@@ -153,7 +153,7 @@ function exchange(connections: Connections, url: URL, sent: Sent): Promise<Answe
   });
 }
 
-/** A connection that the server closed has a code of undici's own: it gets the one that Node's sockets have. */
+/** Replaces undici's code for a connection that the server closed by the code of Node's sockets. */
 function socketError(error: Error & { code?: string }): Error & { code?: string } {
   if (error.code !== "UND_ERR_SOCKET") return error;
   return Object.assign(new Error(error.message, { cause: error }), { code: "ECONNRESET" });
@@ -169,8 +169,8 @@ function plainHeaders(given: RequestInit["headers"]): Record<string, string> {
 }
 
 /**
- * A response whose body is there. Status and text, which is all that a JSON call needs, are read without the streams
- * of the standard class; everything else is the standard class's, made when asked for.
+ * A response whose body has arrived. Status and text, all that a JSON call needs, are read without the streams of the
+ * standard class; anything else comes from a standard response, made when it is asked for.
  */
 class WholeResponse implements Omit<Response, "bytes"> {
   readonly redirected = false;
@@ -200,7 +200,7 @@ class WholeResponse implements Omit<Response, "bytes"> {
   get bodyUsed(): boolean {
     return this.standard.bodyUsed;
   }
-  /** A text can be read more than once, which the standard does not allow and nobody relies on. */
+  /** Can be called more than once, unlike the standard's; nobody relies on that error. */
   async text(): Promise<string> {
     return this.answer.body.toString("utf8");
   }

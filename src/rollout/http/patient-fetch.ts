@@ -1,9 +1,9 @@
 /**
- * A `fetch` for an endpoint that many rollouts share: it waits out overload instead of failing the rollouts.
+ * A `fetch` for an endpoint that many rollouts share: it waits when the server is overloaded instead of failing them.
  *
- * Owns retries with jitter, Retry-After, and back-pressure: how many requests may be under way, and a pause of all of
- * them when the server asks for one (a gateway does while weights are loaded). Leaves out what is asked (`endpoint.ts`)
- * and the time limit of a rollout, which comes in with the request's signal.
+ * Owns retries with jitter, Retry-After, and back-pressure: how many requests may run at once, and a pause of all of
+ * them when the server asks for one (as a gateway does while weights are loaded). Leaves out the requests
+ * (`endpoint.ts`) and the time limit of a rollout, which arrives as the request's signal.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import pLimit, { type LimitFunction } from "p-limit";
@@ -11,38 +11,38 @@ import { ownTurn } from "../../lib/turn.js";
 
 /** How long and how often to try. */
 export interface PatienceOptions {
-  /** Requests under way at most; halved by each HTTP 429, regained by successes. Default 64. */
+  /** Most concurrent requests; each HTTP 429 halves it, successes raise it again. Default 64. */
   concurrency?: number;
-  /** Attempts after the first that failed for another reason than a pause asked for. Default 6. */
+  /** Retries of one request, not counting pauses that the server asked for. Default 6. */
   retries?: number;
-  /** Wait before the first retry in milliseconds, doubled each time, with full jitter. Default 500. */
+  /** Longest wait before the first retry in milliseconds, doubled each time, with full jitter. Default 500. */
   minDelayMs?: number;
-  /** Longest of these waits. Default 30 s. */
+  /** Cap on these waits in milliseconds. Default 30,000. */
   maxDelayMs?: number;
-  /** Pauses asked for by Retry-After that one request sits out, in sum. Default 10 minutes. */
+  /** Total of the Retry-After pauses that one request sits out, in milliseconds. Default 600,000 (10 minutes). */
   maxPauseMs?: number;
-  /** Time of one attempt until the response's head. Default 5 minutes. */
+  /** Limit in milliseconds until `fetch` resolves: with the response's head, or its whole body. Default 300,000. */
   attemptTimeoutMs?: number;
-  /** What sends the request. Default the global `fetch`. */
+  /** Sends the request. Default: the global `fetch`. */
   fetch?: typeof fetch;
-  /** Uniform in [0, 1). Default `Math.random`: waits need not repeat. */
+  /** Uniform in [0, 1). Default: `Math.random`, because waits need not be reproducible. */
   random?: () => number;
 }
 
-/** What the endpoint cost in patience. */
+/** Counts of requests and waiting. */
 export interface PatienceStats {
   requests: number;
   retries: number;
   /** Answers with HTTP 429. */
   throttled: number;
-  /** Milliseconds requests waited before an attempt, in sum. */
+  /** Total milliseconds of pauses and waits before retries; waiting for a free slot is not counted. */
   waitedMs: number;
 }
 
 const RETRIED = new Set([408, 429, 500, 502, 503, 504]);
 
 /**
- * Use one per endpoint, and its {@link PatientFetch.fetch} in every client of it.
+ * Make one per endpoint, and use its {@link PatientFetch.fetch} in all clients of that endpoint.
  *
  * @example
  * const { fetch } = new PatientFetch({ concurrency: 32 });
@@ -52,7 +52,7 @@ export class PatientFetch {
   readonly stats: PatienceStats = { requests: 0, retries: 0, throttled: 0, waitedMs: 0 };
   private readonly options: Required<PatienceOptions>;
   private readonly slots: LimitFunction;
-  /** Grows by a part with each success; the slots are its whole part. */
+  /** Grows by a fraction with each success; its integer part is the number of slots. */
   private allowed: number;
   /** No attempt begins before this time (Unix, milliseconds). */
   private pausedUntil = 0;
@@ -73,12 +73,12 @@ export class PatientFetch {
     this.slots = pLimit(this.allowed);
   }
 
-  /** Requests that may be under way now. */
+  /** How many requests may run at once now. */
   get concurrency(): number {
     return this.slots.concurrency;
   }
 
-  /** Like the global `fetch`; the last failure comes back as it is when patience is at its end. */
+  /** Like the global `fetch`. Once retries are used up, the last response or error is passed on. */
   readonly fetch: typeof fetch = async (input, init) => {
     const signal = init?.signal ?? undefined;
     this.stats.requests++;
@@ -90,13 +90,13 @@ export class PatientFetch {
       const patient =
         pauseMs === undefined ? tries < this.options.retries : paused + pauseMs <= this.options.maxPauseMs;
       if (!again || !patient) {
-        // The slot is free by now: whoever waits for it sends before the caller begins to work on the answer.
+        // The slot is free now: let the next request go out before the caller starts to work on this answer.
         await ownTurn();
         return settle(outcome);
       }
       await outcome.response?.body?.cancel();
       this.stats.retries++;
-      // A pause asked for holds back all requests: see `attempt`.
+      // A pause that the server asked for holds back all requests: see `attempt`.
       if (pauseMs === undefined) await this.wait(this.backoff(tries++), signal);
       else paused += pauseMs;
     }
@@ -110,8 +110,8 @@ export class PatientFetch {
     await this.wait(this.pausedUntil - Date.now(), signal);
     signal?.throwIfAborted();
     const controller = new AbortController();
-    // Not a listener of the caller's signal: it governs the body too, so it could not be removed here, and a rollout
-    // makes many requests with one signal.
+    // Not a listener on the caller's signal: the signal also governs reading the body, so the listener could not be
+    // removed here, and they would add up over a rollout's many requests.
     const ends = signal ? AbortSignal.any([signal, controller.signal]) : controller.signal;
     const timer = setTimeout(() => {
       controller.abort(new DOMException("The attempt took too long.", "TimeoutError"));
@@ -126,14 +126,14 @@ export class PatientFetch {
     }
   }
 
-  /** Whether to ask again, and what the answer says about the load. */
+  /** Decides whether to try again, and adjusts to the load that the answer reports. */
   private async judge(response: Response): Promise<Outcome> {
     if (response.ok) this.widen();
     if (!RETRIED.has(response.status)) return { response, again: false };
     const pauseMs = retryAfterMs(response);
     if (response.status === 429) {
       this.stats.throttled++;
-      // A quota does not come back by waiting.
+      // Waiting does not restore a used-up quota.
       if (/insufficient_quota/.test(await response.clone().text())) return { response, again: false };
       this.narrow();
     }
@@ -166,19 +166,19 @@ export class PatientFetch {
     try {
       await sleep(ms, undefined, signal ? { signal } : {});
     } catch (error) {
-      // The reason of the abort, rather than that there was one.
+      // Throw the reason of the abort instead of a plain AbortError.
       signal?.throwIfAborted();
       throw error;
     }
   }
 }
 
-/** One attempt: an answer or a failure to get one, and whether another attempt may help. */
+/** Result of one attempt: a response or an error, and whether another attempt may help. */
 interface Outcome {
   response?: Response;
   error?: unknown;
   again: boolean;
-  /** The pause the server asked for. */
+  /** The pause that the server asked for. */
   pauseMs?: number | undefined;
 }
 
@@ -187,7 +187,7 @@ function settle({ response, error }: Outcome): Response {
   throw error;
 }
 
-/** Retry-After as seconds or as a date; undefined when it is neither. */
+/** Retry-After, given as seconds or as a date, in milliseconds; undefined when it is neither. */
 function retryAfterMs(response: Response): number | undefined {
   const text = response.headers.get("retry-after")?.trim();
   if (!text) return undefined;

@@ -1,7 +1,7 @@
 /**
- * Appends whole groups to a recording in its form: lines as they are, or packed, compressed and in parts.
+ * Appends complete groups to a recording: as plain lines, or packed and compressed, in one file or a folder of parts.
  *
- * Owns bytes: one append and one sync per group, a gzip member each, the next part where one is full.
+ * Owns the bytes: one sync and, if packed, one gzip member per group; a new part when the last one is full.
  */
 import { existsSync } from "node:fs";
 import { open, stat, truncate } from "node:fs/promises";
@@ -14,19 +14,19 @@ import { partName, recordingForm, recordingParts } from "../../trajectory/record
 import type { GroupResult } from "../group.js";
 import type { IndexedEnd } from "./index-file.js";
 
-/** Bytes from which a folder's next group goes into a new part. */
+/** Size in bytes at which a part is full, so that the next group starts a new one. */
 export const PART_BYTES = 256 * 1024 * 1024;
 
 const compress = promisify(gzip);
 
-/** Where a recording ends now; null for a folder without parts. */
+/** Where a recording ends now; null when there is no file or no part yet. */
 export async function recordingEnd(path: string): Promise<IndexedEnd | null> {
   const part = recordingParts(path).at(-1);
   if (part === undefined || !existsSync(part)) return null;
   return { part: nameIn(path, part), bytes: (await stat(part)).size };
 }
 
-/** Cuts off what follows an end. */
+/** Truncates the file or part at an end. */
 export async function cutAfter(path: string, { part, bytes }: IndexedEnd): Promise<void> {
   await truncate(fileOf(path, part), bytes);
 }
@@ -56,7 +56,7 @@ async function encoded(path: string, { rollouts }: GroupResult): Promise<Buffer[
   return packed ? [await compress(Buffer.concat(lines))] : lines;
 }
 
-/** The part that the next group goes to. */
+/** The file or part that the next group goes to. */
 async function nextPart(path: string, partBytes: number): Promise<{ file: string; part: string }> {
   if (recordingForm(path) !== "folder") return { file: path, part: "" };
   const parts = recordingParts(path);

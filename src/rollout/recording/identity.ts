@@ -1,19 +1,19 @@
 /**
- * The settings that make a run what it is: another try with other ones would mix two experiments in one recording.
+ * The settings that identify a run: resuming it with others would mix two experiments in one recording.
  *
- * Run name, seed and K are part of every id and name the run; the rest must not change under that name. What decides speed
- * only (concurrency, time limits, processes) is left out. Pure.
+ * Run name, seed and K are part of every id and name the run; the rest must not change under that name. Leaves out what
+ * changes only how a run is carried out (concurrency, time limits, driver, processes). Pure.
  */
 import { PROMPT_VERSION } from "../../prompts.js";
 import type { RolloutSettings } from "../settings.js";
 
-/** A run by name, with its settings as JSON values. */
+/** A run's name and its settings as JSON values. */
 export interface RunIdentity {
   run: string;
   settings: Record<string, unknown>;
 }
 
-/** @param more what only the caller knows: names of policy and embeddings, sampling */
+/** @param more what only the caller knows, such as sampling and the names of policy and embeddings */
 export function runIdentity(s: RolloutSettings, more: Readonly<Record<string, unknown>> = {}): RunIdentity {
   const settings = {
     max_turns: s.maxTurns,
@@ -38,13 +38,13 @@ export function runIdentity(s: RolloutSettings, more: Readonly<Record<string, un
   return { run, settings: JSON.parse(JSON.stringify(settings)) as Record<string, unknown> };
 }
 
-/** One text per setting that differs: `t_max 8192, now 4096`. */
+/** Describes each setting that differs: `t_max 8192, now 4096`. */
 export function differences(
   before: Readonly<Record<string, unknown>>,
   now: Readonly<Record<string, unknown>>,
 ): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
-  const text = (value: unknown): string => JSON.stringify(value) ?? "not said";
+  const text = (value: unknown): string => JSON.stringify(value) ?? "not given";
   return names
     .filter((name) => text(before[name]) !== text(now[name]))
     .map((name) => `${name} ${text(before[name])}, now ${text(now[name])}`);

@@ -1,9 +1,9 @@
 /**
- * What is known of a recording without reading it, in `RECORDING.index`: its writer, its settings, its groups.
+ * `RECORDING.index`, which tells without reading the recording: whether it is locked, its settings, its groups.
  *
- * A SQLite database that the writer keeps locked: the lock is the operating system's, so that it ends with the process however
- * that ends. Owns the lock, the table of groups with their outcomes, and the settings of each run in the recording. It may
- * be deleted: it is made again from the recording, without the settings.
+ * A SQLite database that the writer keeps locked. The lock is the operating system's, so it is released however the
+ * process ends. Owns the lock, the groups with their outcomes, and the settings of each run in the recording. It may be
+ * deleted: it is rebuilt from the recording, but without the settings.
  */
 import type { Database } from "better-sqlite3";
 import { InputError, messageOf } from "../../errors.js";
@@ -24,7 +24,7 @@ export class RecordingIndex {
   ) {}
 
   /**
-   * Takes the recording for this process.
+   * Locks the recording for this process.
    *
    * @throws InputError `AGEMEM_RECORDING_LOCKED` while another writer has it, `AGEMEM_INPUT_FILE`
    */
@@ -35,7 +35,7 @@ export class RecordingIndex {
     try {
       db = new Sqlite(file, { timeout: 0 });
       db.pragma("locking_mode = EXCLUSIVE");
-      // What is lost with the machine's power is read from the recording again.
+      // What a power failure loses here can be read from the recording again.
       db.pragma("synchronous = OFF");
       db.exec("BEGIN EXCLUSIVE; COMMIT");
       db.exec(`CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, settings TEXT NOT NULL);
@@ -48,7 +48,7 @@ export class RecordingIndex {
   }
 
   /**
-   * Notes the settings of a run, or compares them with those it was begun with.
+   * Stores the settings of a new run, or compares them with those that it was begun with.
    *
    * @throws InputError `AGEMEM_RECORDING_SETTINGS` with the differences
    */
@@ -66,13 +66,13 @@ export class RecordingIndex {
       "AGEMEM_RECORDING_SETTINGS",
       `${this.path} was begun with other settings: ${found.join("; ")}`,
       {
-        remedy: "Give the settings it was begun with, or another file or run name.",
+        remedy: "Give the settings it was begun with, or choose another file or run name.",
         details: { path: this.path, differences: found },
       },
     );
   }
 
-  /** All settings by run: what merging compares and takes over. */
+  /** The settings of all runs, which merging compares and copies. */
   runs(): RunIdentity[] {
     const rows = this.db.prepare("SELECT run, settings FROM runs").all() as {
       run: string;
@@ -92,7 +92,7 @@ export class RecordingIndex {
     return new Map(rows.map(({ id, outcomes }) => [id, JSON.parse(outcomes) as RolloutOutcome[]]));
   }
 
-  /** Undefined where no group is indexed. */
+  /** End of the last group; undefined when no group is indexed. */
   end(): IndexedEnd | undefined {
     return this.db.prepare("SELECT part, bytes FROM groups ORDER BY part DESC, bytes DESC LIMIT 1").get() as
       | IndexedEnd
@@ -105,7 +105,7 @@ export class RecordingIndex {
       .run(id, end.part, end.bytes, JSON.stringify(outcomes));
   }
 
-  /** Forgets all groups: the recording is not what was indexed. */
+  /** Forgets all groups, because the recording no longer matches. */
   clear(): void {
     this.db.exec("DELETE FROM groups");
   }
@@ -125,7 +125,7 @@ function openError(path: string, file: string, cause: unknown): InputError {
   }
   return new InputError("AGEMEM_INPUT_FILE", `${file} cannot be opened: ${messageOf(cause)}`, {
     cause,
-    remedy: "Check the path and its permissions; an index that is broken may be deleted.",
+    remedy: "Check the path and its permissions. A broken index may be deleted.",
     details: { path },
   });
 }

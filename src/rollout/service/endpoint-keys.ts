@@ -1,9 +1,8 @@
 /**
- * Which key the rollout service sends to which address.
+ * Decides which API key the rollout service sends to which address.
  *
- * A request names the policy's address, so whoever may send requests could have any key of the operator sent to a server
- * of their own. Owns the allow-list: a key goes only to the addresses that the operator listed for it. Pure, but for
- * the `fetch` it wraps.
+ * A request names the policy's address, so anyone who may send requests could have the operator's keys sent to their
+ * own server. Owns the allow-list: a key goes only to the addresses that the operator listed for it.
  */
 import { z } from "zod";
 
@@ -14,7 +13,7 @@ import { stripEnd } from "../../text/text.js";
 const OPENAI = "https://api.openai.com/v1";
 const table = z.record(z.string().min(1), z.array(z.url()).min(1));
 
-/** Names of variables that hold a key, each with the addresses it may be sent to. */
+/** Names of the variables that hold keys, each with the addresses that its key may be sent to. */
 type EndpointKeys = z.infer<typeof table>;
 
 /**
@@ -29,22 +28,18 @@ export function endpointKeys(env: Environment = process.env): EndpointKeys {
   try {
     return table.parse(JSON.parse(text));
   } catch (cause) {
-    throw new ConfigError(
-      "AGEMEM_CONFIG_INVALID",
-      "AGEMEM_ROLLOUT_KEYS is not a table of keys and addresses",
-      {
-        cause,
-        remedy: `Give a JSON object, such as {"OPENAI_API_KEY":["${OPENAI}"]}.`,
-      },
-    );
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", "AGEMEM_ROLLOUT_KEYS does not map keys to addresses", {
+      cause,
+      remedy: `Give a JSON object, such as {"OPENAI_API_KEY":["${OPENAI}"]}.`,
+    });
   }
 }
 
 /**
- * The key for an address: that of the first entry that lists it, or a folder above it on the same host and port.
+ * The key for an address, from the first entry that lists the address or a parent path on the same origin.
  *
  * @param baseURL default OPENAI_BASE_URL, or OpenAI itself
- * @returns undefined where no key may go
+ * @returns undefined when no key may be sent there
  */
 export function keyFor(baseURL: string | undefined, env: Environment = process.env): string | undefined {
   const address = new URL(baseURL ?? setting(env, "OPENAI_BASE_URL") ?? OPENAI);
@@ -54,7 +49,7 @@ export function keyFor(baseURL: string | undefined, env: Environment = process.e
   return undefined;
 }
 
-/** The part of an endpoint's options that keeps keys where they belong. */
+/** The options of an endpoint that keep keys from addresses they are not listed for. */
 export function credentialsFor(
   baseURL: string | undefined,
   send: typeof fetch,
@@ -63,7 +58,7 @@ export function credentialsFor(
   return apiKey === undefined ? { apiKey: NO_KEY, fetch: anonymous(send) } : { apiKey, fetch: send };
 }
 
-/** Without the headers that OpenAI's client adds from the environment: organization, project, and whatever is set. */
+/** Drops the headers that OpenAI's client takes from the environment, such as organization and project. */
 function anonymous(send: typeof fetch): typeof fetch {
   const harmless = new Set(["accept", "content-type", "user-agent"]);
   return (input, init) => {

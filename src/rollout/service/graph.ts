@@ -1,8 +1,8 @@
 /**
  * Rollouts as a LangGraph graph: a trainer sends tasks and a policy endpoint and gets scored groups back.
  *
- * Owns the graph around `streamRollouts`: request in, progress as custom events, groups out. One run has a store of its
- * own in memory, so that any number of trainers run side by side. Leaves out the request's form (`request.ts`).
+ * Owns the graph around `streamRollouts`: request in, progress as custom events, groups out. Each run opens a store of
+ * its own, so that any number of trainers can run side by side. Leaves out the request's schema (`request.ts`).
  */
 import { END, type LangGraphRunnableConfig, START, StateGraph, StateSchema } from "@langchain/langgraph";
 import { z } from "zod";
@@ -26,11 +26,11 @@ import { streamRollouts } from "../runner.js";
 import { credentialsFor } from "./endpoint-keys.js";
 import { endpointOf, type RolloutRequest, rolloutRequest, settingsOf, tasksOf } from "./request.js";
 
-/** What the graph needs of its process. */
+/** What the graph needs from the process that hosts it. */
 export interface RolloutGraphOptions {
-  /** A new empty store for each run; closed after it. */
+  /** Opens a new empty store for each run, which is closed after it. */
   openStore: () => Promise<VersionedStore & { close(): Promise<void> }>;
-  /** Counter for a model's context. Default: an estimate. */
+  /** Counts the context for a named model. Default: `tokenCounter()`, exact for OpenAI's recent models only. */
   counterFor?: (model: string) => TokenCounter;
 }
 
@@ -43,7 +43,7 @@ function checkRolloutGraphOptions(options: unknown): void {
   checkOptions(graphOptions, options, "createRolloutGraph");
 }
 
-/** One group as the trainer gets it. */
+/** One group as the trainer receives it. */
 export interface RolloutGroupOutput {
   task_id: string;
   group_id: string;
@@ -53,9 +53,9 @@ export interface RolloutGroupOutput {
   /** Why a rollout failed; null for the others. */
   errors: (string | null)[];
   zero_variance: boolean;
-  /** Records (steps, then the trajectory, per rollout), or rows of the format asked for. */
+  /** Per rollout its records (steps, then the trajectory), or rows in the requested format. */
   samples: unknown[];
-  /** Steps and rollouts that the format cannot take, by reason. */
+  /** Counts of steps and rollouts that the format cannot express, by reason. */
   refused: Record<string, number>;
 }
 
@@ -75,8 +75,8 @@ const State = new StateSchema({
  * group.
  *
  * A run fails with `AGEMEM_INPUT_ARGUMENT` for a request that is not valid and `AGEMEM_CONFIG_INVALID` for an endpoint
- * that cannot be set up; code and remedy stand in the message too, which is all that clients of a server get. Rollouts
- * that fail are in their group. A key goes only to the addresses that `AGEMEM_ROLLOUT_KEYS` lists for it.
+ * that cannot be set up; the message includes code and remedy, because clients of a server see nothing else. Failed
+ * rollouts are in their group. A key goes only to the addresses that `AGEMEM_ROLLOUT_KEYS` lists for it.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown
  * @example

@@ -1,4 +1,4 @@
-/** What a trainer sends to the rollout graph, and how it becomes settings of a run. All names are snake_case. */
+/** The request that a trainer sends to the rollout graph, and its conversion to options. All names are snake_case. */
 import { z } from "zod";
 
 import { ADVANTAGE_PRESETS } from "../../grpo.js";
@@ -12,9 +12,11 @@ import { LONGEST_WAIT_MS } from "../option-schemas.js";
 import { budgetOf, type RolloutOptions } from "../options.js";
 import { taskRow, toTask } from "../task-row.js";
 
-/** Where the policy is served. Keys are the service's own (`endpoint-keys.ts`): requests are kept, keys must not be. */
+/**
+ * Where the policy is served. It has no key, because requests are stored: the service has its own (`endpoint-keys.ts`).
+ */
 const endpoint = z.strictObject({
-  /** "offline" for the rules, else the name at the endpoint. */
+  /** "offline" for the rule-based policy, else the model's name at the endpoint. */
   model: z.string().min(1),
   base_url: z.url().optional(),
   temperature: z.number().min(0).max(2).optional(),
@@ -29,10 +31,10 @@ const names = <T extends object>(object: T) =>
   z.enum(Object.keys(object) as [Extract<keyof T, string>, ...Extract<keyof T, string>[]]);
 const whole = z.int().min(1);
 
-/** What a request may ask for: beyond it lies a slip, or somebody who wants the service's memory. */
+/** Limits of a request. More is a mistake, or an attempt to exhaust the service's memory. */
 const [MOST_TASKS, MOST_ROLLOUTS, MOST_TURNS, MOST_REQUESTS, LONGEST_ID] = [100_000, 1024, 1000, 10_000, 512];
 
-/** Tasks of one request, as a list whose ids tell them apart: an id twice would be one group twice. */
+/** Tasks with distinct ids: two with the same id would share a group id. */
 const tasks = z
   .array(taskRow)
   .min(1)
@@ -43,7 +45,7 @@ const tasks = z
       if (id.length > LONGEST_ID) {
         addIssue({ code: "custom", path: [at, "id"], message: `must have at most ${LONGEST_ID} characters` });
       } else if (seen.has(id))
-        addIssue({ code: "custom", path: [at, "id"], message: `${id} is there twice` });
+        addIssue({ code: "custom", path: [at, "id"], message: `${id} occurs twice` });
       seen.add(id);
     }
   });
@@ -52,15 +54,15 @@ const tasks = z
 export const rolloutRequest = z.strictObject({
   tasks,
   policy: endpoint.default({ model: "offline" }),
-  /** Number of the weights behind the policy. */
+  /** Version number of the policy's weights. */
   policy_version: z.int().min(0).optional(),
   k: whole.max(MOST_ROLLOUTS).optional(),
   max_turns: whole.max(MOST_TURNS).optional(),
-  /** Model calls that one message of stages 1 and 2 may take. */
+  /** Most model calls per message in stages 1 and 2. */
   message_rounds: whole.max(MOST_TURNS).optional(),
-  /** What a plain reply ends in stages 1 and 2. */
+  /** What a response without a tool call ends in stages 1 and 2; see `RolloutOptions.earlyAnswer`. */
   early_answer: z.enum(["stage", "message"]).optional(),
-  /** Requests to the policy at once. */
+  /** Concurrent requests to the policy. */
   concurrency: whole.max(MOST_REQUESTS).optional(),
   timeout_s: z
     .number()
@@ -70,17 +72,17 @@ export const rolloutRequest = z.strictObject({
   protocol: z.enum(["native", "text"]).optional(),
   /** Guidance in the system prompt. */
   prompt: z.enum(PROMPT_VARIANTS).optional(),
-  /** Memory operations offered; none for the same policy without memory tools. */
+  /** Memory operations offered; an empty list gives a policy without memory tools. */
   operations: z.array(z.enum(MEMORY_OPS)).optional(),
   /** T_max in tokens. */
   t_max: z.int().min(16).optional(),
-  /** Memories shown by a retrieval. */
+  /** Memories shown with each message of stage 1, and by a RETRIEVE that names no number. */
   top_k: whole.max(50).optional(),
   /** How memories are ranked. */
   search_mode: z.enum(SEARCH_MODES).optional(),
-  /** Who writes summaries: "policy" (default) or the rules, for a policy too small to write them. */
+  /** What writes summaries: "policy" (default), or the rules of "offline" for a policy too small to write them. */
   summarizer: z.enum(["policy", "offline"]).default("policy"),
-  /** What the trainer knows of its server, kept with each step. */
+  /** What the trainer knows about its server; kept with each step. */
   engine: z
     .strictObject({
       name: z.string().nullable().default(null),
@@ -89,7 +91,7 @@ export const rolloutRequest = z.strictObject({
     })
     .optional(),
   seed: z.union([z.string().max(LONGEST_ID), z.number()]).optional(),
-  /** Part of all ids. Default "v" and the policy version, so that groups of different weights never share an id. */
+  /** Part of all ids. Default "v" and the policy version (or 0), so that groups of different weights share no id. */
   run_name: z.string().min(1).max(LONGEST_ID).optional(),
   reward: z
     .strictObject({
@@ -101,20 +103,20 @@ export const rolloutRequest = z.strictObject({
     })
     .optional(),
   advantage: names(ADVANTAGE_PRESETS).optional(),
-  /** "offline" or the model that judges, on the server's own endpoint. */
+  /** "offline" for the rule-based judge, or a model that the service reaches with its own settings. */
   judge: z.string().min(1).default("offline"),
-  /** What each group's `samples` are: whole records, or rows of an exporter. */
+  /** What each group's `samples` are: complete records, or rows of an exporter. */
   format: z.union([z.literal("records"), names(EXPORTERS)]).default("records"),
 });
 
 export type RolloutRequest = z.infer<typeof rolloutRequest>;
 
-/** The tasks in the vocabulary of the code. */
+/** Converts the request's tasks. */
 export function tasksOf(request: RolloutRequest): MemoryTask[] {
   return request.tasks.map(toTask);
 }
 
-/** The endpoint of the request. */
+/** Converts the request's endpoint. */
 export function endpointOf({ policy, concurrency }: RolloutRequest): PolicyEndpointOptions {
   const { model, base_url: baseURL, temperature, top_p: topP, max_tokens: maxTokens, body } = policy;
   return {
@@ -126,7 +128,7 @@ export function endpointOf({ policy, concurrency }: RolloutRequest): PolicyEndpo
   };
 }
 
-/** Everything of a run that the request says beside policy, store and judge. */
+/** Converts the rest of the request: everything but policy, store and judge. */
 export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
   const { k, protocol, operations, engine, seed, reward, advantage, policy_version: policyVersion } = request;
   return defined({
@@ -152,7 +154,7 @@ export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
   });
 }
 
-/** Without the keys that are undefined, which would hide defaults. */
+/** Drops keys that are undefined, which would override defaults. */
 function defined<T extends object>(fields: T): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }

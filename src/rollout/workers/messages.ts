@@ -1,15 +1,15 @@
-/** What a run and its worker processes say to each other. Types and the form of errors only. */
+/** The messages between a run and its worker processes: their types, and how errors are sent. */
 import { AgeMemError, type AgeMemErrorCode, ConfigError, messageOf } from "../../errors.js";
 import type { MemoryTask } from "../../types.js";
 import type { RolloutIdentity, RolloutOptions } from "../options.js";
 import type { RolloutResult } from "../rollout.js";
 
-/** What a set-up module exports; see {@link WorkerOptions.setup}. */
+/** What a setup module exports; see {@link WorkerOptions.setup}. */
 export interface WorkerSetup {
   openRollouts(data: unknown): Promise<OpenRollouts>;
 }
 
-/** Options of rollouts and what must be closed after them. */
+/** Options of the rollouts, and what closes their resources afterwards. */
 export interface OpenRollouts {
   options: RolloutOptions;
   close?: () => Promise<void>;
@@ -24,10 +24,10 @@ export type ToWorker =
 export type FromWorker =
   | { kind: "ready" }
   | { kind: "done"; job: number; result: RolloutResult }
-  /** Of one job, or of the set-up. */
+  /** `job` is null when the setup failed. */
   | { kind: "failed"; job: number | null; error: SentError };
 
-/** An error as data. */
+/** An error as plain data. */
 interface SentError {
   name: string;
   message: string;
@@ -43,7 +43,7 @@ export function toSent(error: unknown): SentError {
   return { name, message, code: error.code, ...(error.remedy ? { remedy: error.remedy } : {}) };
 }
 
-/** The error on the other side: with code and remedy, without stack and cause. */
+/** Rebuilds the error, with its code and remedy, without stack and cause. */
 export function fromSent({ name, message, code, remedy }: SentError): Error {
   const more = remedy === undefined ? {} : { remedy };
   const error =

@@ -1,8 +1,8 @@
 /**
- * Rollouts in processes of their own, so that a run uses more than one core.
+ * Runs rollouts in processes of their own, so that a run uses more than one core.
  *
- * Owns the processes: starting them, handing out rollouts to the least busy, starting another for one that died. The
- * run keeps ids, order, groups and files, so a recording does not depend on how many processes there were.
+ * Owns the processes: starts them, gives each rollout to the least busy one, replaces one that died. Leaves out ids,
+ * order, groups and files, which stay with the run, so that a recording does not depend on the number of processes.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -12,24 +12,24 @@ import type { RolloutIdentity } from "../options.js";
 import type { RolloutResult } from "../rollout.js";
 import { type FromWorker, fromSent, type ToWorker, toSent } from "./messages.js";
 
-/** Which processes are started, and how they learn what to run. */
+/** How many processes to start, and how they learn what to run. */
 export interface WorkerOptions {
-  /** How many; one more than there are cores to spare helps nothing. */
+  /** How many; more than there are free cores does not help. */
   processes: number;
   /**
-   * URL of a module that exports `openRollouts(data)`, which makes the options of the rollouts in each process: a
-   * policy and a store cannot be sent. They must be those given to the run, apart from how many requests one process
-   * may have under way.
+   * URL of a module that exports `openRollouts(data)`, which makes the rollout options in each process, because a
+   * policy and a store cannot be sent. They must equal those of the run, except for how many requests one process may
+   * make at once.
    */
   setup: string | URL;
-  /** For `openRollouts`: anything that `structuredClone` takes. */
+  /** Argument of `openRollouts`: anything that `structuredClone` accepts. */
   data?: unknown;
-  /** Flags of Node for the processes; default those of this one. */
+  /** Node flags of the processes; default: those of this process. */
   execArgv?: readonly string[];
   signal?: AbortSignal;
 }
 
-/** A rollout that two processes died with is likely what killed them. */
+/** A rollout during which two processes died has probably killed them. */
 const ATTEMPTS = 2;
 
 interface Job {
@@ -62,12 +62,11 @@ export class WorkerPool {
   /**
    * Starts the processes and waits until all are ready.
    *
-   * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a number of processes below 1, or a set-up that ends its process;
-   * what `openRollouts` throws
+   * @throws ConfigError `AGEMEM_CONFIG_INVALID` for fewer than 1 process, or a setup that ends its process; whatever
+   * `openRollouts` throws
    * @example
-   * const pool = await WorkerPool.open({ processes: 2, setup: new URL("./setup.js", import.meta.url), data: { k: 8 } });
-   * await streamRollouts(tasks, options, { out, workers: pool });
-   * await pool.close();
+   * const pool = await WorkerPool.open({ processes: 2, setup: new URL("./setup.js", import.meta.url), data: { k: 8 }
+   * }); await streamRollouts(tasks, options, { out, workers: pool }); await pool.close();
    */
   static async open(options: WorkerOptions): Promise<WorkerPool> {
     const { processes, signal } = options;
@@ -90,10 +89,10 @@ export class WorkerPool {
   }
 
   /**
-   * Runs one rollout in the process that has the fewest under way. When that process dies, another one runs it again.
+   * Runs one rollout in the process that has the fewest. If that process dies, another one runs it again.
    *
-   * @throws ModelError `AGEMEM_WORKER_FAILED` when a second process died with it; what failed in the process: store or
-   * disk, or the abort reason
+   * @throws ModelError `AGEMEM_WORKER_FAILED` when a second process died, or the pool was closed; what failed in the
+   * process (store or disk), or the abort reason
    */
   run(task: MemoryTask, identity: RolloutIdentity): Promise<RolloutResult> {
     return new Promise((resolve, reject) => {
@@ -114,7 +113,7 @@ export class WorkerPool {
     );
     const child = fork(file, {
       execArgv: [...(this.options.execArgv ?? process.execArgv)],
-      // Structured clones keep what steps share: the messages of a rollout are sent once.
+      // A structured clone keeps shared references, so the messages that steps share are sent once.
       serialization: "advanced",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
@@ -151,13 +150,13 @@ export class WorkerPool {
     );
   }
 
-  /** A process is gone: another takes its place and its rollouts. */
+  /** Replaces a process that is gone, and assigns its rollouts anew. */
   private lost(member: Member, how: string): void {
     const jobs = [...member.jobs.values()];
     member.jobs.clear();
     if (!this.closing && this.members.includes(member)) {
       const replacement = this.start();
-      // Whoever is assigned to it is told of its failure.
+      // Jobs assigned to it get the failure.
       replacement.ready.catch(() => undefined);
       this.members = this.members.map((each) => (each === member ? replacement : each));
     }
@@ -179,8 +178,10 @@ function settle(jobs: Map<number, Job>, message: Exclude<FromWorker, { kind: "re
 function died({ identity, attempts }: Job, how: string): Error {
   return new ModelError(
     "AGEMEM_WORKER_FAILED",
-    `${how}, time ${attempts} with rollout ${identity.rolloutId}`,
-    { remedy: "See its output; out of memory, lower --concurrency. The run goes on where it stopped." },
+    `${how} while it ran rollout ${identity.rolloutId} (attempt ${attempts})`,
+    {
+      remedy: "See its output; if it ran out of memory, lower --concurrency. A recorded run can be resumed.",
+    },
   );
 }
 

@@ -1,8 +1,8 @@
 /**
- * A process that runs rollouts for another one: `fork` runs this file, messages say what to do.
+ * A process that runs rollouts for another one: `fork` starts this file, and messages tell it what to do.
  *
- * Owns the life of such a process. It ends when told to, or when the process that started it is gone. Leaves out which
- * rollouts there are, their groups and files, which stay with the run (`pool.ts`).
+ * Owns the life of such a process, which ends when told to, or when its parent is gone. Leaves out the pool (`pool.ts`)
+ * and which rollouts there are, their groups and files (`runner.ts`).
  */
 import { setMaxListeners } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -76,7 +76,7 @@ class Worker {
   }
 }
 
-/** Nobody listens any more when the run has ended first. */
+/** Sends nothing once the parent has disconnected. */
 function send(message: FromWorker): void {
   if (process.connected) process.send?.(message);
 }
@@ -85,7 +85,7 @@ function serve(): void {
   const worker = new Worker();
   process.on("message", (message) => void worker.handle(message as ToWorker));
   process.once("disconnect", () => process.exit());
-  // Ctrl-C reaches the whole group of processes; the run decides what becomes of its workers.
+  // Ctrl-C reaches every process of the group, but the run decides when its workers end.
   process.on("SIGINT", () => undefined);
 }
 
