@@ -1,10 +1,8 @@
 /**
- * What a callback handler is told about a call, picked apart: run metadata, sampling, tools, errors.
+ * Extracts what may be recorded of a call from what a callback handler is told: metadata, sampling, tools, errors.
  *
- * Owns the list of fields that may be recorded. Everything else of the invocation (headers, keys, clients) is left
- * where it is. Pure.
+ * Owns the list of recorded fields. Everything else about the invocation (headers, keys, clients) is ignored. Pure.
  */
-
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { AgeMemError, messageOf } from "../errors.js";
 import { redact } from "../text/redaction.js";
@@ -13,7 +11,7 @@ import type { LangGraphRecord, SamplingRecord } from "./schema-parts.js";
 
 type Fields = Record<string, unknown>;
 
-/** Who called, in which rollout. */
+/** Who made the call, and in which rollout. */
 export interface RunFacts {
   rolloutId: string | null;
   taskId: string | null;
@@ -29,7 +27,7 @@ export interface RunFacts {
   langgraph: LangGraphRecord;
 }
 
-/** Reads run metadata; values of a wrong type count as absent. */
+/** Reads run metadata. Values of the wrong type count as absent. */
 export function runFacts(metadata: Fields = {}, extra: Fields = {}): RunFacts {
   const stage = metadata[METADATA.stage];
   const protocol = metadata[METADATA.protocol];
@@ -56,7 +54,7 @@ export function runFacts(metadata: Fields = {}, extra: Fields = {}): RunFacts {
   };
 }
 
-/** Sampling parameters as sent. `modelKwargs` are spread into the body, so they count. */
+/** Sampling parameters as sent, including `modelKwargs`, which LangChain merges into the body. */
 export function samplingOf(extra: Fields = {}): SamplingRecord {
   const sent: Fields = { ...fields(extra.options), ...fields(extra.invocation_params) };
   const { stop } = sent;
@@ -79,7 +77,7 @@ export function samplingOf(extra: Fields = {}): SamplingRecord {
   };
 }
 
-/** Tools as sent (OpenAI form), or as bound where the model does not show what it sends. */
+/** Tools as sent, in OpenAI's format; or as bound, if the model does not tell what it sends. */
 export function toolsOf(extra: Fields = {}): Fields[] {
   const sent = fields(extra.invocation_params).tools ?? fields(extra.options).tools;
   if (!Array.isArray(sent)) return [];
@@ -87,8 +85,8 @@ export function toolsOf(extra: Fields = {}): Fields[] {
 }
 
 /**
- * Tools are bound once and sent with every call, so they are copied and converted once: turning a zod schema into JSON
- * Schema costs more than the rest of a step, and so does a copy of six tools.
+ * Tools are bound once and sent with every call, so they are copied and converted only once: converting a zod schema to
+ * JSON Schema, or just copying six tools, costs more than the rest of a step.
  */
 const copies = new WeakMap<object, Fields>();
 
@@ -103,13 +101,13 @@ function asSent(tool: Fields): Fields {
   return sent;
 }
 
-/** The model asked for, or null. */
+/** The requested model, or null. */
 export function modelOf(extra: Fields = {}): string | null {
   const sent = fields(extra.invocation_params);
   return text(sent.model) ?? text(sent.model_name) ?? text(sent.modelName);
 }
 
-/** Code and message of an error without anything that looks like a credential. */
+/** Code and message of an error, with anything that looks like a credential removed. */
 export function failureOf(error: unknown): { code: string | null; message: string } {
   const code = AgeMemError.isInstance(error) ? error.code : text(fields(error).code);
   return { code, message: redact(messageOf(error)) };

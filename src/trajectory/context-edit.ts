@@ -1,13 +1,15 @@
-/** How one prompt came out of the one before it. Pure. */
+/** How one prompt developed from the one before it. Pure. */
 import type { RecordedEdit } from "./schema.js";
 import type { MemoryOpRecord, MessageRecord, ResponseRecord } from "./schema-parts.js";
 
-/** What is compared: a policy call's prompt, and for the earlier call also what came of it. */
+/** The prompt of a policy call. */
 interface PromptState {
   stage: number;
   messages: readonly MessageRecord[];
   tools: readonly unknown[];
 }
+
+/** The prompt of the earlier call, with its response and the operations that followed. */
 export interface EarlierPrompt extends PromptState {
   response: ResponseRecord | null;
   memory_ops: readonly MemoryOpRecord[];
@@ -16,11 +18,11 @@ export interface EarlierPrompt extends PromptState {
 /**
  * Compares the prompts of consecutive policy calls.
  *
- * `extends_previous` is exact: the same tools, all earlier messages and the response, unchanged, then at least one
- * more. (Whether the token ids are a prefix too depends on the chat template; compare `prompt_token_ids`.)
- * `context_edit` looks at the conversation without system messages, so that a changed budget line in the system
- * prompt does not hide an append: "append" or "retrieve" when it grew, else the edit that explains the difference,
- * "stage_reset" when a new stage began without the old conversation, "other" when nothing explains it.
+ * `extends_previous` is exact: the same tools, and all earlier messages and the response unchanged, followed by at
+ * least one more message. (Whether the token ids are a prefix too depends on the chat template; compare
+ * `prompt_token_ids`.) `context_edit` ignores system messages, so that a changed budget line in the system prompt does
+ * not hide an append: "append" or "retrieve" when the conversation grew, "stage_reset" when a new stage began without
+ * the old one, "summary" or "filter" when such an edit explains the difference, else "other".
  */
 export function compareContexts(
   previous: EarlierPrompt | null,
@@ -58,7 +60,7 @@ function sharesTalk(previous: EarlierPrompt, current: PromptState): boolean {
   return current.messages.some((message) => isTalk(message) && before.has(key(message)));
 }
 
-/** Equal for the model: the id in the graph's state does not count, and "no text" has several spellings. */
+/** Equal for the model: ids in the graph's state do not count, and null, "" and absent text are the same. */
 function same(a: Comparable, b: Comparable | undefined): boolean {
   if (b === undefined || a === b) return b !== undefined;
   return a.role === b.role && sameContent(a, b) && sameCalls(a, b) && answerTo(a) === answerTo(b);

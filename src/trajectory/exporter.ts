@@ -1,8 +1,8 @@
 /**
- * Turning recorded rollouts into a trainer's rows.
+ * Turns recorded rollouts into a trainer's rows.
  *
- * Owns the interface, what every exporter refuses, and the run over a file's rollouts with its count. The formats are
- * in `exporters/`, the list of them in `exporters/registry.ts`. Nothing is made up: a step without the tokens a
+ * Owns the interface, what every exporter refuses, and the loop over rollouts that counts rows and refusals. Leaves out
+ * the formats (`exporters/`, listed in `exporters/registry.ts`). Nothing is made up: a step without the tokens that a
  * trainer needs is refused with a reason.
  */
 import type { Rollout } from "./file.js";
@@ -10,40 +10,40 @@ import type { StepRecord } from "./schema.js";
 
 export type ExportRow = Record<string, unknown>;
 
-/** Options that exporters read; each says which it uses. */
+/** Options of all exporters; each uses those that concern it. */
 export interface RowOptions {
-  /** Version of the policy for records that carry none. Default: such steps are refused where one is needed. */
+  /** Policy version for records without one. Default: the formats that need one refuse such steps. */
   policyVersion?: number;
   /** Trinity: the `batch` part of the experience id. Default 0. */
   batch?: number | string;
-  /** Chat: leaves out rollouts with a lower reward, unscored ones included. Default: all rollouts. */
+  /** Chat: refuses unscored rollouts and those with a lower reward. Default: none. */
   minReward?: number;
 }
 
 /** Something that was not exported. */
 export interface Refusal {
   rolloutId: string;
-  /** Null when the whole rollout is meant. */
+  /** Null for the whole rollout. */
   stepIndex: number | null;
-  /** One of a few fixed texts, so that they can be counted. */
+  /** One of a few fixed texts, so that reasons can be counted. */
   reason: string;
 }
 
-/** Rows of one rollout and what was left out of them. */
+/** The rows of one rollout, and what was refused. */
 export interface Exported {
   rows: ExportRow[];
   refused: Refusal[];
 }
 
-/** A format. Pure: one rollout in, its rows out. Auxiliary calls are never rows. */
+/** An export format. Pure: one rollout in, its rows out. Auxiliary calls never become rows. */
 export interface Exporter {
   readonly name: string;
-  /** What a row is and what reads it, in one sentence. */
+  /** What a row is and what reads it, in one phrase. */
   readonly description: string;
   export(rollout: Rollout, options?: RowOptions): Exported;
 }
 
-/** What an export came to. */
+/** Counts of an export. */
 export interface ExportReport {
   rollouts: number;
   rows: number;
@@ -52,7 +52,7 @@ export interface ExportReport {
 }
 
 /**
- * Exports rollouts one after the other, each row to the sink as it is made.
+ * Exports rollouts one after the other and passes each row to the sink.
  *
  * @example
  * const report = await exportRollouts(readRollouts("run.jsonl"), trlExporter, (row) => rows.push(row));
@@ -76,14 +76,14 @@ export async function exportRollouts(
   return report;
 }
 
-/** A step whose token fields are known to be there. */
+/** A step whose token fields are known to be set. */
 type TokenStep = StepRecord & {
   prompt_token_ids: number[];
   response_token_ids: number[];
   response_mask: (0 | 1)[];
 };
 
-/** At or below it a log-probability is no measurement (vLLM says -9999): the ratio to it would be infinite. */
+/** Values at or below this stand for "none" (vLLM writes -9999): a policy ratio to them would be infinite. */
 const FLOOR_LOGPROB = -1000;
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -92,7 +92,7 @@ const REASONS: Readonly<Record<string, string>> = {
   error: "the call failed",
 };
 
-/** The policy steps a trainer can use, with the refusals of the others. */
+/** The policy steps that a trainer can use, and refusals of the others. */
 export function tokenSteps({ steps, trajectory }: Rollout): { usable: TokenStep[]; refused: Refusal[] } {
   const usable: TokenStep[] = [];
   const refused: Refusal[] = [];
@@ -105,17 +105,17 @@ export function tokenSteps({ steps, trajectory }: Rollout): { usable: TokenStep[
   return { usable, refused };
 }
 
-/** Why a trainer cannot use a step; null when it can. */
+/** Why a trainer cannot use the step; null when it can. */
 function whyNot(step: StepRecord): string | null {
   const { trainable, prompt_token_ids: prompt, response_token_ids: response, response_mask: mask } = step;
   if (!(trainable && prompt && response && mask)) {
     return REASONS[step.drop_reason ?? "no_token_ids"] ?? step.drop_reason ?? "not trainable";
   }
   const floored = step.response_logprobs?.some((logprob, i) => mask[i] === 1 && logprob <= FLOOR_LOGPROB);
-  return floored ? "the server gave a stand-in for a log-probability" : null;
+  return floored ? "the server gave a placeholder for a log-probability" : null;
 }
 
-/** The refusal of a whole rollout. */
+/** Refuses a whole rollout. */
 export function refuseRollout({ trajectory }: Rollout, reason: string): Exported {
   return { rows: [], refused: [{ rolloutId: trajectory.rollout_id, stepIndex: null, reason }] };
 }

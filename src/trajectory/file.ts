@@ -1,10 +1,10 @@
 /**
- * Trajectory files: JSON Lines of `step` and `trajectory` records, append-only; also packed, compressed and in parts
- * (`recording/`).
+ * Trajectory files: append-only JSON Lines of `step` and `trajectory` records. Reads packed, compressed and
+ * multi-part recordings too (`recording/`).
  *
- * Owns reading with validation, writing whole rollouts at once, and the check of a whole file. A rollout is written
- * in one append (its steps, then its trajectory record) and synced, so that after a crash a rollout is either in the
- * file or not.
+ * Owns reading with validation, writing whole rollouts, and checking a whole file. A rollout is appended in one write
+ * (its steps, then its trajectory record) and synced. A crash can leave only the beginning of a rollout, which readers
+ * skip because its trajectory record is missing.
  */
 import { InputError } from "../errors.js";
 import { JsonlWriter, readJsonl } from "../lib/jsonl.js";
@@ -20,7 +20,7 @@ import {
   trajectorySchema,
 } from "./schema.js";
 
-/** A rollout with its steps, in order. */
+/** A rollout: its trajectory record, and its steps in order. */
 export interface Rollout {
   trajectory: TrajectoryRecord;
   steps: StepRecord[];
@@ -41,7 +41,7 @@ export function parseRecord(value: unknown, where: string): AnyRecord {
       details: { where, schema },
     });
   }
-  // The kind decides the schema; asking the union would name no field of a line without a valid kind.
+  // Choose the schema by kind: an error of the union would not name the field.
   const kind =
     fields.kind === "step" ? stepSchema : fields.kind === "trajectory" ? trajectorySchema : recordSchema;
   const parsed = kind.safeParse(value);
@@ -59,7 +59,7 @@ export function parseRecord(value: unknown, where: string): AnyRecord {
 }
 
 /**
- * Streams the records of a file or of a folder of parts, each validated; packed ones come whole.
+ * Streams the validated records of a file or of a folder of parts. Packed records are unpacked.
  *
  * @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT` (a line is not JSON), `AGEMEM_TRAJECTORY_VERSION`,
  * `AGEMEM_TRAJECTORY_INVALID`; the last two name line and field
@@ -77,8 +77,8 @@ export async function* readTrajectoryFile(path: string): AsyncGenerator<AnyRecor
 }
 
 /**
- * Streams rollouts: each trajectory record with the steps of its rollout and attempt that stand before it. Memory is
- * that of the rollouts in progress. Steps without a trajectory record (a rollout that was cut off) are left out.
+ * Streams rollouts: each trajectory record with the preceding steps of its rollout and attempt. Only the rollouts in
+ * progress are held in memory. Steps without a trajectory record (a rollout that was cut off) are left out.
  *
  * @throws as {@link readTrajectoryFile}
  */
@@ -98,20 +98,20 @@ export async function* readRollouts(path: string): AsyncGenerator<Rollout> {
   }
 }
 
-/** Appends validated records; one writer per file and process. */
+/** Appends validated records. A file may have only one writer at a time. */
 export class TrajectoryWriter {
   private constructor(
     readonly path: string,
     private readonly lines: JsonlWriter,
   ) {}
 
-  /** Opens for appending, creating the file. @throws InputError `AGEMEM_INPUT_FILE` */
+  /** Opens the file for appending, or creates it. @throws InputError `AGEMEM_INPUT_FILE` */
   static async open(path: string): Promise<TrajectoryWriter> {
     return new TrajectoryWriter(path, await JsonlWriter.open(path));
   }
 
   /**
-   * Appends records in one write and syncs, unless `sync` is false. Nothing is written when one of them is invalid.
+   * Appends records in one write and syncs, unless `sync` is false. If any record is invalid, nothing is written.
    *
    * @throws InputError `AGEMEM_TRAJECTORY_INVALID`
    */
@@ -130,9 +130,9 @@ export class TrajectoryWriter {
   }
 }
 
-/** One thing that is wrong in a trajectory file. */
+/** A problem in a trajectory file. */
 interface FileProblem {
-  /** Counted from 1; null when it concerns the file as a whole. */
+  /** Counted from 1; null for a problem of the whole file. */
   line: number | null;
   code: "AGEMEM_TRAJECTORY_INVALID" | "AGEMEM_TRAJECTORY_VERSION" | "AGEMEM_INPUT_FORMAT";
   message: string;
@@ -142,18 +142,18 @@ interface FileProblem {
 export interface FileReport {
   steps: number;
   trajectories: number;
-  /** Steps a trainer can use: completed policy calls with token ids. */
+  /** Steps marked as trainable: completed policy calls with token ids. */
   trainable: number;
-  /** Rollouts that have steps and no trajectory record: cut off, or still running. */
+  /** Rollouts with steps but no trajectory record: cut off, or still running. */
   unfinished: number;
   byStatus: Record<string, number>;
   problems: FileProblem[];
 }
 
 /**
- * Checks every line and what only shows across lines: step indexes without gaps, `n_steps`, a rollout written twice.
+ * Checks every line, and what shows only across lines: gaps in step indexes, `n_steps`, rollouts written twice.
  *
- * Returns problems instead of raising them, except for a file that cannot be read.
+ * Returns the problems; throws only when the file cannot be read.
  *
  * @throws InputError `AGEMEM_INPUT_FILE`
  */
@@ -193,7 +193,7 @@ async function validatePart(part: string, unpacker: Unpacker, across: Omit<Progr
 
 interface Progress {
   report: FileReport;
-  /** Step indexes seen, per rollout and attempt without trajectory record. */
+  /** Step indexes seen so far, per rollout and attempt whose trajectory record has not come yet. */
   open: Map<string, Set<number>>;
   closed: Set<string>;
   line: number;
@@ -219,7 +219,7 @@ function checkAcross(record: AnyRecord, { report, open, closed, line }: Progress
   const seen = open.get(key) ?? new Set();
   open.delete(key);
   closed.add(key);
-  if (seen.size !== record.n_steps) problem(`n_steps is ${record.n_steps} and ${seen.size} steps are there`);
+  if (seen.size !== record.n_steps) problem(`n_steps is ${record.n_steps}; steps found: ${seen.size}`);
   const gap = Array.from(seen).some((_, i) => !seen.has(i));
   if (gap) problem(`step indexes are not 0 to ${seen.size - 1}`);
 }

@@ -3,10 +3,9 @@ import { z } from "zod";
 import { recordSchema, TRAJECTORY_SCHEMA } from "./schema.js";
 
 /**
- * JSON Schema (draft 2020-12) of one line of a trajectory file. `schemas/agemem.trajectory-1.json` holds it.
+ * JSON Schema (draft 2020-12) of one line of a trajectory file; also in `schemas/agemem.trajectory-1.json`.
  *
- * It states shapes and types; rules between fields (equal lengths, "no reason without a drop") are checked by
- * `validateFile` only.
+ * It states shapes and types. Rules between fields, such as equal lengths, are checked only by `validateFile`.
  *
  * @example
  * await writeFile("schema.json", JSON.stringify(trajectoryJsonSchema(), null, 2));

@@ -1,8 +1,8 @@
 /**
- * Rewards as LangSmith feedback: each part of a scored rollout on the run that gave its answer.
+ * Rewards as LangSmith feedback: attaches each part of a scored rollout to the run that gave the answer.
  *
- * Owns what is sent. LangSmith is never required: its client comes with `@langchain/core` and is loaded only when no
- * other is passed.
+ * Owns what is sent. Its client comes with `@langchain/core` and is loaded only when no other is passed, so agemem
+ * itself does not depend on LangSmith.
  */
 import { ConfigError, InputError } from "../errors.js";
 import { sha256 } from "../lib/hash.js";
@@ -19,19 +19,20 @@ export interface FeedbackClient {
 
 /** Options of {@link sendRewardFeedback}. */
 export interface FeedbackOptions {
-  /** Default: `new Client()` of `langsmith`, set up by `LANGSMITH_API_KEY` and `LANGSMITH_ENDPOINT`. */
+  /** Default: `new Client()` of `langsmith`, which reads `LANGSMITH_API_KEY` and `LANGSMITH_ENDPOINT`. */
   client?: FeedbackClient;
-  /** LangSmith's id of the project the runs are in; newer servers want it. */
+  /** LangSmith's id of the project that holds the runs; newer servers require it. */
   sessionId?: string;
 }
 
 /**
  * Sends the reward and its parts as feedback ("agemem.reward", "agemem.task", …) for the root run of the rollout's
- * last policy call. Parts that could not be scored are not sent. Sending again uses the same feedback ids.
+ * last policy call. Parts that could not be scored are not sent. Feedback ids are derived, so sending twice adds
+ * nothing.
  *
  * @returns the keys that were sent; none for an unscored rollout
  * @throws InputError `AGEMEM_INPUT_ARGUMENT` when the recording names no root run; ConfigError
- * `AGEMEM_PACKAGE_MISSING`; what the client throws
+ * `AGEMEM_PACKAGE_MISSING` without LangSmith's client; whatever the client throws
  * @example
  * for await (const rollout of readRollouts("rollouts.jsonl")) await sendRewardFeedback(rollout);
  */
@@ -74,7 +75,7 @@ async function defaultClient(): Promise<FeedbackClient> {
   }
 }
 
-/** An id that repeats, in the form LangSmith wants (version 8: derived). */
+/** A UUID derived from the text, as version 8 allows. */
 function uuidOf(text: string): string {
   const hex = sha256(text);
   const parts = [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`];

@@ -1,7 +1,8 @@
 /**
- * LangChain messages as records: role, content and raw tool calls, nothing else.
+ * Converts LangChain messages to records.
  *
- * Owns the conversion. Headers, keys and provider extras never get in because only named fields are copied.
+ * Owns the list of copied fields (role, content, tool calls, reasoning, ids, names), so that headers, keys and provider
+ * extras never get in.
  */
 import {
   AIMessage,
@@ -18,8 +19,8 @@ import type { MessageRecord, ResponseRecord, ToolCallRecord } from "./schema-par
 type Role = MessageRecord["role"];
 
 /**
- * Converts messages and keeps the result per message object, so that the steps of a long rollout share the records of
- * the messages they have in common. A message whose content or tool calls were replaced is converted anew.
+ * Converts messages and remembers the record of each message object, so that the steps of a long rollout share the
+ * records of common messages. A message whose content or tool calls were replaced is converted again.
  */
 export class MessageRecords {
   private readonly seen = new WeakMap<
@@ -37,7 +38,7 @@ export class MessageRecords {
   }
 }
 
-/** One message as it is sent. */
+/** One message as sent to the model. */
 export function toMessageRecord(message: BaseMessage): MessageRecord {
   const calls = AIMessage.isInstance(message) ? toolCallsOf(message) : [];
   return {
@@ -62,7 +63,7 @@ export function toResponseRecord(message: BaseMessage): ResponseRecord {
   };
 }
 
-/** Newer vLLM calls the field `reasoning`, which LangChain keeps in the raw body only. */
+/** Newer vLLM names the field `reasoning`, which LangChain keeps only in the raw body. */
 function rawReasoning(raw: unknown): unknown {
   const choices = (raw as { choices?: { message?: { reasoning?: unknown } }[] } | undefined)?.choices;
   return choices?.[0]?.message?.reasoning;
@@ -85,14 +86,14 @@ function contentOf(message: BaseMessage): MessageRecord["content"] {
   return typeof content === "string" ? content : structuredClone(content as Record<string, unknown>[]);
 }
 
-/** The raw argument text where the provider's form is kept; else the parsed arguments written as JSON. */
+/** Tool calls with the raw argument text where LangChain kept it, else with the parsed arguments as JSON. */
 function toolCallsOf(message: AIMessage): ToolCallRecord[] {
   const raw = new Map<string, string>();
   const provided = message.additional_kwargs.tool_calls;
   if (Array.isArray(provided)) {
     for (const call of provided) if (call?.id) raw.set(call.id, String(call.function?.arguments ?? ""));
   }
-  // A streamed message keeps the text in its chunks.
+  // A streamed message has the raw text in its chunks.
   const { tool_call_chunks: chunks = [] } = message as Partial<AIMessageChunk>;
   for (const chunk of chunks) if (chunk.id && chunk.args) raw.set(chunk.id, chunk.args);
   const calls: ToolCallRecord[] = (message.tool_calls ?? []).map((call, i) => {

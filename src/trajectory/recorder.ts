@@ -1,8 +1,8 @@
 /**
  * Records any LangGraph app as steps: a callback handler for `graph.invoke(input, { callbacks: [recorder] })`.
  *
- * Owns which callback belongs to which rollout. Rollouts are told apart by the metadata `agemem.rollout_id`, or else
- * by the root run, so one recorder serves any number of concurrent runs. Writes nothing: see `file.ts`.
+ * Owns which callback belongs to which rollout: by the metadata `agemem.rollout_id`, or else by the root run, so that
+ * one recorder serves any number of concurrent runs. Leaves out writing to disk (`file.ts`).
  */
 import { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import type { Serialized } from "@langchain/core/load/serializable";
@@ -27,17 +27,19 @@ import { messagesOf, outcomeOf, toMemoryOpRecord, toolMessagesOf } from "./tool-
 /** Options of {@link TrajectoryRecorder}. */
 export interface RecorderOptions {
   /**
-   * Gets each step once it is final: when the next policy call of its rollout begins, when the root run ends, or when
-   * the rollout is taken. A run without `agemem.rollout_id` is forgotten after that.
+   * Receives each step once it is final: when the next policy call of its rollout begins, when the root run ends, or
+   * when the rollout is taken. With it, a root run without `agemem.rollout_id` is forgotten when it ends.
    */
   onStep?: (step: StepRecord) => void;
-  /** Counts the prompt where the server reports no usage. Default: `context_tokens` is null then. */
+  /** Counts the prompt if the server reports no usage. Default: `context_tokens` is null then. */
   counter?: TokenCounter;
-  /** The trainer's number of the weights in use, asked for at each call. Metadata `agemem.policy_version` wins. */
+  /**
+   * Current version of the policy's weights, asked for at each call. Metadata `agemem.policy_version` takes precedence.
+   */
   policyVersion?: () => number | null;
-  /** What is known of the inference server. */
+  /** What is known about the inference server. */
   engine?: EngineRecord;
-  /** Unix time in milliseconds. Default `Date.now`. */
+  /** The clock, in Unix milliseconds. Default: `Date.now`. */
   now?: () => number;
 }
 
@@ -53,8 +55,8 @@ interface Run {
  * Records policy and auxiliary model calls, tool runs and memory operations as `agemem.trajectory/1` steps.
  *
  * Handlers are awaited, so a run's steps are complete when `invoke` returns, and an error in recording fails the run
- * instead of leaving a silent gap (set `raiseError` to false on the instance for the opposite). The raw server
- * response is removed from the message once its tokens are recorded: let only one recorder see a call.
+ * instead of leaving a silent gap (set `raiseError` to false on the instance to prefer the gap). The raw server
+ * response is removed from the message once its tokens are recorded, so attach only one recorder to a call.
  *
  * @example
  * const recorder = new TrajectoryRecorder();
@@ -73,12 +75,12 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
     this.now = options.now ?? Date.now;
   }
 
-  /** The completed steps of a rollout so far; empty for an unknown one. */
+  /** The completed steps of a rollout so far; none for an unknown rollout. */
   steps(rolloutId: string): StepRecord[] {
     return this.logs.get(rolloutId)?.steps() ?? [];
   }
 
-  /** All steps of a rollout, which is then forgotten. A call still running is recorded as failed. */
+  /** Returns all steps of a rollout and forgets it. A call that is still running is recorded as failed. */
   take(rolloutId: string): StepRecord[] {
     const log = this.logs.get(rolloutId);
     if (!log) return [];
@@ -88,7 +90,7 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
     return log.steps();
   }
 
-  /** Rollouts held in memory. */
+  /** Ids of the rollouts held in memory. */
   rolloutIds(): string[] {
     return [...this.logs.keys()];
   }
@@ -101,7 +103,7 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
     _tags?: string[],
     metadata?: Record<string, unknown>,
   ): void {
-    // The declared parameter names of core 1.2 are wrong; this is the order at run time.
+    // The order of the parameters at run time; core 1.2 declares another.
     this.track(runId, parentRunId, metadata);
   }
 
@@ -112,7 +114,7 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
     this.endChain(runId);
   }
 
-  /** The overflow guard reports what it did as an event: no tool ran. */
+  /** Operations reported as events: those of the overflow guard, for which no tool runs, and those of rollouts. */
   override handleCustomEvent(eventName: string, data: unknown, runId: string): void {
     const run = this.runs.get(runId);
     if (eventName !== MEMORY_EVENT || !run || !isOutcome(data)) return;
@@ -210,7 +212,7 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
       error: null,
       latency_ms: Math.max(0, this.now() - startedAt),
     });
-    // An edit's update repeats the whole context, older answers included: only the run's own answer is news.
+    // An edit's update repeats the whole context with its older answers: only the run's own answer is new.
     for (const message of own && callId !== null ? [own] : answers) {
       const outcome = outcomeOf(message);
       if (outcome) log.addOp(toMemoryOpRecord(outcome, input));
@@ -229,7 +231,9 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
     });
   }
 
-  /** A run belongs to the rollout its metadata names, else to its parent's, else to the one named after itself. */
+  /**
+   * A run belongs to the rollout that its metadata names, else to its parent's, else to one named after the root run.
+   */
   private track(runId: string, parentRunId?: string, metadata?: Record<string, unknown>): Run {
     const parent = parentRunId === undefined ? undefined : this.runs.get(parentRunId);
     const rootId = parent?.rootId ?? parentRunId ?? runId;
@@ -252,7 +256,7 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
     if (log) this.releaseRoot(run, log);
   }
 
-  /** When a root run ends its steps are final; with a sink an unnamed rollout need not be kept. */
+  /** When a root run ends, its steps are final, and with `onStep` an unnamed rollout need not be kept. */
   private releaseRoot(run: Run, log: RolloutLog): void {
     if (!run.root) return;
     this.emit(log);
@@ -273,8 +277,8 @@ export class TrajectoryRecorder extends BaseCallbackHandler {
 }
 
 /**
- * What a node's update tells beside the callbacks: a response marked as broken, and outcomes of calls whose arguments
- * were refused before the tool ran. Only the newest tool messages count, as a graph's output repeats the older ones.
+ * Reads from a node's update what no callback reports: responses marked as broken, and outcomes of calls whose
+ * arguments were refused before the tool ran. Only the newest tool messages count, since updates repeat older ones.
  */
 function readUpdate(log: RolloutLog, messages: readonly BaseMessage[]): void {
   for (const message of messages) {

@@ -1,10 +1,9 @@
 /**
- * The steps of one rollout while it runs: opened when a call begins, completed when it ends, joined by the memory
- * operations that its tool calls lead to.
+ * The steps of one rollout while it runs. A step is opened when a call begins, completed when it ends, and then gets
+ * the memory operations that its tool calls lead to.
  *
  * Owns order, the link from tool calls to steps, and what counts as trainable. Leaves out callbacks (`recorder.ts`).
  */
-
 import type { AIMessage, BaseMessage } from "@langchain/core/messages";
 import { reportedTokens } from "../lib/call-usage.js";
 import { FORMAT_ERROR_KEY, type TokenCounter, type ToolSchema } from "../types.js";
@@ -31,13 +30,13 @@ interface CallStart {
   sampling: SamplingRecord;
   tools: Record<string, unknown>[];
   messages: MessageRecord[];
-  /** The counter's figure for messages and tools, made where the server reports none; null without a counter. */
+  /** Counts messages and tools, if the server reports no usage; null without a counter. */
   count: () => number | null;
   /** Unix time in milliseconds. */
   at: number;
 }
 
-/** What the model gave back. */
+/** What is known when a call ends. */
 interface CallResult {
   message: BaseMessage;
   generationInfo: Record<string, unknown>;
@@ -59,14 +58,14 @@ export class RolloutLog {
   private readonly byRun = new Map<string, Draft>();
   private lastPolicy: Draft | null = null;
   private emitted = 0;
-  /** What the overflow guard did since the last policy call; goes to the next one. */
+  /** Operations of the overflow guard since the last policy call; they go to the next one. */
   private guardOps: MemoryOpRecord[] = [];
-  /** Steps of calls that no response names; a graph's output may repeat their answers later. */
+  /** Steps by id of tool calls that no response names, because a graph's output may repeat their answers later. */
   private readonly unnamed = new Map<string, StepRecord>();
 
   constructor(readonly rolloutId: string) {}
 
-  /** Opens a step. Index and relation to the policy step before it are fixed here. */
+  /** Opens a step, with its index and how its prompt relates to the previous policy step. */
   start(call: CallStart): void {
     const { facts } = call;
     const state = { stage: facts.stage, messages: call.messages, tools: call.tools };
@@ -127,7 +126,7 @@ export class RolloutLog {
     if (policy) this.lastPolicy = draft;
   }
 
-  /** Completes a step with the response and the server's tokens. Unknown runs are ignored. */
+  /** Completes a step with the response and the server's tokens. Ignores unknown runs. */
   end(runId: string, result: CallResult): void {
     const draft = this.close(runId, result.at);
     if (!draft) return;
@@ -149,7 +148,7 @@ export class RolloutLog {
     step.response = toResponseRecord(message);
     step.response_id = message.id && !message.id.startsWith("run-") ? message.id : null;
     step.model ??= typeof metadata.model_name === "string" ? metadata.model_name : null;
-    // Whose weights answered is the server's to say; a number told beforehand is a wish.
+    // The server knows which weights answered; the number given beforehand is only what was expected.
     step.policy_version = tokens.policyVersion ?? step.policy_version;
     step.prompt_token_ids = tokens.promptTokenIds;
     step.response_token_ids = tokens.responseTokenIds;
@@ -174,7 +173,7 @@ export class RolloutLog {
     draft.step.error = error;
   }
 
-  /** Joins a memory operation to the step that asked for it. Running a tool again (a retry) replaces its outcome. */
+  /** Adds a memory operation to the step that asked for it. If a tool runs again (a retry), its outcome is replaced. */
   addOp(op: MemoryOpRecord): void {
     const step = this.stepOfCall(op.tool_call_id);
     if (!step) return;
@@ -186,7 +185,7 @@ export class RolloutLog {
     step.revision_after = op.revision_after ?? step.revision_after;
   }
 
-  /** An operation of the overflow guard: the model did not ask for it, so it belongs to the call it came before. */
+  /** Keeps an operation of the overflow guard, which the model did not ask for, for the next policy call. */
   addGuardOp(op: MemoryOpRecord): void {
     this.guardOps.push(op);
   }
@@ -195,21 +194,21 @@ export class RolloutLog {
     if (run.tool_call_id !== null) this.stepOfCall(run.tool_call_id)?.tool_runs.push(run);
   }
 
-  /** The agent marks a response that broke the text protocol on the message, after the call has ended. */
+  /** Notes the mark that the agent puts on a response that broke the protocol, after the call has ended. */
   noteFormatError(message: BaseMessage): void {
     const problem = message.additional_kwargs[FORMAT_ERROR_KEY];
     if (problem === undefined) return;
     const named = this.drafts.findLast((d) => d.messageId !== undefined && d.messageId === message.id);
-    // A graph may give the message another id; then its text tells.
+    // A graph may give the message another id; then compare the text.
     const last = this.lastPolicy;
     const draft = named ?? (last?.done && last.step.response?.content === message.content ? last : undefined);
     if (draft) draft.step.format_error = typeof problem === "string" ? problem : JSON.stringify(problem);
   }
 
-  /** The next policy call repeats the last one, whose response broke the protocol. */
+  /** Notes that the next policy call repeats the last one because its response broke the protocol. */
   noteRepair(): void {
     if (this.lastPolicy)
-      this.lastPolicy.step.format_error ??= "the response broke the protocol; it was asked again";
+      this.lastPolicy.step.format_error ??= "the response broke the protocol and was asked for again";
   }
 
   /** Completed steps, in order. */
@@ -217,14 +216,14 @@ export class RolloutLog {
     return this.drafts.filter((draft) => draft.done).map((draft) => copy(draft.step));
   }
 
-  /** Ends calls that never ended, so that the indexes have no gap. */
+  /** Ends the calls still running, so that the step indexes have no gap. */
   abandon(at: number): void {
     for (const runId of [...this.byRun.keys()]) {
       this.fail(runId, { code: null, message: "The rollout was taken before the call ended." }, at);
     }
   }
 
-  /** Hands steps that will not change any more to a sink, each once and in order. */
+  /** Passes steps that will not change any more to a sink, each once and in order. */
   emit(sink: (step: StepRecord) => void): void {
     while (this.drafts[this.emitted]?.done) {
       const draft = this.drafts[this.emitted++];
@@ -245,7 +244,7 @@ export class RolloutLog {
     return draft;
   }
 
-  /** Calls written as text get their ids from the agent, so no response names them: those go to the latest step. */
+  /** The step of a tool call: the one whose response names it, else (the text protocol has no ids) the latest one. */
   private stepOfCall(toolCallId: string): StepRecord | undefined {
     const named = this.drafts.findLast((d) => d.step.response?.tool_calls.some((c) => c.id === toolCallId));
     if (named) return named.step;
@@ -272,7 +271,7 @@ function usageOf(message: BaseMessage, tokenUsage: Record<string, unknown>): Ste
   return { prompt_tokens: prompt, completion_tokens: completion, cached_tokens: cached ?? null };
 }
 
-/** Tokens of a prompt by a counter: messages and tool schemas. */
+/** Tokens of a prompt, messages and tool schemas, by a counter. */
 export function countPrompt(
   counter: TokenCounter,
   messages: readonly BaseMessage[],
@@ -283,7 +282,7 @@ export function countPrompt(
   return text + (schemas.length > 0 ? counter.countTools(schemas) : 0);
 }
 
-/** Operations arrive after a step was read; the reader's copy must not change under it. */
+/** A copy that does not change when operations arrive later. */
 function copy(step: StepRecord): StepRecord {
   return { ...step, memory_ops: [...step.memory_ops], tool_runs: [...step.tool_runs] };
 }

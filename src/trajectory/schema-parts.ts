@@ -1,29 +1,29 @@
 /**
- * The small shapes inside trajectory records: messages, tool calls, memory operations, usage, sampling.
+ * The parts of trajectory records: messages, tool calls, memory operations, usage, sampling.
  *
- * Owns the zod schemas that `schema.ts` composes. All names are snake_case, as in the file.
+ * Owns the zod schemas from which `schema.ts` composes the records. Names are snake_case, as in the file.
  */
 import { z } from "zod";
 import { MEMORY_OPS, SEARCH_MODES } from "../types.js";
 
-/** A count: an integer of 0 or more. */
+/** An integer of 0 or more. */
 export const count = z.int().min(0);
-/** Milliseconds of wall time. */
+/** Milliseconds of wall-clock time. */
 export const milliseconds = z.number().min(0);
-/** A token id as the server numbers its vocabulary. */
+/** A token id of the server's vocabulary. */
 export const tokenId = z.int().min(0);
 
-/** A tool call of the model. `arguments` is the raw text, never re-serialized, when the server gave it. */
+/** A tool call of the model. `arguments` is the server's raw text where known, else the parsed arguments as JSON. */
 const toolCallSchema = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
 
-/** One chat message as sent to the model, in OpenAI's roles. */
+/** One chat message as sent to the model, with OpenAI's roles. */
 export const messageSchema = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool", "function"]),
   content: z.union([z.string(), z.array(z.record(z.string(), z.unknown()))]).nullable(),
   tool_calls: z.array(toolCallSchema).optional(),
   tool_call_id: z.string().optional(),
   name: z.string().optional(),
-  /** Id in the graph's state: lets a reader follow a message over context edits. */
+  /** Id in the graph's state, by which a message can be followed across context edits. */
   id: z.string().optional(),
 });
 
@@ -31,7 +31,7 @@ export const messageSchema = z.object({
 export const responseSchema = z.object({
   role: z.literal("assistant"),
   content: z.union([z.string(), z.array(z.record(z.string(), z.unknown()))]).nullable(),
-  /** Separate reasoning text of the server (`reasoning`, `reasoning_content`); null when there is none. */
+  /** Reasoning that the server returned separately (`reasoning`, `reasoning_content`); null when there is none. */
   reasoning: z.string().nullable(),
   tool_calls: z.array(toolCallSchema),
 });
@@ -39,7 +39,7 @@ export const responseSchema = z.object({
 /** Code and message of a failure. */
 export const failureSchema = z.object({ code: z.string().nullable(), message: z.string() });
 
-/** Calls and tokens of an operation or a rollout; tokens are null where the server did not report those of every call. */
+/** Calls and tokens of an operation or a rollout; tokens are null if the server did not report them for every call. */
 export const callUsageSchema = z.object({
   calls: count,
   prompt_tokens: count.nullable(),
@@ -51,12 +51,14 @@ export const callUsageSchema = z.object({
 export const memoryOpSchema = z.object({
   op: z.enum(MEMORY_OPS),
   tool_call_id: z.string(),
-  /** Arguments as JSON text, as the tool got them; null where no tool run told them (the guard, older recordings). */
+  /**
+   * Arguments as JSON text, as the tool received them; null where no tool run is known (the guard, older recordings).
+   */
   arguments: z.string().nullable().default(null),
   ok: z.boolean(),
   error: failureSchema.nullable(),
   memory_ids: z.array(z.string()),
-  /** How RETRIEVE ranked; null for other operations, stores with one way only, and older recordings. */
+  /** How RETRIEVE ranked; null for other operations, stores with only one way to rank, and older recordings. */
   search_mode: z.enum(SEARCH_MODES).nullable().default(null),
   namespace: z.array(z.string()),
   revision_before: count.nullable(),
@@ -69,7 +71,7 @@ export const memoryOpSchema = z.object({
   latency_ms: milliseconds,
 });
 
-/** One tool run that answered a call of this step, memory tools included. */
+/** One tool run, including memory tools, that answered a call of this step. */
 export const toolRunSchema = z.object({
   tool_call_id: z.string().nullable(),
   name: z.string(),
@@ -93,11 +95,11 @@ export const samplingSchema = z.object({
   tool_choice: z.unknown().nullable(),
 });
 
-/** The inference engine, as far as it is known. */
+/** The inference engine, as far as known. */
 export const engineSchema = z.object({
   name: z.string().nullable(),
   version: z.string().nullable(),
-  /** vLLM's `--logprobs-mode`; "raw_logprobs" are those before temperature. */
+  /** vLLM's `--logprobs-mode`; "raw_logprobs" are before temperature. */
   logprobs_mode: z.string().nullable(),
 });
 
@@ -105,11 +107,11 @@ export const engineSchema = z.object({
 export const usageSchema = z.object({
   prompt_tokens: count,
   completion_tokens: count,
-  /** Of the prompt's, those from the provider's cache; null where the server does not say, and in older recordings. */
+  /** Prompt tokens read from the provider's cache; null where the server does not say, and in older recordings. */
   cached_tokens: count.nullable().default(null),
 });
 
-/** Where in a LangGraph run the call happened. */
+/** Where in a LangGraph run the call was made. */
 export const langgraphSchema = z.object({
   thread_id: z.string().nullable(),
   node: z.string().nullable(),
@@ -118,12 +120,12 @@ export const langgraphSchema = z.object({
   checkpoint_id: z.string().nullable(),
 });
 
-/** A memory item the rollout stored at some time. */
+/** A memory item that the rollout stored at some time. */
 export const memoryItemSchema = z.object({
   id: z.string(),
   content: z.string(),
   memory_type: z.string().nullable(),
-  /** Whether long-term memory still held it at the end of the rollout. */
+  /** Whether it was still stored at the end of the rollout. */
   present: z.boolean(),
 });
 

@@ -1,9 +1,9 @@
 /**
  * The record schema `agemem.trajectory/1`: one `step` per model call, one `trajectory` per rollout, as JSON Lines.
  *
- * Owns the two record kinds and their invariants. What is not known is null and never made up: no token ids from a
- * tokenizer of our own, no reward 0 for "not scored". Numbers are finite. Readers drop fields they do not know, so
- * that fields can be added within version 1.
+ * Owns the two record kinds and their invariants. What is unknown is null, never made up: no token ids from a local
+ * tokenizer, no reward of 0 for "not scored". Numbers are finite. Readers drop unknown fields, so that fields can be
+ * added within version 1.
  */
 import { z } from "zod";
 import {
@@ -25,36 +25,36 @@ import {
 
 export const TRAJECTORY_SCHEMA = "agemem.trajectory/1";
 
-/** Fields that both kinds carry: they join the steps of a rollout with its trajectory record. */
+/** Fields of both kinds, which join the steps of a rollout with its trajectory record. */
 const identity = {
   schema: z.literal(TRAJECTORY_SCHEMA),
-  /** Task T; null outside of a rollout. */
+  /** Task T; null outside a rollout. */
   task_id: z.string().nullable(),
   /** Group G_q of the K rollouts of a task. */
   group_id: z.string().nullable(),
   rollout_id: z.string().min(1),
   /** 0..K-1 within the group. */
   rollout_index: count.nullable(),
-  /** 1 for the first try of this rollout. */
+  /** 1 for the first attempt at this rollout. */
   attempt: z.int().min(1),
 };
 
-/** How a step's prompt came out of the previous policy step of the rollout. */
+/** How a step's prompt developed from that of the rollout's previous policy step. */
 const CONTEXT_EDITS = ["start", "append", "retrieve", "summary", "filter", "stage_reset", "other"] as const;
 
-/** Where token ids came from. "none" = the server gave none. */
+/** Where token ids came from; "none" if the server gave none. */
 const TOKEN_SOURCES = ["server", "token_id_string", "none"] as const;
 
 const stepShape = z.object({
   kind: z.literal("step"),
   ...identity,
-  /** Stage of the three-stage trajectory (AgeMem, alg. 3-5); 0 outside of one. */
+  /** Stage of the three-stage trajectory (AgeMem, alg. 3-5); 0 outside one. */
   stage: z.union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)]),
-  /** 0.. over the rollout, without gaps, in the order the calls began; auxiliary calls are counted too. */
+  /** Numbers the rollout's calls, auxiliary ones too, from 0 without gaps, in the order in which they began. */
   step_index: count,
   /** Run id of the call in LangChain and LangSmith. */
   run_id: z.string(),
-  /** Run the call belongs to in the end: the trace in LangSmith; null in older recordings. */
+  /** The root run of the call, which is its trace in LangSmith; null in older recordings. */
   root_run_id: z.string().nullable().default(null),
   /** The server's id of the response; Trinity's msg_id. */
   response_id: z.string().nullable(),
@@ -65,7 +65,7 @@ const stepShape = z.object({
   /** Why not trainable: "aux", "error", "no_token_ids", "token_mismatch". */
   drop_reason: z.string().nullable(),
   model: z.string().nullable(),
-  /** The trainer's number of the weights that answered. */
+  /** Version of the weights that answered, as the trainer numbers them. */
   policy_version: count.nullable(),
   engine: engineSchema.nullable(),
   protocol: z.enum(["native", "text"]).nullable(),
@@ -78,7 +78,7 @@ const stepShape = z.object({
   response: responseSchema.nullable(),
   prompt_token_ids: z.array(tokenId).nullable(),
   response_token_ids: z.array(tokenId).nullable(),
-  /** log pi_old of each response token, natural logarithm. */
+  /** log pi_old of each response token (natural logarithm). */
   response_logprobs: z.array(z.number()).nullable(),
   /** 1 = train on this token. */
   response_mask: z.array(z.union([z.literal(0), z.literal(1)])).nullable(),
@@ -87,17 +87,17 @@ const stepShape = z.object({
   stop_reason: z.union([z.string(), z.int()]).nullable(),
   /** The response was cut at the length limit. */
   truncated: z.boolean(),
-  /** What broke the text protocol; null when nothing did. */
+  /** How the response broke the protocol; null when it did not. */
   format_error: z.string().nullable(),
-  /** True when the messages sent begin with the previous policy step's messages and its response. */
+  /** True when tools are unchanged and the messages continue the previous policy step's messages and response. */
   extends_previous: z.boolean(),
   context_edit: z.enum(CONTEXT_EDITS),
   memory_ops: z.array(memoryOpSchema),
   tool_runs: z.array(toolRunSchema),
-  /** LTM revision the call saw, and the one after its operations; null when the store keeps none. */
+  /** Store revision that the call saw, and the one after its operations; null when the store has no revisions. */
   revision_before: count.nullable(),
   revision_after: count.nullable(),
-  /** Tokens of the context sent, tool schemas included: the server's figure, else the counter's; null = unknown. */
+  /** Tokens of the context, tool schemas included, by the server, else by the counter; null = unknown. */
   context_tokens: count.nullable(),
   usage: usageSchema.nullable(),
   error: failureSchema.nullable(),
@@ -127,7 +127,7 @@ export const stepSchema = stepShape.superRefine((step, context) => {
   }
 });
 
-/** Ids, log-probabilities and mask go together and have one length. */
+/** Ids and mask are both null or both set; ids, mask and log-probabilities have the same length. */
 function checkTokens(step: StepShape, problem: (path: keyof StepShape, message: string) => void): void {
   const ids = step.response_token_ids;
   if ((ids === null) !== (step.response_mask === null)) {
@@ -151,7 +151,7 @@ function checkTokens(step: StepShape, problem: (path: keyof StepShape, message: 
   }
 }
 
-/** What the episode was about and how it ended, beside its steps: the input of `rewards/`. */
+/** What `rewards/` needs beside the steps: what the episode was about, and how it ended. */
 const episodeSchema = z.object({
   question: z.string(),
   /** A_q. */
@@ -159,26 +159,26 @@ const episodeSchema = z.object({
   gold_facts: z.array(z.string()),
   /** The agent's final answer; null when it gave none. */
   answer: z.string().nullable(),
-  /** Turns taken in stages 1, 2, 3. A stage stopped by the limit before the agent was done counts n_max + 1. */
+  /** Messages shown in stages 1 and 2; model calls in stage 3, or n_max + 1 when the limit stopped it. */
   rounds: z.array(count),
   /** N_max, turns per stage. */
   n_max: z.int().min(1),
   /** T_max, tokens of the context budget. */
   t_max: z.int().min(1),
-  /** Every item long-term memory held at some time in the rollout, with its last content. */
+  /** Every item that the rollout added, with its last content, including items deleted later. */
   items: z.array(memoryItemSchema),
 });
 
 const unit = z.number().min(0).max(1);
 
-/** A judge's scores in [0, 1]; null where it was not asked or failed. */
+/** A judge's scores in [0, 1]; null where the judge was not asked or failed. */
 const verdictsSchema = z.object({
   judge: z.string(),
   answer: unit.nullable(),
   /** Usefulness of each item added in stage 1, by memory id. */
   storage: z.record(z.string(), z.boolean()).nullable(),
   relevance: unit.nullable(),
-  /** MQ, reported beside the reward. */
+  /** Memory quality, reported beside the reward. */
   memory_quality: unit.nullable(),
 });
 
@@ -190,7 +190,7 @@ const advantageMeta = z.object({
   std: z.number().min(0),
   std_kind: z.enum(["sample", "population", "none"]),
   eps: z.number().min(0),
-  /** Rewards counted in the group. */
+  /** How many rewards of the group were counted. */
   n: z.int().min(1),
   zero_variance: z.boolean(),
 });
@@ -200,7 +200,7 @@ export const trajectorySchema = z
   .object({
     kind: z.literal("trajectory"),
     ...identity,
-    /** Size K of the group; null outside of one. */
+    /** Size K of the group; null outside a group. */
     k: z.int().min(1).nullable(),
     status: z.enum(ROLLOUT_STATUSES),
     error: failureSchema.nullable(),
@@ -208,7 +208,7 @@ export const trajectorySchema = z
     reward: z.number().nullable(),
     /** Parts by name ("task", "context.compression", …); null = this part could not be scored. */
     reward_parts: z.record(z.string(), z.number().nullable()),
-    /** What the judge said: the reward can be computed again from it without asking anew. */
+    /** What the judge said, so that the reward can be computed again without asking it. */
     verdicts: verdictsSchema.nullable(),
     /** A_T, the same for all steps (AgeMem, eq. 5-6); null = none. */
     advantage: z.number().nullable(),
@@ -220,7 +220,7 @@ export const trajectorySchema = z
     /** Sums over policy calls and over auxiliary calls. */
     policy_usage: callUsageSchema,
     aux_usage: callUsageSchema,
-    /** LTM branch the rollout wrote to, and its last revision. */
+    /** Store branch that the rollout wrote to, and its last revision. */
     branch: z.string().nullable(),
     revision: count.nullable(),
     episode: episodeSchema.nullable(),

@@ -1,10 +1,10 @@
-/** The trajectory record of a set of steps: what can be summed up from them, and null for what nobody scored. Pure. */
+/** Builds a trajectory record from steps: sums what they contain, and leaves null what nobody scored. Pure. */
 import { addCalls, NO_CALLS } from "../lib/call-usage.js";
 import type { CallRole, CallUsage } from "../types.js";
 import { type StepRecord, TRAJECTORY_SCHEMA, type TrajectoryRecord } from "./schema.js";
 import { recordedTokens } from "./usage.js";
 
-/** What the steps cannot tell. */
+/** Facts that the steps do not contain. */
 type TrajectoryFacts = Partial<TrajectoryRecord> & Pick<TrajectoryRecord, "rollout_id" | "status" | "ts">;
 
 /**

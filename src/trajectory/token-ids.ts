@@ -1,7 +1,7 @@
 /**
- * Reads the tokens a server says it saw and sampled out of its response body. Pure.
+ * Reads from a server's response body which tokens it saw and sampled. Pure.
  *
- * Owns the shapes of vLLM and SGLang (several versions, streamed and not). Never tokenizes: what the server did not
+ * Owns the formats of vLLM and SGLang (several versions, streamed or not). Never tokenizes: what the server did not
  * give is null.
  */
 
@@ -9,22 +9,24 @@
 interface ServerTokens {
   promptTokenIds: number[] | null;
   responseTokenIds: number[] | null;
-  /** One per response token, natural logarithm; null when absent or of another length than the ids. */
+  /**
+   * Natural logarithms, one per response token; null when absent, or when their number differs from that of the ids.
+   */
   logprobs: number[] | null;
   source: "server" | "token_id_string" | "none";
-  /** The version of the weights that answered, where the server says it (`policy_version`); null elsewhere. */
+  /** Version of the weights that answered, if the server reports it (`policy_version`); else null. */
   policyVersion: number | null;
-  /** What does not fit together, such as "3 token ids and 4 log-probabilities"; null when all does. */
+  /** A contradiction, such as "3 token ids and 4 log-probabilities"; null when there is none. */
   mismatch: string | null;
 }
 
-/** Where the figures may be found. */
+/** Where the tokens may be found. */
 interface TokenSources {
   /** The raw response body, as LangChain keeps it in `additional_kwargs.__raw_response`. */
   raw?: unknown;
-  /** OpenAI-form log-probabilities, from `response_metadata.logprobs` or the generation's info. */
+  /** Log-probabilities in OpenAI's format, from `response_metadata.logprobs` or the generation's info. */
   logprobs?: unknown;
-  /** The server's own counts, to check against. */
+  /** The server's own counts, to check the ids against. */
   promptTokens?: number | null;
   completionTokens?: number | null;
 }
@@ -59,7 +61,7 @@ export function extractTokens(sources: TokenSources): ServerTokens {
   return reconcile({ promptTokenIds, responseTokenIds, logprobs, source, policyVersion }, sources);
 }
 
-/** Log-probabilities without ids are of no use to a trainer, and lists of different length belong to nothing. */
+/** Drops log-probabilities that have no ids or another length, and notes contradictions with the server's counts. */
 function reconcile(found: Omit<ServerTokens, "mismatch">, counts: TokenSources): ServerTokens {
   const { promptTokens = null, completionTokens = null } = counts;
   const n = found.responseTokenIds?.length;
@@ -79,14 +81,14 @@ function reconcile(found: Omit<ServerTokens, "mismatch">, counts: TokenSources):
 }
 
 /**
- * Streamed, either copy may lack chunks: LangChain keeps the last one's only where a callback handler set off the
- * streaming, and a body may not have been merged. One is then a part of the other.
+ * When streamed, either copy may lack chunks, so that one is part of the other: LangChain keeps only the last chunk's
+ * where a callback handler caused the streaming, and a body may not have been merged.
  */
 function longer(a: unknown[] | undefined, b: unknown[] | undefined): unknown[] | undefined {
   return (b?.length ?? 0) > (a?.length ?? 0) ? b : a;
 }
 
-/** SGLang's extension holds one list per choice, or the list itself. */
+/** SGLang's extension holds either one list per choice or just the list. */
 function first(value: unknown): unknown {
   const outer = list(value);
   return outer && Array.isArray(outer[0]) ? outer[0] : value;

@@ -4,7 +4,7 @@ import { MEMORY_OPS, type MemoryOpOutcome } from "../types.js";
 import { fields } from "./call-facts.js";
 import type { MemoryOpRecord } from "./schema-parts.js";
 
-/** ToolMessages of a tool's output: itself, those of a `Command`'s update, or of a list of either. */
+/** ToolMessages of a tool's output: the output itself, those of a `Command`'s update, or of a list of either. */
 export function toolMessagesOf(output: unknown): ToolMessage[] {
   if (Array.isArray(output)) return output.flatMap(toolMessagesOf);
   if (typeof output !== "object" || output === null) return [];
@@ -12,7 +12,7 @@ export function toolMessagesOf(output: unknown): ToolMessage[] {
   return messagesOf(output).filter(isToolMessage);
 }
 
-/** The `messages` of a state update, given as such or inside a `Command`. */
+/** The `messages` of a state update, which may be inside a `Command`. */
 export function messagesOf(update: unknown): BaseMessage[] {
   const found = fields(update).messages ?? fields(fields(update).update).messages;
   if (Array.isArray(found)) return found;
@@ -26,7 +26,7 @@ export function outcomeOf(message: ToolMessage): MemoryOpOutcome | undefined {
   return known ? (artifact as unknown as MemoryOpOutcome) : undefined;
 }
 
-/** An outcome as it is recorded. `input` is what the tool run was given; null when no run told it. */
+/** Converts an outcome to its record. `input` is what the tool run received; null when unknown. */
 export function toMemoryOpRecord(outcome: MemoryOpOutcome, input: string | null = null): MemoryOpRecord {
   const { auxiliary } = outcome;
   return {

@@ -12,8 +12,8 @@ import type { MemoryOpRecord } from "./schema-parts.js";
 import { conversationsOf, type RecordedTurn } from "./trace/conversations.js";
 
 /**
- * Calls, tokens, time and savings per operation; see `lib/usage.ts` for what is charged to what. Tokens are those the
- * server reported, null where it reported none. A call that failed counts as a call of 0 tokens.
+ * Calls, tokens, time and savings per operation; `lib/usage.ts` says what is charged to what. Tokens are those that the
+ * server reported, null where it reported none. A failed call counts as a call of 0 tokens.
  *
  * @example
  * const usage = usageOfSteps(recorder.take("r1"));
@@ -35,9 +35,9 @@ export function usageOfSteps(steps: readonly StepRecord[]): UsageByOperation {
   return usage;
 }
 
-/** Tokens of one recorded call, as `reportedTokens` has those of a response. */
+/** Tokens of one recorded call, in the form in which `reportedTokens` gives those of a response. */
 export function recordedTokens({ usage, error }: Pick<StepRecord, "usage" | "error">): CallTokens {
-  // A call that failed has no usage to report.
+  // A failed call has no usage to report.
   const none = error === null ? null : 0;
   const cached = usage?.cached_tokens;
   return {
@@ -49,7 +49,7 @@ export function recordedTokens({ usage, error }: Pick<StepRecord, "usage" | "err
   };
 }
 
-/** What the response of a call asked for. */
+/** What a call is charged to: what its response asked for. */
 function keysOf({ step, ops }: RecordedTurn): UsageKey[] {
   const known = new Set(ops.map((op) => op.tool_call_id));
   const own = step.tool_runs.filter((run) => run.tool_call_id === null || !known.has(run.tool_call_id));
@@ -68,7 +68,9 @@ function charge(usage: UsageByOperation, op: MemoryOpRecord, key: UsageKey): Usa
   return chargeOperation(usage, operation, { key, auxiliaryMs: op.auxiliary?.latency_ms ?? 0 });
 }
 
-/** Calls between two policy calls: first the summaries the response asked for made theirs, then the guard. */
+/**
+ * Charges the calls between two policy calls: the summaries that the response asked for come first, then the guard's.
+ */
 function chargeAuxiliary(
   usage: UsageByOperation,
   aux: readonly StepRecord[],

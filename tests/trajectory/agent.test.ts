@@ -108,9 +108,9 @@ describe("TrajectoryRecorder on createAgeMemAgent", () => {
         configurable,
       );
       expect(steps).toHaveLength(2);
-      expect(steps[0]?.format_error).toContain("asked again");
+      expect(steps[0]?.format_error).toContain("asked for again");
       expect(steps[1]?.format_error).toEqual(expect.any(String));
-      expect(steps[1]?.format_error).not.toContain("asked again");
+      expect(steps[1]?.format_error).not.toContain("asked for again");
       const repaired = await record(["no tags", "<think>x</think><answer>Hi</answer>"], { protocol: "text" });
       expect(repaired.map((s) => s.format_error !== null)).toEqual([true, false]);
     },

@@ -110,13 +110,13 @@ describe("export to trl", () => {
   });
 });
 
-describe("a stand-in for a log-probability", () => {
+describe("a placeholder for a log-probability", () => {
   it.each(["trl", "trinity", "verl"] as const)("is never a row of %s", (name) => {
     const floored = step({ step_index: 4, response_logprobs: [-0.5, -9999] });
     const { rows, refused } = EXPORTERS[name].export(rollout([floored]));
     expect(rows).toEqual([]);
     expect(refused).toMatchObject([
-      { stepIndex: 4, reason: "the server gave a stand-in for a log-probability" },
+      { stepIndex: 4, reason: "the server gave a placeholder for a log-probability" },
     ]);
     const masked = step({ step_index: 4, response_logprobs: [-0.5, -9999], response_mask: [1, 0] });
     expect(EXPORTERS[name].export(rollout([masked])).rows).toHaveLength(1);

@@ -145,9 +145,9 @@ describe("validateFile", () => {
     const { problems } = await validateFile(path);
     expect(problems.map((p) => [p.line, p.message.replace(/^rollout \S+, attempt 1: /, "")])).toEqual([
       [2, "step 0 occurs twice"],
-      [3, "n_steps is 2 and 1 steps are there"],
+      [3, "n_steps is 2; steps found: 1"],
       [4, "has a record after its trajectory record"],
-      [4, "n_steps is 2 and 0 steps are there"],
+      [4, "n_steps is 2; steps found: 0"],
       [7, "step indexes are not 0 to 1"],
     ]);
   });

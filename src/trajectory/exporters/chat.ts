@@ -1,7 +1,7 @@
 /**
  * Chat rows for supervised fine-tuning: the messages of a policy step and its response.
  *
- * Needs no token ids. `weight` follows OpenAI's fine-tuning format: 1 on the response to learn, 0 on earlier answers,
+ * Needs no token ids. `weight` follows OpenAI's fine-tuning format: 1 for the response to learn, 0 for earlier answers,
  * which are rows of their own.
  */
 import { type Exported, type Exporter, type ExportRow, type Refusal, refuseRollout } from "../exporter.js";
@@ -45,7 +45,7 @@ export const chatExporter: Exporter = {
   },
 };
 
-/** What must not be imitated, or cannot. */
+/** Why a step cannot or must not be imitated; null when it may. */
 function unfit(step: StepRecord): string | null {
   if (step.response === null) return "the call failed";
   if (step.truncated) return "the response was cut at the length limit";

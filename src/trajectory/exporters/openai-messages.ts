@@ -1,9 +1,9 @@
-/** Recorded messages in OpenAI's chat form, as chat templates and trainers read them. Pure. */
+/** Converts recorded messages to OpenAI's chat format, which chat templates and trainers read. Pure. */
 import type { MessageRecord, ResponseRecord, ToolCallRecord } from "../schema-parts.js";
 
 type OpenAiMessage = Record<string, unknown> & { role: string };
 
-/** A message of the prompt. */
+/** Converts a message of the prompt, or a response. */
 export function openAiMessage(message: MessageRecord | ResponseRecord): OpenAiMessage {
   const { role, content, tool_calls: calls = [] } = message;
   return {

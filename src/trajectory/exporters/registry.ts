@@ -15,7 +15,7 @@ export const EXPORTERS = {
 
 export type ExporterName = keyof typeof EXPORTERS;
 
-/** The exporter of a name. @throws InputError `AGEMEM_INPUT_ARGUMENT` for an unknown one */
+/** The exporter with a given name. @throws InputError `AGEMEM_INPUT_ARGUMENT` for an unknown name */
 export function exporterByName(name: string): Exporter {
   if (Object.hasOwn(EXPORTERS, name)) return EXPORTERS[name as ExporterName];
   throw new InputError("AGEMEM_INPUT_ARGUMENT", `There is no export format "${name}"`, {

@@ -1,16 +1,16 @@
 /**
- * The rows of the exporters as schemas: what a trainer's few lines of import may rely on, for other languages too.
+ * Schemas of the exporters' rows: what a trainer that imports them may rely on, in any language.
  *
- * Owns shapes, types, and the equal lengths each trainer's constructor asks for. The exporters do not run them: a row
- * is made from records that were checked. `schemas/agemem.rows-1.json` holds them as JSON Schema, where lengths that
- * must be equal cannot be stated.
+ * Owns shapes, types, and the equal lengths that each trainer's constructor requires. The exporters do not run them,
+ * because rows are made from checked records. `schemas/agemem.rows-1.json` has them as JSON Schema, which cannot
+ * express equal lengths.
  */
 import { z } from "zod";
 import type { ExporterName } from "./registry.js";
 
 const count = z.int().min(0);
 const tokens = z.array(count);
-/** A natural logarithm of a probability. */
+/** The natural logarithm of a probability. */
 const logprob = z.number();
 const message = z.looseObject({ role: z.string() });
 const tool = z.record(z.string(), z.unknown());
@@ -96,11 +96,11 @@ const chat = z.strictObject({
   metadata: z.record(z.string(), z.unknown()),
 });
 
-/** A schema per export format. */
+/** One schema per export format. */
 export const ROW_SCHEMAS = { trl, chat, trinity, verl } as const satisfies Record<ExporterName, z.ZodType>;
 
 /**
- * JSON Schema (draft 2020-12) with a definition per format: `#/$defs/trl` and so on.
+ * JSON Schema (draft 2020-12) with one definition per format: `#/$defs/trl` and so on.
  *
  * @example
  * await writeFile("rows.json", JSON.stringify(rowsJsonSchema(), null, 2));

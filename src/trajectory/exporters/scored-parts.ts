@@ -1,4 +1,4 @@
-/** The parts of a reward that could be scored: trainers average them, and know no null. */
+/** The parts of a reward that could be scored: trainers average them, and cannot handle null. */
 import type { TrajectoryRecord } from "../schema.js";
 
 export function scoredParts({ reward_parts: parts }: TrajectoryRecord): Record<string, number> {

@@ -1,8 +1,8 @@
 /**
  * Trinity-RFT: the keyword arguments of one `Experience` per policy step.
  *
- * Trinity stores pickled bytes, so a few lines of Python make the objects: see docs/trajectory.md. Rewards are on every
- * step; `multi_step_grpo` takes the last one of each run and computes the advantages itself.
+ * Trinity stores pickled bytes, so a few lines of Python make the objects: see docs/trajectory.md. Every step carries
+ * the reward; `multi_step_grpo` takes the last one of each run and computes the advantages itself.
  */
 import { type Exported, type Exporter, refuseRollout, tokenSteps } from "../exporter.js";
 import type { Rollout } from "../file.js";
@@ -47,8 +47,8 @@ export const trinityExporter: Exporter = {
 };
 
 /**
- * What Trinity groups rollouts by. A task's own id is not enough: rows of several runs, seeds and versions of the weights
- * may meet in one buffer, and Trinity takes rows of equal `batch/task/run` for one rollout.
+ * The name by which Trinity groups rollouts. The task's id is not enough: one buffer may hold rows of several runs,
+ * seeds and policy versions, and Trinity takes rows with equal `batch/task/run` for one rollout.
  */
 function groupName({ trajectory, steps }: Rollout, policyVersion: number | undefined): string {
   const { task_id: task, group_id: group, rollout_id: rollout, attempt } = trajectory;

@@ -1,8 +1,8 @@
 /**
  * TRL: one `RolloutSample` of `trl.experimental.async_grpo` per policy step.
  *
- * The advantage is precomputed and the same on all steps of a rollout (AgeMem, eq. 5-6); log-probabilities are those
- * of the generator, which TRL uses as the old policy.
+ * The advantage is precomputed and the same for all steps of a rollout (AgeMem, eq. 5-6). Log-probabilities are those
+ * of the generator, which TRL treats as the old policy.
  */
 import { sha256 } from "../../lib/hash.js";
 import {
@@ -58,7 +58,7 @@ export const trlExporter: Exporter = {
   },
 };
 
-/** TRL numbers groups: 48 bits of a hash, the same for all rollouts of a group and in every file. */
+/** A number for the group, as TRL wants it: 48 bits of a hash, equal for all rollouts of a group in any file. */
 function groupNumber({ group_id: group, rollout_id: rollout }: TrajectoryRecord): number {
   return Number.parseInt(sha256(group ?? rollout).slice(0, 12), 16);
 }

@@ -1,8 +1,8 @@
 /**
- * verl: one row per rollout with the arguments of its `list[AgentLoopOutput]`, ordered by step.
+ * verl: one row per rollout, with the arguments of its `list[AgentLoopOutput]` in order of the steps.
  *
- * The reward stands on the last output only; verl's `compute_advantage_for_multi_trajectories` gives all outputs of a
- * session the advantage of the last. The loop that hands the list to verl is shown in docs/trajectory.md.
+ * Only the last output carries the reward; verl's `compute_advantage_for_multi_trajectories` gives all outputs of a
+ * session the advantage of the last. docs/trajectory.md shows the loop that passes the list to verl.
  */
 import { type Exported, type Exporter, refuseRollout, tokenSteps } from "../exporter.js";
 import { scoredParts } from "./scored-parts.js";
@@ -17,7 +17,7 @@ export const verlExporter: Exporter = {
     if (session === null) return refuseRollout(rollout, "no task id or rollout index");
     const { usable, refused } = tokenSteps(rollout);
     if (usable.length === 0) return { rows: [], refused };
-    // verl wants log-probabilities for all outputs of a batch or for none; it can compute them itself.
+    // verl needs log-probabilities for all outputs of a batch or for none; without them it computes its own.
     const logprobs = usable.every((step) => step.response_logprobs !== null);
     const last = usable.length - 1;
     const outputs = usable.map((step, i) => ({
@@ -36,7 +36,7 @@ export const verlExporter: Exporter = {
         stage: step.stage,
         policy_version: step.policy_version,
         truncated: step.truncated,
-        // verl hands the last output's on to the others, and fails where there is none.
+        // verl copies the last output's to the others, and fails without it.
         ...(i === last ? { reward_extra_info: scoredParts(trajectory) } : {}),
       },
     }));

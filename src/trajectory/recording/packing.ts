@@ -1,10 +1,10 @@
 /**
- * The packed form of a recording's lines, `agemem.trajectory/2`: what the steps of a rollout repeat is written once.
+ * The packed form of a recording's lines, `agemem.trajectory/2`: what steps of a rollout repeat is written only once.
  *
- * Owns packing a rollout and unpacking its lines into the records of `agemem.trajectory/1`. Within a rollout every distinct
- * message and tool schema is numbered in the order in which it first stands; where it stands again there is its number.
- * A prompt's token ids are copies of earlier sequences and new ids (`token-copies.ts`). Everything else is as in version 1.
- * A line is read with the lines of its rollout before it, in their order. Pure.
+ * Owns packing a rollout, and unpacking its lines into records of `agemem.trajectory/1`. Within a rollout every
+ * distinct message and tool schema is numbered in order of first appearance, and later appearances are just its number.
+ * A prompt's token ids are copies from earlier sequences and new ids (`token-copies.ts`). Everything else is as in
+ * version 1. To read a line, the earlier lines of its rollout must have been read in order. Pure.
  */
 import { InputError } from "../../errors.js";
 import { type AnyRecord, TRAJECTORY_SCHEMA } from "../schema.js";
@@ -15,7 +15,7 @@ export const PACKED_SCHEMA = "agemem.trajectory/2";
 
 type Fields = Record<string, unknown>;
 
-/** Packs the records of one rollout, steps in order before the trajectory. Lines of a rollout belong together. */
+/** Packs the records of one rollout: its steps in order, then its trajectory record. */
 export function packRollout(records: readonly AnyRecord[]): Fields[] {
   const tables = new Tables();
   return records.map((record) => {
@@ -33,15 +33,15 @@ export function packRollout(records: readonly AnyRecord[]): Fields[] {
   });
 }
 
-/** Unpacks lines as they come; memory is that of the rollouts under way. */
+/** Unpacks lines one by one. Only the rollouts in progress are held in memory. */
 export class Unpacker {
   private readonly rollouts = new Map<string, Tables>();
 
   /**
-   * The line as a value of version 1, yet to be checked. Values of other schemas come back as they are.
+   * Unpacks a line into a value of version 1, not yet validated. Values of other schemas are returned unchanged.
    *
-   * @param where shown in the error
-   * @throws InputError `AGEMEM_TRAJECTORY_INVALID` for a reference to what did not come before
+   * @param where shown in the error, such as "run.jsonl:7"
+   * @throws InputError `AGEMEM_TRAJECTORY_INVALID` for a reference to something that was not read before
    */
   unpack(value: unknown, where: string): unknown {
     if (!isPacked(value)) return value;
@@ -59,7 +59,7 @@ export class Unpacker {
       throw new InputError("AGEMEM_TRAJECTORY_INVALID", `${where}: ${cause.message}`, {
         cause,
         remedy:
-          "A packed line is read with the lines of its rollout before it; take the recording from its beginning.",
+          "A packed line needs the earlier lines of its rollout; read the recording from its beginning.",
         details: { where },
       });
     }
@@ -89,11 +89,11 @@ function unpackList(list: unknown, parts: Parts): unknown {
   return Array.isArray(list) ? list.map((each) => parts.unpack(each)) : list;
 }
 
-/** What the lines of one rollout refer to. */
+/** What the lines of one rollout can refer to. */
 class Tables {
   readonly messages = new Parts("message");
   readonly tools = new Parts("tool schema");
-  /** Prompt and response of the latest call of a role: the next prompt mostly begins with them. */
+  /** Prompt and response of the latest call by role; the next prompt usually begins with them. */
   private readonly latest = new Map<string, readonly number[]>();
 
   sequence(role: string): readonly number[] {
@@ -106,7 +106,7 @@ class Tables {
   }
 }
 
-/** Values by number, in the order in which they first stood. */
+/** Values, numbered in order of first appearance. */
 class Parts {
   private readonly numbers = new Map<string, number>();
   private readonly values: unknown[] = [];

@@ -1,19 +1,20 @@
 /**
- * A list of token ids told by copies of another: `[[offset, length], id, id, …]`, copies and new ids in order.
+ * Encodes a list of token ids as copies from another list and new ids, in order: `[[offset, length], id, id, …]`.
  *
- * Prompts of following steps agree in long pieces and not only at the beginning: the system prompt tells how full the context
- * is, and a summary or a filter takes messages out of the middle. Owns finding the pieces and putting them back. Pure.
+ * The prompts of consecutive steps share long pieces, and not only at the beginning: the system prompt says how full
+ * the context is, and a summary or filter removes messages from the middle. Owns finding the pieces and restoring the
+ * list. Pure.
  */
 
-/** Shortest piece worth a copy. */
+/** Shortest piece worth copying. */
 const LEAST = 16;
 
 type Packed = (number | [offset: number, length: number])[];
 
-/** Tells `ids` by copies of `base`. Time is linear in both lengths but for ids that repeat one pattern. */
+/** Encodes `ids` with copies from `base`. Time is linear in both lengths, except for ids that repeat a pattern. */
 export function packTokens(base: readonly number[], ids: readonly number[]): Packed {
   const places = new Map<string, number>();
-  // The first place of a piece wins; pieces of the base begin at every multiple of half of their length.
+  // Pieces of the base begin at every multiple of half their length; the first place of equal pieces wins.
   for (let at = 0; at + LEAST <= base.length; at += LEAST / 2) {
     const key = keyOf(base, at);
     if (!places.has(key)) places.set(key, at);
@@ -26,7 +27,7 @@ export function packTokens(base: readonly number[], ids: readonly number[]): Pac
       at++;
       continue;
     }
-    // The piece may have begun before: what was new so far may be a part of it.
+    // The piece may begin earlier, within ids so far taken for new.
     let back = 0;
     while (at - back > literal && found - back > 0 && base[found - back - 1] === ids[at - back - 1]) back++;
     let length = LEAST;
@@ -40,7 +41,7 @@ export function packTokens(base: readonly number[], ids: readonly number[]): Pac
   return packed;
 }
 
-/** The ids again. @throws RangeError for a copy of what the base does not have */
+/** Restores the ids. @throws RangeError for a copy from outside the base */
 export function copyTokens(base: readonly number[], packed: readonly unknown[]): unknown[] {
   const ids: unknown[] = [];
   for (const each of packed) {

@@ -1,26 +1,27 @@
 /**
- * What a message of the context tells the model as knowledge, and which memories it shows. Pure.
+ * What a message of the context tells the model as facts, and which memories it shows. Pure.
  *
- * What is being looked for or to be removed is not knowledge: the arguments `query` and `criteria` (also where a
- * summary repeats them) and the query of a retrieved block are left out. So are tags with their attributes.
+ * Text that only names what to find or remove is left out: the arguments `query` and `criteria` (also where a summary
+ * repeats them) and the query of a retrieved block. So are tags with their attributes.
  */
 import { unescapeXml } from "../../text/escaping.js";
 import type { MessageRecord } from "../schema-parts.js";
 
-/** As JSON, and as JSON inside of a JSON string. */
+/** Matches the arguments in JSON, and in JSON inside a JSON string. */
 const ASKED = /"(?:query|criteria)"\s*:\s*"(?:\\.|[^"\\])*"|\\"(?:query|criteria)\\"\s*:\s*\\"[^"\\]*\\"/gs;
 const TAGS =
   /<\/?(?:retrieved_memories|memory|tool_result|context_summary|think|answer)(?:\s+[\w-]+="[^"<>]*")*\s*\/?>/g;
 
-/** The text of a message with the arguments of its tool calls. */
+/** The text of a message and the arguments of its tool calls. */
 export function knowledgeOf(message: Pick<MessageRecord, "content" | "tool_calls">): string {
   const args = (message.tool_calls ?? []).map((call) => call.arguments);
   return plain([contentText(message.content), ...args].join("\n"));
 }
 
-/** Text without queries and tags; escapes of JSON and of the blocks shown to models are read. */
+/** Removes queries and tags, and decodes the escapes of JSON and of the blocks shown to models. */
 export function plain(text: string): string {
-  // Twice: an attribute with an escaped quote ends early once it is unescaped, and a transcript holds escaped tags.
+  // Tags are removed before and after unescaping: before, because an escaped quote would end an attribute early once
+  // it is unescaped; after, because a transcript contains escaped tags.
   return unescapeXml(text.replace(TAGS, "\n"))
     .replace(ASKED, " ")
     .replace(TAGS, "\n")
@@ -34,14 +35,14 @@ export function contentText(content: MessageRecord["content"]): string {
   return (content ?? []).map((part) => (typeof part.text === "string" ? part.text : "")).join("\n");
 }
 
-/** True for a message that a RETRIEVE, or the look-up of stage 1, brought. */
+/** True for a message with memories from a RETRIEVE or from the retrieval of stage 1. */
 export function isRetrieved(message: Pick<MessageRecord, "content">): boolean {
   return contentText(message.content).includes("<retrieved_memories ");
 }
 
 const MEMORY = /<memory id="([^"<>]*)"(?:\s+[\w-]+="[^"<>]*")*\s*>([^<]*)<\/memory>/g;
 
-/** Memories shown in full in a text, in the form of `context/retrieval.ts`. */
+/** The memories that a text shows in full, in the format of `context/retrieval.ts`. */
 export function memoriesIn(text: string): { id: string; content: string }[] {
   return [...text.matchAll(MEMORY)].map(([, id = "", content = ""]) => ({
     id,
@@ -49,7 +50,7 @@ export function memoriesIn(text: string): { id: string; content: string }[] {
   }));
 }
 
-/** An argument of a recorded call; undefined where the arguments are unknown or not an object. */
+/** An argument of a recorded call; undefined if the arguments are unknown or not an object. */
 export function argumentOf(args: string | null, name: string): unknown {
   if (args === null) return undefined;
   try {
@@ -58,7 +59,7 @@ export function argumentOf(args: string | null, name: string): unknown {
       ? (parsed as Record<string, unknown>)[name]
       : undefined;
   } catch {
-    // The model's text, not ours: arguments that are not JSON were answered as a refusal.
+    // The model wrote arguments that are not JSON; the agent has refused that call.
     return undefined;
   }
 }

@@ -1,23 +1,23 @@
 /**
- * From the records of a file to conversations: who talked, in which order, and what happened between two model calls.
+ * Groups the records of a file into conversations: the order of model calls, and what happened between them.
  *
- * A rollout is a conversation. Where nothing named the rollouts, each invocation counts as one of its own; those are
- * joined by their thread. Pure.
+ * A rollout is a conversation. Rollouts without a trajectory record are joined by their thread, because without a
+ * rollout id each invocation is recorded as a rollout of its own. Pure.
  */
 import { OVERFLOW_CALL_ID } from "../../types.js";
 import type { AnyRecord, StepRecord, TrajectoryRecord } from "../schema.js";
 import type { MemoryOpRecord } from "../schema-parts.js";
 
-/** One policy call with what happened before the next one. */
+/** One policy call and what happened before the next one. */
 export interface RecordedTurn {
   step: StepRecord;
-  /** What the overflow guard did right before this call. */
+  /** Operations of the overflow guard just before this call. */
   guardOps: MemoryOpRecord[];
-  /** What the response asked for, in order. */
+  /** Operations that the response asked for, in order. */
   ops: MemoryOpRecord[];
   /** Auxiliary calls between this call and the next: the summarizer's. */
   aux: StepRecord[];
-  /** True when the context before this call was not the one the last call left: a new stage, thread or run. */
+  /** True when the context does not continue that of the last call: a new stage, thread or run. */
   fresh: boolean;
 }
 
@@ -31,7 +31,7 @@ export interface RecordedConversation {
   /** Auxiliary calls before the first policy call. */
   auxBefore: StepRecord[];
   turns: RecordedTurn[];
-  /** Null for a conversation that has not ended, or that was recorded without an ending. */
+  /** Null for a conversation that has not ended, or whose end was not recorded. */
   trajectory: TrajectoryRecord | null;
 }
 
@@ -83,7 +83,7 @@ function turnOf(step: StepRecord, last: RecordedTurn | undefined): RecordedTurn 
   return { step, guardOps, ops, aux: [], fresh: !last || isFresh(last, step, guardOps) };
 }
 
-/** A context that shares nothing with the last one began anew, unless an edit explains the difference. */
+/** A context that has no message in common with the last one is a new one, unless an edit explains the difference. */
 function isFresh(last: RecordedTurn, step: StepRecord, guardOps: readonly MemoryOpRecord[]): boolean {
   if (step.context_edit === "stage_reset") return true;
   if (step.langgraph.thread_id !== last.step.langgraph.thread_id) return true;

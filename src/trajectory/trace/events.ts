@@ -1,4 +1,4 @@
-/** What happened in a conversation, one readable event each, in order. Pure. */
+/** What happened in a conversation, as a readable event per operation or answer. Pure. */
 import { plus } from "../../lib/call-usage.js";
 import type { MemoryOp } from "../../types.js";
 import type { StepRecord } from "../schema.js";
@@ -8,7 +8,7 @@ import { isEdit, type RecordedTurn } from "./conversations.js";
 import { argumentsOf, type MemoryLedger } from "./memory-ledger.js";
 import { answerOf } from "./verdict.js";
 
-/** One memory of an event, with what is known of its content. */
+/** One memory of an event, with its content as far as known. */
 export interface TracedMemory {
   id: string;
   content: string | null;
@@ -19,28 +19,28 @@ export interface TraceEvent {
   step: number;
   stage: number;
   kind: MemoryOp | "ANSWER";
-  /** The overflow guard did it; the model had not asked. */
+  /** True when the overflow guard did it, unasked by the model. */
   guard: boolean;
   ok: boolean;
   /** Why it was refused. */
   error: string | null;
-  /** What was asked: the query, the criteria, the span; for an answer its text. */
+  /** What was asked for: the query, criteria or span; for an answer its text. */
   asked: string | null;
   /** Memories stored, changed, deleted or found, best first. */
   memories: TracedMemory[];
   /** Content before an UPDATE. */
   before: string | null;
   editId: string | null;
-  /** Messages an edit took out or shortened. */
+  /** How many messages an edit removed or shortened. */
   messages: number;
   tokensSaved: number;
-  /** Model calls of the operation itself, and their tokens; null where the server did not report them. */
+  /** Model calls of the operation itself, and their tokens, which are null if the server did not report them. */
   auxiliary: { calls: number; tokens: number | null } | null;
 }
 
 const ASKED: Partial<Record<MemoryOp, string>> = { RETRIEVE: "query", SUMMARY: "span", FILTER: "criteria" };
 
-/** Event of an operation; ask before and after it is applied to the ledger: `before` is the content it found. */
+/** Event of an operation that the ledger has applied; `before` is the content before that. */
 export function operationEvent(
   op: MemoryOpRecord,
   step: StepRecord,
@@ -70,7 +70,7 @@ export function operationEvent(
   };
 }
 
-/** Event of a response that asked for nothing; null for any other. */
+/** Event of a response that called no tool; null for other responses. */
 export function answerEvent(turn: RecordedTurn): TraceEvent | null {
   const { step } = turn;
   const text = answerOf(turn).trim();

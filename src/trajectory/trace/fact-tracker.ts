@@ -1,8 +1,8 @@
 /**
- * One fact through one conversation: when the context held it, what brought it, what took it out.
+ * Follows one fact through one conversation: when the context held it, what brought it in and what removed it.
  *
- * Told by the walk over the turns (`trace.ts`), asked by `verdict.ts`. The context's own words decide: an edit took a
- * fact out when the prompt before it said the fact and the one after it does not. Pure.
+ * `trace.ts` feeds it the turns, `verdict.ts` reads it. Only the text of the prompts decides: an edit removed a fact if
+ * the prompt before it states the fact and the prompt after it does not. Pure.
  */
 import type { FactMatcher } from "../../text/fact-match.js";
 import type { StepRecord } from "../schema.js";
@@ -13,17 +13,17 @@ import type { MemoryEntry, MemoryLedger } from "./memory-ledger.js";
 
 /** A fact that left the context. */
 interface Loss {
-  /** The edit that took it out; null when no recorded operation explains it. */
+  /** The edit that removed it; null when no recorded operation explains the loss. */
   op: MemoryOpRecord | null;
-  /** Step whose response asked for the edit; for the guard the call it came before. */
+  /** Step whose response asked for the edit; for the guard's edits the call that followed. */
   step: number;
 }
 
-/** A RETRIEVE of the running context. */
+/** A RETRIEVE in the current context. */
 export interface Retrieval {
   step: number;
   op: MemoryOpRecord;
-  /** Ids among the results that say the fact. */
+  /** Ids of the results that state the fact. */
   found: string[];
 }
 
@@ -33,30 +33,30 @@ interface Held {
 }
 
 export class FactTracker {
-  /** First step whose prompt said the fact, in any stage. */
+  /** First step whose prompt states the fact, in any stage. */
   firstSeen: number | null = null;
-  /** Newest prompt that said it since the context began anew. */
+  /** Latest prompt of the current context that states it. */
   held: Held | null = null;
-  /** What took it out of the running context; null while it is there, or never was. */
+  /** What removed it from the current context; null while the context holds it, or if it never did. */
   loss: Loss | null = null;
-  /** RETRIEVEs since the context began anew. */
+  /** RETRIEVEs in the current context. */
   retrievals: Retrieval[] = [];
-  /** Step at which a context that said it was emptied. */
+  /** Step at which a context that held it was emptied. */
   emptiedAt: number | null = null;
-  /** A RETRIEVE brought it into the running context. */
+  /** Whether a RETRIEVE brought it into the current context. */
   retrieved = false;
-  /** Step of the first RETRIEVE that found it in a context emptied since. */
+  /** Step of the first RETRIEVE that found it in an earlier context. */
   foundEarlier: number | null = null;
   private last: RecordedTurn | null = null;
 
   constructor(
     readonly fact: string,
     private readonly matcher: FactMatcher,
-    /** Text that proves nothing: the question. */
+    /** A user message with this text does not count: the question. */
     private readonly ignore: string | null = null,
   ) {}
 
-  /** A policy call's prompt. `auxBefore` are the auxiliary calls since the last one. */
+  /** Takes a policy call's prompt. `auxBefore` are the auxiliary calls since the last policy call. */
   prompt(turn: RecordedTurn, auxBefore: readonly StepRecord[]): void {
     const { step } = turn;
     const last = this.last;
@@ -77,11 +77,11 @@ export class FactTracker {
       (each) => each.step === last?.step.step_index && each.found.length > 0,
     );
     const wasHeld = this.held !== null && this.held.step === last?.step.step_index;
-    // Of a context from before the recording only the summarizer's transcript tells.
+    // For a context from before the recording, the summarizer's transcript is the only evidence.
     if (wasHeld || found || (transcribed && !last)) this.loss = this.explain(turn, last, transcribed);
   }
 
-  /** An operation after the newest prompt. */
+  /** Takes an operation that followed the latest prompt. */
   operation(op: MemoryOpRecord, step: StepRecord, ledger: MemoryLedger): void {
     if (op.op !== "RETRIEVE" || !op.ok) return;
     const found = op.memory_ids.filter((id) => this.isEntry(ledger.get(op.namespace, id)));
@@ -89,7 +89,7 @@ export class FactTracker {
     this.retrievals.push({ step: step.step_index, op, found });
   }
 
-  /** Whether a memory says the fact. */
+  /** Whether a memory states the fact. */
   isEntry(entry: MemoryEntry | undefined): boolean {
     return entry?.content != null && this.says(entry.content);
   }
@@ -113,7 +113,7 @@ export class FactTracker {
     return this.says(text);
   }
 
-  /** Which edit between the last prompt and this one took the fact out. */
+  /** Finds the edit between the last prompt and this one that removed the fact. */
   private explain(turn: RecordedTurn, last: RecordedTurn | null, transcribed: boolean): Loss {
     const edits = [
       ...(last?.ops ?? []).filter(isEdit).map((op) => ({ op, step: last?.step.step_index ?? 0 })),
@@ -121,7 +121,7 @@ export class FactTracker {
     ];
     const ids = new Set((this.held?.messages ?? []).flatMap(({ id }) => (id ? [id] : [])));
     const touches = ({ op }: { op: MemoryOpRecord }): boolean => op.message_ids.some((id) => ids.has(id));
-    // A summarizer that was shown the fact, and edits of both kinds: the summary dropped it, else a filter had before.
+    // With edits of both kinds: if the summarizer was shown the fact, the summary dropped it, else a filter did before.
     const kinds = new Set(edits.map(({ op }) => op.op));
     const wanted = transcribed ? "SUMMARY" : "FILTER";
     const likely = kinds.size > 1 ? edits.filter(({ op }) => op.op === wanted) : edits;

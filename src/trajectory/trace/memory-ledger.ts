@@ -1,8 +1,8 @@
 /**
- * What long-term memory held at any time, as far as a recording tells: contents from ADD and UPDATE, and from what
- * RETRIEVE showed.
+ * What long-term memory held at any time, as far as a recording shows: the contents written by ADD and UPDATE, and
+ * those shown to the model.
  *
- * Owns contents over time. Memories stored before the recording are known once they were shown. Pure.
+ * Owns contents over time. Memories from before the recording become known once they are shown. Pure.
  */
 import type { StepRecord } from "../schema.js";
 import type { MemoryOpRecord } from "../schema-parts.js";
@@ -11,22 +11,22 @@ import { argumentOf, contentText, memoriesIn } from "./context-text.js";
 /** Where something happened. */
 export interface Place {
   rolloutId: string;
-  /** `step_index` of the call that asked for it. */
+  /** `step_index` of the call to which the operation belongs. */
   step: number;
 }
 
-/** One memory as it stands. */
+/** One memory in its current state. */
 export interface MemoryEntry {
   id: string;
   namespace: string;
-  /** Null when the recording does not tell. */
+  /** Null when the recording does not show it. */
   content: string | null;
   present: boolean;
   /** Null for a memory from before the recording. */
   storedAt: Place | null;
 }
 
-/** A memory that came, changed or went. `before` and `after` are contents; null = none, or unknown. */
+/** A memory that was added, changed or deleted. `before` and `after` are contents; null = none, or unknown. */
 export interface MemoryChange {
   op: "ADD" | "UPDATE" | "DELETE";
   id: string;
@@ -40,10 +40,10 @@ export interface MemoryChange {
 export class MemoryLedger {
   private readonly entries = new Map<string, MemoryEntry>();
   readonly changes: MemoryChange[] = [];
-  /** Long-term memory held something before the first recorded operation. */
+  /** Whether long-term memory held something before the first recorded operation. */
   heldBefore = false;
 
-  /** Takes an operation that succeeded or was refused, in the order of the recording. */
+  /** Applies an operation, successful or refused, in the order of the recording. */
   apply(op: MemoryOpRecord, step: StepRecord): void {
     const at = { rolloutId: step.rollout_id, step: step.step_index };
     const namespace = JSON.stringify(op.namespace);
@@ -72,7 +72,7 @@ export class MemoryLedger {
     }
   }
 
-  /** Learns contents of memories from before the recording from what the prompt shows of them. */
+  /** Learns the contents of memories from before the recording from a prompt that shows them. */
   learn(step: StepRecord): void {
     for (const { id, content } of step.messages.flatMap((message) =>
       memoriesIn(contentText(message.content)),
@@ -83,7 +83,7 @@ export class MemoryLedger {
     }
   }
 
-  /** Memories that stand now, in one of the namespaces; all of them when none is given. */
+  /** Memories that exist now in one of the namespaces, or in any if none is given. */
   present(namespaces: ReadonlySet<string>): MemoryEntry[] {
     return [...this.entries.values()].filter(
       ({ present, namespace }) =>
@@ -107,13 +107,15 @@ export class MemoryLedger {
     this.entries.set(key(namespace, id), { id, namespace, content: null, present: true, storedAt: null });
   }
 
-  /** A memory shown without an operation (the look-up of stage 1) has no namespace on record. */
+  /**
+   * Adds a memory that a prompt shows without a recorded operation (retrieval of stage 1), so its namespace is unknown.
+   */
   private meetShown(id: string, content: string): void {
     this.heldBefore = true;
     this.entries.set(key("", id), { id, namespace: "", content, present: true, storedAt: null });
   }
 
-  /** An ADD that was refused tells of the memory that says the same. */
+  /** An ADD refused as a duplicate shows the content of the memory that it duplicates. */
   private learnDuplicate(op: MemoryOpRecord, namespace: string, args: string | null): void {
     const id = op.error?.code === "AGEMEM_MEMORY_DUPLICATE" && op.error.message.match(/^Memory (\S+) /)?.[1];
     const content = argumentOf(args, "content");

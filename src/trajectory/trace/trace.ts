@@ -1,11 +1,10 @@
 /**
- * What a recording tells about the memories: events, usage, and why an answer lacked a fact.
+ * Reads from a recording what happened to memories: events, usage, and why an answer lacked a fact.
  *
- * Owns the walk over conversations and turns. Conversations without a branch of their own share one long-term memory,
- * and their turns are taken in the order of their times; each forked rollout has its own long-term memory. Pure:
- * reading files is the caller's.
+ * Owns the walk over conversations and turns. Conversations that did not fork the store share one long-term memory, and
+ * their turns are taken in order of time; each forked rollout has its own long-term memory. Leaves out reading files.
+ * Pure.
  */
-
 import type { UsageByOperation } from "../../lib/usage.js";
 import { createFactMatcher, type FactMatcher } from "../../text/fact-match.js";
 import type { AnyRecord } from "../schema.js";
@@ -17,13 +16,13 @@ import { FactTracker } from "./fact-tracker.js";
 import { MemoryLedger } from "./memory-ledger.js";
 import { type FactVerdict, judgeFact } from "./verdict.js";
 
-/** What to ask. */
+/** Options of {@link traceRecords}. */
 export interface TraceOptions {
   /** Facts to judge in every conversation. Default: the gold facts and the gold answer of its episode. */
   facts?: readonly string[];
-  /** The answer to judge, by `step_index`; default the last policy call. A conversation without it is not judged. */
+  /** `step_index` of the answer to judge; default: the last policy call. A conversation without it is not judged. */
   step?: number;
-  /** Tells whether a text says a fact; default by its words (`text/fact-match.ts`). */
+  /** Decides whether a text states a fact; default: by its words (`text/fact-match.ts`). */
   matcher?: FactMatcher;
 }
 
@@ -33,7 +32,7 @@ export interface ConversationTrace {
   threadId: string | null;
   taskId: string | null;
   attempt: number;
-  /** Null when it has no ending on record. */
+  /** Null when its end was not recorded. */
   status: string | null;
   reward: number | null;
   events: TraceEvent[];
@@ -69,12 +68,12 @@ interface Scheduled {
   revision: number;
 }
 
-/** Turns of conversations that ran side by side, as they happened: what one stored, the next may find. */
+/** Turns of all conversations in order of time, because what one of them stored another may find. */
 function inOrderOfTime(walks: readonly ConversationWalk[]): Scheduled[] {
   const turns = walks.flatMap((walk) => {
     let [time, revision] = [0, 0];
     return walk.conversation.turns.map(({ step }, index) => {
-      // Within a conversation the recorded order holds, whatever the clock did.
+      // Within a conversation the recorded order counts, whatever the clock did.
       time = Math.max(time, Date.parse(step.ts));
       revision = Math.max(revision, step.revision_before ?? 0);
       return { walk, index, time, revision };

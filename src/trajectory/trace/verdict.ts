@@ -1,12 +1,12 @@
 /**
- * Why an answer lacked a fact; the first that fits:
+ * Why an answer lacked a fact. The first that applies:
  *
- * 1. The answer says it, or the context of the answer held it: "answered", "in_context".
- * 2. Long-term memory had held it and does not any more: "deleted", "overwritten".
- * 3. A RETRIEVE had brought it into the running context, or only the context ever held it, and an edit took it out:
- *    "filtered", "summarised".
+ * 1. The answer states it, or the context of the answer held it: "answered", "in_context".
+ * 2. Long-term memory held it but no longer does: "deleted", "overwritten".
+ * 3. An edit removed it from the current context, and a RETRIEVE had brought it in or long-term memory does not hold
+ *    it: "filtered", "summarised"; "unknown" when no recorded edit explains the loss.
  * 4. Long-term memory holds it: "not_retrieved".
- * 5. "never_stored", or "unknown" where the recording does not tell.
+ * 5. "never_stored", or "unknown" where the recording does not show what was stored.
  *
  * Pure.
  */
@@ -30,13 +30,13 @@ export const VERDICTS = [
 ] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
-/** What became of one fact. */
+/** The verdict on one fact. */
 export interface FactVerdict {
   fact: string;
-  /** Asked for by the caller, or from the episode. */
+  /** Given by the caller, or taken from the episode. */
   source: "given" | "gold_fact" | "gold_answer";
   verdict: Verdict;
-  /** False where memories from before the recording could change it. */
+  /** False when memories from before the recording could change the verdict. */
   certain: boolean;
   /** `step_index` of the answer. */
   step: number;
@@ -44,7 +44,7 @@ export interface FactVerdict {
   reason: string;
 }
 
-/** Where the question is asked: at an answer, with the memories as they stand. */
+/** The moment of an answer, with the memories as they are then. */
 interface Scene {
   turn: RecordedTurn;
   ledger: MemoryLedger;
@@ -90,8 +90,8 @@ function describeMessage(message: MessageRecord): string {
 function outOfSight(tracker: FactTracker, scene: Scene): Finding {
   const { ledger, namespaces } = scene;
   const holding = ledger.present(namespaces).filter((entry) => tracker.isEntry(entry));
-  const gone = holding.length > 0 ? undefined : lastLossOfM(tracker, ledger, namespaces);
-  if (gone) return lostFromM(tracker, gone, scene);
+  const gone = holding.length > 0 ? undefined : lastLossFromStore(tracker, ledger, namespaces);
+  if (gone) return lostFromStore(tracker, gone, scene);
   if (tracker.loss && (tracker.retrieved || holding.length === 0)) return lostFromContext(tracker, holding);
   if (holding.length > 0) return notRetrieved(tracker, holding, scene);
   return neverStored(tracker, scene);
@@ -100,7 +100,7 @@ function outOfSight(tracker: FactTracker, scene: Scene): Finding {
 function lostFromContext(tracker: FactTracker, holding: readonly MemoryEntry[]): Finding {
   const { loss, retrieved } = tracker;
   const came = retrieved ? "It was retrieved" : "It was in the context";
-  const left = holding.length > 0 ? " M still holds it." : "";
+  const left = holding.length > 0 ? " Long-term memory still holds it." : "";
   if (!loss?.op) {
     return {
       verdict: "unknown",
@@ -122,7 +122,7 @@ function describeLoss({ loss }: FactTracker): string {
 function notRetrieved(tracker: FactTracker, holding: readonly MemoryEntry[], scene: Scene): Finding {
   const [entry] = holding as [MemoryEntry];
   const since = entry.storedAt ? `since ${placeOf(entry.storedAt, scene)}` : "from before the recording";
-  const stored = `M holds it as ${holding.map(({ id }) => id).join(", ")} ${since}`;
+  const stored = `Long-term memory holds it as ${holding.map(({ id }) => id).join(", ")} ${since}`;
   const asked = tracker.retrievals.map(({ op, step }) => {
     const got = op.memory_ids.length > 0 ? op.memory_ids.join(", ") : "nothing";
     return `step ${step} returned ${got}`;
@@ -131,12 +131,12 @@ function notRetrieved(tracker: FactTracker, holding: readonly MemoryEntry[], sce
   const before =
     tracker.foundEarlier === null
       ? ""
-      : ` It was found at step ${tracker.foundEarlier}, in a context that was emptied since.`;
+      : ` It was found at step ${tracker.foundEarlier}, in a context that has since been emptied.`;
   const dropped = tracker.loss ? ` In the context itself, ${describeLoss(tracker)}.` : "";
   return { verdict: "not_retrieved", reason: `${stored}; ${why}.${before}${dropped}` };
 }
 
-function lostFromM(tracker: FactTracker, gone: MemoryChange, scene: Scene): Finding {
+function lostFromStore(tracker: FactTracker, gone: MemoryChange, scene: Scene): Finding {
   const where = placeOf(gone.at, scene);
   const dropped = tracker.loss ? ` In the context itself, ${describeLoss(tracker)}.` : "";
   if (gone.op === "DELETE") {
@@ -161,12 +161,14 @@ function neverStored(tracker: FactTracker, { ledger, namespaces }: Scene): Findi
         : `The context first said it at step ${tracker.firstSeen}; no memory says it.`;
   const unseen = ledger.present(namespaces).filter(({ content }) => content === null);
   const certain = !ledger.heldBefore && unseen.length === 0;
-  const doubt = certain ? "" : " M held memories from before the recording, not all of which it shows.";
+  const doubt = certain
+    ? ""
+    : " Long-term memory held memories from before the recording, and the recording does not show all of them.";
   return { verdict: "never_stored", certain, reason: told + doubt };
 }
 
-/** The last time long-term memory stopped saying the fact. */
-function lastLossOfM(
+/** The last change after which a memory no longer states the fact. */
+function lastLossFromStore(
   tracker: FactTracker,
   ledger: MemoryLedger,
   namespaces: ReadonlySet<string>,
@@ -180,7 +182,7 @@ function lastLossOfM(
   );
 }
 
-/** What the model said to the user: without its reasoning and tags. */
+/** What the model said to the user, without reasoning and tags. */
 export function answerOf({ step }: RecordedTurn): string {
   const text = contentText(step.response?.content ?? null);
   const tagged = text.match(/<answer>([\s\S]*?)(?:<\/answer>|$)/)?.[1];

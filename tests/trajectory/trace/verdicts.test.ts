@@ -62,13 +62,13 @@ const FATES: [fact: string, verdict: Verdict, reason: RegExp][] = [
   [
     "User drives a red Volvo 240",
     "filtered",
-    /retrieved, and FILTER e\w{8} of step \d+ removed it.*M still holds/,
+    /retrieved, and FILTER e\w{8} of step \d+ removed it.*Long-term memory still holds/,
   ],
   ["Ivar plays the cello", "summarised", /summary of SUMMARY e\w{8} at step \d+ left it out/],
   [
     "User's cat is called Miso",
     "not_retrieved",
-    /M holds it as m\w{8} since step 0 of past; RETRIEVE of step/,
+    /Long-term memory holds it as m\w{8} since step 0 of past; RETRIEVE of step/,
   ],
   ["User's dentist is Doctor Hale", "deleted", /m\w{8} said it until DELETE at step 2\./],
   ["User lives in Oslo", "overwritten", /UPDATE at step 2 replaced it with "User moved to Bergen\."/],
