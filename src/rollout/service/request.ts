@@ -44,8 +44,7 @@ const tasks = z
     for (const [at, { id }] of rows.entries()) {
       if (id.length > LONGEST_ID) {
         addIssue({ code: "custom", path: [at, "id"], message: `must have at most ${LONGEST_ID} characters` });
-      } else if (seen.has(id))
-        addIssue({ code: "custom", path: [at, "id"], message: `${id} occurs twice` });
+      } else if (seen.has(id)) addIssue({ code: "custom", path: [at, "id"], message: `${id} occurs twice` });
       seen.add(id);
     }
   });
