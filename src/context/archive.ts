@@ -1,7 +1,8 @@
 /**
- * Where context edits are archived: any LangGraph store, one namespace per thread, never embedded.
+ * Archives context edits in any LangGraph store: one namespace per thread, never embedded.
  *
- * Pass the real store, not `config.store` of a node: LangGraph's wrapper drops `index: false` there.
+ * Owns how archived edits are stored and listed. Leaves out restoring them (`edits/restore.ts`). Pass the store itself,
+ * not a node's `config.store`: LangGraph's wrapper drops `index: false`, so that edits would be embedded.
  */
 import type { BaseStore } from "@langchain/langgraph";
 import { InputError, StoreError } from "../errors.js";
@@ -17,7 +18,7 @@ const PAGE = 1000;
 /** The archived edits of one thread. */
 export class ContextArchive {
   readonly #store: BaseStore;
-  /** Where the edits are: `["agemem-archive", thread]`, the thread encoded as a label. */
+  /** The namespace of the edits: `["agemem-archive", thread]`, with the thread id encoded as a label. */
   readonly namespace: readonly string[];
 
   /** @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING` for an empty thread id */
@@ -26,15 +27,17 @@ export class ContextArchive {
     this.namespace = resolveNamespace([ARCHIVE_LABEL, "{thread_id}"], { thread_id: thread });
   }
 
-  /** Stores an edit under its id. Saving the same edit again writes the same thing (retries). */
+  /** Stores an edit under its id. Saving it again, as on a retry, writes the same value. */
   async save(edit: ArchivedEdit): Promise<void> {
     const value = JSON.parse(JSON.stringify(edit)) as Record<string, unknown>;
     await this.#store.put([...this.namespace], edit.editId, value, false);
   }
 
   /**
+   * Reads an edit.
+   *
    * @throws InputError `AGEMEM_EDIT_NOT_FOUND`; its `details.known` lists the newest ids of the thread
-   * @throws StoreError `AGEMEM_STORE_FORMAT` when a newer version wrote it
+   * @throws StoreError `AGEMEM_STORE_FORMAT` if a newer version wrote it
    */
   async load(editId: string): Promise<ArchivedEdit> {
     const item = await this.#store.get([...this.namespace], editId);
@@ -43,8 +46,8 @@ export class ContextArchive {
     throw new InputError("AGEMEM_EDIT_NOT_FOUND", `No context edit "${editId}" is archived for this thread`, {
       remedy:
         known.length > 0
-          ? `Archived are: ${known.join(", ")}.`
-          : "Nothing was summarized or filtered in it yet.",
+          ? `Use one of the archived ids: ${known.join(", ")}.`
+          : "Nothing has been summarized or filtered in this thread yet.",
       details: { editId, known },
     });
   }
@@ -56,13 +59,13 @@ export class ContextArchive {
     let before = "";
     for (let offset = 0; ; offset += PAGE) {
       const items = await this.#store.search([...this.namespace], { limit: PAGE, offset });
-      // Some stores answer a prefix search with other threads whose id begins alike, or the same page again.
+      // Some stores also return threads whose id has this one as a prefix, or ignore the offset.
       const own = items.filter((item) => sameLabels(item.namespace, this.namespace) && !seen.has(item.key));
       for (const item of own) {
         seen.add(item.key);
         found.push({ edit: checked(item.value, item.key), at: item.createdAt.getTime() });
       }
-      // A page of other threads' only does not end the list; the page before again does.
+      // A page without own edits does not end the list, but a repeated page does.
       const first = JSON.stringify([items[0]?.namespace, items[0]?.key]);
       if (items.length < PAGE || first === before) break;
       before = first;
@@ -70,7 +73,7 @@ export class ContextArchive {
     return found.sort((a, b) => a.at - b.at).map(({ edit }) => edit);
   }
 
-  /** Removes an archived edit for good; its messages cannot be restored after that. */
+  /** Deletes an archived edit; its messages can no longer be restored. */
   async forget(editId: string): Promise<void> {
     await this.#store.delete([...this.namespace], editId);
   }

@@ -2,7 +2,7 @@
  * Token accounting of the context: the facts kept per message, and the limit of a prompt.
  *
  * Owns those facts (count, origin, place in the thread) and their reducer. A message is counted once; later steps only
- * compare a fingerprint. Leaves out how one message is counted (`message-tokens.ts`).
+ * compare fingerprints. Leaves out how one message is counted (`message-tokens.ts`).
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import type { MessageFact, MessageFacts, TokenCounter } from "../types.js";
@@ -10,35 +10,35 @@ import { fingerprint } from "./fingerprint.js";
 import { measureMessage } from "./message-tokens.js";
 import { idOf, originOf } from "./messages.js";
 
-/** Size of the model's context. */
+/** How many tokens the context may take. */
 export interface ContextBudget {
-  /** The whole window in tokens, prompt and response: T_max. */
+  /** Prompt and response together, in tokens (the paper's T_max). */
   maxTokens: number;
-  /** Tokens of it kept free for the response. */
+  /** How many of them are reserved for the response. */
   responseTokens: number;
 }
 
 /** The paper's setting: 8,192 tokens, 2,048 of them for the response. */
 export const DEFAULT_BUDGET: Readonly<ContextBudget> = { maxTokens: 8192, responseTokens: 2048 };
 
-/** Facts to write through {@link reduceFacts}; null deletes. */
+/** Facts by message id, to be merged by {@link reduceFacts}; null deletes. */
 export type FactsUpdate = Record<string, MessageFact | null>;
 
 /** What {@link countMessages} returns. */
 export interface MessageCount {
   /** Tokens of all messages. */
   total: number;
-  /** Facts of exactly these messages; the very object passed in when nothing changed. */
+  /** Facts of exactly these messages; the object passed in if nothing changed. */
   readonly facts: MessageFacts;
-  /** The changes as an update of the state channel; empty when nothing changed. */
+  /** The changes as an update of the state channel; empty if nothing changed. */
   update: FactsUpdate;
 }
 
 /**
- * Counts messages, reusing what `facts` knows: an unchanged message is never counted again, a changed one or
- * another model's count is. Pass the whole of the context: facts of messages not in the list are dropped.
+ * Counts messages, reusing `facts`: a message is counted again only if it has changed or was counted by another
+ * counter. Pass the whole context, because facts of messages not in the list are dropped.
  *
- * @throws TypeError when a message has no id
+ * @throws TypeError if a message has no id
  * @example
  * const { total, facts } = countMessages(state.messages, state.facts, counter);
  */
@@ -74,7 +74,7 @@ export function countMessages(
   let merged: MessageFacts | undefined;
   return {
     total,
-    // Made when asked for: a step that only wants the total copies nothing.
+    // Lazy, so that a caller that only wants the total copies nothing.
     get facts() {
       merged ??= reduceFacts(facts as MessageFacts, update);
       return merged;
@@ -84,8 +84,8 @@ export function countMessages(
 }
 
 /**
- * Place of each message in the thread: the known one while it does not contradict the order of the list, else
- * one between its neighbors, or after everything ever seen for messages at the end.
+ * The place of each message in the thread: the known one if it agrees with the order of the list, otherwise one
+ * between its neighbors. Messages at the end come after everything the thread has ever held.
  */
 function positionsOf(messages: readonly BaseMessage[], facts: Readonly<MessageFacts>): number[] {
   const places: (number | undefined)[] = [];
@@ -117,7 +117,7 @@ function positionsOf(messages: readonly BaseMessage[], facts: Readonly<MessageFa
   return places as number[];
 }
 
-/** Tokens a prompt may have. Throws `RangeError` when the budget leaves none. */
+/** How many tokens a prompt may have. Throws `RangeError` if the budget leaves none. */
 export function promptLimit(budget: ContextBudget): number {
   const { maxTokens, responseTokens } = budget;
   if (Number.isFinite(maxTokens) && responseTokens >= 0 && maxTokens > responseTokens)
@@ -127,7 +127,7 @@ export function promptLimit(budget: ContextBudget): number {
   );
 }
 
-/** Reducer of the facts channel: keyed, idempotent, null deletes. Returns `current` itself when nothing changes. */
+/** Reducer of the facts channel: keyed by message id, idempotent; null deletes. Returns `current` itself if nothing changes. */
 export function reduceFacts(current: MessageFacts, update: FactsUpdate): MessageFacts {
   let next: MessageFacts | undefined;
   for (const [id, fact] of Object.entries(update)) {
@@ -140,8 +140,8 @@ export function reduceFacts(current: MessageFacts, update: FactsUpdate): Message
 }
 
 /**
- * A copy that the engine keeps as a dictionary from the first key on. Spreading makes a hidden class per key first,
- * which takes five times as long for a thousand messages, at every step.
+ * A copy that V8 keeps as a dictionary from the first key. Spreading would first create a hidden class per key, which
+ * takes five times as long for a thousand messages, and this runs at every step.
  */
 function copyOf(facts: MessageFacts): MessageFacts {
   const copy: MessageFacts = Object.create(null);

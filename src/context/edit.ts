@@ -1,9 +1,10 @@
 /**
- * What every context edit gives back: the new list, what changed in the facts, a report, and the archive record
- * from which the edit can be undone.
+ * What every context edit returns: the new messages, the changed facts, a report, and the archive record from which
+ * the edit can be undone.
  *
- * Pure: an edit id comes in, derived ids come from it. Leaves out: what an edit does (`summary.ts`, `filter.ts`,
- * `restore.ts`) and where archives are kept (`archive.ts`).
+ * Owns computing these from the messages before and after. Pure: the edit id is passed in, and other ids are derived
+ * from it. Leaves out what an edit does (`summary.ts`, `filter.ts`, `restore.ts`) and where archives are kept
+ * (`archive.ts`).
  */
 import { type BaseMessage, RemoveMessage, type StoredMessage } from "@langchain/core/messages";
 import type { MessageFact, MessageFacts, TokenCounter } from "../types.js";
@@ -28,22 +29,22 @@ export interface ArchivedMessage {
   fact: MessageFact;
   /** Id of the message before it; null for the first. */
   after: string | null;
-  /** Set for changed messages: what was cut. One cut without text: the marker replaced the whole content. */
+  /** What was cut from a changed message. A single cut without text: the marker replaced the whole content. */
   cuts?: ArchivedCut[];
 }
 
-/** All that is needed to undo one edit. JSON-serializable. */
+/** Everything needed to undo an edit. JSON-serializable. */
 export interface ArchivedEdit {
   schema: "agemem.edit/1";
   editId: string;
   kind: EditKind;
-  /** Removed and changed messages in their order. */
+  /** Removed and changed messages in context order. */
   messages: ArchivedMessage[];
-  /** Ids of messages the edit put in (the summary). */
+  /** Ids of messages the edit added (the summary). */
   addedIds: string[];
-  /** Places of the added messages and of the neighbors that stayed: enough to restore when the facts are lost. */
+  /** Places of added messages and remaining neighbors: enough to restore the edit if the facts are lost. */
   anchors: Record<string, number>;
-  /** Earlier edits whose results this edit removed or changed: where older originals are found. */
+  /** Earlier edits whose results this edit removed or changed; their archives hold the older originals. */
   lineage: string[];
 }
 
@@ -53,16 +54,17 @@ export interface EditReport {
   removedIds: string[];
   changedIds: string[];
   addedIds: string[];
-  /** Tokens of the messages before and after, without system prompt and tool schemas sent beside them. */
+  /** Tokens of the messages before the edit, without the system prompt and tool schemas. */
   tokensBefore: number;
+  /** The same after the edit. */
   tokensAfter: number;
   archive: ArchivedEdit;
 }
 
-/** An edit worked out, ready to be written to the state. */
+/** A completed edit, ready to be written to the state. */
 export interface AppliedEdit {
   messages: BaseMessage[];
-  /** Update for the facts channel: every message left, and null for those gone; see `reduceFacts`. */
+  /** Update of the facts channel: facts of every remaining message, null for removed ones; see `reduceFacts`. */
   facts: FactsUpdate;
   report: EditReport;
 }
@@ -75,7 +77,7 @@ export interface EditDraft {
   after: BaseMessage[];
   /** Result of `countMessages` over `before`. */
   counted: MessageCount;
-  /** Facts of added and changed messages in full, apart from the count, which is made here. */
+  /** Complete facts of added and changed messages, except for the token count, which is computed here. */
   facts?: Record<string, Omit<MessageFact, "tokens">>;
   cuts?: ReadonlyMap<string, ArchivedCut[]>;
   counter: TokenCounter;
@@ -83,15 +85,15 @@ export interface EditDraft {
 
 const EDIT_ID = /^[\w.:-]{1,120}$/;
 
-/** Throws `TypeError` unless the id can stand in markers, tags and store keys. */
+/** Throws `TypeError` unless the id is usable in markers, tags and store keys. */
 export function checkEditId(editId: string): void {
   if (EDIT_ID.test(editId)) return;
   throw new TypeError(
-    `The edit id ${JSON.stringify(editId)} is not usable: give 1 to 120 letters, digits, "_", ".", ":" or "-".`,
+    `The edit id ${JSON.stringify(editId)} is not usable: use 1 to 120 letters, digits, "_", ".", ":" or "-".`,
   );
 }
 
-/** Compares the lists before and after, and completes facts, report and archive. */
+/** Compares the messages before and after, and completes facts, report and archive. */
 export function finishEdit(draft: EditDraft): AppliedEdit {
   const { before, after, counted, editId, kind } = draft;
   checkEditId(editId);
@@ -110,7 +112,7 @@ export function finishEdit(draft: EditDraft): AppliedEdit {
   }
   keepTail(removedIds, after, counted.facts, drafted);
   const recounted = countMessages(after, drafted, draft.counter);
-  // In full: it must hold whatever the state knew of the counts this edit was worked out with.
+  // All facts, not only the changed ones: the state may lack counts that this edit relied on.
   const facts: FactsUpdate = { ...counted.update, ...recounted.facts };
   for (const id of removedIds) facts[id] = null;
   const archive = archiveOf(draft, removedIds, changedIds, addedIds, recounted.facts);
@@ -127,7 +129,7 @@ export function finishEdit(draft: EditDraft): AppliedEdit {
   return { messages: after, facts, report };
 }
 
-/** When the end of the thread goes, the last message left remembers how far the thread had got. */
+/** If the end of the thread is removed, the last remaining message records how far the thread had reached. */
 function keepTail(removed: string[], after: BaseMessage[], facts: MessageFacts, drafted: MessageFacts): void {
   const end = (fact: MessageFact | undefined): number =>
     Math.max(fact?.position ?? 0, fact?.positionEnd ?? 0);
@@ -185,12 +187,12 @@ function archiveOf(
   };
 }
 
-/** LangGraph's `REMOVE_ALL_MESSAGES`, spelled out so that this layer does not load the graph package. */
+/** LangGraph's `REMOVE_ALL_MESSAGES`, repeated here so that this layer does not load LangGraph. */
 const REMOVE_ALL = "__remove_all__";
 
 /**
- * The edit as an update of a `messages` channel with LangGraph's reducer: everything out, the new list in.
- * It must be the only update of that channel in its step (see the sequential tools node).
+ * The edit as an update of a `messages` channel with LangGraph's reducer: removes everything, then adds the new list.
+ * It must be the only update of that channel in its step, because it wipes all others.
  *
  * @example
  * return { messages: toMessagesUpdate(edit.messages), facts: edit.facts };
@@ -199,7 +201,7 @@ export function toMessagesUpdate(messages: readonly BaseMessage[]): BaseMessage[
   return [new RemoveMessage({ id: REMOVE_ALL }), ...messages];
 }
 
-/** Whether an update puts a whole list in place, as {@link toMessagesUpdate} does. */
+/** Whether an update replaces the whole list, as {@link toMessagesUpdate} does. */
 export function replacesAll(update: readonly BaseMessage[]): boolean {
   return update.some((message) => message.id === REMOVE_ALL && message.type === "remove");
 }

@@ -1,15 +1,15 @@
-/** Cheap fingerprint of a message's content, to tell whether it must be counted again. Pure. */
+/** A cheap fingerprint of a message, which tells whether it must be counted again. Pure. */
 import type { BaseMessage } from "@langchain/core/messages";
 import { answeredCallOf, callsOf } from "./messages.js";
 
 const SAMPLES = 48;
 
 /**
- * 32-bit fingerprint of what a model would see of the message. Constant cost per text: the length and samples
- * from start, end and between, so a same-length change deep inside a long text can go unseen; its token count is
- * then the same within a few tokens.
+ * A 32-bit fingerprint of what a model sees of the message. To keep the cost constant it hashes the length and 48
+ * characters spread over each text, so a change deep inside a long text that keeps its length can go unnoticed; the
+ * token count then hardly differs.
  *
- * @param salt the counter's name, so that another model's count is not taken for this one's
+ * @param salt the counter's name, so that counts of different counters are not confused
  */
 export function fingerprint(message: BaseMessage, salt: string): number {
   let hash = mixText(2166136261, salt);

@@ -1,14 +1,14 @@
 /**
- * What one message costs: the only place that asks a counter for it.
+ * How many tokens a message takes: the only place where a counter is asked.
  *
- * A message object is counted once per counter, and again when what a model sees of it has changed. Leaves out sums and
- * the facts of the state (`budget.ts`).
+ * Owns the cache: a message object is counted once per counter, and again if its fingerprint has changed. Leaves out
+ * totals and the facts in the state (`budget.ts`).
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import type { MessageFact, TokenCounter } from "../types.js";
 import { fingerprint } from "./fingerprint.js";
 
-/** Tokens of a message, and the fingerprint they belong to. */
+/** A message's token count and the fingerprint it was counted for. */
 export type MessageSize = Required<Pick<MessageFact, "tokens" | "check">>;
 
 const known = new WeakMap<TokenCounter, WeakMap<BaseMessage, MessageSize>>();
@@ -16,7 +16,7 @@ const known = new WeakMap<TokenCounter, WeakMap<BaseMessage, MessageSize>>();
 /**
  * Counts a message.
  *
- * @param check its fingerprint, where the caller has it
+ * @param check its fingerprint, if the caller has it already
  */
 export function measureMessage(
   message: BaseMessage,
@@ -35,7 +35,7 @@ export function measureMessage(
   return size;
 }
 
-/** Tokens of messages that have no facts, such as those that a middleware is shown. */
+/** Total tokens of messages without facts, such as those a middleware receives. */
 export function tokensOf(messages: readonly BaseMessage[], counter: TokenCounter): number {
   return messages.reduce((sum, message) => sum + measureMessage(message, counter).tokens, 0);
 }

@@ -1,8 +1,8 @@
 /**
- * Reading and copying single chat messages: ids, origin, text, content blocks, tool calls, storage form.
+ * Reads and copies single chat messages: ids, origin, text, content blocks, tool calls, storage form.
  *
- * Owns what the other files of `context/` need to know about one message. Leaves out: lists of messages
- * (`rounds.ts`), token counts (`budget.ts`). Pure; no message is ever changed in place.
+ * Owns what the other files of `context/` need to know about one message. Leaves out lists of messages (`rounds.ts`)
+ * and token counts (`budget.ts`). Pure; messages are never modified in place.
  */
 import { Document } from "@langchain/core/documents";
 import {
@@ -16,24 +16,24 @@ import {
 import { fromExactJson, type InstanceForm, toExactJson } from "../lib/exact-json.js";
 import type { MessageOrigin } from "../types.js";
 
-/** `additional_kwargs` key by which a message tells its origin where its role does not (a tool result sent as user). */
+/** `additional_kwargs` key for a message's origin where its role is misleading (a tool result sent as user). */
 export const ORIGIN_KEY = "agemem_origin";
-/** `additional_kwargs.lc_source` of a summary, as langchain's own summarization marks it. */
+/** `additional_kwargs.lc_source` of a summary, the same value as langchain's own summarization uses. */
 export const SUMMARY_SOURCE = "summarization";
-/** `additional_kwargs` key of our summaries: which edit made it, how many messages and rounds it stands for. */
+/** `additional_kwargs` key of our summaries: the edit that made it, how many messages and rounds it replaced. */
 export const SUMMARY_KEY = "agemem_summary";
 
 /** One block of array content. */
 export type ContentBlock = { type: string } & Record<string, unknown>;
 
-/** A call as any provider's message carries it; `id` is undefined when the model gave none. */
+/** A tool call in the form common to all providers; `id` is undefined if the model gave none. */
 export interface CallRef {
   id: string | undefined;
   name: string;
   args: unknown;
 }
 
-/** The message's id. Throws `TypeError` when it has none: ids are what edits, facts and archives hang on. */
+/** The message's id. Throws `TypeError` if it has none, because edits, facts and archives refer to messages by id. */
 export function idOf(message: BaseMessage): string {
   if (typeof message.id === "string" && message.id !== "") return message.id;
   throw new TypeError(
@@ -41,12 +41,12 @@ export function idOf(message: BaseMessage): string {
   );
 }
 
-/** True for a summary made here or by langchain's summarization. */
+/** Whether it is a summary, made here or by langchain's summarization. */
 export function isSummary(message: BaseMessage): boolean {
   return message.type === "human" && message.additional_kwargs.lc_source === SUMMARY_SOURCE;
 }
 
-/** Where the message came from, by its role and marks. */
+/** The message's origin, from its marks or else its role. */
 export function originOf(message: BaseMessage): MessageOrigin {
   const marked = message.additional_kwargs[ORIGIN_KEY];
   if (isOrigin(marked)) return marked;
@@ -68,7 +68,7 @@ function isOrigin(value: unknown): value is MessageOrigin {
   );
 }
 
-/** True for what a person wrote: a human message that is neither a summary nor marked otherwise. */
+/** Whether a person wrote it: a human message that is neither a summary nor marked otherwise. */
 export function isUserMessage(message: BaseMessage): boolean {
   return message.type === "human" && originOf(message) === "user";
 }
@@ -78,7 +78,7 @@ export function newestUserMessage(messages: readonly BaseMessage[]): BaseMessage
   return messages.findLast(isUserMessage);
 }
 
-/** Content as blocks; text content is one text block. */
+/** The content as blocks; a string becomes one text block. */
 export function blocksOf(message: BaseMessage): ContentBlock[] {
   const content: unknown = message.content;
   if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }];
@@ -103,17 +103,20 @@ export function textOf(message: BaseMessage): string {
     .join("\n");
 }
 
-/** True when the content holds anything beside text and call blocks: images, files, reasoning. */
+/** Whether the content has anything besides text and call blocks: images, files, reasoning. */
 export function hasOpaqueBlocks(message: BaseMessage): boolean {
   return blocksOf(message).some((block) => textOfBlock(block) === undefined && !isCallBlock(block));
 }
 
-/** Call blocks repeat what `tool_calls` says. */
+/** Whether it is a call block, which only repeats what `tool_calls` says. */
 export function isCallBlock(block: ContentBlock): boolean {
   return block.type === "tool_call" || block.type === "tool_use" || block.type === "tool_call_chunk";
 }
 
-/** Tool calls of an assistant message, unparsable ones included; empty for every other message. */
+/**
+ * Tool calls of an assistant message; empty for every other message. If LangChain parsed none, they are the provider's
+ * raw calls, whose arguments are unparsed.
+ */
 export function callsOf(message: BaseMessage): CallRef[] {
   if (!AIMessage.isInstance(message)) return [];
   const parsed = message.tool_calls ?? [];
@@ -148,7 +151,7 @@ const FIELDS = [
   "role",
 ] as const;
 
-/** Fields set after construction are included, which `toDict()` alone would leave out. */
+/** The message's fields, including those set after construction, which `toDict()` alone would omit. */
 function fieldsOf(message: BaseMessage): StoredMessage {
   const stored = message.toDict();
   const data: Record<string, unknown> = { ...stored.data };
@@ -159,7 +162,7 @@ function fieldsOf(message: BaseMessage): StoredMessage {
   return { type: stored.type, data } as unknown as StoredMessage;
 }
 
-/** Instances that LangChain's tools put into artifacts: what a retriever found, what another agent said. */
+/** Class instances that LangChain's tools put into artifacts: documents of a retriever, messages of another agent. */
 const FORMS: readonly InstanceForm[] = [
   {
     kind: "Document",
@@ -176,26 +179,28 @@ const FORMS: readonly InstanceForm[] = [
 ];
 
 /**
- * The message in core's storage form, detached from the original and JSON-serializable, exactly (`lib/exact-json.ts`).
+ * The message in LangChain's storage form: a JSON-serializable deep copy that can be read back exactly
+ * (`lib/exact-json.ts`).
  *
- * @throws InputError `AGEMEM_INPUT_ARGUMENT` for what cannot be read back exactly, such as an instance of a class of your own
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` for a value that cannot be read back exactly, such as an instance of an
+ * application's class
  */
 export function storeMessage(message: BaseMessage): StoredMessage {
   const { type, data } = fieldsOf(message);
   return toExactJson({ type, data }, FORMS) as unknown as StoredMessage;
 }
 
-/** The inverse of {@link storeMessage}; chunks come back as whole messages. */
+/** The inverse of {@link storeMessage}; message chunks come back as whole messages. */
 export function loadMessage(stored: StoredMessage): BaseMessage {
   const copy = fromExactJson(stored, FORMS) as StoredMessage;
   return mapStoredMessagesToChatMessages([copy])[0] as BaseMessage;
 }
 
 /**
- * A copy for a model's eyes, with other fields: what is not sent (a tool's artifact) is left out, so that a value that
- * cannot be archived does not keep the message from being sent.
+ * A copy of the message for sending, with some fields changed. The artifact, which is not sent, is left out, so that an
+ * artifact that cannot be copied exactly does not prevent sending.
  *
- * @param change given the fields of the copy, those to put in their place
+ * @param change returns the fields to change, given those of the copy
  */
 export function viewOf(
   message: BaseMessage,
@@ -209,8 +214,8 @@ export function viewOf(
 }
 
 /**
- * A copy of the message with other content. A provider's raw output kept beside the content (OpenAI Responses)
- * is left out of the copy: it would be sent in place of the new content.
+ * A copy of the message with other content. A provider's raw output (`response_metadata.output` of OpenAI's Responses
+ * API) is left out, because it would be sent instead of the new content.
  */
 export function withContent(
   message: BaseMessage,
@@ -225,7 +230,7 @@ export function withContent(
   return loadMessage({ type: stored.type, data: copy as unknown as StoredMessage["data"] });
 }
 
-/** A user-role message with an id and marks. */
+/** A user-role message with an id and marks in `additional_kwargs`. */
 export function humanMessage(id: string, text: string, kwargs: Record<string, unknown>): HumanMessage {
   return new HumanMessage({ id, content: text, additional_kwargs: kwargs });
 }

@@ -1,9 +1,9 @@
 /**
- * What is sent of a chat history: a view that OpenAI and Anthropic both accept, whatever the state holds.
+ * The view of a chat history that is sent: one that OpenAI and Anthropic both accept, whatever the state holds.
  *
- * Owns the rules beyond calls and answers (`validity.ts`): the first message is the user's, one system message at the
- * front, no message is empty, calls that could not be read are calls with an answer all the same, and no call id
- * occurs twice. Pure; the state is not touched, and messages that meet the rules are passed on as the same objects.
+ * Owns the rules beyond calls and answers (`validity.ts`): a single system message at the front, then a user message;
+ * no empty messages; unreadable calls sent without arguments and answered; no call id used twice. Pure: the state is
+ * unchanged, and messages that obey the rules are passed on as the same objects.
  */
 import {
   AIMessage,
@@ -15,16 +15,16 @@ import {
 import { type ContentBlock, callsOf, isCallBlock, textOfBlock, viewOf } from "./messages.js";
 import { repairChatHistory } from "./validity.js";
 
-/** Stands before an assistant's message that would be the first, or alone: Anthropic wants the user to begin. */
+/** Put first if the conversation does not begin with a user message, which Anthropic requires. */
 export const OPENING = "[start of the conversation]";
-/** Stands for a user's message without text, which Anthropic refuses. */
+/** Replaces a user message without content, which Anthropic rejects. */
 export const EMPTY_MESSAGE = "[empty message]";
-/** The answer to a call whose arguments could not be read, or that was cut off. */
+/** The answer to a call whose arguments could not be parsed or were cut off. */
 export const UNREADABLE_CALL =
   "Error: this call did not run, because its arguments were not complete JSON. Call the tool again if you need it.";
 
 /**
- * The history as it may be sent.
+ * The history in a form that providers accept.
  *
  * @example
  * const response = await model.invoke(providerView([new SystemMessage(prompt), ...state.messages]));
@@ -37,7 +37,7 @@ export function providerView(messages: readonly BaseMessage[]): BaseMessage[] {
   return withOpening(withOneSystem(withUniqueCallIds(repaired)));
 }
 
-/** The message with something to read in it; none for an assistant's that says nothing. */
+/** The message in a non-empty form; nothing for an assistant or system message that says nothing. */
 function readableForm(message: BaseMessage, unreadable: Set<string>): BaseMessage[] {
   if (AIMessage.isInstance(message)) return assistantForm(message, unreadable);
   const blank = isBlank(message.content);
@@ -62,14 +62,14 @@ function assistantForm(message: AIMessage, unreadable: Set<string>): BaseMessage
   return [rewritten(message, { content, tool_calls: calls, invalid_tool_calls: [] })];
 }
 
-/** Whether the content names calls that are not the message's, or one twice. */
+/** Whether the content has call blocks that are not the message's calls, or one twice. */
 function hasOtherCalls({ content, tool_calls = [] }: AIMessage): boolean {
   if (typeof content === "string") return false;
   const named = (content as ContentBlock[]).filter(isCallBlock).map(({ id }) => id);
   return new Set(named).size < named.length || named.some((id) => !tool_calls.some((call) => call.id === id));
 }
 
-/** Anthropic's models name the calls in the content too: each once, with the arguments that are sent. */
+/** Aligns the call blocks that Anthropic's messages have in their content: each call once, with the arguments sent. */
 function withCallsOf(calls: readonly Call[], content: string | ContentBlock[]): string | ContentBlock[] {
   if (typeof content === "string") return content;
   const left = new Map(calls.map((call) => [call.id, call]));
@@ -85,8 +85,8 @@ function withCallsOf(calls: readonly Call[], content: string | ContentBlock[]): 
 type Call = NonNullable<AIMessage["tool_calls"]>[number];
 
 /**
- * The calls as they are sent: those that could not be read have no arguments, and are answered. A call that not even
- * has a name and an id cannot be answered, and is left out; so is a second of one id.
+ * The calls as they are sent: unreadable ones without arguments, and marked for an answer. A call without a name or an
+ * id cannot be answered and is left out, and so is a second call with the same id.
  */
 function sentCalls(message: AIMessage, unreadable: Set<string>): Call[] {
   const own = message.tool_calls ?? [];
@@ -104,7 +104,7 @@ function sentCalls(message: AIMessage, unreadable: Set<string>): Call[] {
   return [...sent.values()];
 }
 
-/** Anthropic wants ids to be unique in the whole request; some servers count from 0 in each response. */
+/** Anthropic requires call ids to be unique in the whole request, but some servers count from 0 in each response. */
 function withUniqueCallIds(messages: BaseMessage[]): BaseMessage[] {
   const seen = new Set<string>();
   let renamed = new Map<string, string>();
@@ -140,7 +140,7 @@ function withCallIds(message: AIMessage, renamed: ReadonlyMap<string, string>): 
   return rewritten(message, { content, tool_calls });
 }
 
-/** ChatAnthropic of older releases throws at a second system message; one says the same. */
+/** Joins the system messages, because older releases of ChatAnthropic throw at a second one. */
 function withOneSystem(messages: BaseMessage[]): BaseMessage[] {
   const count = messages.findIndex((message) => message.type !== "system");
   const front = messages.slice(0, count === -1 ? messages.length : count);
@@ -164,7 +164,7 @@ function withOpening(messages: BaseMessage[]): BaseMessage[] {
   return [...messages.slice(0, at), new HumanMessage({ ...id, content: OPENING }), ...messages.slice(at)];
 }
 
-/** Nothing that a reader would see: no text, or thoughts alone. */
+/** Whether a reader would see nothing: no text, or only reasoning. */
 function isSilent(content: BaseMessage["content"]): boolean {
   if (typeof content === "string") return content.trim() === "";
   return (content as ContentBlock[]).every(
@@ -184,7 +184,7 @@ function hasBlankText(content: BaseMessage["content"]): boolean {
     : (content as ContentBlock[]).some((block) => isBlankBlock(block));
 }
 
-/** Without text blocks of white space only. */
+/** The content without blank text blocks. */
 function spoken(content: BaseMessage["content"]): string | ContentBlock[] {
   if (typeof content === "string") return content.trim() === "" ? "" : content;
   const blocks = (content as ContentBlock[]).filter((block) => !isBlankBlock(block));
@@ -195,7 +195,7 @@ function isBlankBlock(block: ContentBlock | string): boolean {
   return (typeof block === "string" ? block : textOfBlock(block))?.trim() === "";
 }
 
-/** A copy with other fields; forms of the calls that a provider kept beside them would be sent in their place. */
+/** A copy with changed fields. A provider's raw calls and output are dropped: they would be sent instead. */
 function rewritten(message: BaseMessage, fields: Record<string, unknown>): BaseMessage {
   return viewOf(message, (data) => {
     if (!AIMessage.isInstance(message)) return fields;

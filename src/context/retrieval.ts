@@ -1,13 +1,14 @@
 /**
- * RETRIEVE (AgeMem, eq. 8-9): retrieved memories as they stand in the context, and reading them back.
+ * RETRIEVE (AgeMem, eq. 8-9): renders retrieved memories for the context, and reads them back.
  *
- * Stored text is data: it is escaped, so that it can never close its tag or speak as anyone else. Pure.
+ * Owns this format. Stored text is data, so it is escaped and can neither close its tag nor pose as anyone's message.
+ * Pure.
  */
 import { escapeXml, unescapeXml } from "../text/escaping.js";
 import { collapseSpace } from "../text/text.js";
 import type { MemoryValue, MessageFacts } from "../types.js";
 
-/** A memory item to be shown. */
+/** A memory to be shown. */
 export interface RetrievedMemory {
   id: string;
   value: MemoryValue;
@@ -15,7 +16,7 @@ export interface RetrievedMemory {
   score?: number;
   createdAt: Date;
   updatedAt: Date;
-  /** Revision of the item, where the store has one. Default: the time of its last update in milliseconds. */
+  /** The item's revision; default its last update in epoch milliseconds. */
   revision?: number | null;
 }
 
@@ -25,18 +26,18 @@ export interface ParsedMemory {
   type: string;
   content: string;
   score: number | undefined;
-  /** True for a memory that was only named because it stands elsewhere in the context; then type and content are "". */
+  /** True for a memory that is only named, because the context shows it elsewhere; its type and content are "". */
   alreadyInContext: boolean;
 }
 
 export interface RenderOptions {
   query: string;
-  /** What the context shows already; see {@link memoriesInContext}. */
+  /** Memories the context already shows; see {@link memoriesInContext}. */
   alreadyShown?: ReadonlyMap<string, number | null>;
 }
 
 /**
- * The block a retrieval puts into the context. Memories shown already at the same revision are named, not repeated.
+ * The block that a retrieval adds to the context. Memories already shown in the same revision are named, not repeated.
  *
  * @example
  * renderMemories([item], { query: "food", alreadyShown: new Map() });
@@ -65,14 +66,14 @@ function renderOne(item: RetrievedMemory, shown: RenderOptions["alreadyShown"]):
   return `<memory id="${id}" type="${type}" updated="${updated}"${score}>${escapeXml(item.value.content)}</memory>`;
 }
 
-/** What tells two states of one item apart. */
+/** The revision that distinguishes states of an item. */
 function revisionOf(item: Pick<RetrievedMemory, "revision" | "updatedAt">): number | null {
   return item.revision === undefined ? item.updatedAt.getTime() : item.revision;
 }
 
 const MEMORY = /<memory ((?:[\w-]+="[^"<>]*"\s*)*)(?:\/>|>([^<]*)<\/memory>)/g;
 
-/** The memories named in a text, in order; the inverse of {@link renderMemories}. Other text is ignored. */
+/** The memories in a text, in order; the inverse of {@link renderMemories}. Other text is ignored. */
 export function parseMemories(text: string): ParsedMemory[] {
   return [...text.matchAll(MEMORY)].map((match) => {
     const attributes = new Map(
@@ -92,9 +93,7 @@ export function parseMemories(text: string): ParsedMemory[] {
   });
 }
 
-/**
- * Memories that the context shows, each with the revision shown. Pass facts of the messages present (`countMessages`).
- */
+/** The memories that the context shows, with the newest revision shown. Pass the facts of the messages present. */
 export function memoriesInContext(facts: Readonly<MessageFacts>): Map<string, number | null> {
   const shown = new Map<string, number | null>();
   for (const fact of Object.values(facts)) {
@@ -107,7 +106,7 @@ export function memoriesInContext(facts: Readonly<MessageFacts>): Map<string, nu
   return shown;
 }
 
-/** Of the memories a message showed, those still whole in its text. */
+/** Of the memories a message showed, those that its text still has in full. */
 export function memoriesLeft(
   memories: Record<string, number | null> | undefined,
   text: string,

@@ -1,7 +1,7 @@
 /**
- * The shape of a chat history: rounds (what SUMMARY counts) and atomic units (what no edit may tear).
+ * The structure of a chat history: rounds (which SUMMARY counts) and atomic units (which no edit may split).
  *
- * Pure. Leaves out: whether a history is valid (`validity.ts`).
+ * Owns both, and which messages no edit may remove. Pure. Leaves out whether a history is valid (`validity.ts`).
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import {
@@ -16,11 +16,11 @@ import {
 
 /** A user message with the assistant and tool messages that follow it. */
 export interface Round {
-  /** "lead": before the first user message; "summary": starts with a summary of whole earlier rounds. */
+  /** "lead": precedes the first user message; "summary": begins with a summary of whole earlier rounds. */
   kind: "lead" | "user" | "summary";
   /** The user message; undefined for "lead" and "summary". */
   user: BaseMessage | undefined;
-  /** All messages of the round in order, the user message included. */
+  /** All messages of the round in order, including the user message. */
   messages: BaseMessage[];
 }
 
@@ -34,7 +34,7 @@ export interface Unit {
 }
 
 /**
- * Splits a history into rounds, oldest first. System messages belong to none. A summary of whole rounds is a
+ * Splits a history into rounds, oldest first. System messages belong to no round. A summary of whole rounds starts a
  * round of its own; a summary of the middle of a round belongs to that round.
  *
  * @example
@@ -63,9 +63,9 @@ function standsForRounds(summary: BaseMessage): boolean {
 }
 
 /**
- * Groups messages that must stay or go together: an assistant message with tool calls and every answer to them,
- * also several and also out of place; an answer whose call is nowhere before it; everything else alone.
- * Ordered by first message. A call id used twice belongs to the newer assistant message from there on.
+ * Groups messages that must stay or go together: an assistant message with tool calls and all answers to them, even
+ * repeated or misplaced ones. An answer without an earlier call, and any other message, is a unit by itself. Ordered by
+ * first message. If a call id is reused, later answers belong to the newer assistant message.
  */
 export function atomicUnits(messages: readonly BaseMessage[]): Unit[] {
   const units: Unit[] = [];
@@ -92,8 +92,8 @@ export function atomicUnits(messages: readonly BaseMessage[]): Unit[] {
 }
 
 /**
- * Ids of the exchange that is being worked on: the newest assistant message that calls, when nothing was said after it,
- * with all that follows. Its results have not been read yet.
+ * Ids of the exchange in progress, whose results the model has not read yet: the newest assistant message and all that
+ * follows, if that message has tool calls; otherwise none.
  */
 export function runningExchange(messages: readonly BaseMessage[]): Set<string> {
   const start = messages.findLastIndex((message) => message.type === "ai");
@@ -102,9 +102,9 @@ export function runningExchange(messages: readonly BaseMessage[]): Set<string> {
 }
 
 /**
- * Ids no edit may remove: system messages, the newest user message, the call in flight with its answers so far,
- * and the caller's own, each with the whole of its unit. Without any user message the last unit is kept, so that
- * a history never becomes empty.
+ * Ids that no edit may remove: system messages, the newest user message, the call in flight with its answers so far,
+ * and `extra`, each with its whole unit. If there is no user message, the last unit stays, so that a history never
+ * becomes empty.
  */
 export function protectedIds(messages: readonly BaseMessage[], extra: Iterable<string> = []): Set<string> {
   const kept = new Set(extra);

@@ -1,13 +1,13 @@
 /**
- * Cutting a text into passages with exact offsets: paragraphs into sentences, logs, lists, tables and code into
- * lines. The white space between passages belongs to none, so taking passages out leaves the rest byte-identical.
+ * Splits a text into passages with exact offsets: prose into sentences; logs, lists, tables and code into lines. White
+ * space between passages belongs to none, so cutting passages leaves the rest byte-identical.
  *
- * Pure; any language `Intl.Segmenter` knows. Owns the marker an edit leaves where it cut.
+ * Owns the passages, and the marker an edit leaves where it cut. Pure; works for any language `Intl.Segmenter` knows.
  */
 
 /** One passage: `text === whole.slice(start, end)`. */
 export interface Segment {
-  /** "marker": left by an earlier edit, never scored nor cut again. "frame": the tags around memories or a summary. */
+  /** "marker": left by an earlier edit, never scored or cut again. "frame": the tags around memories or a summary. */
   kind: "sentence" | "line" | "marker" | "frame";
   start: number;
   end: number;
@@ -18,13 +18,13 @@ const MARKER = /\[filtered (?:\d+ passages?|whole content), [\w.:-]{1,120}#\d+\]
 const FRAME = /<\/?(?:retrieved_memories|context_summary)(?:\s[^<>]*)?\/?>/g;
 const MEMORY = /<memory\s[^<>]*(?:\/>|>[^<]*<\/memory>)/g;
 
-/** What stands where passages were taken out. The number tells the cuts of one message apart. */
+/** The marker left where passages were cut. `cut` numbers the cuts of one message. */
 export function cutMarker(editId: string, cut: number, passages: number | "all"): string {
   const what = passages === "all" ? "whole content" : `${passages} passage${passages === 1 ? "" : "s"}`;
   return `[filtered ${what}, ${editId}#${cut}]`;
 }
 
-/** Edits whose markers stand in the text, in order. */
+/** The markers in a text and the edits that left them, in order. */
 export function markersIn(text: string): { marker: string; editId: string }[] {
   return [...text.matchAll(MARKER)].map(([marker]) => ({
     marker,
@@ -32,13 +32,13 @@ export function markersIn(text: string): { marker: string; editId: string }[] {
   }));
 }
 
-/** True when the text is nothing but markers of earlier cuts and white space. */
+/** Whether the text consists of markers of earlier cuts and white space only. */
 export function isOnlyMarkers(text: string): boolean {
   return text.trim() !== "" && text.replace(MARKER, "").trim() === "";
 }
 
 /**
- * The passages of a text in order. Rendered memories are one passage each.
+ * The passages of a text, in order. Each rendered memory is one passage.
  *
  * @example
  * segmentText("One. Two.\n- item").map((s) => s.text); // ["One.", "Two.", "- item"]
@@ -70,7 +70,7 @@ function find(text: string, pattern: RegExp, kind: Segment["kind"]): Segment[] {
   }));
 }
 
-/** Paragraph by paragraph: sentences when it is prose, lines when it is not. */
+/** Splits text into paragraphs, and those into sentences (prose) or lines. */
 function segmentPlain(text: string, from: number, to: number, out: Segment[]): void {
   let at = from;
   for (const match of text.slice(from, to).matchAll(/\n[^\S\n]*\n\s*/g)) {
@@ -100,13 +100,13 @@ function segmentParagraph(text: string, start: number, end: number, out: Segment
   }
 }
 
-/** A line of a list or log is one passage; any other is cut into its sentences. */
+/** A line of a list or log is one passage; any other line is split into sentences. */
 function segmentLine(text: string, from: number, to: number, out: Segment[]): void {
   if (LIST_OR_LOG.test(text.slice(from, to))) push(text, from, to, "line", out);
   else sentences(text, from, to, out);
 }
 
-/** Prose broken by an editor at some width: every line but the last is long and none looks like a list or log. */
+/** Whether it is prose wrapped at some width: no line looks like a list or log, and all but the last are long. */
 function isWrappedProse(lines: readonly string[]): boolean {
   const inner = lines.slice(0, -1);
   return (
@@ -119,7 +119,7 @@ function isWrappedProse(lines: readonly string[]): boolean {
 const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
 
 function sentences(text: string, from: number, to: number, out: Segment[]): void {
-  // The segmenter ends a sentence at every line break; in wrapped prose a break is a space.
+  // The segmenter ends a sentence at every line break, but in wrapped prose a break is a space.
   for (const { segment, index } of segmenter.segment(text.slice(from, to).replace(/[\r\n]/g, " "))) {
     push(text, from + index, from + index + segment.length, "sentence", out);
   }

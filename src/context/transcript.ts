@@ -1,8 +1,8 @@
 /**
- * Messages as plain text for a model that reads about them: delimited, attributed, and escaped so that nothing
- * said in them can pose as another speaker or end the transcript.
+ * Renders messages as plain text for a model that reads about them: delimited, attributed, and escaped, so that their
+ * content cannot pose as another speaker or end the transcript.
  *
- * Pure. Every content block leaves a trace: what cannot be shown is described.
+ * Owns this format, in which no content block is lost: what cannot be shown is described. Pure.
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { escapeXml } from "../text/escaping.js";
@@ -17,11 +17,11 @@ import {
 } from "./messages.js";
 import { summaryTextOf } from "./summary-message.js";
 
-/** `additional_kwargs` key of one part of a message that was too long for the summarizer: "2/3". */
+/** `additional_kwargs` key of a part of a message that was too long for the summarizer, such as "2/3". */
 export const PART_KEY = "agemem_part";
 
 /**
- * The messages inside `<transcript>`, one `<message role=…>` each, tool calls and their arguments included.
+ * The messages as `<message role=…>` elements within `<transcript>`, including tool calls and their arguments.
  *
  * @example
  * renderTranscript([new HumanMessage("2 < 3")]);
@@ -31,7 +31,7 @@ export function renderTranscript(messages: readonly BaseMessage[]): string {
   return ["<transcript>", ...messages.map(renderMessage), "</transcript>"].join("\n");
 }
 
-/** One message as {@link renderTranscript} shows it. */
+/** One message as {@link renderTranscript} renders it. */
 export function renderMessage(message: BaseMessage): string {
   const attributes = [`role="${roleOf(message)}"`];
   const attribute = (name: string, value: unknown): void => {
@@ -46,7 +46,7 @@ export function renderMessage(message: BaseMessage): string {
   return `<message ${attributes.join(" ")}>${escapeXml(plainBody(message))}</message>`;
 }
 
-/** Everything the message says as unescaped text: its text, its other blocks described, its calls. */
+/** Everything the message says, unescaped: its text, descriptions of its other blocks, its calls. */
 export function plainBody(message: BaseMessage): string {
   if (isSummary(message)) return summaryTextOf(message);
   const parts: string[] = [];
@@ -70,7 +70,7 @@ function roleOf(message: BaseMessage): string {
 
 const REASONING = new Set(["reasoning", "thinking", "reasoning_content"]);
 
-/** A block that is not plain text, in words: its kind, name, media type and size, or the reasoning itself. */
+/** Describes a block that is not plain text: its kind, name, media type and size, or the reasoning itself. */
 export function describeBlock(block: ContentBlock): string {
   if (REASONING.has(block.type)) {
     const text = firstText(block.reasoning, block.thinking, block.text, summaryOf(block.summary));

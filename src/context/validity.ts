@@ -1,9 +1,9 @@
 /**
- * Whether calls and answers of a chat history fit together, and a view of any history in which they do.
+ * Checks whether calls and answers of a chat history match, and repairs a view of any history so that they do.
  *
- * Pure. No package checks this before the provider does; edits keep a valid history valid, and this file is the
- * guard for what came in broken (an interrupted tool, a foreign middleware). What single providers demand beyond it is
- * in `provider-view.ts`.
+ * Owns the rules that all providers share. Edits keep a valid history valid; this file handles histories that arrive
+ * broken (an interrupted tool, another middleware), which otherwise only the provider would notice. Pure. Leaves out
+ * what individual providers require beyond that (`provider-view.ts`).
  */
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { answeredCallOf, callsOf, viewOf } from "./messages.js";
@@ -19,25 +19,26 @@ export type ProblemCode =
   | "orphan_answer"
   | "duplicate_answer";
 
-/** One rule broken at one place. */
+/** A broken rule and where it is broken. */
 export interface Problem {
   code: ProblemCode;
-  /** Index in the list, and the message's id where it has one. */
+  /** Index of the message in the list. */
   index: number;
+  /** Its id, if it has one. */
   messageId: string | undefined;
   callId?: string;
-  /** One sentence for people. */
+  /** A sentence for human readers. */
   detail: string;
 }
 
 export interface ValidityOptions {
-  /** Calls of the last assistant message may still be unanswered: true inside a tool step. Default false. */
+  /** Whether the last assistant message's calls may be unanswered, as within a tool step. Default false. */
   allowPending?: boolean;
 }
 
 /**
- * Finds every broken rule: unique message ids; system messages only at the front; each tool call with an id of
- * its own, answered once, directly after its message and before anything else; no answer without a call.
+ * Finds every broken rule. The rules: unique message ids; system messages only at the front; each tool call has an id
+ * of its own and one answer, which directly follows the message of the call; no answer without a call.
  *
  * @example
  * findChatHistoryProblems([new HumanMessage("hi"), aiWithCall]).map((p) => p.code); // ["unanswered_call"]
@@ -94,7 +95,7 @@ function checkPlaces(messages: readonly BaseMessage[], add: Add): void {
     if (message.type === "remove")
       add("not_a_chat_message", index, "A removal marker is not a chat message.");
     if (message.type !== "system") front = false;
-    else if (!front) add("system_position", index, "A system message does not stand at the front.");
+    else if (!front) add("system_position", index, "A system message is not at the front.");
   });
 }
 
@@ -108,7 +109,7 @@ function openCalls(message: BaseMessage, index: number, add: Add) {
   return waiting.size > 0 ? { index, waiting, answered: new Set<string>() } : undefined;
 }
 
-/** First message that makes each call. */
+/** Index of the first message with each call id. */
 function firstCalls(messages: readonly BaseMessage[]): Map<string, number> {
   const calls = new Map<string, number>();
   messages.forEach((message, index) => {
@@ -117,7 +118,7 @@ function firstCalls(messages: readonly BaseMessage[]): Map<string, number> {
   return calls;
 }
 
-/** One thing {@link repairChatHistory} did. */
+/** One change that {@link repairChatHistory} made. */
 export interface Repair {
   action: "dropped" | "moved" | "answered" | "rewrote";
   code: ProblemCode;
@@ -125,25 +126,26 @@ export interface Repair {
   callId?: string;
 }
 
-/** A valid view of a history and what it took. */
+/** A valid view of a history, and the changes that made it valid. */
 export interface RepairedHistory {
   messages: BaseMessage[];
   repairs: Repair[];
 }
 
-/** What stands in for the answer of a call that never got one. */
+/** The answer supplied for a call that never got one. */
 export const MISSING_ANSWER =
   "Error: this call was interrupted and has no result. Call the tool again if you need it.";
 
 export interface RepairOptions {
-  /** The answer of a call that has none; default {@link MISSING_ANSWER}. */
+  /** The answer to supply for an unanswered call; default {@link MISSING_ANSWER}. */
   missing?: (callId: string) => string | undefined;
 }
 
 /**
- * A view of the history in which calls and answers fit: unanswered calls get an error answer, late answers move behind
- * their call, answers without a call, second answers and second messages of one id are left out, system messages
- * move to the front. The state itself is not touched; a valid history comes back as it is.
+ * A view of the history in which calls and answers match: unanswered calls get an error answer; late answers move to
+ * their call; orphan answers, second answers and messages with a repeated id are dropped; calls without an id of their
+ * own are removed; system messages move to the front. The state is unchanged, and so are the messages of a valid
+ * history.
  */
 export function repairChatHistory(
   messages: readonly BaseMessage[],
@@ -196,7 +198,7 @@ export function repairChatHistory(
   return { messages: out, repairs };
 }
 
-/** Which call, as "place of its message/call id", each answer belongs to: the latest before it with that id. */
+/** The call each answer belongs to, as "number of its message/call id": the latest earlier call with that id. */
 function ownersOf(messages: readonly BaseMessage[]): Map<BaseMessage, string> {
   const owners = new Map<BaseMessage, string>();
   const latest = new Map<string, string>();

@@ -1,15 +1,15 @@
-/** Which places of a thread a summary stands for, as ranges that stay short however long the thread is. Pure. */
+/** Which places of a thread a summary covers, as ranges, so that the record stays short in a long thread. Pure. */
 import type { MessageFact } from "../../types.js";
 
-/** Places from..to; both ends included. Between integers every integer is meant. */
+/** Places from..to, both included. A range between integers covers the integers only. */
 export type Ranges = [number, number][];
 
-/** Places a message stands for: its own, or all behind a summary made by an edit. */
+/** The places a message covers: its own, or all those a summary replaced. */
 export function coverageOf(fact: MessageFact): Ranges {
   return fact.covers ?? (fact.position === undefined ? [] : [[fact.position, fact.position]]);
 }
 
-/** The union, sorted, with neighboring integers joined; fractional places stay ranges of their own. */
+/** The sorted union. Neighboring integers are joined; each fractional place stays a range of its own. */
 export function mergeRanges(ranges: Ranges): Ranges {
   const out: Ranges = [];
   const places = new Map<number, [number, number]>();
@@ -22,14 +22,14 @@ export function mergeRanges(ranges: Ranges): Ranges {
   return [...out, ...places.values()].sort((a, b) => a[0] - b[0]);
 }
 
-/** Whether every place of `inner` is in `outer`. Both as {@link mergeRanges} gives them. */
+/** Whether `outer` covers every place of `inner`. Both as {@link mergeRanges} returns them. */
 export function isWithin(inner: Ranges, outer: Ranges): boolean {
   return inner.every(([from, to]) =>
     outer.some(([a, b]) => a <= from && to <= b && (from !== to || holds(a, b, from))),
   );
 }
 
-/** A fractional place lies in a range only when it is the range. */
+/** A fractional place is covered only by a range of exactly this place. */
 function holds(from: number, to: number, place: number): boolean {
   return Number.isInteger(place) || (from === place && to === place);
 }

@@ -1,10 +1,10 @@
-/** Cutting passages out of a message's text blocks, each run replaced by a marker, and putting them back. Pure. */
+/** Cuts passages out of a message's text blocks, replacing each run of them with a marker, and pastes them back. Pure. */
 import type { BaseMessage } from "@langchain/core/messages";
 import type { ArchivedCut } from "../edit.js";
 import { blocksOf, type ContentBlock, textOfBlock, withContent } from "../messages.js";
 import { cutMarker } from "../segments.js";
 
-/** A passage to cut, by content block and place in it. */
+/** A passage to cut: its content block, and its offsets there. */
 export interface CutRange {
   block: number;
   start: number;
@@ -12,9 +12,9 @@ export interface CutRange {
 }
 
 /**
- * Replaces each run of passages that follow each other by one marker. All other text stays byte-identical.
+ * Replaces each run of adjacent passages with one marker. All other text stays byte-identical.
  *
- * @throws TypeError when a passage does not lie within its block
+ * @throws TypeError if a passage lies outside its block, or the block has no text
  */
 export function cutBlocks(
   message: BaseMessage,
@@ -62,7 +62,7 @@ function cutText(
   return out + text.slice(at);
 }
 
-/** Passages that have nothing but white space between them, as one. */
+/** Joins passages with nothing but white space between them. */
 function runsOf(
   text: string,
   passages: readonly CutRange[],
@@ -80,7 +80,7 @@ function runsOf(
   return runs;
 }
 
-/** Puts cut text back where its markers stand. Cuts whose markers are gone are left out. */
+/** Puts cut text back in place of its markers. Cuts whose markers are gone are skipped. */
 export function pasteBlocks(message: BaseMessage, cuts: readonly ArchivedCut[]): BaseMessage {
   let found = false;
   const paste = (text: string): string => {

@@ -1,7 +1,7 @@
 /**
- * The overflow guard's choice: which oldest messages a summary must replace so that the context fits again.
+ * The overflow guard's choice: which of the oldest messages a summary replaces so that the context fits again.
  *
- * Pure. Leaves out: writing that summary and recording that it was an emergency (`tools/`, `agent/`).
+ * Owns that choice. Pure. Leaves out writing and recording the summary (`tools/overflow.ts`).
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import type { MessageFacts, TokenCounter } from "../../types.js";
@@ -14,30 +14,30 @@ export interface EmergencyOptions {
   facts: Readonly<MessageFacts>;
   counter: TokenCounter;
   budget: ContextBudget;
-  /** Tokens of system prompt and tool schemas sent beside the messages. Default 0. */
+  /** Tokens of the system prompt and tool schemas sent with the messages. Default 0. */
   overheadTokens?: number;
   protectIds?: Iterable<string>;
-  /** Share of the limit to come down to, so that the guard does not fire at every step. Default 0.7. */
+  /** Share of the limit to shrink to; below 1, so that the guard does not fire at every step. Default 0.7. */
   target?: number;
   /** Tokens the summary may take. Default: an eighth of the limit, at most 1,024. */
   summaryTokens?: number;
 }
 
-/** Fewer tokens are not worth a summary: it would hardly be shorter. */
+/** Freeing this few tokens is not worth a summary, which would hardly be shorter. */
 const LEAST = 64;
-/** What may go is summarized from this share of the limit on, where the rest alone is above it. */
+/** If the messages that must stay exceed the limit, the rest is summarized once it takes this share of the limit. */
 const WORTHWHILE = 0.25;
 
 /**
- * Undefined while the prompt fits its limit, or when a summary would not help. Otherwise the oldest rounds, and within
- * the current round the oldest messages, until the prompt would come down to the target; all that may go when that is
- * not enough.
+ * Plans a summary of the oldest rounds, and in the current round of the oldest messages, that would bring the prompt
+ * down to the target, or of everything removable if that is not enough. Undefined if the prompt fits its limit, or if
+ * a summary would not help.
  *
- * The exchange in progress always stays: its results have not been read. Where what stays is above the limit by itself
- * (a long user message, many tools), no summary makes the prompt fit; then the rest is only kept from growing, and is
- * summarized when it has reached a quarter of the limit.
+ * The exchange in progress always stays, because the model has not read its results. If what must stay exceeds the
+ * limit by itself (a long user message, many tools), no summary makes the prompt fit; then the rest is only kept from
+ * growing: it is summarized when it reaches a quarter of the limit.
  *
- * @throws RangeError when the budget leaves nothing for the prompt
+ * @throws RangeError if the budget leaves nothing for the prompt
  */
 export function emergencyPlan(
   messages: readonly BaseMessage[],
@@ -63,17 +63,17 @@ function staying(messages: readonly BaseMessage[], protectIds: Iterable<string> 
   return protectedIds(messages, [...protectIds, ...runningExchange(messages)]);
 }
 
-/** Tokens of what no summary takes out, by what they are for. */
+/** Tokens that no summary can free, by kind. */
 export interface FixedTokens {
   overhead: number;
   user: number;
   exchange: number;
-  /** Other messages that stay: system messages, those that may not be archived. */
+  /** Other messages that stay: system messages and the caller's `protectIds`. */
   other: number;
   total: number;
 }
 
-/** What the prompt holds beside what {@link emergencyPlan} may take out. */
+/** What {@link emergencyPlan} must leave in the prompt. */
 export function fixedTokens(
   messages: readonly BaseMessage[],
   options: Pick<EmergencyOptions, "facts" | "counter" | "overheadTokens" | "protectIds">,
@@ -92,7 +92,7 @@ export function fixedTokens(
   return { ...fixed, total: fixed.overhead + fixed.user + fixed.exchange + fixed.other };
 }
 
-/** Whole rounds, oldest first, but the last one unit by unit: its newest work is what the agent is at. */
+/** Takes whole rounds, oldest first, but the last round unit by unit: its newest messages are the work in progress. */
 function oldest(
   messages: readonly BaseMessage[],
   facts: MessageFacts,

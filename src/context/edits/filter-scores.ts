@@ -1,12 +1,12 @@
-/** Scores of FILTER: cosine similarity of each unit to the criteria, in one embedding call. */
+/** Scores for FILTER: the cosine similarity of each unit to the criteria, in one embedding call. */
 import { AgeMemError, InputError, ModelError, messageOf } from "../../errors.js";
 import { collapseSpace } from "../../text/text.js";
 
 /**
- * What is compared with each unit: the whole criteria, then each of its lines and semicolon clauses, so that a
- * list of unrelated things to remove matches each of them.
+ * The texts that each unit is compared with: the whole criteria, then each of its lines and semicolon clauses, so
+ * that a list of unrelated things to remove matches each of them.
  *
- * @throws InputError `AGEMEM_INPUT_ARGUMENT` when the criteria are empty
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` if the criteria are empty
  * @example
  * splitCriteria("weather; sports"); // ["weather; sports", "weather", "sports"]
  */
@@ -24,12 +24,12 @@ export function splitCriteria(criteria: string): string[] {
   return [...new Set([whole, ...clauses])];
 }
 
-/** Embeds texts, one vector each, in order. */
+/** Embeds texts: one vector per text, in order. */
 export type Embed = (texts: string[]) => Promise<number[][]>;
 
 /**
- * The similarity of each unit to the criteria: the best over {@link splitCriteria}. One call of `embed`, none when
- * there is nothing to score; equal texts are embedded once.
+ * The similarity of each unit to the criteria: its best over {@link splitCriteria}. Calls `embed` once, or not at all
+ * if there are no units; equal texts are embedded once.
  *
  * @throws ModelError `AGEMEM_EMBEDDING_FAILED`, `AGEMEM_VECTOR_INVALID`; InputError `AGEMEM_INPUT_ARGUMENT`
  */
@@ -72,9 +72,9 @@ async function embedAll(texts: string[], embed: Embed): Promise<number[][]> {
   if (vectors.length === texts.length && dimension > 0 && vectors.every(fits)) return vectors;
   throw new ModelError(
     "AGEMEM_VECTOR_INVALID",
-    `The embedding model gave unusable vectors for ${texts.length} texts`,
+    `The embedding model returned unusable vectors for ${texts.length} texts`,
     {
-      remedy: "Check that it returns one finite vector of one dimension per text.",
+      remedy: "Check that it returns one vector per text, all finite and of the same dimension.",
       details: { texts: texts.length, vectors: vectors.length, dimension },
     },
   );
@@ -86,27 +86,26 @@ function dot(a: readonly number[], b: readonly number[]): number {
   return sum;
 }
 
-/** The refusal when a filter would change nothing; tells how near the best unit came. */
+/** The refusal of a filter that would change nothing; says how close the best unit came. */
 export function nothingToFilter(scores: readonly number[], theta: number): InputError {
   if (scores.length === 0) {
     return new InputError("AGEMEM_EDIT_EMPTY", "Nothing in the context may be filtered out", {
-      remedy: "What the user asks, and the call in progress, always stay.",
+      remedy: "What the user asks and the call in progress always stay; continue without filtering.",
     });
   }
   const best = scores.reduce((max, score) => Math.max(max, score), Number.NEGATIVE_INFINITY);
   if (best >= theta) {
-    return new InputError(
-      "AGEMEM_EDIT_EMPTY",
-      "Only tool calls whose results are to stay match the criteria",
-      {
-        remedy: "Describe the results too, if they are to go.",
-        details: { best, theta },
-      },
-    );
+    return new InputError("AGEMEM_EDIT_EMPTY", "Only tool calls whose results must stay match the criteria", {
+      remedy: "Describe the results too if they should be removed.",
+      details: { best, theta },
+    });
   }
   return new InputError(
     "AGEMEM_EDIT_EMPTY",
     `Nothing in the context is close enough to the criteria (best similarity ${best.toFixed(2)}, needed ${theta})`,
-    { remedy: "Describe what to remove in the words it uses itself, or leave it.", details: { best, theta } },
+    {
+      remedy: "Describe what to remove in its own words, or leave it in the context.",
+      details: { best, theta },
+    },
   );
 }

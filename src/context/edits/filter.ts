@@ -1,8 +1,8 @@
 /**
- * FILTER (AgeMem, eq. 15): what of the context is near the criteria goes.
+ * FILTER (AgeMem, eq. 15): removes what is similar to the criteria from the context.
  *
- * Owns which texts are scored, and the edit made from the scores: whole messages, and passages of long ones.
- * Pure but for {@link scoreUnits}, which takes the embedder as a function.
+ * Owns which texts are scored (whole messages, passages of long ones), and the edit that follows from the scores.
+ * Pure; the embedder is passed to {@link scoreUnits} as a function.
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { MessageFact, MessageFacts, TokenCounter } from "../../types.js";
@@ -30,7 +30,7 @@ export { scoreUnits, splitCriteria } from "./filter-scores.js";
 
 /** The paper's threshold. */
 export const DEFAULT_THETA = 0.6;
-/** Messages from this many tokens on are scored passage by passage. */
+/** Messages of at least this many tokens are scored passage by passage. */
 export const DEFAULT_SEGMENT_MIN_TOKENS = 128;
 
 /** One text to score: a whole message, or one passage of a long one. */
@@ -38,7 +38,7 @@ export interface FilterUnit {
   kind: "message" | "segment";
   messageId: string;
   text: string;
-  /** Content block the passage is in, and its place there; 0 for messages. */
+  /** Content block of the passage, and its offsets there; all 0 for a whole message. */
   block: number;
   start: number;
   end: number;
@@ -52,10 +52,10 @@ export interface FilterUnitOptions {
 }
 
 /**
- * The texts of the context that may go, in order. Short messages are one unit; long ones, summaries and retrieved
- * memories one per passage. Not among them: system messages, the call in flight, `protectIds`, markers of earlier
- * filters, and what the newest user message asks: of a long one every passage that asks, a short one that does so
- * anywhere.
+ * The removable texts of the context, in order. A short message is one unit; long messages, summaries and retrieved
+ * memories are one unit per passage. Excluded are system messages, the call in flight, `protectIds`, markers of
+ * earlier filters, and what the newest user message asks: the asking passages of a long one, and all of a short one
+ * that asks anything.
  */
 export function filterUnits(messages: readonly BaseMessage[], options: FilterUnitOptions): FilterUnit[] {
   const minTokens = options.segmentMinTokens ?? DEFAULT_SEGMENT_MIN_TOKENS;
@@ -79,11 +79,11 @@ export function filterUnits(messages: readonly BaseMessage[], options: FilterUni
 
 function isLong(message: BaseMessage, minTokens: number, counter: TokenCounter): boolean {
   const text = textOf(message);
-  // A token has at least a byte: short texts need no counting.
+  // A token is at least a byte, and a UTF-16 unit at most three, so short texts need no counting.
   return text.length * 3 >= minTokens && counter.countText(text) >= minTokens;
 }
 
-/** A remark in its own turn may go; a question, or what cannot be read, stays. */
+/** Of short newest user messages, a remark may be removed; a question, or content that cannot be read, must stay. */
 function mustStayWhole(message: BaseMessage): boolean {
   return hasOpaqueBlocks(message) || textOf(message).trim() === "" || hasQuestion(textOf(message));
 }
@@ -105,7 +105,7 @@ function passagesOf(message: BaseMessage, messageId: string): FilterUnit[] {
 }
 
 export interface ApplyFilterOptions {
-  /** Units with a score of at least this go. Default 0.6. */
+  /** Units with at least this score are removed. Default 0.6. */
   theta?: number;
   editId: string;
   facts: Readonly<MessageFacts>;
@@ -113,14 +113,13 @@ export interface ApplyFilterOptions {
 }
 
 /**
- * Takes out every unit with `score >= theta`. An exchange of tool calls goes as a whole when all its answers go
- * (and its assistant text, where it has some, goes too); otherwise an answer that goes leaves a marker, so that
- * the call stays answered; so does the newest user message, which the turn hangs on. Cut passages leave a marker that
- * names their number and the edit; all other text stays byte-identical. Blocks that are not text go only with their
- * message.
+ * Removes every unit with `score >= theta`. An exchange of tool calls is removed as a whole if all its answers and any
+ * assistant text reach theta; otherwise a removed answer leaves a marker, so that its call stays answered. So does the
+ * newest user message, on which the turn depends. Cut passages leave a marker with their number and the edit's id; all
+ * other text stays byte-identical. Blocks that are not text are removed only with their message.
  *
- * @throws InputError `AGEMEM_EDIT_EMPTY` when no unit reaches theta
- * @throws TypeError when units and scores do not fit together or the messages
+ * @throws InputError `AGEMEM_EDIT_EMPTY` if nothing would be removed
+ * @throws TypeError if units and scores differ in number, a score is NaN, or a unit's message is not in the context
  */
 export function applyFilter(
   messages: readonly BaseMessage[],
@@ -147,7 +146,7 @@ export function applyFilter(
   for (const [id, { message }] of changed) {
     const { tokens: _, ...fact } = counted.facts[id] as MessageFact;
     const memories = memoriesLeft(fact.memories, textOf(message));
-    // A summary keeps the id of the edit that made it: the way to what it stands for.
+    // A summary keeps the id of the edit that made it, which leads to what it replaced.
     facts[id] = {
       ...fact,
       ...(fact.origin === "summary" ? {} : { editId }),
@@ -158,11 +157,11 @@ export function applyFilter(
   return finishEdit({ editId, kind: "filter", before: messages, after, counted, facts, cuts, counter });
 }
 
-/** What the scores say of one message. */
+/** The scores of one message's units. */
 interface Hits {
   /** Units at or above theta. */
   out: FilterUnit[];
-  /** True when every unit of the message is. */
+  /** Whether every unit of the message is. */
   all: boolean;
 }
 
@@ -183,7 +182,7 @@ function hitsByMessage(
     const score = scores[i] as number;
     if (Number.isNaN(score)) throw new TypeError(`The score of unit ${i} is not a number.`);
     if (!present.has(unit.messageId))
-      throw new TypeError(`No message ${unit.messageId} is in the context. Make the units again.`);
+      throw new TypeError(`No message ${unit.messageId} is in the context. Call filterUnits() again.`);
     const hit = hits.get(unit.messageId) ?? { out: [], all: true };
     if (score >= theta) hit.out.push(unit);
     else hit.all = false;
@@ -224,7 +223,7 @@ function decideUnit(unit: Unit, hits: ReadonlyMap<string, Hits>, decision: Filte
   }
 }
 
-/** Whether the messages of a unit all go. An assistant message that only calls follows its answers. */
+/** Whether all messages of a unit are removed. An assistant message without text goes with its answers. */
 function unitGoes(
   unit: Unit,
   hits: ReadonlyMap<string, Hits>,
@@ -240,7 +239,7 @@ function unitGoes(
   return answers.every(goes) && (goes(first) || (silent && answers.length > 0 && hits.has(idOf(first))));
 }
 
-/** Passages alone do not take an image with them; a message scored as a whole goes with all it holds. */
+/** Removing all passages does not remove an image beside them; a message scored as a whole goes with all its blocks. */
 function goesWhole(message: BaseMessage, hit: Hits): boolean {
   return hit.out[0]?.kind === "message" || !hasOpaqueBlocks(message);
 }

@@ -1,15 +1,15 @@
 /**
- * What a user asks for, told from what a user only brings along (a pasted page, a remark): it must survive a filter.
+ * Tells what a user asks, which must survive a filter, from what a user only supplies (a pasted page, a remark).
  *
- * Owns the rule, which is lexical: a question mark of any script, or the words by which people ask in some widely spoken
- * languages. It would rather keep a passage too many. Pure.
+ * Owns this rule, which is lexical: a question mark of any script, or the words people ask with in some widely spoken
+ * languages. If in doubt it keeps the passage. Pure.
  */
 import { stripEnd } from "../../text/text.js";
 import { segmentText } from "../segments.js";
 
 const QUESTION_MARK = /[?？؟՞፧⸮\u037e]/u;
 const CLOSING = /[\s"'”’»)\]*_.!…]/u;
-/** At the start of a passage, behind a greeting or a list mark at most. */
+/** Asking words at the start of a passage, after at most two greetings or list marks. */
 const ASKS_FIRST =
   /^(?:(?:hi|hello|hey|ok|okay|so|and|then|now|but)[\s,!.:-]{1,5}|[-*•\d.)\s]{1,6}){0,2}(?:what|who|whose|whom|when|where|why|how|which|please|tell|give|list|explain|summari[sz]e|sum up|write|rewrite|help|show|find|compare|translate|describe|answer|draft|plan|recommend|suggest|remind|remember|forget|save|store|delete|update|check|fix|calculate|compute|extract|analy[sz]e|was|wer|wann|wo|warum|wie|welche[rsnm]?|fasse|nenne|erkläre|übersetze|quel(?:le)?s?|qui|quand|où|pourquoi|comment|combien|résume|explique|qué|quién|cuándo|dónde|cómo|cuánto|resume|explica|chi|quando|dove|perché|come|riassumi|spiega)(?![\p{L}\p{M}\p{N}])/iu;
 const ASKS_ANYWHERE =
@@ -27,7 +27,7 @@ export function asks(passage: string): boolean {
   return ASKS_FIRST.test(passage) || ASKS_ANYWHERE.test(passage);
 }
 
-/** Whether any passage of a text does. */
+/** Whether any passage of a text asks for something. */
 export function hasQuestion(text: string): boolean {
   return segmentText(text).some((segment) => asks(segment.text));
 }

@@ -1,8 +1,8 @@
 /**
- * Undoing an archived edit in whatever the context has become since.
+ * Undoes an archived edit in whatever the context has become since.
  *
- * Messages find their place by their position in the thread, not by neighbors, so later edits do not matter.
- * Pure. Leaves out: where archives are kept (`archive.ts`).
+ * Owns where restored messages go: by their recorded position in the thread, not by neighbors, so later edits do not
+ * matter. Pure. Leaves out where archives are kept (`archive.ts`).
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { toExactJson } from "../../lib/exact-json.js";
@@ -30,16 +30,15 @@ export interface RestoreOptions {
 }
 
 /**
- * Brings back what an edit took out: removed messages at their place, cut text at its markers, and takes out what
- * the edit had put in. Messages appended since stay. Idempotent: what is back already is left alone, so restoring
- * twice changes nothing the second time.
+ * Undoes an edit: returns removed messages to their places, pastes cut text back at its markers, and removes what the
+ * edit had added. Messages appended since stay. Restoring twice changes nothing the second time.
  *
- * After later edits: a message that a later edit removed stays away (restore that edit; `lineage` of its archive
- * and `replaces` of its summary lead there); text cut by a later edit stays cut; an earlier summary whose own
- * messages are all back is not brought back beside them. Restoring every edit, in any order that ends with
- * nothing left to restore, gives the original history.
+ * Later edits stay in force. A message that a later edit removed stays away (to get it back, restore that edit, which
+ * `lineage` of its archive and `replaces` of its summary lead to), and text that a later edit cut stays cut. An earlier
+ * summary is not restored beside the messages it summarized. Restoring every edit, in any order, until nothing is left
+ * to restore, gives the original history.
  *
- * @throws TypeError when a message has no id
+ * @throws TypeError if a message has no id
  */
 export function restoreEdit(
   messages: readonly BaseMessage[],
@@ -76,8 +75,8 @@ export function restoreEdit(
 }
 
 /**
- * Whether the edit put this message in. Its id alone does not tell: a later summary beside parallel calls may have
- * taken over the id of a message that was back already (`inPlace`), and belongs to the edit that its text names.
+ * Whether the edit added this message. The id alone does not tell: a later summary written beside parallel calls may
+ * have taken over the id of a restored message (`inPlace`); it then belongs to the edit named in its `SUMMARY_KEY`.
  */
 function isPutInBy({ addedIds, editId, kind }: ArchivedEdit, message: BaseMessage): boolean {
   if (!addedIds.includes(idOf(message))) return false;
@@ -86,7 +85,7 @@ function isPutInBy({ addedIds, editId, kind }: ArchivedEdit, message: BaseMessag
   return info === undefined ? isSummary(message) : info.editId === editId;
 }
 
-/** Facts with the places the archive knows, for messages whose own are lost. */
+/** The facts, with missing places filled in from the archive. */
 function withAnchors(
   messages: readonly BaseMessage[],
   facts: Readonly<MessageFacts>,
@@ -102,7 +101,7 @@ function withAnchors(
   return known;
 }
 
-/** A message as it was before the edit, or, where later edits cut it too, with this edit's cuts undone. */
+/** The message as it was before the edit, or, if later edits cut it too, with only this edit's cuts undone. */
 function undoChange(
   message: BaseMessage,
   fact: MessageFact,
@@ -127,8 +126,8 @@ function undoChange(
 }
 
 /**
- * Leaves out summaries of which everything they stand for is in the context, or comes back with this edit, as
- * originals or as finer summaries.
+ * Leaves out summaries whose whole content is in the context or comes back with this edit, as originals or as finer
+ * summaries.
  */
 function withoutSpentSummaries(
   missing: ArchivedMessage[],
@@ -147,8 +146,8 @@ function withoutSpentSummaries(
 }
 
 /**
- * Merges by place; at one place a summary comes before what it stands for. Where the places of the neighbors were
- * not known (the facts were lost), nothing is put between a call and its answers.
+ * Merges by place; at the same place a summary comes first. If the places of the neighbors are unknown (the facts were
+ * lost), nothing is put between a call and its answers.
  */
 function merge(
   kept: readonly BaseMessage[],
@@ -180,7 +179,7 @@ function comesBefore(kept: BaseMessage, keptPlace: number, back: BaseMessage, pl
   return keptPlace < place || (keptPlace === place && (isSummary(kept) || !isSummary(back)));
 }
 
-/** Moves a place that lies between a call and its answers behind the answers. */
+/** Moves an index that lies between a call and its answers to after the answers. */
 function behindAnswers(messages: readonly BaseMessage[], at: number): number {
   let start = at - 1;
   while (start >= 0 && ToolMessage.isInstance(messages[start])) start--;

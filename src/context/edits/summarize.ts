@@ -1,8 +1,9 @@
 /**
- * Writing a summary of any length of history with a model of any window: in parts, folding each part into the
- * summary so far. Nothing is dropped silently.
+ * Summarizes a history of any length with a model of any window: part by part, folding each part into the summary so
+ * far, so that nothing is dropped silently.
  *
- * The model call comes in as a function. Leaves out: prompts and models (`agent/`), the edit (`summary.ts`).
+ * Owns the splitting and folding. The model call is passed in as a function. Leaves out the prompt and the model
+ * (`tools/operations/short-term.ts`) and the edit (`summary.ts`).
  */
 import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { AgeMemError, ModelError, messageOf } from "../../errors.js";
@@ -12,7 +13,7 @@ import { segmentText } from "../segments.js";
 import { summaryTextOf } from "../summary-message.js";
 import { PART_KEY, plainBody, renderMessage, renderTranscript } from "../transcript.js";
 
-/** Writes one summary of a transcript; `previousSummary` is to be carried on in it. */
+/** Summarizes a transcript; the result must also carry on `previousSummary`. */
 export type SummaryCall = (transcript: string, previousSummary?: string) => Promise<string>;
 
 export interface SummarizeOptions {
@@ -23,10 +24,11 @@ export interface SummarizeOptions {
 }
 
 /**
- * Summarizes messages. A summary they begin with is handed over as `previousSummary`; what does not fit one call
- * is summarized part after part.
+ * Summarizes messages. If they begin with a summary, it is passed on as `previousSummary`; what does not fit one call
+ * is summarized part by part.
  *
- * @throws ModelError `AGEMEM_SUMMARY_FAILED` when a call fails or answers with nothing. An `AbortError` passes.
+ * @throws ModelError `AGEMEM_SUMMARY_FAILED` if a call fails or returns no text. An `AbortError` is rethrown as it is.
+ * @throws RangeError if the window cannot hold a transcript's tags and a few words
  */
 export async function summarize(
   messages: readonly BaseMessage[],
@@ -60,7 +62,7 @@ async function condense(summary: string, options: SummarizeOptions): Promise<str
   if (counter.countText(shorter) <= windowTokens / 2) return shorter;
   if (shorter.length < summary.length) return condense(shorter, options);
   throw new ModelError("AGEMEM_SUMMARY_FAILED", "The summarizer's answers do not get shorter", {
-    remedy: "Raise the summarizer's window, or lower the length of its answers.",
+    remedy: "Raise summarizerWindow, or limit the length of the summarizer's answers.",
   });
 }
 
@@ -77,16 +79,16 @@ async function ask(call: SummaryCall, transcript: string, previous: string | und
     });
   }
   if (typeof text === "string" && text.trim() !== "") return text.trim();
-  throw new ModelError("AGEMEM_SUMMARY_FAILED", "The summarizer answered with nothing", {
+  throw new ModelError("AGEMEM_SUMMARY_FAILED", "The summarizer returned an empty answer", {
     remedy: "The context is unchanged; try again or use another summarizer.",
   });
 }
 
 /**
- * Splits messages into parts whose transcript fits the window. A message larger than the window is cut at its
- * passages, or through one when a single passage is larger; the parts joined are the whole.
+ * Splits messages into parts whose transcripts fit the window. A message larger than the window is cut between
+ * passages, or within one that is larger itself; joined, the parts are the whole.
  *
- * @throws RangeError when the window does not even hold a transcript's tags and a few words
+ * @throws RangeError if the window cannot hold a transcript's tags and a few words
  */
 export function splitForSummary(
   messages: readonly BaseMessage[],
@@ -119,7 +121,7 @@ export function splitForSummary(
 
 function splitMessage(message: BaseMessage, fits: (piece: BaseMessage) => boolean): BaseMessage[] {
   const body = plainBody(message);
-  // The label's final width is not known yet: measure with the widest it can be.
+  // The number of pieces is not known yet, so measure with the widest possible label.
   const widest = `${body.length}/${body.length}`;
   const pieces = splitText(body, (text) => fits(pieceOf(message, text, widest)));
   return pieces.map((text, i) => pieceOf(message, text, `${i + 1}/${pieces.length}`));
@@ -138,7 +140,7 @@ function splitText(text: string, fits: (text: string) => boolean): string[] {
   return pieces;
 }
 
-/** The furthest passage end that still fits, else the furthest character. */
+/** The last passage end that still fits, else the last character. */
 function furthest(ends: number[], start: number, text: string, fits: (text: string) => boolean): number {
   if (fits(text.slice(start))) return text.length;
   const candidates = ends.filter((end) => end > start && end < text.length);
@@ -151,7 +153,7 @@ function furthest(ends: number[], start: number, text: string, fits: (text: stri
   throw new RangeError("The summarizer's window is too small for a single word. Raise windowTokens.");
 }
 
-/** Largest i in [0, n) for which `ok` holds, taking `ok` to be true up to some i; -1 when for none. */
+/** The largest i in [0, n) for which `ok` holds, given that it holds up to some i; -1 if for none. */
 function lastThat(n: number, ok: (i: number) => boolean): number {
   let low = -1;
   let high = n - 1;

@@ -1,7 +1,7 @@
 /**
  * SUMMARY (AgeMem, eq. 14): which messages a summary replaces, and the edit that replaces them.
  *
- * Pure. Leaves out: writing the summary (`summarize.ts`).
+ * Owns both. Pure. Leaves out writing the summary (`summarize.ts`).
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import { InputError } from "../../errors.js";
@@ -16,7 +16,7 @@ import { coverageOf, mergeRanges } from "./coverage.js";
 export { renderTranscript } from "../transcript.js";
 export { splitForSummary, summarize } from "./summarize.js";
 
-/** What a summary is to cover. */
+/** What a summary covers. */
 export type SummarySpan = { kind: "all" } | { kind: "rounds"; n: number };
 
 /** The messages a summary will replace. */
@@ -25,7 +25,7 @@ export interface SummaryPlan {
   /** In order; never empty. */
   messages: BaseMessage[];
   removeIds: string[];
-  /** User messages among them. */
+  /** How many of them are user messages. */
   rounds: number;
 }
 
@@ -41,18 +41,18 @@ export function parseSpan(span: string | number): SummarySpan {
   if (text === "all" || text === "full") return { kind: "all" };
   const n = Number(text);
   if (/^\d+$/.test(text) && n >= 1 && Number.isSafeInteger(n)) return { kind: "rounds", n };
-  throw new InputError("AGEMEM_INPUT_ARGUMENT", `The span ${JSON.stringify(span)} is not understood`, {
+  throw new InputError("AGEMEM_INPUT_ARGUMENT", `The span ${JSON.stringify(span)} is not valid`, {
     remedy: 'Give "all" or the number of last rounds to summarize, such as "3".',
     details: { span },
   });
 }
 
 /**
- * Chooses what a summary replaces: every message that may go, or those of the last N rounds. Rounds with nothing
- * that may go (the current one when it holds only the user message and this call) do not count. System messages,
- * the newest user message, the call in flight and `protectIds` stay, each with what belongs to it.
+ * Chooses what a summary replaces: every removable message, or those of the last N rounds. Rounds without any (such as
+ * a current round of only the user message and this call) do not count. System messages, the newest user message, the
+ * call in flight and `protectIds` stay; a call and its answers stay together.
  *
- * @throws InputError `AGEMEM_EDIT_EMPTY` when nothing may go, or only one earlier summary
+ * @throws InputError `AGEMEM_EDIT_EMPTY` if nothing is removable, or only a single earlier summary
  */
 export function planSummary(
   messages: readonly BaseMessage[],
@@ -70,7 +70,7 @@ export function planSummary(
   );
 }
 
-/** A plan over given ids. Throws `AGEMEM_EDIT_EMPTY` when there is nothing a summary would shorten. */
+/** A plan for the given ids. Throws `AGEMEM_EDIT_EMPTY` if there is nothing that a summary would shorten. */
 export function makeSummaryPlan(
   messages: readonly BaseMessage[],
   ids: Iterable<string>,
@@ -80,7 +80,7 @@ export function makeSummaryPlan(
   const going = messages.filter((message) => wanted.has(idOf(message)));
   if (going.length === 0 || (going.length === 1 && isSummary(going[0] as BaseMessage))) {
     throw new InputError("AGEMEM_EDIT_EMPTY", "There is nothing to summarize", {
-      remedy: "The newest user message and the call in progress always stay; go on without a summary.",
+      remedy: "The newest user message and the call in progress always stay; continue without a summary.",
     });
   }
   const rounds = going.filter(isUserMessage).length;
@@ -88,7 +88,7 @@ export function makeSummaryPlan(
 }
 
 export interface ApplySummaryOptions {
-  /** Handle of the edit; the summary's id is derived from it. */
+  /** Id of the edit, from which the summary's id is derived. */
   editId: string;
   facts: Readonly<MessageFacts>;
   counter: TokenCounter;
@@ -97,11 +97,11 @@ export interface ApplySummaryOptions {
 }
 
 /**
- * Replaces the planned messages by one summary message at the place of the first of them. The rest keeps its
- * order, a valid history stays valid, and the report's archive undoes it.
+ * Replaces the planned messages with one summary message at the place of the first. The others keep their order, a
+ * valid history stays valid, and the report's archive can undo the edit.
  *
- * @throws TypeError when the plan is not of these messages or the edit was applied before
- * @throws InputError `AGEMEM_INPUT_ARGUMENT` when the summary is empty
+ * @throws TypeError if the plan was made for other messages or the edit has been applied before
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` if the summary is empty
  */
 export function applySummary(
   messages: readonly BaseMessage[],
@@ -147,8 +147,8 @@ function checkPlan(messages: readonly BaseMessage[], plan: SummaryPlan, editId: 
   const missing = plan.removeIds.filter((id) => !present.has(id));
   if (missing.length > 0 || plan.removeIds.length === 0) {
     throw new TypeError(
-      `The plan is not of these messages (missing: ${missing.join(", ") || "all"}). Plan again.`,
+      `The plan was made for other messages (missing: ${missing.join(", ") || "all"}). Call planSummary() again.`,
     );
   }
-  if (present.has(summaryId(editId))) throw new TypeError(`The edit ${editId} is in the context already.`);
+  if (present.has(summaryId(editId))) throw new TypeError(`The edit ${editId} has already been applied.`);
 }
