@@ -1,35 +1,35 @@
 /**
- * Loading the native add-ons (better-sqlite3, faiss-node), which may be missing: package managers block their install
- * scripts, machines have no compiler, an application brings another store.
+ * Loads the native add-ons (better-sqlite3, faiss-node), which may be missing: a package manager blocks their install
+ * scripts, the machine has no compiler, or the application uses another store.
  *
- * Owns where an add-on is looked for: among the package's dependencies, then in the folder that `agemem setup` fills.
- * Nothing is loaded at import. Leaves out what is done without one (`rows/database.ts`, `vectors/index-set.ts`) and building them
- * (`scripts/addons.mjs`).
+ * Owns where they are looked for: among the package's dependencies, then in the folder that `agemem setup` fills.
+ * Nothing is loaded at import. Leaves out what happens without them (`rows/database.ts`, `vectors/index-set.ts`) and
+ * building them (`scripts/addons.mjs`).
  */
 import { existsSync } from "node:fs";
-// As a member of the default import: webpack rewrites a named `createRequire` and then finds nothing at run time.
+// Default import, because webpack rewrites a named `createRequire` so that it finds nothing at run time.
 import Module from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type Database from "better-sqlite3";
 import { ConfigError, messageOf } from "../errors.js";
 
-/** Where `agemem setup` puts add-ons, below the project's folder: no package manager removes it. */
+/** Folder below the project's where `agemem setup` puts add-ons; package managers leave it alone. */
 export const ADDON_FOLDER = join(".agemem", "native");
 
-/** The compiled module and what went wrong on the way, first attempt first. */
+/** The compiled module, or null, and the failed attempts to load it, in order. */
 export interface Addon<T> {
   module: T | null;
   failures: unknown[];
 }
 
-/** Version 13 brings its binaries along and needs no install script. */
+/** Version 13 includes its binaries, so it needs no install script, but it needs Node.js 22. */
 const SQLITE_MAJOR = Number.parseInt(process.versions.node, 10) >= 22 ? 13 : 12;
 
 let sqlite: Promise<typeof Database> | undefined;
 
 /**
- * better-sqlite3 with a binary that runs on this Node. Tried again at the next call when it failed.
+ * Loads better-sqlite3 with a binary that runs on this Node. After a failure the next call tries again.
  *
  * @throws ConfigError `AGEMEM_PACKAGE_MISSING` with the commands that help
  */
@@ -46,7 +46,7 @@ async function findSqlite(): Promise<typeof Database> {
   try {
     const own = ownModule();
     if (own !== undefined) refuseTooNew(Module.createRequire(own));
-    // A literal import, so that bundlers and tracers of deployments see the dependency and can leave it outside.
+    // A literal import, so that bundlers and deployment tools see the dependency and can mark it as external.
     return runnable((await import("better-sqlite3")).default);
   } catch (error) {
     failures.push(error);
@@ -56,7 +56,7 @@ async function findSqlite(): Promise<typeof Database> {
   throw missingSqlite([...failures, ...found.failures]);
 }
 
-/** From version 13 on better-sqlite3 ends a process of Node.js 20 when its binary is loaded: it asks for 22. */
+/** Refuses better-sqlite3 13 and later on Node.js 20, where loading its binary would end the process. */
 function refuseTooNew(require: NodeJS.Require): void {
   if (SQLITE_MAJOR >= 13) return;
   const { version } = require("better-sqlite3/package.json") as { version: string };
@@ -65,13 +65,13 @@ function refuseTooNew(require: NodeJS.Require): void {
 
 class TooNew extends Error {}
 
-/** The package loads without its binary and fails at the first database. */
+/** Opens a database, because the package itself loads even without its binary. */
 function runnable(Sqlite: typeof Database): typeof Database {
   new Sqlite(":memory:").close();
   return Sqlite;
 }
 
-/** The add-on as Node resolves it for this package, else the one of `agemem setup`. */
+/** The add-on that Node resolves for this package, else the one that `agemem setup` built. */
 export function requireAddon<T>(name: string, check: (loaded: unknown) => T): Addon<T> {
   const failures: unknown[] = [];
   for (const from of [ownModule(), ...addonFolders().map((folder) => join(folder, "package.json"))]) {
@@ -87,14 +87,14 @@ export function requireAddon<T>(name: string, check: (loaded: unknown) => T): Ad
   return { module: null, failures };
 }
 
-/** A bundle in CommonJS form has no URL of its own; its main script stands in. */
+/** The file to resolve from. A CommonJS bundle has no URL, so its main script is used instead. */
 function ownModule(): string | undefined {
   return (import.meta.url as string | undefined) ?? process.argv[1];
 }
 
 /**
  * The folders that `agemem setup` may have filled: `AGEMEM_NATIVE`, else those at or above this package and the main
- * script, where Node would look for packages too. Never the working directory, whose files need not be trusted.
+ * script, where Node looks for packages too. Never the working directory, whose files may not be trustworthy.
  */
 export function addonFolders(): string[] {
   if (process.env.AGEMEM_NATIVE) return [process.env.AGEMEM_NATIVE];
@@ -112,10 +112,10 @@ export function addonFolders(): string[] {
   return [...folders];
 }
 
-/** The most telling of several failures, on one line: one about the binary says more than "not found". */
+/** The most informative of several failures, on one line: one about the binary says more than "not found". */
 export function reasonOf(failures: readonly unknown[]): string {
   const telling = failures.find((error) => !isNotInstalled(error)) ?? failures[0];
-  // The package `bindings` lists every place it looked in, Node.js the modules that asked.
+  // Cuts off the places that the package `bindings` searched, and Node's list of requiring modules.
   const [text = ""] = messageOf(telling).split(/Tried:|Require stack:/);
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > 300 ? `${line.slice(0, 299)}…` : line;

@@ -1,8 +1,8 @@
 /**
- * Running a batch: checks every operation, embeds what needs embedding, then reads and writes at one moment.
+ * Runs a batch: checks every operation, embeds what needs embedding, then reads and writes in one transaction.
  *
  * Reads see the state before the batch's writes. Nothing is written unless every operation is valid and every embedding
- * was made.
+ * succeeded.
  */
 import type { Item, ListNamespacesOperation } from "@langchain/langgraph";
 import { StoreError } from "../errors.js";
@@ -20,7 +20,7 @@ import { runSearch } from "./search/run-search.js";
 import { refreshTtl } from "./upkeep/expiry.js";
 import { indexWaiting } from "./upkeep/index-waiting.js";
 
-/** Where a batch runs: the view that its reads see, and the branch that its writes go to (null: read-only). */
+/** What a batch works on: the view that its reads see, and the branch that its writes go to (null: read-only). */
 export interface Target {
   view(): View;
   branch: number | null;
@@ -68,7 +68,7 @@ function write(
     vectors.recordModel(prepared);
     writePuts(ledger, branch, prepared);
   };
-  // Reads need what memory makes of earlier writes, so a batch with any has a transaction of its own.
+  // Reads need earlier writes loaded into memory, so a batch with reads has a transaction of its own.
   if (puts.length < checked.length) {
     return transactions.write((ready: Ready) => {
       ledger.branches.open(branch);
@@ -115,7 +115,7 @@ async function finish(
     const items = checked.flatMap(({ kind }, i) =>
       kind === "get" || kind === "search" ? ([done[i] ?? []].flat() as Item[]) : [],
     );
-    // A reranker may have dropped some and copied others: what counts is what the caller gets.
+    // A reranker may have dropped some items and copied others: only those that the caller gets are refreshed.
     const versions = items.flatMap(({ namespace, key }) => {
       const row = liveRow(engine.ledger, target.view(), namespacePath(namespace), key);
       return row && row.ttl !== null ? [row.id] : [];

@@ -1,5 +1,5 @@
 /**
- * Saving the vectors in memory to the sidecar, so that the next opening need not read them from the database.
+ * Saves the vectors in memory to the sidecar, so that the next opening need not read them from the database.
  *
  * Owns when that is due. Leaves out the file (`vectors/sidecar.ts`).
  */
@@ -12,7 +12,7 @@ import type { Vectors } from "./vectors/vectors.js";
 export class Checkpoints {
   #saving = false;
 
-  /** @param every rows written after which the sidecar is saved again */
+  /** @param every fewest rows written before the sidecar is saved again */
   constructor(
     private readonly ledger: Ledger,
     private readonly vectors: Vectors,
@@ -20,7 +20,7 @@ export class Checkpoints {
     private readonly every: number,
   ) {}
 
-  /** Saves the state in memory. Returns false when there is nothing to save. */
+  /** Saves the vectors now. Returns false when there is nothing to save. */
   async save(): Promise<boolean> {
     const { ledger, vectors } = this;
     const { directory } = ledger.db;
@@ -34,7 +34,7 @@ export class Checkpoints {
     return true;
   }
 
-  /** Saves in the background when enough was written since the last time. */
+  /** Saves in the background once `every` rows, and a quarter of the table, were written since the last time. */
   saveWhenDue(): void {
     if (this.#saving || this.#unsaved() < Math.max(this.every, this.#size() / 4)) return;
     this.#saving = true;
@@ -43,12 +43,12 @@ export class Checkpoints {
         this.#saving = false;
       };
       if (this.transactions.closed) done();
-      // A sidecar that cannot be written costs time at the next opening, nothing else.
+      // If the sidecar cannot be written, the next opening is slower; nothing is lost.
       else this.save().then(done, done);
     });
   }
 
-  /** Saves before the store is closed, when the sidecar has fallen behind. */
+  /** Saves before the store is closed if more than 2% of the vectors or codes are not in the sidecar. */
   async saveBeforeClose(): Promise<void> {
     const { saved, indexes } = this.vectors;
     const little = this.#size() * 0.02;

@@ -1,7 +1,7 @@
 /**
- * One opened store, which all of its handles share: rows, vectors, transactions, and what search keeps.
+ * One opened store, shared by all of its handles: rows, vectors, transactions, and the cache of parsed documents.
  *
- * Owns how the parts are put together and closed. They are cut by what changes together: rows with the SQLite tables,
+ * Owns how the parts are connected and closed. They are divided by what changes together: rows with the SQLite tables,
  * vectors with the embedding model, transactions with how processes share a store.
  */
 import { CatchUp } from "./catch-up.js";
@@ -19,9 +19,9 @@ export interface EngineOptions {
   limits: StoreLimits;
   /** How long a writer waits for other processes, in milliseconds. */
   busyTimeoutMs: number;
-  /** Rows written after which the sidecar is saved again. */
+  /** Fewest rows written before the sidecar is saved again. */
   checkpointEvery: number;
-  /** Minutes for puts without a TTL of their own. */
+  /** TTL in minutes of puts that have none. */
   defaultTtl: number | null;
   /** Whether reading an item restarts its TTL. */
   refreshTtlOnRead: boolean;
@@ -48,7 +48,7 @@ export class Engine {
     this.checkpoints = new Checkpoints(this.ledger, this.vectors, this.transactions, options.checkpointEvery);
   }
 
-  /** Saves the sidecar when it has fallen behind, and closes the database in any case. Safe to repeat. */
+  /** Saves the sidecar if it has fallen behind, and closes the database even if that fails. Safe to repeat. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

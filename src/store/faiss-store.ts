@@ -1,11 +1,10 @@
 /**
  * `FaissStore`: LangGraph's `BaseStore` on one machine, durable, versioned and forkable.
  *
- * Owns the public face: opening, putting, versions, upkeep, closing. The work is done in `batch.ts` (LangGraph's
- * operations), `versions.ts` (forks), `transactions.ts` (the order of reads and writes) and `upkeep/`. One handle stands
- * for one branch; `fork()` returns another handle of the same store, `at()` a read-only one.
+ * Owns the public interface: opening, putting, versions, upkeep, closing. Leaves out the work: `batch.ts` (LangGraph's
+ * operations), `versions.ts` (forks), `transactions.ts` (order of reads and writes) and `upkeep/`. A handle belongs to
+ * one branch; `fork()` returns a handle of another branch of the same store, `at()` a read-only one.
  */
-
 import type { Operation } from "@langchain/langgraph";
 import type { PutOptions, StoreVersion, VersionedStore } from "../types.js";
 import { Engine } from "./engine.js";
@@ -41,7 +40,7 @@ import {
 } from "./versions.js";
 
 /**
- * Long-term memory on one machine: any LangGraph.js app can use it as its store.
+ * Long-term memory on one machine, for any LangGraph.js app to use as its store.
  *
  * @example
  * const store = await FaissStore.open("./memory", { index: { embeddings } });
@@ -69,18 +68,19 @@ export class FaissStore extends StoreHandle implements VersionedStore {
    *
    * @param path directory, or `":memory:"`
    * @throws StoreError `AGEMEM_STORE_PATH`, `AGEMEM_STORE_CORRUPT`, `AGEMEM_STORE_FORMAT`, `AGEMEM_STORE_EMBEDDING`;
-   * ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown, `AGEMEM_PACKAGE_MISSING` without a better-sqlite3 that runs, or without the FAISS that is insisted on
+   * ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown, `AGEMEM_PACKAGE_MISSING` when
+   * better-sqlite3 does not run, or FAISS does not and `kind` is "faiss"
    */
   static async open(path: string, options: FaissStoreOptions = {}): Promise<FaissStore> {
     return new FaissStore(await start(path, options, "open"), MAIN);
   }
 
   /**
-   * Converts a store to another embedding model. Run again after an interruption it goes on where it stopped.
+   * Converts a store to another embedding model. After an interruption, calling it again continues.
    *
    * @param options as for {@link FaissStore.open}, with the new model in `index`
-   * @returns vectors made in this run
-   * @throws ModelError `AGEMEM_EMBEDDING_FAILED`; the store still works with the old model then
+   * @returns the number of vectors made by this call
+   * @throws ModelError `AGEMEM_EMBEDDING_FAILED`; the store then still works with the old model
    */
   static async reembed(path: string, options: FaissStoreOptions & ReembedOptions): Promise<number> {
     const engine = await start(path, options, "reembed");
@@ -92,9 +92,9 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   }
 
   /**
-   * Repairs a store that does not open because of its vectors. A store that opens has {@link FaissStore.repair} too.
+   * Repairs a store that does not open because of its vectors. An open store has a method {@link FaissStore.repair}.
    *
-   * @throws StoreError `AGEMEM_STORE_CORRUPT` when only a backup helps
+   * @throws StoreError `AGEMEM_STORE_CORRUPT` when only a backup can help
    */
   static async repair(path: string, options: FaissStoreOptions = {}): Promise<RepairResult> {
     const engine = await start(path, options, "repair");
@@ -106,11 +106,11 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   }
 
   /**
-   * Stores an item (full replacement; `createdAt` stays). When it resolves the item is on disk.
+   * Stores an item, replacing any earlier value (`createdAt` stays). The item is on disk when the promise resolves.
    *
    * @throws InputError `AGEMEM_NAMESPACE_INVALID`, `AGEMEM_INPUT_ARGUMENT`; StoreError `AGEMEM_STORE_LIMIT`,
    * `AGEMEM_STORE_LOCKED`, `AGEMEM_STORE_IO`, `AGEMEM_VECTOR_INVALID`; ModelError `AGEMEM_EMBEDDING_FAILED`.
-   * After any of them nothing was stored.
+   * After any of these errors nothing has been stored.
    */
   override async put(
     namespace: string[],
@@ -131,7 +131,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     });
   }
 
-  /** A read-only view as of a version. Throws `AGEMEM_STORE_BRANCH` when it does not exist or was vacuumed. */
+  /** A read-only view of a version. Throws `AGEMEM_STORE_BRANCH` when the version does not exist or was vacuumed. */
   at(version: StoreVersion): FaissStoreView {
     return FaissStoreView.of(this.engine, version);
   }
@@ -140,7 +140,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
    * A writable branch that shares everything up to `from` (default: this handle's version). Its cost does not depend
    * on the number of items.
    *
-   * @param name default: "fork-" and a random part
+   * @param name default: "fork-" and random characters
    * @throws StoreError `AGEMEM_STORE_BRANCH` when the name is taken or `from` does not exist
    */
   async fork(name?: string, options: { from?: StoreVersion } = {}): Promise<FaissStore> {
@@ -148,7 +148,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     return new FaissStore(engine, await createFork(engine, this.#branch, name, options.from));
   }
 
-  /** Drops this branch; its handles fail with `AGEMEM_STORE_BRANCH` from now on. The trunk cannot be dropped. */
+  /** Drops this branch; its handles then fail with `AGEMEM_STORE_BRANCH`. The trunk cannot be dropped. */
   async discard(): Promise<void> {
     await discardBranch(this.engine, this.#branch);
   }
@@ -162,8 +162,8 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   /**
    * A handle of an open branch by name.
    *
-   * @throws StoreError `AGEMEM_STORE_BRANCH`; for a branch that was promoted, `details.promotedTo` is the version that has
-   * its changes
+   * @throws StoreError `AGEMEM_STORE_BRANCH`; for a promoted branch, `details.promotedTo` is the version with its
+   * changes
    */
   async branch(name: string): Promise<FaissStore> {
     const { engine } = this;
@@ -172,8 +172,8 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   }
 
   /**
-   * Writes this branch's net changes onto its parent as one revision, and closes the branch. Where the parent is closed
-   * by now, its nearest open ancestor gets them, with what this branch saw of the closed ones.
+   * Writes this branch's net changes to its parent as one revision, and closes the branch. If the parent has been
+   * closed, the nearest open ancestor gets them, together with what this branch saw of the closed branches between.
    *
    * @throws StoreError `AGEMEM_STORE_CONFLICT` (the parent changed the same items; nothing was written),
    * `AGEMEM_STORE_BRANCH`
@@ -182,49 +182,49 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     return promoteBranch(this.engine, this.#branch, options);
   }
 
-  /** Keeps a version readable through every vacuum, under a name. Pinning a name again moves it. */
+  /** Names a version and keeps it readable through every vacuum. Pinning the same name again moves it. */
   async pin(name: string, version: StoreVersion = this.version()): Promise<void> {
     await pinVersion(this.engine, name, version);
   }
 
-  /** Lets a pinned version go; nothing happens when there is none of the name. */
+  /** Removes a pin, if there is one with this name, so that vacuum may remove its version. */
   async unpin(name: string): Promise<void> {
     await unpinVersion(this.engine, name);
   }
 
-  /** Removes old revisions that no open branch, pin or kept window needs, and shrinks the file. */
+  /** Removes old revisions that no open branch, pin or `keepRevisions` needs, and shrinks the file. */
   async vacuum(options?: VacuumOptions): Promise<VacuumResult> {
     return vacuum(this.engine, options);
   }
 
-  /** Checks rows, vectors, history and indexes against each other, and says what repair would do. */
+  /** Checks rows, vectors, history and indexes against each other, and says what {@link repair} would do. */
   async verify(options: { onProgress?: OnProgress } = {}): Promise<VerifyResult> {
     return verifyStore(this.engine, options.onProgress);
   }
 
-  /** Repairs what {@link verify} finds. Throws `AGEMEM_STORE_CORRUPT` when only a backup helps. */
+  /** Repairs what {@link verify} finds. Throws `AGEMEM_STORE_CORRUPT` when only a backup can help. */
   async repair(): Promise<RepairResult> {
     return repairStore(this.engine);
   }
 
-  /** Copies the store to a new directory while it is in use. Throws `AGEMEM_STORE_PATH`. */
+  /** Copies the store to a new directory, even while it is in use. Throws `AGEMEM_STORE_PATH`. */
   async backup(path: string, options: { onProgress?: OnProgress } = {}): Promise<void> {
     await backupStore(this.engine.db, path, options.onProgress);
   }
 
-  /** Writes this branch's live items to a JSONL file; the file appears when it is complete. Returns their number. */
+  /** Writes this branch's live items to a JSONL file, which appears only once complete. Returns their number. */
   async export(path: string, options?: StoreExportOptions): Promise<number> {
     const { engine } = this;
     await engine.transactions.patientRead(() => undefined);
     return exportItems(engine, this.#branch, path, options);
   }
 
-  /** Imports a JSONL file in batches; what is stored already is skipped, so it can be run again. */
+  /** Imports a JSONL file in batches. Skips what is stored already, so that it can be repeated after a failure. */
   async import(path: string, options?: StoreImportOptions): Promise<StoreImportResult> {
     return importItems(this.engine, this.#branch, path, options);
   }
 
-  /** Sizes and state, for people and monitoring. Measures the recall of large scopes, so it may take seconds. */
+  /** Sizes and state, for people and monitoring. Measures the recall of large scopes, which may take seconds. */
   async stats(): Promise<StoreStats> {
     const { engine } = this;
     const indexes = await engine.vectors.indexes.describe();
@@ -239,14 +239,14 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     await transactions.exclusive(({ db }) => db.pragma("wal_checkpoint(PASSIVE)"));
   }
 
-  /** Waits for running writes and closes. Closing the handle of a fork leaves the store open. Safe to repeat. */
+  /** Waits for running writes and closes. Closing a fork's handle leaves the store open. Safe to repeat. */
   async close(): Promise<void> {
     const engine = this.release();
     await engine?.transactions.settled();
     if (this.#branch === MAIN) await engine?.close();
   }
 
-  /** LangGraph's life cycle hook: closes. */
+  /** LangGraph's lifecycle hook; closes the store. */
   override async stop(): Promise<void> {
     await this.close();
   }
@@ -256,7 +256,7 @@ export class FaissStore extends StoreHandle implements VersionedStore {
   }
 }
 
-/** Opens the database and reads it into memory. For a repair or a conversion its vectors stay out of memory. */
+/** Opens the database and reads it into memory; without its vectors for a repair or a conversion. */
 async function start(
   path: string,
   options: FaissStoreOptions,

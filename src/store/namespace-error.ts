@@ -1,13 +1,13 @@
 /**
- * A refused namespace as LangGraph's `InvalidNamespaceError`, so that code written for its stores catches it.
+ * Reports refused namespaces as LangGraph's `InvalidNamespaceError`, so that code written for its stores catches them.
  *
- * LangGraph does not export the class; its own check raises it, and that is where it is taken from: the copy that
- * the application uses, whatever the version.
+ * LangGraph does not export the class, so it is taken from an error of LangGraph's own check: that is the copy that the
+ * application uses, whatever its version.
  */
 import { BaseStore } from "@langchain/langgraph";
 import { AgeMemError, type AgeMemErrorOptions, asFamily, InputError } from "../errors.js";
 
-/** Any error that says a namespace is refused comes back as LangGraph's, every other as it is. */
+/** Turns an error about a refused namespace into LangGraph's; returns any other error unchanged. */
 export async function asNamespaceError(error: unknown): Promise<unknown> {
   if (!AgeMemError.isInstance(error) || error.code !== "AGEMEM_NAMESPACE_INVALID") return error;
   const Base = await langGraphClass();
@@ -21,7 +21,7 @@ type ErrorClass = new (message: string) => Error;
 let known: Promise<ErrorClass> | undefined;
 
 function langGraphClass(): Promise<ErrorClass> {
-  // Its own check is asked about an empty namespace; nothing is written.
+  // Have its check refuse an empty namespace; nothing is written.
   const nothing = { batch: async () => [] } as unknown as BaseStore;
   known ??= BaseStore.prototype.put.call(nothing, [], "key", {}).then(
     () => Error,

@@ -1,10 +1,9 @@
 /**
- * The operations that a store accepts: LangGraph's four with agemem's options, checked before anything runs.
+ * The operations that a store accepts: LangGraph's four, with agemem's options, checked before anything runs.
  *
- * Owns telling an operation by its shape, and the checks of namespaces, keys, values and paging. Leaves out the limits
- * themselves (`limits.ts`), filters (`search/filter.ts`) and doing anything.
+ * Owns recognizing an operation by its shape, and the checks of namespaces, keys, values and paging. Leaves out the
+ * limits themselves (`limits.ts`), filters (`search/filter.ts`) and running operations (`batch.ts`).
  */
-
 import type { GetOperation, ListNamespacesOperation, PutOperation } from "@langchain/langgraph";
 import { InputError } from "../errors.js";
 import type { PutOptions } from "../types.js";
@@ -13,14 +12,14 @@ import { namespacePath } from "./rows/namespaces.js";
 import { compileFilter } from "./search/filter.js";
 import { type CheckedSearch, checkSearchOptions, type SearchOp } from "./search/search-options.js";
 
-/** A put as this store takes it: with options, and with vectors where the caller has them already. */
+/** A put with this store's options, and with vectors if the caller has them already. */
 export type PutOp = PutOperation &
   PutOptions & {
-    /** Vectors to store instead of embedding the value's texts; their number and paths are up to the caller. */
+    /** Vectors to store instead of embedding the value's texts, with any number of them and any paths. */
     vectors?: { path: string; vector: ArrayLike<number>; text?: string }[];
   };
 
-/** A put with its checked parts: the namespace's path, and the value as JSON (null for a deletion). */
+/** A checked put, with the namespace's path, and the value as JSON (null for a deletion). */
 export interface CheckedPut {
   kind: "put";
   op: PutOp;
@@ -28,7 +27,7 @@ export interface CheckedPut {
   json: string | null;
 }
 
-/** An operation with its checked parts. */
+/** A checked operation. */
 export type Checked =
   | { kind: "get"; op: GetOperation }
   | CheckedPut
@@ -103,7 +102,7 @@ function toJson(value: unknown, limits: StoreLimits): string | null {
   }
   if (json === undefined || json[0] !== "{") throw argument("A value must be a plain object", "value");
   if (json.length > limits.valueChars) throw tooLarge("value", json.length, limits.valueChars);
-  // Every level takes two characters, so most values need not be counted.
+  // Every level takes at least two characters, so short values cannot be too deep.
   const depth = json.length < limits.valueDepth * 2 ? 0 : depthOf(value);
   if (depth > limits.valueDepth) throw tooLarge("nesting of the value", depth, limits.valueDepth);
   return json;
@@ -199,7 +198,7 @@ function argument(message: string, name: string): InputError {
   return new InputError("AGEMEM_INPUT_ARGUMENT", message, { details: { argument: name } });
 }
 
-/** Whether a text has no lone surrogates, which UTF-8 cannot tell apart. */
+/** Whether a text has no lone surrogates, which would all become the same character in UTF-8. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }

@@ -1,5 +1,5 @@
 /**
- * How a store is opened: the options, and what their values may be. An option without a schema does not compile.
+ * The options with which a store is opened, and their checks. An option without a schema does not compile.
  */
 import { z } from "zod";
 import {
@@ -20,27 +20,27 @@ import type { ReembedOptions } from "./upkeep/reembed.js";
 import type { StoreIndexOptions } from "./vectors/embedder.js";
 import type { StoreWarning } from "./vectors/index-kind.js";
 
-/** How a store is opened. */
+/** Options of `FaissStore.open`. */
 export interface FaissStoreOptions {
-  /** Embedding model and what is embedded. Without it there is keyword search only. */
+  /** The embedding model, and what is embedded. Without it there is only keyword search. */
   index?: StoreIndexOptions;
-  /** What an acknowledged write survives. Default `"full"`: a power loss. */
+  /** What an acknowledged write survives: `"full"` (default) a power loss, `"normal"` the end of the process. */
   durability?: Durability;
   /** How long a writer waits for another process before `AGEMEM_STORE_LOCKED`, in milliseconds. Default 30,000. */
   busyTimeoutMs?: number;
-  /** Sizes above which an operation is refused with `AGEMEM_STORE_LIMIT`. */
+  /** Larger operations are refused with `AGEMEM_STORE_LIMIT`. */
   limits?: Partial<StoreLimits>;
   ttl?: {
-    /** Minutes that items live whose put has no `ttl`; default: forever. */
+    /** TTL in minutes of items whose put has none; default: they live forever. */
     defaultTtl?: number;
     /** Whether reading an item restarts its TTL. Default false. */
     refreshOnRead?: boolean;
   };
-  /** Writes after which the vectors are saved to their sidecar in the background (and on close). Default 10,000. */
+  /** Fewest writes before the vectors are saved to their sidecar again, in the background. Default 10,000. */
   checkpointEvery?: number;
   /**
-   * Is told what an operator should know, such as that FAISS does not load (`AGEMEM_INDEX_FALLBACK`). Default: a Node.js
-   * warning, once per process.
+   * Called with what an operator should know, such as that FAISS does not load (`AGEMEM_INDEX_FALLBACK`). Default: a
+   * Node.js warning, once per process.
    */
   onWarning?: (warning: StoreWarning) => void;
 }
@@ -57,7 +57,7 @@ const indexShape = {
   fields: z.array(text, 'must be a list of paths, such as ["content"]').optional(),
   kind: oneOf(["auto", "faiss", "flat"]).optional(),
   scanBelow: whole(0).optional(),
-  // Infinity is "never".
+  // Infinity means never.
   recall: recallTarget.optional(),
   faissBytes: number(0, Number.POSITIVE_INFINITY).optional(),
   vectorWeight: number(0, 1).optional(),
@@ -105,7 +105,7 @@ const reembedOptions = z.strictObject(
 const place = z.object({ path: text });
 
 /**
- * Checks what a store is opened with.
+ * Checks the path and options with which a store is opened.
  *
  * @param method the method that opens the store
  * @throws ConfigError `AGEMEM_CONFIG_INVALID`
@@ -120,7 +120,7 @@ export function checkStoreOptions(
   checkOptions(method === "reembed" ? reembedOptions : storeOptions, options, name);
 }
 
-/** The options with their defaults. */
+/** Fills in the defaults. */
 export function resolveOptions(options: FaissStoreOptions): EngineOptions {
   return {
     index: options.index,

@@ -1,4 +1,4 @@
-/** Puts made ready to write: their texts extracted, embedded with one call to the model, their vectors checked. */
+/** Prepares puts for writing: extracts their texts, embeds them, checks given vectors. */
 import { StoreError } from "../errors.js";
 import type { Engine } from "./engine.js";
 import type { CheckedPut, PutOp } from "./operations.js";
@@ -9,7 +9,7 @@ import { textsAt } from "./search/field-paths.js";
 import { type Embedder, textHash } from "./vectors/embedder.js";
 import { storedModel } from "./vectors/embedding-model.js";
 
-/** Extracts and embeds the texts of all puts with one call to the model. */
+/** Prepares puts; the texts of all of them are embedded together. */
 export async function preparePuts(engine: Engine, puts: readonly CheckedPut[]): Promise<PreparedPut[]> {
   const { embedder } = engine.vectors;
   const texts = puts.map((put) => (put.op.vectors ? [] : textsOf(engine, put.op)));
@@ -28,7 +28,7 @@ export async function preparePuts(engine: Engine, puts: readonly CheckedPut[]): 
   });
 }
 
-/** JSON of the paths that a value is indexed at, or of false. */
+/** The index paths of a value, or false, as JSON. */
 export function indexedFields(embedder: Embedder | null, index: PutOp["index"] | null): string {
   return JSON.stringify(index ?? embedder?.fields ?? ["$"]);
 }

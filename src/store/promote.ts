@@ -1,4 +1,4 @@
-/** Promotion: writing a branch's net changes onto its parent as one revision. */
+/** Promotion: writes a branch's net changes to its parent as one revision. */
 import { InputError, StoreError } from "../errors.js";
 import type { Engine } from "./engine.js";
 import type { View } from "./rows/branches.js";
@@ -10,8 +10,8 @@ import { type PreparedPut, writePuts } from "./rows/writer.js";
 
 export interface PromoteOptions {
   /**
-   * What to do where the parent changed the same item since the fork: `"fail"` (default) writes nothing and throws
-   * with the conflicts, `"keep"` leaves the parent's state, `"overwrite"` takes the branch's.
+   * What to do if the parent has changed the same item since the fork: `"fail"` (default) writes nothing and throws an
+   * error that lists the conflicts, `"keep"` keeps the parent's state, `"overwrite"` takes the branch's.
    */
   onConflict?: "fail" | "keep" | "overwrite";
 }
@@ -22,17 +22,17 @@ export interface PromoteConflict {
 }
 
 export interface PromoteResult {
-  /** The parent's name and its revision afterwards. */
+  /** The name of the branch that was written to, and its new revision. */
   branch: string;
   revision: number;
-  /** Items put or deleted on the parent. */
+  /** How many items were put or deleted there. */
   applied: number;
-  /** Items that both sides changed, handled as `onConflict` says. */
+  /** Items that both sides changed, each handled as `onConflict` says. */
   conflicts: PromoteConflict[];
 }
 
 /**
- * Writes a branch's net changes onto its parent and closes the branch.
+ * Writes a branch's net changes to its nearest open ancestor and closes the branch.
  *
  * @throws StoreError `AGEMEM_STORE_CONFLICT` with `details.conflicts`, `AGEMEM_STORE_BRANCH` (the trunk, closed);
  * InputError `AGEMEM_INPUT_ARGUMENT`
@@ -57,7 +57,7 @@ export async function promoteBranch(
   return result;
 }
 
-/** Any other word would pass for "keep", and changes would silently be left out. */
+/** Refuses any other word, which would act like "keep" and silently drop changes. */
 function checkConflictAnswer(onConflict: string): void {
   if (["fail", "keep", "overwrite"].includes(onConflict)) return;
   throw new InputError("AGEMEM_INPUT_ARGUMENT", `onConflict is "${onConflict}"; nothing was promoted`, {
@@ -81,7 +81,7 @@ function netChanges(
     const { item } = mine;
     const before = latestRow(ledger, base, item);
     const theirs = latestRow(ledger, current, item);
-    // Created and deleted again on the branch: nothing to carry over.
+    // Created and deleted on the branch: nothing to carry over.
     if (mine.op === 0 && (before === undefined || before.op === 0)) continue;
     if (theirs?.id !== before?.id && !isSame(theirs, mine)) {
       conflicts.push({ namespace: [...ledger.namespaces.get(mine.ns).labels], key: mine.key });
@@ -92,7 +92,7 @@ function netChanges(
   return { puts, conflicts };
 }
 
-/** The newest row of each item that the view's first `depth` levels wrote, oldest first. */
+/** The newest row of each item written in the view's first `depth` levels, oldest row first. */
 function changedRows(ledger: Ledger, view: View, depth: number): VersionRow[] {
   const items = view.levels
     .slice(0, depth)
@@ -112,7 +112,7 @@ function isSame(a: VersionRow | undefined, b: VersionRow): boolean {
   return a !== undefined && a.op === b.op && a.value === b.value;
 }
 
-/** A put that repeats a row, with its vectors. */
+/** A put that repeats a row and its vectors. */
 function asPut(ledger: Ledger, row: VersionRow): PreparedPut {
   const live = isLive(row);
   return {
@@ -131,7 +131,7 @@ function asPut(ledger: Ledger, row: VersionRow): PreparedPut {
 function conflictError(conflicts: PromoteConflict[]): StoreError {
   return new StoreError(
     "AGEMEM_STORE_CONFLICT",
-    `The parent changed ${conflicts.length} of the same items since the fork`,
+    `Since the fork, the parent changed ${conflicts.length} of the items that this branch changed`,
     {
       remedy:
         'Look at details.conflicts and promote with onConflict "keep" or "overwrite", or discard the branch.',

@@ -1,7 +1,7 @@
 /**
  * What every handle of a store can do: read one view of it.
  *
- * Owns that a closed handle does nothing. Leaves out writing and upkeep (`faiss-store.ts`).
+ * Owns refusing calls on a closed handle. Leaves out versions and upkeep (`faiss-store.ts`).
  */
 import { BaseStore, type Item, type Operation, type OperationResults } from "@langchain/langgraph";
 import { SEARCH_MODES, type SearchMode } from "../types.js";
@@ -15,7 +15,7 @@ import type { MemorySearchOptions, SearchItem } from "./search/search-options.js
 import { closedError } from "./transactions.js";
 import type { StoreIndexOptions } from "./vectors/embedder.js";
 
-/** What every handle can do: read a view. */
+/** A handle of a store, through which one view is read. */
 export abstract class StoreHandle extends BaseStore {
   readonly #engine: Engine;
   readonly #target: Target;
@@ -29,7 +29,7 @@ export abstract class StoreHandle extends BaseStore {
   }
 
   /**
-   * The engine, while this handle and the store are open: every method gets it here. Throws `AGEMEM_STORE_CLOSED`.
+   * The engine; every method gets it here. Throws `AGEMEM_STORE_CLOSED` once this handle or the store is closed.
    *
    * @internal
    */
@@ -39,7 +39,7 @@ export abstract class StoreHandle extends BaseStore {
   }
 
   /**
-   * Closes this handle, not the store. Returns the engine the first time, undefined from then on.
+   * Closes this handle, not the store. Returns the engine the first time, and undefined after that.
    *
    * @internal
    */
@@ -49,17 +49,17 @@ export abstract class StoreHandle extends BaseStore {
     return this.#engine;
   }
 
-  /** How this store embeds, by the name that LangGraph's own stores use; undefined without an embedding model. */
+  /** The embedding options, under the name that LangGraph's own stores use; undefined without an embedding model. */
   get indexConfig(): StoreIndexOptions | undefined {
     return this.#engine.options.index;
   }
 
-  /** How this store can rank; agemem's RETRIEVE takes "hybrid" where it is among them. */
+  /** The search modes of this store; agemem's RETRIEVE uses "hybrid" if it is among them. */
   get searchModes(): readonly SearchMode[] {
     return this.#engine.vectors.embedder ? SEARCH_MODES : ["keyword"];
   }
 
-  /** Runs operations at one moment; reads see the state before the batch's writes. See {@link FaissStore}. */
+  /** Runs operations in one transaction; its reads see the state before its writes. Errors: as `search` and `put`. */
   async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
     return (await runBatch(this.engine, this.#target, operations)) as OperationResults<Op>;
   }
@@ -67,9 +67,9 @@ export abstract class StoreHandle extends BaseStore {
   /**
    * Searches below a namespace prefix (`[]` = everything).
    *
-   * With a `query`, results are ranked by `mode`, and every result has a `score` of that mode; items that have no
-   * vector follow unscored when fewer than `limit` were found. Without a query, items come by namespace, then
-   * creation. The filter applies before the cut.
+   * With a `query`, results are ranked by `mode` (default "vector" with an embedding model, else "keyword") and have
+   * its `score`. With "vector" or no `mode`, items that cannot be ranked follow, unscored, when fewer than `limit` were
+   * found. Without a query, items come by namespace, then creation. The filter applies before the cut.
    *
    * @throws InputError `AGEMEM_FILTER_INVALID`, `AGEMEM_INPUT_ARGUMENT`, `AGEMEM_NAMESPACE_INVALID`;
    * ModelError `AGEMEM_EMBEDDING_FAILED`; StoreError `AGEMEM_STORE_UNSUPPORTED` (mode needs an embedding model)
@@ -87,8 +87,8 @@ export abstract class StoreHandle extends BaseStore {
     return found as SearchItem[];
   }
 
-  // From 1.7 on, LangGraph's base class checks the namespaces of `get`, `delete` and `listNamespaces`, with its own errors
-  // and a rule that items stored earlier may break (no ":" in a label). The store's own check is the same everywhere.
+  // `get`, `delete` and `listNamespaces` are overridden because from 1.7 on LangGraph's base class checks their
+  // namespaces with its own errors, and with a rule that stored items may break (no ":" in a label).
 
   /** The item, or null. Throws `AGEMEM_NAMESPACE_INVALID`, `AGEMEM_INPUT_ARGUMENT`. */
   override async get(namespace: string[], key: string): Promise<Item | null> {
@@ -96,12 +96,12 @@ export abstract class StoreHandle extends BaseStore {
     return item ?? null;
   }
 
-  /** Deletes an item; nothing happens when there is none. Throws as {@link StoreHandle.get}. */
+  /** Deletes an item, if there is one. Throws as `put`. */
   override async delete(namespace: string[], key: string): Promise<void> {
     await this.batch([{ namespace, key, value: null }]);
   }
 
-  /** Namespaces that hold items, sorted; `*` in `prefix` and `suffix` stands for any label. */
+  /** Namespaces that hold items, sorted; `*` in `prefix` and `suffix` matches any label. */
   override async listNamespaces(
     options: {
       prefix?: string[];
@@ -121,12 +121,12 @@ export abstract class StoreHandle extends BaseStore {
     return namespaces ?? [];
   }
 
-  /** A LangChain retriever over a namespace: each item is a document, its `content` the text. */
+  /** A LangChain retriever over a namespace: each item is a document, and its `content` is the text. */
   asRetriever(options: RetrieverOptions): StoreRetriever {
     return new StoreRetriever(this, options);
   }
 
-  /** Live items below a prefix with their first stored vector (null without one), for export to other formats. */
+  /** Live items below a prefix, each with its first stored vector or null, for export to other formats. */
   async itemsWithVectors(
     namespacePrefix: string[],
   ): Promise<
@@ -145,7 +145,7 @@ export abstract class StoreHandle extends BaseStore {
     });
   }
 
-  /** Every state of an item that this view sees, newest first; `[]` when there never was one. */
+  /** Every state of an item that this view sees, newest first; `[]` if the item never existed. */
   async history(namespace: string[], key: string): Promise<HistoryEntry[]> {
     const { ledger, transactions } = this.engine;
     return transactions.patientRead(() => {

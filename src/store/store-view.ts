@@ -1,9 +1,9 @@
-/** The read-only handle of a store: one version of the past. */
+/** Read-only handles, which show a store as it was at one version. */
 import type { StoreVersion } from "../types.js";
 import type { Engine } from "./engine.js";
 import { StoreHandle } from "./store-handle.js";
 
-/** A read-only view of a store as of a version; made by `FaissStore.at()`. */
+/** A read-only view of one version of a store, made by `FaissStore.at()`. */
 export class FaissStoreView extends StoreHandle {
   readonly #version: StoreVersion;
 
@@ -12,7 +12,7 @@ export class FaissStoreView extends StoreHandle {
     super(engine, {
       branch: null,
       view: () => {
-        // Vacuum or discard may have taken the version away since.
+        // A vacuum or discard may have removed the version since.
         ledger.branches.resolve(version, ledger.newestRevision());
         return ledger.branches.view(branch, version.revision);
       },

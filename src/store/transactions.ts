@@ -1,9 +1,9 @@
 /**
- * The order of things in an opened store: each read on one state of the database, writes one after the other.
+ * Orders what happens in an opened store: each read sees one state of the database, and writes run one at a time.
  *
  * Owns the queue of writes, which of them share a transaction, waiting for other processes' locks, begin, commit and
- * rollback, and when memory catches up with the database. Leaves out how it does (`catch-up.ts`) and what is written
- * (`rows/writer.ts`).
+ * rollback, and when memory catches up with the database. Leaves out how it catches up (`catch-up.ts`) and what is
+ * written (`rows/writer.ts`).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreError } from "../errors.js";
@@ -17,14 +17,14 @@ interface TransactionOptions {
   afterRows(): void;
 }
 
-/** Milliseconds after which a transaction takes no further writes in, since searches wait for it. */
+/** Milliseconds after which a transaction takes in no further writes, because searches wait for it. */
 const SHARED_MS = 4;
 
 /** A write that may share a transaction with those before it. */
 interface JoiningWrite {
-  /** What is written, once it is prepared. */
+  /** Does the write; null until it is prepared. */
   work: (() => unknown) | null;
-  /** Settles when it is prepared. */
+  /** Settles when the write is prepared. */
   prepared: Promise<unknown>;
   resolve(result: unknown): void;
   reject(error: unknown): void;
@@ -32,9 +32,9 @@ interface JoiningWrite {
 
 export class Transactions {
   closed = false;
-  /** The writes at the end of the queue that may share a transaction; null when the last one may not. */
+  /** The group at the end of the queue that further writes may join; null when the last write cannot be joined. */
   #joining: JoiningWrite[] | null = null;
-  /** Settles when every write asked for so far has ended. */
+  /** Settles when every write requested so far has ended. */
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -43,20 +43,20 @@ export class Transactions {
     private readonly options: TransactionOptions,
   ) {}
 
-  /** The connection, until it is closed. Throws `AGEMEM_STORE_CLOSED`. */
+  /** The connection. Throws `AGEMEM_STORE_CLOSED` after it was closed. */
   get #db(): Connection {
     if (this.closed) throw closedError();
     return this.connection;
   }
 
   /**
-   * Runs `work` on one state of the database: everything that any connection had committed when it began, and nothing
-   * that is committed meanwhile, however many statements it takes. Memory catches up in the same read transaction: in
-   * two, a row could come without the vector or the namespace that was committed with it.
+   * Runs `work` on one state of the database: all that any connection had committed when it began, and nothing that is
+   * committed meanwhile, however many statements it takes. Memory catches up in the same read transaction; in a
+   * separate one, `work` could see a row whose vector or namespace memory does not have yet.
    */
   read<T>(work: () => T): T {
     const db = this.#db;
-    // Inside of a transaction the state is fixed already, and a store in memory has no other connection.
+    // Inside a transaction the state is fixed already, and a store in memory has no other connection.
     if (db.directory === null || db.db.inTransaction) {
       this.memory.catchUp();
       return work();
@@ -70,13 +70,13 @@ export class Transactions {
     }
   }
 
-  /** {@link read} that waits while another process recovers or cleans up the write-ahead log. */
+  /** Like {@link read}, but waits while another process recovers or cleans up the write-ahead log. */
   patientRead<T>(work: () => T): Promise<T> {
     return this.#patiently(() => this.read(work));
   }
 
   /**
-   * Takes over what other connections committed since the last look. Cheap when there is nothing.
+   * Loads what other connections have committed since the last read. Cheap when there is nothing.
    *
    * @throws StoreError `AGEMEM_STORE_LOCKED`, `AGEMEM_STORE_CORRUPT`, `AGEMEM_STORE_IO`, `AGEMEM_STORE_CLOSED`
    */
@@ -88,16 +88,16 @@ export class Transactions {
     }
   }
 
-  /** Drops what memory holds of the database and reads it again. */
+  /** Drops what memory holds and reads the database again. */
   reload(): void {
     this.memory.forget();
     this.poll();
   }
 
   /**
-   * Runs `work` in a write transaction, after the writes asked for before. `prepare` (embedding) starts at once and is
-   * waited for outside of the transaction. Memory takes over the rows that `work` wrote after the commit; a failure
-   * undoes everything.
+   * Runs `work` in a write transaction, after all writes requested before. `prepare` (embedding) starts at once and is
+   * awaited outside the transaction. After the commit, memory loads the rows that `work` wrote; a failure undoes
+   * everything.
    *
    * @throws StoreError `AGEMEM_STORE_LOCKED` after `busyTimeoutMs`, `AGEMEM_STORE_IO`
    */
@@ -111,7 +111,8 @@ export class Transactions {
       const prepared = (await preparing) as P;
       const outcome = await this.#patiently((db) => {
         db.run("BEGIN IMMEDIATE");
-        // In the same turn, so that no read of this process runs inside of the transaction; once begun, not tried again.
+        // Commit in the same turn, so that no other read of this process runs inside the transaction. The outcome is
+        // passed on as a function, so that an error of `work` is not retried like one of BEGIN.
         return outcomeOf(() => this.#commit(() => work(prepared)));
       });
       return outcome();
@@ -119,10 +120,11 @@ export class Transactions {
   }
 
   /**
-   * As {@link write}, possibly in one transaction with the writes that wait before and after it: under load one sync of
-   * the disk serves many. Each of them is still written as a whole or not at all, and is acknowledged after the commit.
+   * Like {@link write}, but may share a transaction with waiting writes before and after it, so that under load one
+   * disk sync serves many. Each of them is still written completely or not at all, and is acknowledged after the
+   * commit.
    *
-   * @param work must take what earlier writes changed from the database: memory has not taken it over yet
+   * @param work must read what earlier writes changed from the database, because memory has not loaded it yet
    */
   writeTogether<T, P>(work: (prepared: P) => T, prepare: () => Promise<P>): Promise<T> {
     if (this.closed) throw closedError();
@@ -142,20 +144,20 @@ export class Transactions {
       }
       const group = [write];
       this.#enqueue(() => this.#writeGroup(group)).catch(reject);
-      // After `#enqueue`, which ends the former group.
+      // After `#enqueue`, which closes the previous group.
       this.#joining = group;
     });
   }
 
-  /** Runs `work` after the writes asked for before, outside of a transaction, waiting for other processes. */
+  /** Runs `work` after all writes requested before, outside a transaction, waiting for other processes. */
   exclusive<T>(work: (db: Connection) => T): Promise<T> {
     if (this.closed) throw closedError();
     return this.#enqueue(() => this.#patiently(work));
   }
 
-  /** Resolves when every write asked for so far has ended. */
+  /** Resolves when every write requested so far has ended. */
   async settled(): Promise<void> {
-    // Writes asked for from now on are not waited for.
+    // Close the group, so that later writes are not waited for.
     this.#joining = null;
     await this.#queue;
   }
@@ -167,7 +169,7 @@ export class Transactions {
     return turn;
   }
 
-  /** Writes a group in as few transactions as are needed; it may grow meanwhile. */
+  /** Writes a group in as few transactions as possible. The group may grow meanwhile. */
   async #writeGroup(group: JoiningWrite[]): Promise<void> {
     for (let first = group[0]; first; first = group[0]) {
       const taken: JoiningWrite[] = [];
@@ -179,7 +181,7 @@ export class Transactions {
         });
         for (const acknowledge of outcome()) acknowledge();
       } catch (error) {
-        // Nothing of the transaction was written.
+        // Nothing in the transaction was written, so all its writes fail.
         if (taken.length === 0) taken.push(group.shift() as JoiningWrite);
         for (const write of taken) write.reject(error);
       }
@@ -188,8 +190,8 @@ export class Transactions {
   }
 
   /**
-   * Moves the first write of a group, and those after it that are prepared, to `taken` and writes them. Returns what is to
-   * be called after the commit.
+   * Moves the first write of a group, and those after it that are prepared, to `taken` and does them. Returns functions
+   * to call after the commit.
    */
   #writeSome(group: JoiningWrite[], taken: JoiningWrite[]): (() => void)[] {
     const acknowledgements: (() => void)[] = [];
@@ -202,7 +204,7 @@ export class Transactions {
     return acknowledgements;
   }
 
-  /** Writes one of a group so that its failure takes back nothing else. */
+  /** Does one write of a group in a savepoint, so that its failure undoes nothing else. */
   #writeApart(write: JoiningWrite): () => void {
     const db = this.connection;
     const before = this.memory.mark();
@@ -212,7 +214,7 @@ export class Transactions {
       db.run("RELEASE apart");
       return acknowledge;
     } catch (error) {
-      // After some failures of the disk SQLite has taken back everything.
+      // After some disk failures SQLite has rolled back the whole transaction.
       if (!db.db.inTransaction) throw error;
       db.run("ROLLBACK TO apart");
       db.run("RELEASE apart");
@@ -221,7 +223,7 @@ export class Transactions {
     }
   }
 
-  /** The inside of a write transaction that has begun. */
+  /** Runs `work` and commits, in a write transaction that has begun. */
   #commit<T>(work: () => T): T {
     const db = this.connection;
     try {
@@ -238,7 +240,7 @@ export class Transactions {
     }
   }
 
-  /** Tries again while another process holds the lock, until `busyTimeoutMs` have passed. */
+  /** Retries while another process holds the lock, until `busyTimeoutMs` has passed. */
   async #patiently<T>(work: (db: Connection) => T): Promise<T> {
     const deadline = Date.now() + this.options.busyTimeoutMs;
     for (let wait = 2; ; wait = Math.min(wait * 1.5, 50)) {
@@ -253,13 +255,13 @@ export class Transactions {
   }
 }
 
-/** Does the work of a write; what is returned hands its result over. */
+/** Does a write. Returns a function that resolves its promise with the result. */
 function written({ work, resolve }: JoiningWrite): () => void {
   const result = work?.();
   return () => resolve(result);
 }
 
-/** What `work` returned or threw, to be had later. */
+/** Runs `work`, and returns a function that returns or throws what it did. */
 function outcomeOf<T>(work: () => T): () => T {
   try {
     const result = work();
@@ -271,7 +273,7 @@ function outcomeOf<T>(work: () => T): () => T {
   }
 }
 
-/** The error of every call after close. */
+/** The error of every call after the store was closed. */
 export function closedError(): StoreError {
   return new StoreError("AGEMEM_STORE_CLOSED", "The store is closed", {
     remedy: "Open it again with FaissStore.open().",

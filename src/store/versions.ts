@@ -1,4 +1,4 @@
-/** Branches by name: forking, discarding, listing; and pinning versions. */
+/** Named branches (forking, discarding, listing) and pinned versions. */
 import { randomUUID } from "node:crypto";
 import { InputError } from "../errors.js";
 import type { StoreVersion } from "../types.js";
@@ -10,7 +10,7 @@ import { nextId } from "./rows/ids.js";
 import type { Ledger } from "./rows/ledger.js";
 import { MAIN } from "./rows/schema.js";
 
-/** Inserts a branch and returns its id. One row is written, whatever the size of the store. */
+/** Creates a branch and returns its id. Writes one row, whatever the size of the store. */
 export async function createFork(
   { db, ledger, transactions }: Engine,
   current: number,
@@ -59,7 +59,7 @@ export interface BranchInfo {
   name: string;
   /** Name of the parent; null for the trunk. */
   parent: string | null;
-  /** The parent's revision at which it began. */
+  /** The parent's revision at the fork. */
   forkedAt: number;
   revision: number;
   createdAt: Date;
@@ -77,10 +77,10 @@ export function listBranches(ledger: Ledger): BranchInfo[] {
   }));
 }
 
-/** Prefix of the names of the store's own pins, which a user cannot give. */
+/** Prefix of the store's own pins, which users may not use. */
 const OWN = "agemem:";
 
-/** Keeps a version readable under a name. Throws `AGEMEM_INPUT_ARGUMENT` for a name that cannot be given. */
+/** Keeps a version readable under a name. Throws `AGEMEM_INPUT_ARGUMENT` for a name that is not allowed. */
 export async function pinVersion(engine: Engine, name: string, version: StoreVersion): Promise<void> {
   if (typeof name !== "string" || name === "" || !isWellFormed(name) || name.startsWith(OWN)) {
     throw new InputError("AGEMEM_INPUT_ARGUMENT", `A version cannot be pinned as "${name}"`, {
@@ -90,14 +90,14 @@ export async function pinVersion(engine: Engine, name: string, version: StoreVer
   await writePin(engine, name, version);
 }
 
-/** Keeps a version readable for an export. Returns the pin's name, whose time tells when it was abandoned. */
+/** Keeps a version readable for an export. Returns the pin's name, which holds the time at which it was made. */
 export async function pinForExport(engine: Engine, version: StoreVersion): Promise<string> {
   const name = `${OWN}export-${Date.now()}-${randomUUID()}`;
   await writePin(engine, name, version);
   return name;
 }
 
-/** Removes pins of exports that were killed a day ago or earlier, inside a write transaction. */
+/** Removes pins of exports that began over a day ago and so were killed. Call inside a write transaction. */
 export function dropLeftPins(db: Connection): void {
   const dayAgo = Date.now() - 86_400_000;
   for (const { name } of db.rows<{ name: string }>("SELECT name FROM pins")) {
@@ -118,7 +118,7 @@ async function writePin(
   });
 }
 
-/** Removes a pin; nothing happens when there is none of the name. */
+/** Removes the pin with this name, if there is one. */
 export async function unpinVersion({ db, transactions }: Engine, name: string): Promise<void> {
   await transactions.write(() => db.run("DELETE FROM pins WHERE name = ?", name));
 }

@@ -1,8 +1,8 @@
 /**
- * Branches: which exist, and what a view of a branch up to a revision can see.
+ * Branches: which exist, and what a view of a branch at a revision sees.
  *
  * A view is a chain of levels: the rows of the branch itself up to a revision, then those of its parent up to the fork,
- * and so on. A row of a lower level counts only while no level above it has written the same item.
+ * and so on. A row of a lower level is visible only if no level above it has written the same item.
  */
 import { StoreError } from "../../errors.js";
 import type { StoreVersion } from "../../types.js";
@@ -14,13 +14,13 @@ export interface BranchRow {
   parent: number | null;
   fork_rev: number;
   created_at: number;
-  /** Null while open; else "discarded", or "promoted:" and the parent's revision that has the branch's changes. */
+  /** Null while open; else "discarded", or "promoted:" and the parent's revision with the branch's changes. */
   closed: string | null;
-  /** Lowest revision still readable by `at()`; vacuum raises it. */
+  /** Lowest revision that `at()` can still read; vacuum raises it. */
   oldest_rev: number;
 }
 
-/** The limit of a view without one: larger than any revision, and still an integer to SQLite. */
+/** The limit of a view that has none: larger than any revision, but still an integer for SQLite. */
 export const TIP = Number.MAX_SAFE_INTEGER;
 
 /** One level of a view: rows of `branch` with revisions up to `limit`. */
@@ -29,12 +29,12 @@ interface Level {
   limit: number;
 }
 
-/** What a handle sees of the store. The first level's `limit` is {@link TIP} for the present state of a branch. */
+/** What a handle sees of the store. The first level's `limit` is {@link TIP} for a branch's current state. */
 export interface View {
   readonly levels: readonly Level[];
 }
 
-/** An in-memory copy of the branch table, read again when another connection has committed. */
+/** An in-memory copy of the branch table, reloaded when another connection has committed. */
 export class Branches {
   #rows = new Map<number, BranchRow>();
 
@@ -46,7 +46,7 @@ export class Branches {
     this.#rows = new Map(this.db.rows<BranchRow>("SELECT * FROM branches").map((row) => [row.id, row]));
   }
 
-  /** Reads one row again after this connection wrote it: forks are many, and each begins and ends. */
+  /** Reads only one row again, after this connection wrote it, because forks are many and each is written twice. */
   refresh(id: number): void {
     const row = this.db.row<BranchRow>("SELECT * FROM branches WHERE id = ?", id);
     if (row) this.#rows.set(id, row);
@@ -78,22 +78,25 @@ export class Branches {
     return row;
   }
 
-  /** The branch of a name that was promoted last. */
+  /** The last promoted branch with this name. */
   promoted(name: string): BranchRow | undefined {
     return this.all().findLast((row) => row.name === name && row.closed?.startsWith("promoted"));
   }
 
-  /** The version that has a promoted branch's changes now: its parent's, or wherever those went. Undefined once discarded. */
+  /**
+   * The version that now has a promoted branch's changes: its parent's, or where the parent was promoted to. Undefined
+   * if one of them was discarded.
+   */
   destinationOf({ closed, parent }: BranchRow): StoreVersion | undefined {
     const above = parent === null ? undefined : this.#rows.get(parent);
     if (!above || !closed?.startsWith("promoted")) return undefined;
     if (above.closed !== null) return this.destinationOf(above);
-    // Stores written before 0.1 do not record it; the newest revision is the best guess.
+    // Stores written before 0.1 do not record the revision; the newest one is the best guess.
     const revision = Number(closed.split(":")[1] ?? Number.NaN);
     return { branch: above.name, revision: Number.isNaN(revision) ? this.#tipOf(above) : revision };
   }
 
-  /** The error for naming a branch that is not open. `details.promotedTo` says where a promoted one went. */
+  /** The error for a branch that is closed. `details.promotedTo` says where a promoted one went. */
   closedError(row: BranchRow): StoreError {
     const promotedTo = this.destinationOf(row);
     const where = promotedTo ? ` to "${promotedTo.branch}"` : "";
@@ -101,7 +104,7 @@ export class Branches {
       "AGEMEM_STORE_BRANCH",
       `The branch "${row.name}" is ${row.closed?.split(":")[0]}${where}`,
       {
-        remedy: promotedTo ? `Go on from "${promotedTo.branch}".` : "Fork again from an open branch.",
+        remedy: promotedTo ? `Continue from "${promotedTo.branch}".` : "Fork again from an open branch.",
         details: { branch: row.name, ...(promotedTo ? { promotedTo, tip: this.#tipOf(row) } : {}) },
       },
     );
@@ -116,7 +119,7 @@ export class Branches {
     throw branchError(`There is no open branch "${name}"`, "List the branches with branches().");
   }
 
-  /** The nearest ancestor that is open. Throws `AGEMEM_STORE_BRANCH` for the trunk, which has none. */
+  /** The nearest open ancestor. Throws `AGEMEM_STORE_BRANCH` for the trunk, which has none. */
   openAncestor(id: number): BranchRow {
     let row = this.open(id);
     do {
@@ -143,8 +146,8 @@ export class Branches {
   }
 
   /**
-   * Finds the branch of a version and checks that it can be read: an open branch, or a promoted one until the next
-   * vacuum. Throws `AGEMEM_STORE_BRANCH`.
+   * Finds the branch of a version and checks that the version can be read: on an open branch, or on a promoted one
+   * until the next vacuum. Throws `AGEMEM_STORE_BRANCH`.
    */
   resolve(version: StoreVersion, newest: number): BranchRow {
     const { branch, revision } = version;

@@ -1,5 +1,5 @@
 /**
- * Opening a store's SQLite database, and turning its failures into store errors.
+ * Opens a store's SQLite database, and turns its failures into store errors.
  *
  * Owns pragmas (WAL, synchronous), the name of the database file and the cache of prepared statements. Leaves out the
  * tables (`schema.ts`).
@@ -26,7 +26,7 @@ export const DATABASE_FILE = "memory.db";
 export class Connection {
   readonly #statements = new Map<string, Database.Statement<unknown[]>>();
   readonly #opened: string | null;
-  /** The write-ahead log's file, known from the first write on: it stays the same while a connection is open. */
+  /** Identifies the write-ahead log's file from the first write on; it must not change while a connection is open. */
   #wal: string | null = null;
 
   constructor(
@@ -37,7 +37,7 @@ export class Connection {
     this.#opened = directory === null ? null : fileId(join(directory, DATABASE_FILE));
   }
 
-  /** The prepared statement of an SQL text; the text is the cache key. */
+  /** Prepares an SQL text, once. */
   prepare(sql: string): Database.Statement<unknown[]> {
     let statement = this.#statements.get(sql);
     if (!statement) {
@@ -81,7 +81,7 @@ export class Connection {
   }
 
   /**
-   * Throws `AGEMEM_STORE_PATH` when the files at the store's path are no longer the open ones: SQLite would go on
+   * Throws `AGEMEM_STORE_PATH` when the files at the store's path are no longer the open ones: SQLite would keep
    * writing to files that nobody can open again.
    */
   assertInPlace(): void {
@@ -123,7 +123,8 @@ export async function openDatabase(path: string, durability: Durability = "full"
     throw pathError(path, cause);
   }
   try {
-    // Lets vacuum give pages back a few at a time. An existing file keeps its mode, and setting it would be a write.
+    // Lets vacuum return pages a few at a time. Only for a new file: an existing one keeps its mode, and setting it
+    // would be a write.
     if (db.pragma("page_count", { simple: true }) === 0) db.pragma("auto_vacuum = INCREMENTAL");
     db.pragma("journal_mode = WAL");
     db.pragma(`synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
@@ -139,8 +140,8 @@ export async function openDatabase(path: string, durability: Durability = "full"
 }
 
 /**
- * A connection that sees the database as it is now until it is closed, whatever is written meanwhile: for work that
- * takes long. Null for a store in memory, which has one connection only.
+ * A connection that sees the database as it is now, whatever is written until it is closed: for work that takes long.
+ * Null for a store in memory, which has only one connection.
  */
 export async function openSnapshot({ directory }: Connection): Promise<Connection | null> {
   if (directory === null) return null;
@@ -149,7 +150,7 @@ export async function openSnapshot({ directory }: Connection): Promise<Connectio
   try {
     db = new Sqlite(join(directory, DATABASE_FILE), { readonly: true, fileMustExist: true });
     db.exec("BEGIN");
-    // A deferred transaction begins with its first read.
+    // A deferred transaction takes its snapshot at the first read.
     db.prepare("SELECT 1 FROM meta LIMIT 1").get();
     return new Connection(db, directory);
   } catch (cause) {
@@ -158,7 +159,7 @@ export async function openSnapshot({ directory }: Connection): Promise<Connectio
   }
 }
 
-/** Tells a file from another one at the same path; null when there is none. */
+/** Identifies a file, as opposed to another one at the same path; null when there is none. */
 function fileId(path: string): string | null {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
   return stat ? `${stat.dev}/${stat.ino}` : null;
@@ -217,7 +218,7 @@ function typed<T>(work: () => T): T {
   }
 }
 
-/** File system codes of a wrong place, and of a failing disk. */
+/** File system codes of an unusable path, and of a failing disk. */
 const WRONG_PLACE = ["ENOENT", "ENOTDIR", "EISDIR", "EACCES", "EPERM", "EROFS"];
 const DISK = ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE"];
 
@@ -254,7 +255,7 @@ function fileError(cause: unknown): unknown {
   if (WRONG_PLACE.includes(code)) {
     return new StoreError("AGEMEM_STORE_PATH", `A file of the store cannot be used: ${messageOf(cause)}`, {
       cause,
-      remedy: "Check that the directory is there, and its permissions.",
+      remedy: "Check that the directory exists, and its permissions.",
       details,
     });
   }

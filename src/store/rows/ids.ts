@@ -1,20 +1,20 @@
 /**
- * Row ids, each given out once in the life of a store.
+ * Row ids, none of which is ever used twice in a store.
  *
- * SQLite gives the id of a removed last row to the next one. Whatever outlives a row (an interrupted conversion, a
- * handle of a discarded branch, a copy in another process) would then mistake the new row for the old one.
+ * SQLite reuses the id of a removed last row. What outlives the row (an interrupted conversion, a handle of a discarded
+ * branch, a copy in another process) would then mistake the new row for the old one.
  */
 import type { Connection } from "./database.js";
 
 const TABLES = ["versions", "items", "namespaces", "branches"] as const;
 type IdTable = (typeof TABLES)[number];
 
-/** The id of the next row, inside a write transaction. */
+/** The id for the next row. Call inside a write transaction. */
 export function nextId(db: Connection, table: IdTable): number {
   return Math.max(highest(db, table), Number(db.getMeta(key(table)) ?? "0")) + 1;
 }
 
-/** Records the highest ids; call in a write transaction that removes rows, before it does. */
+/** Records the highest ids. Call in a write transaction that removes rows, before it does. */
 export function keepIds(db: Connection): void {
   for (const table of TABLES) db.setMeta(key(table), String(nextId(db, table) - 1));
 }

@@ -1,11 +1,10 @@
 /**
- * The ledger of an opened store: its connection, and what memory knows of the rows beside their vectors.
+ * The ledger of an opened store: its connection, and what is kept in memory about rows, except their vectors.
  *
  * Owns branches, namespaces, the newest revision of each branch, which items a fork overrides, and the rows that the
- * running transaction has written. Leaves out when memory is brought up to date (`catch-up.ts`) and the vectors
+ * current transaction has written. Leaves out when memory is brought up to date (`catch-up.ts`) and the vectors
  * (`vectors/vectors.ts`).
  */
-
 import { LRUCache } from "lru-cache";
 import { Branches, type View } from "./branches.js";
 import type { Connection } from "./database.js";
@@ -19,17 +18,17 @@ type NotedRow = Omit<WrittenRow, "vectors" | "end_rev" | "prev" | "born">;
 export class Ledger {
   readonly branches: Branches;
   readonly namespaces: Namespaces;
-  /** What was written, counted. */
+  /** Counts of the rows written. */
   readonly counts = new RowCounts();
-  /** Rows that searches found, by id. */
+  /** Cache of rows that searches found, by id. */
   readonly found = new LRUCache<number, FoundRow>({ max: 4000 });
-  /** By fork: the first revision at which it wrote each item. */
+  /** For each fork, the first revision at which it wrote each item. */
   readonly overrides = new Map<number, Map<number, number>>();
-  /** Id of the last version row that memory has taken over. */
+  /** Id of the last version row that memory has loaded. */
   lastVersion = 0;
-  /** The epoch that memory is of; a vacuum, a repair or a new embedding model starts another. */
+  /** The epoch of what is in memory. A vacuum, repair or conversion to another model starts a new one. */
   epoch = "";
-  /** Changes whenever memory is dropped, so that what was derived from it is not used any longer. */
+  /** Changes whenever memory is dropped, so that nothing derived from it is used any more. */
   generation = 0;
   readonly #newest = new Map<number, number>();
   readonly #lastWrites = new Map<number, number>();
@@ -40,7 +39,7 @@ export class Ledger {
     this.namespaces = new Namespaces(db);
   }
 
-  /** Notes a row that the running transaction has written; memory takes it over when the transaction commits. */
+  /** Notes a row that the current transaction has written; memory loads it when the transaction commits. */
   wrote(row: WrittenRow): void {
     this.#written.push(row);
   }
@@ -62,7 +61,7 @@ export class Ledger {
     this.#written.length = kept;
   }
 
-  /** Takes a row over into memory. */
+  /** Loads a row into memory. */
   note(row: NotedRow): void {
     this.#lastWrites.set(row.ns, row.id);
     this.lastVersion = Math.max(this.lastVersion, row.id);
@@ -70,7 +69,7 @@ export class Ledger {
     if (this.branches.get(row.branch)?.parent != null) this.setOverride(row.branch, row.item, row.rev);
   }
 
-  /** Drops everything derived, to be read again. */
+  /** Drops everything in memory, so that it is read again. */
   forget(): void {
     this.branches.reload();
     this.namespaces.reload();
@@ -83,7 +82,7 @@ export class Ledger {
     this.#lastWrites.clear();
   }
 
-  /** Starts the next epoch inside a write transaction, so that every connection reads everything again. */
+  /** Starts the next epoch, so that every connection reads everything again. Call inside a write transaction. */
   bumpEpoch(): void {
     this.db.setMeta("epoch", String(Number(this.storedEpoch()) + 1));
   }
@@ -98,7 +97,7 @@ export class Ledger {
     return this.#lastWrites.get(ns) ?? 0;
   }
 
-  /** Whether a level above `depth` of a view has written the item. */
+  /** Whether a level above `depth` in a view has written the item. */
   isHidden(view: View, depth: number, item: number): boolean {
     for (let above = 0; above < depth; above++) {
       const level = view.levels[above];
@@ -132,12 +131,12 @@ export class Ledger {
     if (first === undefined || rev < first) items.set(item, rev);
   }
 
-  /** Whether any item of the store may expire. */
+  /** Whether any item of the store can expire. */
   hasExpiring(): boolean {
     return this.db.row("SELECT 1 FROM versions WHERE expires_at IS NOT NULL LIMIT 1") !== undefined;
   }
 
-  /** The last revision number given out, over all branches. */
+  /** The last revision number used, over all branches. */
   newestRevision(): number {
     return this.db.row<{ rev: number | null }>("SELECT max(rev) AS rev FROM revisions")?.rev ?? 0;
   }

@@ -1,5 +1,5 @@
 /**
- * The namespaces of a store: ids, labels, and which lie below a prefix. An in-memory copy of the table.
+ * The namespaces of a store: ids, labels, and which are below a prefix. An in-memory copy of the table.
  *
  * A namespace is identified by the JSON of its labels, so no label can be mistaken for a separator or a prefix.
  */
@@ -13,7 +13,7 @@ export interface NamespaceRow {
   labels: string[];
 }
 
-/** Canonical text of a namespace: its JSON. Different namespaces always have different texts. */
+/** The canonical text of a namespace: the JSON of its labels, different for different namespaces. */
 export function namespacePath(labels: readonly string[]): string {
   return JSON.stringify(labels);
 }
@@ -37,7 +37,7 @@ export class Namespaces {
     for (const row of rows) this.#remember(row.id, row.path);
   }
 
-  /** Reads everything again, after a vacuum or a write that was rolled back. */
+  /** Reads everything again, after a vacuum or a rolled-back write. */
   reload(): void {
     this.#byPath.clear();
     this.#byId.clear();
@@ -56,7 +56,7 @@ export class Namespaces {
     return row;
   }
 
-  /** The row of a namespace, inserted when it is new; call inside a write transaction. */
+  /** The row of a namespace, inserted if new. Call inside a write transaction. */
   ensure(path: string): NamespaceRow {
     const known = this.#byPath.get(path);
     if (known) return known;
@@ -78,7 +78,7 @@ export class Namespaces {
     return out;
   }
 
-  /** Namespaces that meet all conditions, ordered. */
+  /** Namespaces that meet all conditions, ordered by their labels. */
   matching(conditions: readonly MatchCondition[]): NamespaceRow[] {
     return this.#inOrder().filter((row) => conditions.every((condition) => matches(condition, row.labels)));
   }

@@ -1,8 +1,8 @@
 /**
- * Reading the items of a view from SQLite: one item, the rows of a namespace, an item's history.
+ * Reads items of a view from SQLite: one item, the rows of a namespace, an item's history.
  *
  * Leaves out ranking (`search/ranking.ts`) and which vectors a view sees (`vectors/vector-table.ts`), which follows the
- * same rule.
+ * same rule as rows.
  */
 import type { Item } from "@langchain/langgraph";
 import type { View } from "./branches.js";
@@ -23,14 +23,14 @@ export interface HistoryEntry {
 const COLUMNS = "v.*, i.key AS key";
 
 const ROWS_AT_ONCE = 12;
-/** Characters of the longest value that is kept between searches. */
+/** Longest value, in characters, that is cached between searches. */
 const KEPT_CHARS = 4000;
 const BY_IDS = `SELECT v.id, v.ns, v.op, v.born, v.created_at, v.updated_at, v.expires_at, v.ttl, v.value, i.key
   FROM versions v JOIN items i ON i.id = v.item WHERE v.id IN (${"?, ".repeat(ROWS_AT_ONCE - 1)}?)`;
 
 /**
- * The newest row of an item that a view sees, which may be a deletion. A row that ended without a successor (its deletion
- * was vacuumed) counts as absent.
+ * The newest row of an item that a view sees, which may be a deletion. A row that has ended without a successor,
+ * because its deletion was vacuumed, counts as absent.
  */
 export function latestRow(ledger: Ledger, view: View, item: number): VersionRow | undefined {
   for (const { branch, limit } of view.levels) {
@@ -59,7 +59,7 @@ export function liveRow(ledger: Ledger, view: View, path: string, key: string): 
   return row && isLive(row) ? row : undefined;
 }
 
-/** A version row by its id, or undefined when it was vacuumed or has expired. */
+/** A version row by its id, or undefined when it is a deletion, was vacuumed or has expired. */
 export function rowById(ledger: Ledger, version: number): VersionRow | undefined {
   const row = ledger.db.row<VersionRow>(
     `SELECT ${COLUMNS} FROM versions v JOIN items i ON i.id = v.item WHERE v.id = ?`,
@@ -68,7 +68,7 @@ export function rowById(ledger: Ledger, version: number): VersionRow | undefined
   return row && isLive(row) ? row : undefined;
 }
 
-/** The live rows among some version rows, by id. One statement for many: ten single ones cost as much as a search. */
+/** The live rows among some version rows, by id, read many at once: ten single reads would cost as much as a search. */
 export function rowsByIds(ledger: Ledger, versions: readonly number[]): Map<number, FoundRow> {
   const now = Date.now();
   const rows = new Map<number, FoundRow>();
@@ -89,14 +89,14 @@ export function rowsByIds(ledger: Ledger, versions: readonly number[]): Map<numb
   return rows;
 }
 
-/** Keeps what a search needs of a row: it never changes, unless the row expires, and a vacuum drops what is kept. */
+/** Caches a row that cannot expire; such rows never change, and a vacuum clears the cache. */
 function keep(found: Ledger["found"], row: FoundRow): void {
   if (row.op === 0 || row.ttl !== null || row.expires_at !== null) return;
   if ((row.value?.length ?? 0) > KEPT_CHARS) return;
   found.set(row.id, row);
 }
 
-/** Live rows of a namespace in order of creation. Read it to the end or close it with `return()` before a write. */
+/** Live rows of a namespace in order of creation. Before a write, read to the end or call `return()`. */
 export function* rowsOf(ledger: Ledger, view: View, ns: number): Generator<VersionRow> {
   const now = Date.now();
   const streams = view.levels.map((_, depth) => levelRows(ledger, view, ns, depth));
@@ -166,7 +166,7 @@ export function historyOf(ledger: Ledger, view: View, item: number): HistoryEntr
   );
 }
 
-/** The item in a row, a fresh copy each time. */
+/** A fresh copy of the item in a row. */
 export function toItem(ledger: Ledger, row: FoundRow): Item {
   return {
     namespace: [...ledger.namespaces.get(row.ns).labels],

@@ -1,8 +1,8 @@
 /**
- * Counts of the rows written, from which a search knows without a query that there is nothing to find. Pure.
+ * Counts of the rows written, so that a search can tell without a query when there is nothing to find. Pure.
  *
- * Derived from the rows that memory takes over. After a sidecar was loaded, which does not hold all rows, nothing is
- * known and every query runs.
+ * Derived from the rows that memory loads. A sidecar does not hold all rows, so once one was loaded nothing is known
+ * and every query runs.
  */
 import type { View } from "./branches.js";
 
@@ -18,19 +18,19 @@ export class RowCounts {
     if (row.vectors.length === 0) this.#withoutVector++;
   }
 
-  /** Memory took rows over that were not counted. */
+  /** Notes that memory has loaded rows without counting them. */
   markIncomplete(): void {
     this.#complete = false;
   }
 
-  /** Starts again with nothing written. */
+  /** Starts again from zero. */
   clear(): void {
     this.#puts.clear();
     this.#withoutVector = 0;
     this.#complete = true;
   }
 
-  /** Items that a view sees at most, over all namespaces; `Infinity` when unknown. */
+  /** Upper bound of the items that a view sees in all namespaces; `Infinity` when unknown. */
   most({ levels }: View): number {
     if (!this.#complete) return Number.POSITIVE_INFINITY;
     return levels.reduce((sum, { branch }) => sum + (this.#puts.get(branch) ?? 0), 0);

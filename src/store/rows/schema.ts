@@ -1,21 +1,22 @@
 /**
  * The SQLite schema of a store: tables, indexes, and the format number in `user_version`.
  *
- * Owns the on-disk truth. Leaves out who reads and writes it (`reader.ts`, `writer.ts`, `branches.ts`).
+ * Owns the format on disk. Leaves out reading and writing it (`reader.ts`, `writer.ts`, `branches.ts`).
  *
- * `versions` holds one row for each state of an item that was written on a branch; a row is current on its branch while
- * `end_rev` is null. `born` is the row with which the item's present life began; it gives creation order.
+ * `versions` has one row for each state of an item that was written on a branch; a row is current on its branch while
+ * `end_rev` is null. `born` is the row that created the item, or created it again after a deletion; it gives the order
+ * of creation.
  */
 import type { Database } from "better-sqlite3";
 import { StoreError } from "../../errors.js";
 
 /**
- * The format number in `PRAGMA user_version`; a store with a higher one is refused. Format 2 has the tables of format 1,
- * with keyword terms cut another way (`text/words.ts`).
+ * The format number in `PRAGMA user_version`. A store with a higher one is refused. Format 2 has the tables of format
+ * 1, but splits text into keyword terms differently (`text/words.ts`).
  */
 export const FORMAT = 2;
 
-/** The vectors of a version row have the ids `version * VECTORS_PER_VERSION + ordinal`. */
+/** A version row's vectors have the ids `version * VECTORS_PER_VERSION + ordinal`. */
 export const VECTORS_PER_VERSION = 4096;
 
 /** Id of the trunk, the branch "main". */
@@ -51,7 +52,7 @@ CREATE VIRTUAL TABLE fts USING fts5(
 CREATE VIRTUAL TABLE fts_terms USING fts5vocab(fts, instance);
 `;
 
-/** Keyword terms of former formats go; searches and writes index all rows again, in batches. */
+/** Drops the keyword terms of earlier formats; searches and writes then index all rows again, in batches. */
 const DROP_KEYWORDS = `
 INSERT INTO fts (fts) VALUES ('delete-all');
 DELETE FROM terms;
@@ -59,8 +60,8 @@ DELETE FROM meta WHERE key = 'fts_upto';
 `;
 
 /**
- * Creates the tables in an empty database and brings those of a former format up to date. A newer one is refused
- * (`AGEMEM_STORE_FORMAT`).
+ * Creates the tables in an empty database, and updates those of an earlier format. Throws `AGEMEM_STORE_FORMAT` for a
+ * newer format.
  */
 export function prepareSchema(db: Database, now: number, storeId: string): void {
   const format = db.pragma("user_version", { simple: true }) as number;

@@ -1,10 +1,10 @@
-/** Reading the JSON in rows: text that is not JSON is damage, and the error says so. */
+/** Reads the JSON in rows. Text that is not JSON means that the store is damaged. */
 import { StoreError } from "../../errors.js";
 
 /**
  * Parses a stored text.
  *
- * @param what what the row is, for the message
+ * @param what names the row in the error message
  * @throws StoreError `AGEMEM_STORE_CORRUPT`
  */
 export function storedJson<T>(text: string, what: string): T {
@@ -14,12 +14,12 @@ export function storedJson<T>(text: string, what: string): T {
     throw new StoreError("AGEMEM_STORE_CORRUPT", `${what} is damaged: its text is not JSON`, {
       cause,
       remedy:
-        "Put or delete that item anew, or restore a backup; `agemem memory verify` names all such rows.",
+        "Put or delete that item again, or restore a backup; `agemem memory verify` lists all such rows.",
     });
   }
 }
 
-/** Whether a stored text is still JSON. */
+/** Whether a stored text is valid JSON. */
 export function isStoredJson(text: string): boolean {
   try {
     JSON.parse(text);

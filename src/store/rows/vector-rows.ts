@@ -1,5 +1,5 @@
 /**
- * The rows of the table `vectors`: which belong to a version row, reading, writing and deleting them.
+ * The rows of the table `vectors`: finds, reads, writes and deletes those of a version row.
  *
  * Leaves out the vectors in memory (`vectors/vector-table.ts`) and making vectors (`vectors/embedder.ts`).
  */
@@ -7,7 +7,7 @@ import { StoreError } from "../../errors.js";
 import type { Connection } from "./database.js";
 import { VECTORS_PER_VERSION } from "./schema.js";
 
-/** A stored vector: the path and content hash of its text, and the numbers as the model returned them. */
+/** A stored vector: the path and hash of its text, and the numbers that the model returned. */
 export interface StoredVector {
   path: string;
   hash: Buffer;
@@ -57,12 +57,14 @@ export function deleteVectors(db: Connection, version: number): void {
   db.run("DELETE FROM vectors WHERE id >= ? AND id < ?", ...idRange(version));
 }
 
-/** The bytes of a vector as they are stored (shared memory). */
+/** The bytes of a vector as stored; they share its memory. */
 export function toBlob(vector: Float32Array): Buffer {
   return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
 }
 
-/** The numbers of a stored blob. Throws `AGEMEM_STORE_CORRUPT` when its size is not `dims` floats. */
+/**
+ * The numbers in a stored blob. Throws `AGEMEM_STORE_CORRUPT` when it does not hold `dims` floats (null: any number).
+ */
 export function toVector(blob: Buffer, dims: number | null): Float32Array {
   if (blob.byteLength % 4 !== 0 || blob.byteLength === 0 || (dims !== null && blob.byteLength !== dims * 4)) {
     throw new StoreError("AGEMEM_STORE_CORRUPT", "A stored vector has the wrong size", {

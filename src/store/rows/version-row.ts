@@ -1,6 +1,6 @@
-/** The rows of the table `versions`: as they are read, as a search result needs them, and as they were just written. */
+/** The forms of rows of the table `versions`: as read, as a search result needs them, and as just written. */
 
-/** A row of `versions` with the item's key. */
+/** A row of `versions`, with the item's key. */
 export interface VersionRow {
   id: number;
   item: number;
@@ -9,9 +9,9 @@ export interface VersionRow {
   rev: number;
   /** Revision that replaced the row on its own branch; null while it is current. */
   end_rev: number | null;
-  /** Id of the row it replaced on its own branch. */
+  /** Id of the row that it replaced on its own branch; null if there was none. */
   prev: number | null;
-  /** Id of the row with which the item's present life began: gives creation order. */
+  /** Id of the row that created the item, or created it again after a deletion; gives the order of creation. */
   born: number;
   /** 1 for a put, 0 for a deletion. */
   op: number;
@@ -20,23 +20,23 @@ export interface VersionRow {
   expires_at: number | null;
   /** Minutes. */
   ttl: number | null;
-  /** JSON of the indexed paths, or of false. */
+  /** The indexed paths, or false, as JSON. */
   fields: string | null;
-  /** JSON of the value. */
+  /** The value as JSON. */
   value: string | null;
   key: string;
 }
 
-/** A row as a search result needs it. */
+/** The columns that a search result needs. */
 export type FoundRow = Omit<VersionRow, "item" | "branch" | "rev" | "end_rev" | "prev" | "fields">;
 
-/** A row that was just written, as memory takes it over. */
+/** The columns of a new row that memory loads. */
 export type WrittenRow = Pick<
   VersionRow,
   "id" | "item" | "ns" | "branch" | "rev" | "end_rev" | "prev" | "born" | "op"
 > & { vectors: Float32Array[] };
 
-/** Whether a row holds an item at a time (milliseconds since the epoch): neither deleted nor expired. */
+/** Whether a row is neither a deletion nor expired at a time (Unix milliseconds). */
 export function isLive(row: Pick<VersionRow, "op" | "expires_at">, now = Date.now()): boolean {
   return row.op === 1 && (row.expires_at === null || row.expires_at > now);
 }

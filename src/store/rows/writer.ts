@@ -1,8 +1,8 @@
 /**
- * Writing puts and deletions inside an open write transaction: revisions, version rows, vectors, idempotency keys.
+ * Writes puts and deletions inside an open write transaction: revisions, version rows, vectors, idempotency keys.
  *
- * Owns how a put or a deletion changes the tables. Leaves out the transaction (`transactions.ts`) and what memory makes
- * of the rows (`catch-up.ts`).
+ * Owns how a put or deletion changes the tables. Leaves out the transaction (`transactions.ts`) and loading the rows
+ * into memory (`catch-up.ts`).
  */
 import { StoreError } from "../../errors.js";
 import type { View } from "./branches.js";
@@ -12,26 +12,26 @@ import { latestRow } from "./reader.js";
 import { type StoredVector, writeVectors } from "./vector-rows.js";
 import { isLive, type WrittenRow } from "./version-row.js";
 
-/** A put or delete ready to write. */
+/** A put or deletion that is ready to be written. */
 export interface PreparedPut {
   path: string;
   key: string;
-  /** JSON of the value; null deletes. */
+  /** The value as JSON; null deletes. */
   json: string | null;
-  /** JSON of the paths that are indexed, or of false; null for a deletion. */
+  /** The indexed paths, or false, as JSON; null for a deletion. */
   fields: string | null;
   vectors: StoredVector[];
-  /** Minutes, or null. */
+  /** Minutes; null = forever. */
   ttl: number | null;
   idempotencyKeys: string[];
-  /** Newest revision that the item must have; 0 for an item that was never written. */
+  /** The revision at which the item must be; 0 = never written. */
   ifRevision?: number;
-  /** Times to keep (import); default now. */
+  /** Times to keep, for an import or a promotion. Default: now; a replaced item keeps its `createdAt`. */
   createdAt?: number;
   updatedAt?: number;
 }
 
-/** Writes the puts of one batch as one revision. Returns the rows written (none when nothing changed). */
+/** Writes the puts of a batch as one revision. Returns the rows written: none when nothing changed. */
 export function writePuts(ledger: Ledger, branch: number, puts: readonly PreparedPut[]): WrittenRow[] {
   const view = ledger.branches.view(branch);
   const now = Date.now();
@@ -61,7 +61,7 @@ export function writePuts(ledger: Ledger, branch: number, puts: readonly Prepare
   return written;
 }
 
-/** The last put of each item, without those whose idempotency key was used before. */
+/** The last put of each item, except those whose idempotency key was used before. */
 function lastOfEach(ledger: Ledger, view: View, puts: readonly PreparedPut[]): PreparedPut[] {
   if (puts.length === 1) return puts.filter((put) => !wasDone(ledger, view, put));
   const last = new Map<string, PreparedPut>();
@@ -147,12 +147,8 @@ function writePut(
 }
 
 function overtaken({ key, ifRevision }: PreparedPut): StoreError {
-  return new StoreError(
-    "AGEMEM_STORE_CONFLICT",
-    `The item "${key}" is not at revision ${ifRevision} any more`,
-    {
-      remedy: "Read it again and decide anew; nothing of the batch was written.",
-      details: { key, ifRevision },
-    },
-  );
+  return new StoreError("AGEMEM_STORE_CONFLICT", `The item "${key}" is not at revision ${ifRevision}`, {
+    remedy: "Read it again and decide again; nothing in the batch was written.",
+    details: { key, ifRevision },
+  });
 }

@@ -1,30 +1,31 @@
 /**
  * Index terms of a text for keyword search, in any script. Pure.
  *
- * Terms are the stems of content words (`text/words.ts`). Owns what of a query is looked up. A change of terms raises
- * the format of the store (`rows/schema.ts`), which has every index built anew.
+ * Terms are the stems of content words (`text/words.ts`). Owns which terms of a query are looked up. A change of terms
+ * must raise the format of the store (`rows/schema.ts`), so that every index is rebuilt.
  */
 import { contentStems } from "../../text/words.js";
 
-/** Index terms of a text in order, stop words left out. */
+/** Index terms of a text, in order, without stop words. */
 export function analyze(text: string): string[] {
   return contentStems(text);
 }
 
-/** Words by which a question says what kind of answer it wants; they match texts that merely use them too. */
+/** Words that say what kind of answer a question wants. They would match any text that happens to use them. */
 const QUESTION_WORDS = new Set(
   "who whom whose what when where which why how did does do many much long often kind kinds type types sort would could might should happen happened"
     .split(" ")
     .flatMap(contentStems),
 );
 
-/** Characters of a query that are read, and terms that are looked up: a pasted document asks with its beginning. */
+/** How many characters of a query are read; of a pasted document only the beginning. */
 const QUERY_CHARS = 16_384;
+/** How many terms of a query are looked up. */
 const QUERY_TERMS = 128;
 
 /**
- * Terms of a query, each once: like {@link analyze}, without question words unless nothing else is left. Of a long
- * query those that occur most often in it.
+ * The distinct terms of a query, without question words unless there are no others. Of a long query only the most
+ * frequent ones.
  */
 export function analyzeQuery(text: string): string[] {
   const counts = countTerms(analyze(text.slice(0, QUERY_CHARS)));

@@ -1,4 +1,4 @@
-/** What a search reads of an opened store. */
+/** What a search reads from an opened store. */
 import type { View } from "../rows/branches.js";
 import type { Ledger } from "../rows/ledger.js";
 import type { Vectors } from "../vectors/vectors.js";
@@ -11,7 +11,7 @@ export interface Corpus {
   readonly documents: DocumentCache;
 }
 
-/** The part of it that one search looks at, and how much of that it wants. */
+/** Which part of the store one search covers, and how many results it wants. */
 export interface SearchRequest {
   view: View;
   prefix: readonly string[];

@@ -1,7 +1,7 @@
 /**
- * The documents of a namespace for keyword search: how long each is and, until it is indexed, its terms.
+ * The documents of a namespace for keyword search: the length of each, and its terms until it is indexed.
  *
- * Owns reading them for a view, and keeping them until the namespace is written again. Leaves out scores (`keyword.ts`)
+ * Owns reading them for a view, and caching them until the namespace is written to. Leaves out scores (`keyword.ts`)
  * and the inverted index (`keyword-index.ts`).
  */
 import { LRUCache } from "lru-cache";
@@ -14,31 +14,31 @@ import { indexedUpTo, termsOf } from "./keyword-index.js";
 const CAPACITY = 500_000;
 
 export interface KeywordDocument {
-  /** Terms. */
+  /** Number of terms. */
   length: number;
-  /** Gives creation order. */
+  /** Gives the order of creation. */
   born: number;
-  /** How often each term occurs, for a row that is not in the index yet. */
+  /** Frequency of each term, for a row that is not in the index yet. */
   counts?: Map<string, number>;
 }
 
-/** The documents of one namespace that a view sees, by version row. */
+/** The documents of one namespace that a view sees. */
 export interface NamespaceDocuments {
   byVersion: Map<number, KeywordDocument>;
-  /** Terms of all of them. */
+  /** Number of terms in all of them. */
   totalLength: number;
-  /** When the first of them expires, in milliseconds since the epoch; from then on they are read again. */
+  /** When the first of them expires, in Unix milliseconds; after that they must be read again. */
   until: number;
 }
 
 export class DocumentCache {
   readonly #kept = new LRUCache<string, { stamp: string; documents: NamespaceDocuments }>({
     maxSize: CAPACITY,
-    // A namespace larger than the cache is kept alone.
+    // A namespace larger than the cache is still cached, alone.
     sizeCalculation: ({ documents }) => Math.min(documents.byVersion.size + 1, CAPACITY),
   });
 
-  /** The documents of a namespace under a view. */
+  /** The documents of a namespace that a view sees. */
   of(ledger: Ledger, view: View, ns: number): NamespaceDocuments {
     const stamp = `${ledger.generation}/${ledger.lastWriteTo(ns)}/${indexedUpTo(ledger.db)}`;
     const key = `${ns}/${view.levels.map(({ branch, limit }) => `${branch}:${limit}`).join("/")}`;

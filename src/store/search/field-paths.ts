@@ -1,11 +1,11 @@
 /**
  * Index paths: which texts of a value are embedded and indexed for keyword search. Pure.
  *
- * Syntax, as LangGraph's: `$` (the whole value as JSON), `a.b`, `a[*].c`, `a[0]`, `a[-1]`, `*`, `{a,b.c}`.
+ * The syntax is LangGraph's: `$` (the whole value as JSON), `a.b`, `a[*].c`, `a[0]`, `a[-1]`, `*`, `{a,b.c}`.
  */
 import { LRUCache } from "lru-cache";
 
-/** One text of a value with the path it came from. */
+/** One text of a value, and the path it came from. */
 interface FieldText {
   path: string;
   text: string;
@@ -20,7 +20,7 @@ type Step =
 const cache = new LRUCache<string, Step[]>({ max: 1000 });
 
 /**
- * The texts at several paths, in order, empty ones left out.
+ * The non-empty texts at several paths, in order.
  *
  * @example
  * textsAt({ tags: ["a", "b"] }, ["tags[*]"]); // [{ path: "tags[*].0", text: "a" }, { path: "tags[*].1", text: "b" }]
@@ -36,10 +36,10 @@ export function textsAt(value: Record<string, unknown>, paths: readonly string[]
   return out;
 }
 
-/** All leaf texts of a value, for keyword search over `$`: field names and punctuation left out. */
+/** All leaf texts of a value, without field names and punctuation, for keyword search over `$`. */
 export function leafTexts(value: unknown): string[] {
   const texts: string[] = [];
-  // A list of what is left rather than recursion: a value may be nested deeper than the stack.
+  // A list instead of recursion, because a value may be nested deeper than the stack allows.
   const left = [value];
   while (left.length > 0) {
     const next = left.pop();
@@ -84,7 +84,7 @@ function follow(value: unknown, steps: readonly Step[], at: number): unknown[] {
   }
 }
 
-/** `{…}` and `[…]` whole, and what stands between dots; a bracket that is not closed is skipped. In one pass. */
+/** Splits a path at dots, keeping `{…}` and `[…]` whole and skipping unclosed brackets. In one pass. */
 function tokensOf(path: string): string[] {
   const tokens: string[] = [];
   const last = { "{": path.lastIndexOf("}"), "[": path.lastIndexOf("]") };

@@ -1,10 +1,10 @@
 /**
  * Search filters: compiles a filter object to a predicate over values. Pure.
  *
- * Keys are fields of the value, dotted for nested ones (a field whose own name has dots wins). All conditions must hold.
- * A condition is a plain value (equal) or operators: `$eq $ne $gt $gte $lt $lte $in $nin $exists`. Equality is deep. `$ne`
- * and `$nin` include items without the field. Order compares numbers with numbers, texts with texts (so ISO dates) and a
- * Date with an ISO text; no other pair matches.
+ * Keys are fields of the value, with dots for nested fields (a field whose own name has dots takes precedence). All
+ * conditions must hold. A condition is a plain value, which must be equal, or operators: `$eq $ne $gt $gte $lt $lte $in
+ * $nin $exists`. Equality is deep. `$ne` and `$nin` match items without the field. The order operators compare numbers
+ * with numbers, texts with texts (such as ISO dates), and a Date with an ISO text; other pairs never match.
  */
 import { isDeepStrictEqual } from "node:util";
 import { InputError } from "../../errors.js";
@@ -32,7 +32,7 @@ const OPERATORS: Record<string, (operand: unknown) => Test> = {
 /**
  * Compiles a filter.
  *
- * @throws InputError `AGEMEM_FILTER_INVALID` for an unknown operator or an operand it cannot compare
+ * @throws InputError `AGEMEM_FILTER_INVALID` for an unknown operator, or an operand that it cannot compare
  * @example
  * compileFilter({ "metadata.year": { $gte: 2024 }, memory_type: "fact" });
  */

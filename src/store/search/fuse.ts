@@ -1,35 +1,35 @@
 /**
- * Hybrid ranking: keyword and vector scores of the same candidates, brought to one scale and averaged. Pure.
+ * Hybrid ranking: brings keyword and vector scores of the same candidates to one scale and averages them. Pure.
  *
- * Owns the scale and the default shares. Leaves out finding the candidates and their scores (`run-search.ts`).
+ * Owns the scale and the default shares. Leaves out candidates and their scores (`run-search.ts`).
  *
- * Scores are averaged rather than ranks, because a score says how much better the first hit is than the second. On
- * LoCoMo with MiniLM that is worth 2 points of recall@10 over reciprocal rank fusion (docs/store.md).
+ * It averages scores, not ranks, because scores say how much better the first hit is than the second. On LoCoMo with
+ * MiniLM that gains 2 points of recall@10 over reciprocal rank fusion (docs/store.md).
  */
 
-/** One candidate with both scores. */
+/** A candidate with both scores. */
 export interface Candidate {
-  /** BM25; 0 where no term of the query occurs. */
+  /** BM25; 0 if no term of the query occurs. */
   keyword: number;
-  /** Cosine; undefined where the item has no vector. */
+  /** Cosine; undefined if the item has no vector. */
   cosine: number | undefined;
 }
 
 /**
- * The vectors' share of a hybrid score where the store's options do not say: best on LoCoMo with MiniLM, and with
- * the lexical embeddings, which see little that keywords do not.
+ * The default share of the cosine in a hybrid score: the best on LoCoMo with MiniLM, and with the lexical embeddings,
+ * which find little that keywords do not.
  */
 export const VECTOR_SHARE = { semantic: 0.55, lexical: 0.15 } as const;
 
-/** Candidates whose worth of evidence a low cosine has to outweigh before it counts as the bottom of the scale. */
+/** With so many candidates, half of the lowest cosine is the bottom of the scale; see {@link fuse}. */
 const FEW = 10;
 
 /**
  * Scores of the candidates, 0 to 1: `(1 - share) * keyword / max(keyword) + share * (cosine - low) / (max - low)`.
  *
- * BM25 has a natural zero; the cosines of an embedding model do not (unrelated texts may score 0 or 0.7), so `low` is
- * that of the least similar of the `n` candidates, times `n / (n + 10)`: of two candidates the second need not be
- * unrelated, of two hundred the last is.
+ * BM25 has a natural zero; cosines do not (depending on the model, unrelated texts score 0 or 0.7). So `low` is the
+ * cosine of the least similar of the `n` candidates, times `n / (n + 10)`: the second of two candidates need not be
+ * unrelated, but the last of two hundred is.
  *
  * @param vectorShare 0 (keywords only) to 1 (vectors only)
  * @example
@@ -46,7 +46,7 @@ export function fuse(candidates: readonly Candidate[], vectorShare: number): num
   const low = (least * candidates.length) / (candidates.length + FEW);
   return candidates.map(({ keyword, cosine }) => {
     const words = most > 0 ? keyword / most : 0;
-    // Nothing above the bottom of the scale: all are equally similar, and none stands behind another.
+    // If no cosine is above `low`, all candidates are equally similar.
     const meaning = cosine === undefined ? 0 : high > low ? Math.max(0, cosine - low) / (high - low) : 1;
     return (1 - vectorShare) * words + vectorShare * meaning;
   });

@@ -1,29 +1,29 @@
 /**
  * The keyword index: SQLite FTS5 as an inverted index over version rows.
  *
- * Each row is one FTS5 document whose tokens are a term and the number of a namespace, so a look-up in one namespace
- * neither reads another nor is influenced by it. FTS5 keeps the postings only; scores are made in `keyword.ts`, because
- * FTS5's own bm25() counts over all namespaces, branches and old rows. Rows are indexed in batches, some time after they were written
- * (`upkeep/index-waiting.ts`); until then the search analyzes them itself.
+ * Each row is one FTS5 document. Its tokens consist of a term and the number of the namespace, so that a lookup in one
+ * namespace neither reads another nor depends on it. FTS5 only stores the postings; `keyword.ts` computes the scores,
+ * because FTS5's own bm25() counts all namespaces, branches and old rows. Rows are indexed in batches, some time after
+ * they were written (`upkeep/index-waiting.ts`); until then searches analyze them.
  */
-
 import type { Connection } from "../rows/database.js";
 import { isStoredJson } from "../rows/stored-json.js";
 import { analyze } from "./analyze.js";
 import { leafTexts, textsAt } from "./field-paths.js";
 
 const WATERMARK = "fts_upto";
+
 /** Id of the last version row in the index. */
 export function indexedUpTo(db: Connection): number {
   return Number(db.getMeta(WATERMARK) ?? "0");
 }
 
-/** Sets the watermark, inside a write transaction. */
+/** Sets the id of the last version row in the index. Call inside a write transaction. */
 export function setIndexedUpTo(db: Connection, version: number): void {
   db.setMeta(WATERMARK, String(version));
 }
 
-/** Indexes up to `limit` of the rows written since the last call, inside a write transaction. Returns their number. */
+/** Indexes up to `limit` rows that are not indexed yet; returns their number. Call inside a write transaction. */
 export function indexPending(db: Connection, limit: number): number {
   const rows = db.rows<{ id: number; ns: number; op: number; fields: string | null; value: string | null }>(
     "SELECT id, ns, op, fields, value FROM versions WHERE id > ? ORDER BY id LIMIT ?",
@@ -50,8 +50,8 @@ export function unindex(db: Connection, version: number): void {
 }
 
 /**
- * Terms of a row's indexed texts; none for a row put with `index: false`, and none for a damaged one, which must not
- * break keyword search for all others: reading that item fails, and `verify` names it.
+ * Terms of a row's indexed texts: none for a row put with `index: false`, and none for a damaged one, so that it does
+ * not break keyword search for all others. Reading that item fails, and `verify` reports it.
  */
 export function termsOf(row: { fields: string | null; value: string | null }): string[] {
   if (row.value === null || row.fields === "false" || !isStoredJson(row.value)) return [];
@@ -94,7 +94,7 @@ function token(term: string, ns: number): string {
   return `${encode(term)}_${ns}`;
 }
 
-/** ASCII for any term, since FTS5's tokenizer knows an older Unicode than JavaScript. */
+/** Encodes any term in ASCII, because FTS5's tokenizer knows an older Unicode version than JavaScript. */
 function encode(term: string): string {
   if (term.length <= 64 && /^[a-z0-9]+$/.test(term)) return `a${term}`;
   return `x${Buffer.from(term.slice(0, 64), "utf8").toString("hex")}`;

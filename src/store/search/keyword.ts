@@ -1,8 +1,8 @@
 /**
  * Keyword ranking: BM25 over exactly the documents that the view sees in the search scope.
  *
- * So a fork or an old version ranks as a fresh store with the same items would, and no tenant's texts change another's
- * scores.
+ * A fork or an old version therefore ranks like a fresh store with the same items, and no tenant's texts change
+ * another's scores.
  */
 import { inverseFrequency, termWeight } from "../../text/bm25.js";
 import type { NamespaceRow } from "../rows/namespaces.js";
@@ -13,15 +13,15 @@ import type { KeywordDocument, NamespaceDocuments } from "./documents.js";
 import { postings } from "./keyword-index.js";
 import { passes, type RankedRow } from "./ranking.js";
 
-// The usual values for short texts (Anserini's defaults): memories are sentences, not documents.
+// Anserini's defaults, usual for short texts: memories are sentences, not documents.
 const SETTINGS = { k1: 0.9, b: 0.4 };
 
 type Documents = ReadonlyMap<number, KeywordDocument>;
 
-/** What a query found: score and order of creation, by version row. */
+/** Score and creation order of what a query found, by version row. */
 type KeywordScores = ReadonlyMap<number, { score: number; born: number }>;
 
-/** BM25 of every document in the scope that has at least one term of the query. */
+/** BM25 scores of the documents in the scope that have at least one term of the query. */
 export function keywordScores(corpus: Corpus, request: SearchRequest, query: string): KeywordScores {
   const { ledger, documents } = corpus;
   const terms = analyzeQuery(query);

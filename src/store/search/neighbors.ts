@@ -1,19 +1,19 @@
 /**
- * Items that were written just before and after others: in a conversation, the turns around them.
+ * Neighbors of an item: those written just before and after it, in a conversation the turns around it.
  *
- * Owns finding them in what a view sees, and their share in a score. Leaves out the scores (`fuse.ts`, `run-search.ts`).
+ * Owns finding them among what a view sees, and their share of a score. Leaves out scores (`fuse.ts`, `run-search.ts`).
  */
 import type { FoundRow } from "../rows/version-row.js";
 import type { Corpus, SearchRequest } from "./corpus.js";
 import type { NamespaceDocuments } from "./documents.js";
 
-/** The version rows before and after one. */
+/** The version rows before and after a row. */
 type Around = readonly [number | undefined, number | undefined];
 
-/** The documents of a namespace in order of creation, by what was read of it. */
+/** Documents in order of creation, and the position of each, cached per namespace that was read. */
 const orders = new WeakMap<NamespaceDocuments, { order: number[]; places: Map<number, number> }>();
 
-/** For each row the version rows of its neighbors, those with text to search. */
+/** For each row with text to search, the version rows of its neighbors. */
 export function neighborsOf(
   { ledger, documents }: Corpus,
   { view }: SearchRequest,
@@ -28,7 +28,7 @@ export function neighborsOf(
   return out;
 }
 
-/** The score with the neighbors' share: `(1 - weight) * own + weight * max(before, after)`. */
+/** The score including its neighbors: `(1 - weight) * own + weight * max(before, after)`. */
 export function withNeighbors(own: number, around: readonly number[], weight: number): number {
   return (1 - weight) * own + weight * Math.max(0, ...around);
 }

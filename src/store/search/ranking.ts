@@ -1,10 +1,9 @@
 /**
- * Ranking the rows of a scope by vector, listing them in order, and filtering: rows, not yet items.
+ * Ranks the rows of a scope by vector, lists them in order, and filters them: rows, not yet items.
  *
  * Leaves out embedding the query (`batch.ts`, before the transaction), keyword ranking (`keyword.ts`), combining
  * rankings (`run-search.ts`) and the indexes (`vectors/index-set.ts`).
  */
-
 import type { Ledger } from "../rows/ledger.js";
 import { rowById, rowsByIds, rowsOf, toItem } from "../rows/reader.js";
 import { storedJson } from "../rows/stored-json.js";
@@ -17,13 +16,13 @@ import type { Corpus, SearchRequest } from "./corpus.js";
 import type { Filter } from "./filter.js";
 import type { SearchItem } from "./search-options.js";
 
-/** A version row with its score, best first; unranked rows have none. */
+/** A version row with its score; unranked rows have none. */
 export interface RankedRow {
   row: FoundRow;
   score?: number;
 }
 
-/** Items of the scope in order: namespaces by their labels, items by creation. */
+/** Items of the scope in order: namespaces by their labels, then items by creation. */
 export function listItems({ ledger }: Corpus, request: SearchRequest): SearchItem[] {
   const out: SearchItem[] = [];
   let skip = request.offset;
@@ -68,7 +67,7 @@ export function rankByVector(
   return rankExhaustively(ledger, table, request, scope, unit, wanted, visible);
 }
 
-/** Cosines of version rows with a query; the best one of a row with several vectors, none for a row without. */
+/** Cosines of version rows with a query: the best for a row with several vectors, none for a row without. */
 export function cosinesOf(
   { vectors: { table } }: Corpus,
   versions: readonly number[],
@@ -95,7 +94,7 @@ function slotsOf(table: VectorTable, version: number): number[] {
   return slots;
 }
 
-/** By query vector; the embedder's cache returns the same array for the same query. */
+/** Unit vectors by query vector, because the embedder's cache returns the same array for the same query. */
 const units = new WeakMap<Float32Array, Float32Array>();
 
 function unitOf(query: Float32Array): Float32Array {
@@ -106,7 +105,7 @@ function unitOf(query: Float32Array): Float32Array {
   return unit;
 }
 
-/** The rows of slots, without those that have expired. */
+/** The rows of some slots, without expired ones. */
 function liveOf(ledger: Ledger, table: VectorTable, found: readonly SlotScore[]): RankedRow[] {
   const versions = found.map(({ slot }) => table.version.at(slot));
   const rows = rowsByIds(ledger, versions);
@@ -116,7 +115,7 @@ function liveOf(ledger: Ledger, table: VectorTable, found: readonly SlotScore[])
   });
 }
 
-/** Filters first, ranks after: for filters so selective that the best by score do not hold enough. */
+/** Filters first, then ranks: for filters so selective that too few of the best by score pass. */
 function rankExhaustively(
   ledger: Ledger,
   table: VectorTable,
@@ -139,7 +138,7 @@ function rankExhaustively(
   }));
 }
 
-/** Appends items that have no vector to rank them by, in order, until there are `wanted`. */
+/** Appends items without a vector to rank them by, in order, until there are `wanted`. */
 export function appendUnranked(
   { ledger, vectors }: Corpus,
   request: SearchRequest,

@@ -1,4 +1,4 @@
-/** One search operation: ranks by its mode, fuses, weighs by age, reranks, cuts. */
+/** Runs one search: ranks by its mode, fuses, weights by age, reranks, cuts. */
 import { StoreError } from "../../errors.js";
 import type { View } from "../rows/branches.js";
 import { rowsByIds, toItem } from "../rows/reader.js";
@@ -10,10 +10,10 @@ import { neighborsOf, withNeighbors } from "./neighbors.js";
 import { appendUnranked, cosinesOf, listItems, passes, type RankedRow, rankByVector } from "./ranking.js";
 import type { CheckedSearch, SearchItem, SearchMode, SearchOp } from "./search-options.js";
 
-/** Candidates that each half of a hybrid search contributes, at least. */
+/** Fewest candidates that each half of a hybrid search contributes. */
 const POOL = 100;
 
-/** Runs a checked search on a view. `vector` is the query's vector, where the mode needs one. */
+/** Runs a checked search on a view. `vector` is the query's vector, if the mode needs one. */
 export function runSearch(
   corpus: Corpus,
   view: View,
@@ -27,7 +27,7 @@ export function runSearch(
   const pool = op.recency || op.rerank ? Math.max(wanted * 4, 50) : wanted;
   let ranked = rank(corpus, request, mode, op.query, vector, pool, op.neighbors ?? 0);
   if (op.recency) ranked = byRecency(ranked, op.recency, Date.now());
-  // LangGraph's rule for its own mode: items that cannot be ranked follow, unscored.
+  // As in LangGraph's own stores, items that cannot be ranked follow, unscored.
   if (op.mode !== "keyword" && op.mode !== "hybrid" && ranked.length < wanted) {
     appendUnranked(corpus, request, ranked, wanted);
   }
@@ -56,7 +56,7 @@ function rank(
   return rankByBoth(corpus, request, query, vector, wanted, neighbors);
 }
 
-/** The best of both halves and their neighbors, each candidate scored by both. */
+/** Ranks the best of both halves and their neighbors, with every candidate scored by both. */
 function rankByBoth(
   corpus: Corpus,
   request: SearchRequest,
@@ -84,7 +84,7 @@ function rankByBoth(
   const candidates = ids.map((id) => ({ keyword: keyword.get(id)?.score ?? 0, cosine: cosines.get(id) }));
   const scores = fuse(candidates, vectorShare(corpus.vectors));
   const byId = new Map(ids.map((id, i) => [id, scores[i] as number]));
-  // Neighbors of what neighbors brought in count too, as far as they are candidates.
+  // Candidates that came in as neighbors have neighbors too, which count if they are candidates.
   const all = neighbors > 0 ? neighborsOf(corpus, request, rows) : around;
   return rows
     .map((row, i) => {

@@ -1,21 +1,20 @@
 /**
- * What a search may ask for beyond LangGraph's contract: mode, recency, neighbors, reranking. Checked here, done in
- * `run-search.ts`.
+ * Search options beyond LangGraph's: mode, recency, neighbors, reranking. Leaves out what they do (`run-search.ts`).
  */
 import type { Item, SearchOperation } from "@langchain/langgraph";
 import { InputError } from "../../errors.js";
 import { SEARCH_MODES, type SearchMode } from "../../types.js";
 import type { Filter } from "./filter.js";
 
-/** A found item with its score, as LangGraph defines it; `score` is absent for unranked items. */
+/** A found item with its score, as in LangGraph; `score` is undefined for unranked items. */
 export type SearchItem = Item & { score?: number };
 
 export type { SearchMode };
 
-/** A search as this store takes it. */
+/** A search with this store's options. */
 export type SearchOp = SearchOperation & MemorySearchOptions;
 
-/** A search with its checked parts. */
+/** A checked search. */
 export interface CheckedSearch {
   kind: "search";
   op: SearchOp;
@@ -24,21 +23,21 @@ export interface CheckedSearch {
   offset: number;
 }
 
-/** Options of a search besides LangGraph's `filter`, `limit`, `offset` and `query`. */
+/** Options of a search beside LangGraph's `filter`, `limit`, `offset` and `query`. */
 export interface MemorySearchOptions {
   mode?: SearchMode;
   /**
-   * Weighs newer items higher: the score becomes
-   * `(1 - weight) * score + weight * 2 ** (-age / halfLifeMinutes)`, age by `updatedAt`.
+   * Ranks newer items higher: the score becomes `(1 - weight) * score + weight * 2 ** (-age / halfLifeMinutes)`, with
+   * the age since `updatedAt`. Default weight 0.3.
    */
   recency?: { halfLifeMinutes: number; weight?: number };
   /**
-   * Hybrid mode: how much of the score of an item is that of the better one of its neighbors, those written just before
-   * and after it in its namespace, from 0 (default) to 1. For turns of a conversation, where the answer often stands
-   * next to what is like the question. It changes the order, not the number of results, so it costs no tokens.
+   * In hybrid mode, the share of an item's score that comes from its better neighbor, from 0 (default) to 1. Neighbors
+   * are the items written just before and after it in its namespace. For turns of a conversation, where the answer is
+   * often next to what resembles the question. Changes the order of results, not their number, so it costs no tokens.
    */
   neighbors?: number;
-  /** Reorders the best candidates, which have their scores, and may drop some; called once per search. */
+  /** Reorders the best candidates, which have scores, and may drop some. Called once per search. */
   rerank?: (query: string, items: SearchItem[]) => SearchItem[] | Promise<SearchItem[]>;
 }
 

@@ -1,4 +1,4 @@
-/** Online backup: a copy of the database as it is at one moment, while the store is in use. */
+/** Online backup: copies the database as it is at one moment, while the store is in use. */
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { messageOf, StoreError } from "../../errors.js";
@@ -6,10 +6,10 @@ import { ensureDirectory } from "../../lib/directory.js";
 import { type Connection, DATABASE_FILE, openSnapshot } from "../rows/database.js";
 import type { OnProgress } from "./progress.js";
 
-/** Pages that are copied at once. */
+/** Pages per step of the copy. */
 const PAGES = 2000;
 
-/** Copies a store to another directory. The copy appears under its name when it is complete. */
+/** Copies a store to another directory. The database file appears there only once it is complete. */
 export async function backupStore(db: Connection, path: string, onProgress?: OnProgress): Promise<void> {
   const directory = resolve(path);
   const target = join(directory, DATABASE_FILE);
@@ -22,7 +22,7 @@ export async function backupStore(db: Connection, path: string, onProgress?: OnP
   let snapshot: Connection | null = null;
   try {
     ensureDirectory(dirname(target));
-    // SQLite starts a copy over whenever another connection writes; the copy of a snapshot goes on.
+    // SQLite restarts a copy whenever another connection writes, but not the copy of a snapshot.
     snapshot = await openSnapshot(db);
     await (snapshot ?? db).db.backup(partial, {
       progress: ({ totalPages, remainingPages }) => {

@@ -1,4 +1,4 @@
-/** Time to live: deleting the items that have expired, and restarting the TTL of those that were read. */
+/** Time to live: deletes expired items, and restarts the TTL of items that were read. */
 import type { Engine } from "../engine.js";
 import { type PreparedPut, writePuts } from "../rows/writer.js";
 

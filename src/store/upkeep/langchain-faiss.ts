@@ -1,8 +1,8 @@
 /**
- * Importing a folder saved by the `FaissStore` of `@langchain/community`, and writing one.
+ * Imports a folder saved by the `FaissStore` of `@langchain/community`, and writes such a folder.
  *
- * The FAISS file is read as bytes and checked, never handed to FAISS: a damaged one must not abort the process. Only flat
- * indexes hold their vectors plainly; of any other kind, the texts are imported and embedded again.
+ * The FAISS file is read as bytes and checked, never passed to FAISS, which a damaged file could make abort the
+ * process. Only flat indexes store their vectors unchanged; for other kinds the texts are imported and embedded again.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import type { FaissStore } from "../faiss-store.js";
 
 const INDEX_FILE = "faiss.index";
 const DOCSTORE_FILE = "docstore.json";
-/** Bytes before the vectors: kind, dimension, count, two unused numbers, trained, metric, length. */
+/** Bytes before the vectors: kind, dimension, count, two unused numbers, trained flag, metric, length. */
 const HEADER = 4 + 4 + 8 + 8 + 8 + 1 + 4 + 8;
 
 interface SavedDocument {
@@ -20,7 +20,7 @@ interface SavedDocument {
   metadata?: Record<string, unknown>;
 }
 
-/** The vectors of a flat FAISS index file, or null when the file holds another kind. */
+/** The vectors in a flat FAISS index file; null if the file is damaged or holds another kind. */
 function readFlatIndex(bytes: Buffer): { dims: number; vectors: Float32Array[] } | null {
   const kind = bytes.toString("latin1", 0, 4);
   if (!["IxF2", "IxFI", "IxFl"].includes(kind) || bytes.length < HEADER) return null;
@@ -32,10 +32,10 @@ function readFlatIndex(bytes: Buffer): { dims: number; vectors: Float32Array[] }
 }
 
 /**
- * Imports a saved folder into a namespace: text as `content`, metadata as `metadata`, the document's id as key.
- * Vectors are taken over when their dimension is the store's; they must be of the same model.
+ * Imports a saved folder into a namespace: text as `content`, metadata as `metadata`, the document's id as key. Its
+ * vectors, which must come from the store's model, are reused unless their dimension differs from `options.dims`.
  *
- * @returns items imported
+ * @returns the number of items imported
  * @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT`
  */
 export async function importLangChainFaiss(
@@ -66,7 +66,10 @@ export async function importLangChainFaiss(
   return done;
 }
 
-/** Writes the items of a namespace as a folder that `@langchain/community`'s `FaissStore.load` opens. */
+/**
+ * Writes the items of a namespace that have a vector as a folder that `FaissStore.load` of `@langchain/community`
+ * opens. Returns their number.
+ */
 export async function exportLangChainFaiss(
   store: FaissStore,
   directory: string,
@@ -107,7 +110,7 @@ function readDocstore(directory: string): [[string, SavedDocument][], Record<str
       !Array.isArray(parsed?.[0]) ||
       !parsed[0].every(([id, one]) => id && typeof one?.pageContent === "string")
     ) {
-      throw new Error("it is no list of documents");
+      throw new Error("it is not a list of documents");
     }
     return parsed;
   } catch (cause) {

@@ -1,2 +1,2 @@
-/** How a long operation tells how far it is: called now and then with the number of items done. */
+/** Called from time to time by a long operation, with the amount done so far. */
 export type OnProgress = (done: number) => void;

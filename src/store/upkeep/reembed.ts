@@ -1,6 +1,6 @@
 /**
- * Changing the embedding model: every version row is embedded again into a second table, which then takes the place of
- * the first in one transaction. Interrupted, it goes on where it stopped; until it is done the store works with the old
+ * Changes the embedding model: embeds every version row again into a second table, which then replaces the first in one
+ * transaction. After an interruption it continues where it stopped; until it is done the store works with the old
  * model.
  */
 import { ConfigError } from "../../errors.js";
@@ -21,18 +21,18 @@ export interface ReembedOptions {
 const TABLE =
   "CREATE TABLE IF NOT EXISTS vectors_next (id INTEGER PRIMARY KEY, path TEXT NOT NULL, hash BLOB NOT NULL, vector BLOB NOT NULL)";
 
-/** How far a conversion has come. A model that gives another dimension under the same name starts it over. */
+/** Progress of a conversion. It starts over if a model with the same name gives another dimension. */
 interface Conversion {
   name: string;
   /** Null until the first vector. */
   dims: number | null;
-  /** Last version row that was embedded. Ids are never given out twice, so it means the same after a vacuum. */
+  /** Last version row that was embedded. Ids are never reused, so a vacuum does not change its meaning. */
   upTo: number;
 }
 
 const STATE = "reembed";
 
-/** Embeds the whole store with the model it was opened with. Returns the number of vectors made in this run. */
+/** Embeds the whole store with the model that it was opened with. Returns the number of vectors made by this call. */
 export async function reembedStore(engine: Engine, options: ReembedOptions = {}): Promise<number> {
   const { embedder } = engine.vectors;
   if (!embedder) {
@@ -72,7 +72,7 @@ function save(db: Connection, state: Conversion): void {
   db.setMeta(STATE, JSON.stringify(state));
 }
 
-/** Goes on with a conversion to this model, or begins one. */
+/** Continues a conversion to this model, or begins one. */
 async function begin({ db, transactions }: Engine, embedder: Embedder): Promise<void> {
   await transactions.write(() => {
     const state = stateOf(db, embedder);
@@ -86,7 +86,7 @@ async function begin({ db, transactions }: Engine, embedder: Embedder): Promise<
   });
 }
 
-/** Embeds some rows. Returns the number of vectors; null when the model gives another dimension than before. */
+/** Embeds some rows. Returns the number of vectors, or null if the model gives another dimension than before. */
 async function embedRows(
   { db, transactions }: Engine,
   embedder: Embedder,
@@ -119,7 +119,7 @@ async function embedRows(
   );
 }
 
-/** Puts the new vectors in place, unless rows were written in the meantime. */
+/** Puts the new vectors in place, unless rows have been written in the meantime. */
 async function swap(
   { db, ledger, vectors, transactions }: Engine,
   embedder: Embedder,
@@ -138,7 +138,7 @@ async function swap(
     return true;
   });
   if (!done) return false;
-  // SQLite drops no table that a prepared statement is using, so this waits until after the commit.
+  // After the commit, because SQLite does not drop a table that a prepared statement is using.
   db.db.exec("DROP TABLE IF EXISTS vectors_next");
   vectors.converting = false;
   transactions.reload();

@@ -1,4 +1,4 @@
-/** Repairing what verification finds, from the rows outward: rows, ends, vectors, keyword index, memory. */
+/** Repairs what verification finds, in this order: rows, their ends, vectors, keyword index, memory. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { StoreError } from "../../errors.js";
@@ -16,22 +16,22 @@ import { indexWaiting } from "./index-waiting.js";
 import { type VerifyResult, verifyStore } from "./verify.js";
 
 export interface RepairResult {
-  /** What was found first. */
+  /** What was found before the repair. */
   before: VerifyResult;
-  /** What is left; `ok` unless the database itself is damaged, or texts could not be embedded. */
+  /** What is left: damaged values, and vectors that could not be made without an embedding model. */
   after: VerifyResult;
 }
 
 /**
- * Repairs a store. Items are never invented; rows without an item or branch are removed.
+ * Repairs a store. Rows without an item, namespace or branch are removed; no item is made up.
  *
- * @throws StoreError `AGEMEM_STORE_CORRUPT` when SQLite's own check fails: only a backup helps then
+ * @throws StoreError `AGEMEM_STORE_CORRUPT` when SQLite's own check fails, so that only a backup can help
  */
 export async function repairStore(engine: Engine): Promise<RepairResult> {
   const { db, ledger, vectors, transactions } = engine;
   const before = await verifyStore(engine);
   if (before.problems.some(({ kind }) => kind === "database")) {
-    throw new StoreError("AGEMEM_STORE_CORRUPT", "SQLite finds the database damaged", {
+    throw new StoreError("AGEMEM_STORE_CORRUPT", "SQLite reports that the database is damaged", {
       remedy: "Restore a backup, or export what can be read.",
     });
   }
@@ -64,7 +64,7 @@ function repairRows(db: Connection): void {
   setIndexedUpTo(db, 0);
 }
 
-/** Embeds the texts of rows whose vectors are damaged, missing or of another text. */
+/** If any vectors are damaged, missing or of another text, embeds all texts again. */
 async function embedMissing(engine: Engine): Promise<void> {
   const { db, transactions } = engine;
   const { embedder } = engine.vectors;
@@ -98,7 +98,7 @@ async function embedMissing(engine: Engine): Promise<void> {
   }
 }
 
-/** Whether a row has a usable vector that its caller supplied. */
+/** Whether a row has usable vectors that the caller supplied. */
 function isGiven(db: Connection, version: number, dims: number): boolean {
   const first = db.row<{ hash: Buffer; vector: Buffer }>(
     "SELECT hash, vector FROM vectors WHERE id = ?",

@@ -1,4 +1,4 @@
-/** Figures about a store, for people and monitoring. */
+/** Statistics of a store, for people and monitoring. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine } from "../engine.js";
@@ -10,34 +10,34 @@ import type { IndexStats } from "../vectors/index-set.js";
 export interface StoreStats {
   branch: string;
   revision: number;
-  /** Live items this branch sees. */
+  /** Live items that this branch sees. */
   items: number;
-  /** Version rows of all branches, deletions included. */
+  /** Version rows of all branches, including deletions. */
   revisions: number;
   branches: number;
   namespaces: number;
   vectors: number;
   dims: number | null;
   embedding: string | null;
-  /** Bytes of the database with its write-ahead log; 0 in memory. */
+  /** Bytes of the database and its write-ahead log; 0 for a store in memory. */
   bytesOnDisk: number;
-  /** Bytes of vectors and indexes in memory, without what is reserved for more. */
+  /** Bytes of vectors and indexes in memory, without reserved space. */
   bytesInMemory: number;
-  /** "faiss" or "flat": whether FAISS may hold the codes of large scopes; `indexes` says where it does. */
+  /** Whether FAISS may hold the codes of large scopes; `indexes` says where it does. */
   index: "faiss" | "flat";
-  /** Why it is not FAISS where nobody chose "flat"; null otherwise. */
+  /** Why `index` is "flat" although nobody chose it; else null. */
   indexFallback: string | null;
-  /** Scopes searched by codes, with their measured recall; other scopes are scanned, which is exact. */
+  /** Scopes that are searched by codes, with their measured recall. Other scopes are scanned, which is exact. */
   indexes: IndexStats[];
-  /** Bytes that FAISS holds for all stores of this process, with dropped indexes until they are collected. */
+  /** Bytes that FAISS holds for all stores of this process, including dropped indexes not yet garbage-collected. */
   faissBytes: number;
-  /** What `faissBytes` cannot exceed. */
+  /** The limit of `faissBytes`. */
   faissBytesLimit: number;
-  /** Version rows that memory has not taken over yet: 0 after every read. */
+  /** Version rows that memory has not loaded yet; 0 after every read. */
   catchUpLag: number;
 }
 
-/** Reads the figures; `described` comes from {@link IndexSet.describe}, which takes its time. */
+/** Collects the statistics. `described` comes from {@link IndexSet.describe}, which may take seconds. */
 export function collectStats(engine: Engine, branch: number, described: IndexStats[]): StoreStats {
   const { db, ledger, vectors } = engine;
   const { table, indexes } = vectors;
@@ -68,7 +68,7 @@ export function collectStats(engine: Engine, branch: number, described: IndexSta
   };
 }
 
-/** Bytes of the database with its write-ahead log; 0 in memory. */
+/** Bytes of the database and its write-ahead log; 0 for a store in memory. */
 export function sizeOnDisk(directory: string | null): number {
   if (!directory) return 0;
   let bytes = 0;

@@ -1,11 +1,10 @@
 /**
- * Export and import of items as JSON Lines.
+ * Exports and imports items as JSON Lines.
  *
  * The first line of an export is a header; each further line is one live item with its times, index paths and vectors.
- * An export reads one pinned version. An import writes in batches and skips what is stored already, so an interrupted
- * one is run again.
+ * An export reads one pinned version. An import writes in batches and skips what is stored already, so that an
+ * interrupted one can simply be repeated.
  */
-
 import { renameSync, rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { InputError, messageOf } from "../../errors.js";
@@ -28,7 +27,7 @@ import type { OnProgress } from "./progress.js";
 const EXPORT_KIND = "agemem.store/1";
 
 export interface StoreExportOptions {
-  /** Namespace prefix; default everything. */
+  /** Namespace prefix; default: everything. */
   prefix?: string[];
   /** Include vectors, so that an import need not embed. Default true. */
   vectors?: boolean;
@@ -42,7 +41,7 @@ export interface StoreImportOptions {
 export interface StoreImportResult {
   /** Items written. */
   imported: number;
-  /** Items that were stored already with the same value. */
+  /** Items that were stored already. */
   skipped: number;
 }
 
@@ -123,8 +122,8 @@ interface Line {
 /**
  * Imports a JSONL file of {@link exportItems}, or of plain `{ namespace, key, value }` lines.
  *
- * @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT` with the line; what was written before stays, and
- * the same import may be run again
+ * @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT` with the line; earlier batches stay written, and the
+ * import can be repeated
  */
 export async function importItems(
   engine: Engine,
@@ -155,7 +154,7 @@ export async function importItems(
   return result;
 }
 
-/** Whether the vectors of an export are those of the store's model. */
+/** Whether the vectors of an export come from the store's model. */
 function fits({ embedder }: Vectors, embedding: { name: string | null; dims: number } | undefined): boolean {
   if (!embedder || !embedding || embedding.name === null) return false;
   const { name, dims } = embedding;
@@ -171,7 +170,7 @@ function checkLine(limits: StoreLimits, path: string, line: number, value: unkno
   try {
     checkOperation({ namespace, key, value: stored ?? undefined, index: index ?? undefined }, limits);
   } catch (cause) {
-    throw new InputError("AGEMEM_INPUT_FORMAT", `${path}:${line} is no item: ${messageOf(cause)}`, {
+    throw new InputError("AGEMEM_INPUT_FORMAT", `${path}:${line} is not an item: ${messageOf(cause)}`, {
       cause,
       remedy: "Give lines with namespace, key and value, as `agemem memory export` writes them.",
       details: { path, line },

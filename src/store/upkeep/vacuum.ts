@@ -1,8 +1,8 @@
 /**
- * Vacuum: removing old rows that no open branch, fork point, pin or kept revision needs.
+ * Vacuum: removes old rows that no open branch, fork point, pin or kept revision needs.
  *
- * Runs in short transactions with pauses between them, so that writers wait little; afterwards every connection reads
- * everything again. Interrupted, it has removed less, and the next run goes on.
+ * Runs in short transactions with pauses, so that writers wait little. Afterwards every connection reads everything
+ * again. If it is interrupted, the next vacuum continues.
  */
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../engine.js";
@@ -18,21 +18,23 @@ import { dropLeftPins } from "../versions.js";
 import { deleteExpired } from "./expiry.js";
 import { sizeOnDisk } from "./stats.js";
 
-/** Idempotency keys are kept this long: far longer than an interrupted run waits to be resumed. */
+/** How long idempotency keys are kept: far longer than an interrupted run waits to be resumed. */
 const IDEMPOTENCY_DAYS = 30;
-/** Version rows looked at in one transaction, and pages given back in one. */
+/** Version rows examined per transaction. */
 const SLICE = 500;
+/** Pages returned to the file system per transaction. */
 const PAGES = 200;
+/** SQLite's number for `auto_vacuum = INCREMENTAL`. */
 const INCREMENTAL = 2;
 
 export interface VacuumOptions {
   /** Revisions before the newest one that stay readable through `at()`. Default 0. */
   keepRevisions?: number;
-  /** Minutes back from now that stay readable. Default 0. */
+  /** Revisions of the last so many minutes stay readable. Default 0. */
   keepMinutes?: number;
   /**
-   * Give free pages back to the file system, a few at a time. Default true. `"copy"` writes a new file instead, which
-   * is smallest and has no trace of what was removed, but writers wait as long as the copy takes.
+   * Whether to return free pages to the file system, a few at a time. Default true. `"copy"` writes a new file instead,
+   * which is as small as possible and has no trace of what was removed, but writers wait until the copy is done.
    */
   shrink?: boolean | "copy";
 }
@@ -40,13 +42,13 @@ export interface VacuumOptions {
 export interface VacuumResult {
   /** Version rows removed. */
   removed: number;
-  /** Expired items that were deleted first. */
+  /** Expired items, which were deleted first. */
   expired: number;
   bytesBefore: number;
   bytesAfter: number;
 }
 
-/** A version row as far as it says who can see it. */
+/** The columns that decide who can see a version row. */
 interface Row {
   id: number;
   item: number;
@@ -58,10 +60,10 @@ interface Row {
 
 type KeptView = { view: View; window: boolean };
 
-/** Whether a row may go, given what is kept. */
+/** Whether a row may be removed, given the views to keep. */
 function isRemovable(row: Row, views: readonly KeptView[], horizon: number): boolean {
   const end = row.end_rev ?? Number.POSITIVE_INFINITY;
-  // On the trunk the end of the row before says as much as the deletion itself.
+  // On the trunk a deletion can go, because the row before it has an end.
   if (row.op === 0 && row.branch === MAIN && row.rev <= horizon) return true;
   return !views.some(({ view, window }) => {
     const level = view.levels.find(({ branch }) => branch === row.branch);
@@ -72,7 +74,7 @@ function isRemovable(row: Row, views: readonly KeptView[], horizon: number): boo
   });
 }
 
-/** The views that must stay as they are: open branches with their fork points and the kept window, and pins. */
+/** The views that must not change: open branches, with the levels below them and the kept window, and pins. */
 function keptViews({ db, branches }: Ledger): KeptView[] {
   const open = branches.allOpen().map(({ id }) => ({ view: branches.view(id), window: true }));
   const pins = db
@@ -93,7 +95,7 @@ function horizonOf(ledger: Ledger, options: VacuumOptions): number {
 }
 
 /**
- * Deletes expired items, removes rows nobody can read any more, and shrinks the file.
+ * Deletes expired items, removes rows that nobody can read any more, and shrinks the file.
  *
  * Never removes what an open branch, a fork of it, a pinned version or the kept window needs.
  */
@@ -101,7 +103,7 @@ export async function vacuum(engine: Engine, options: VacuumOptions = {}): Promi
   const { db, transactions } = engine;
   const bytesBefore = sizeOnDisk(db.directory);
   const expired = await deleteExpired(engine);
-  // What was removed is to be gone from the file too, not only from its tables.
+  // Removed content must vanish from the file too, not only from the tables.
   const before = db.db.pragma("secure_delete", { simple: true });
   db.db.pragma("secure_delete = ON");
   let removed: number;
@@ -116,8 +118,8 @@ export async function vacuum(engine: Engine, options: VacuumOptions = {}): Promi
 }
 
 /**
- * Removes rows in short transactions. First the lowest readable revision rises: what is below it can be neither read
- * nor forked nor pinned from then on, so a row that nobody needs at that moment is needed by nobody later.
+ * Removes rows in short transactions. First it raises the lowest readable revision. Anything below that can no longer
+ * be read, forked or pinned, so a row that nobody needs at that moment stays unneeded.
  */
 async function vacuumRows(engine: Engine, options: VacuumOptions): Promise<number> {
   const { db, ledger, transactions } = engine;
@@ -148,11 +150,11 @@ function raiseHorizon(
   dropLeftPins(db);
   const horizon = horizonOf(ledger, options);
   for (const { id } of branches.allOpen()) {
-    // A branch's present state stays readable under its own number, which may lie before the horizon.
+    // A branch's current state stays readable by its revision, which may be before the horizon.
     const oldest = Math.min(horizon, ledger.revisionOf(id));
     db.run("UPDATE branches SET oldest_rev = max(oldest_rev, ?) WHERE id = ?", oldest, id);
   }
-  // What a closed branch held cannot be read under its name any more.
+  // Versions of closed branches can no longer be read by the branch's name.
   db.run("UPDATE branches SET oldest_rev = ? WHERE closed IS NOT NULL", ledger.newestRevision() + 1);
   branches.reload();
   const last = db.row<{ id: number | null }>("SELECT max(id) AS id FROM versions")?.id ?? 0;
@@ -166,7 +168,7 @@ async function inSlice(transactions: Transactions, work: () => unknown): Promise
   return performance.now() - started;
 }
 
-/** Leaves the lock to others for as long as it was held, and the event loop in any case. */
+/** Leaves the lock to others for as long as it was held (at most 100 ms), and yields to the event loop. */
 function pause(took: number): Promise<void> {
   return took > 0 ? sleep(Math.min(took, 100)) : setImmediate();
 }
@@ -179,7 +181,7 @@ function removeRows(db: Connection, ids: readonly number[]): void {
   }
 }
 
-/** Removes what is left without rows, and has every connection read everything again. */
+/** Removes what no row refers to any more, and makes every connection read everything again. */
 function tidy(ledger: Ledger, horizon: number, removed: number): void {
   const { db } = ledger;
   db.run("DELETE FROM items WHERE id NOT IN (SELECT item FROM versions)");
@@ -190,8 +192,8 @@ function tidy(ledger: Ledger, horizon: number, removed: number): void {
     horizon,
   );
   db.run("DELETE FROM idempotency WHERE at < ?", Date.now() - IDEMPOTENCY_DAYS * 86_400_000);
-  // Closed branches without rows and without children are forgotten, so that lists stay short; promoted ones stay,
-  // because a thread that comes back to one must learn where it went.
+  // Forget discarded branches without rows and children. Promoted ones stay, because a thread that returns to one must
+  // learn where its changes went.
   db.run(
     `DELETE FROM branches WHERE closed = 'discarded' AND id NOT IN (SELECT branch FROM versions)
      AND id NOT IN (SELECT parent FROM branches WHERE parent IS NOT NULL)`,
@@ -199,7 +201,9 @@ function tidy(ledger: Ledger, horizon: number, removed: number): void {
   if (removed > 0) ledger.bumpEpoch();
 }
 
-/** Gives free pages back, a few at a time. The file of an earlier release is copied once, to be able to. */
+/**
+ * Returns free pages to the file system, a few at a time. A file of an earlier release is first copied to allow that.
+ */
 async function shrink({ db: { db }, transactions }: Engine, copy: boolean): Promise<void> {
   const inSteps = !copy && db.pragma("auto_vacuum", { simple: true }) === INCREMENTAL;
   const freePages = () => db.pragma("freelist_count", { simple: true }) as number;
@@ -207,7 +211,7 @@ async function shrink({ db: { db }, transactions }: Engine, copy: boolean): Prom
     for (let free = freePages(); free > 0; ) {
       const took = await inSlice(transactions, () => db.exec(`PRAGMA incremental_vacuum(${PAGES})`));
       const left = freePages();
-      // Others may free pages meanwhile; this run ends when there are not fewer and fewer.
+      // Others may free pages meanwhile: stop when the number no longer falls.
       if (left >= free) break;
       free = left;
       if (free > 0) await pause(took);

@@ -1,5 +1,4 @@
-/** Verification: rows, vectors, history, keyword index and memory are checked against each other. Changes nothing. */
-
+/** Verification: checks rows, vectors, history, keyword index and memory against each other. Changes nothing. */
 import { AgeMemError } from "../../errors.js";
 import type { Engine } from "../engine.js";
 import { type Connection, openSnapshot, toStoreError } from "../rows/database.js";
@@ -11,11 +10,11 @@ import { textHash } from "../vectors/embedder.js";
 import { storedModel } from "../vectors/embedding-model.js";
 import type { VectorTable } from "../vectors/vector-table.js";
 
-/** One kind of problem with what repair would do about it. */
+/** One kind of problem, and what repair would do about it. */
 export interface StoreProblem {
   kind: ProblemKind;
   count: number;
-  /** Ids of the first few: of version rows, unless the kind says otherwise. */
+  /** The first few ids, of version rows unless the kind says otherwise. */
   examples: number[];
   repair: string;
 }
@@ -25,7 +24,7 @@ type ProblemKind = keyof typeof REPAIRS;
 export interface VerifyResult {
   ok: boolean;
   problems: StoreProblem[];
-  /** Version rows and vectors looked at. */
+  /** Version rows of the store, and vectors that were checked. */
   versions: number;
   vectors: number;
 }
@@ -40,12 +39,12 @@ const REPAIRS = {
   "vector-without-row": "delete the vector",
   "vector-damaged": "delete the vector and embed the text again",
   "vector-missing": "embed the text",
-  "value-damaged": "nothing: put or delete the item anew, or restore a backup",
-  "keyword-index": "build the keyword index anew",
+  "value-damaged": "nothing: put or delete the item again, or restore a backup",
+  "keyword-index": "rebuild the keyword index",
   memory: "read everything again from the database",
 } as const;
 
-/** Kinds of problems in SQL: a query that gives the ids at fault. */
+/** Checks in SQL: each query returns the ids at fault. */
 const CHECKS: [ProblemKind, string][] = [
   [
     "row-without-item",
@@ -70,7 +69,7 @@ const CHECKS: [ProblemKind, string][] = [
 
 type Note = (kind: ProblemKind, id: number) => void;
 
-/** Checks everything as it is at one moment; what others write meanwhile is not looked at. */
+/** Checks the store as it is at one moment; later writes by others are not checked. */
 export async function verifyStore(
   engine: Engine,
   onProgress?: (done: number) => void,
@@ -86,11 +85,11 @@ export async function verifyStore(
   let counts = { versions: 0, vectors: 0 };
   try {
     checkTables(db, note);
-    // A store in memory has no second connection: there nothing else runs until the end.
+    // A store in memory has no second connection for a snapshot, so it is checked without pauses.
     counts = await checkRows(db, note, snapshot !== null, onProgress);
     checkMemory(engine, note);
   } catch (error) {
-    // A page that cannot be read ends the check; that is the finding.
+    // An unreadable page ends the check, and is reported as a problem.
     const failure = toStoreError(error);
     if (!AgeMemError.isInstance(failure) || failure.code !== "AGEMEM_STORE_CORRUPT") throw failure;
     note("database", 0);
@@ -112,7 +111,7 @@ function checkTables(db: Connection, note: Note): void {
   for (const [kind, sql] of CHECKS) for (const { id } of db.rows<{ id: number }>(sql)) note(kind, id);
 }
 
-/** Compares each row's vectors with the texts they stand for. */
+/** Checks that each row's vectors belong to its texts. */
 async function checkRows(
   db: Connection,
   note: Note,
@@ -154,7 +153,7 @@ function checkRow(
   return stored.length;
 }
 
-/** Whether the vectors are not those of the row's texts. Vectors that the caller gave are taken as they are. */
+/** Whether the vectors do not match the row's texts. Vectors that the caller supplied are not compared. */
 function isIncomplete(
   row: { fields: string | null; value: string },
   stored: readonly { hash: Buffer }[],
@@ -175,8 +174,8 @@ function isAllFinite(vector: Buffer): boolean {
 }
 
 /**
- * Compares the vector table in memory with the rows, both as of one moment. What memory still holds of rows that are
- * gone (a vacuum that was killed half way) is no problem: no view sees it.
+ * Compares the vector table in memory with the rows, both at one moment. Vectors in memory of removed rows (after a
+ * vacuum that was killed half way) are no problem, because no view sees them.
  */
 function checkMemory({ db, vectors, transactions }: Engine, note: Note): void {
   if (db.db.inTransaction) throw new TypeError("A store is verified outside of a transaction");

@@ -3,7 +3,7 @@ import * as zlib from "node:zlib";
 
 /** Continues the CRC-32 of earlier data with `data`; start with 0. */
 export function crc32(data: Uint8Array, value = 0): number {
-  // zlib takes an empty array for "no array" and would start anew.
+  // zlib treats an empty array as none and would start over.
   if (data.length === 0) return value;
   // Node before 20.15 has no zlib.crc32.
   return typeof zlib.crc32 === "function" ? zlib.crc32(data, value) : slowCrc32(data, value);
@@ -22,7 +22,7 @@ function slowCrc32(data: Uint8Array, value: number): number {
   return ~crc >>> 0;
 }
 
-/** The bytes of a typed array, shared. */
+/** The bytes of a typed array; they share its memory. */
 export function bytesOf(array: Float64Array | Float32Array | Int32Array | Uint8Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -32,19 +32,19 @@ export class Column<T extends NumericArray> {
     this.#data = grown;
   }
 
-  /** Takes an array over as the content. */
+  /** Makes an array the content. */
   replace(data: T): void {
     this.#data = data;
     this.length = data.length;
   }
 
-  /** The filled part (shared memory). */
+  /** The filled part, which shares the column's memory. */
   view(): T {
     return this.#data.subarray(0, this.length) as T;
   }
 }
 
-/** A growable column of whole numbers that takes 4 bytes each while all of them fit, and 8 afterwards. */
+/** A growable column of whole numbers: 4 bytes each while all of them fit, else 8. */
 export class WholeColumn {
   #data: Uint32Array<ArrayBufferLike> | Float64Array<ArrayBufferLike> = new Uint32Array(64);
   length = 0;
@@ -59,7 +59,7 @@ export class WholeColumn {
     return this.#data[index] as number;
   }
 
-  /** Takes an array's numbers over as the content. */
+  /** Makes an array's numbers the content. */
   replace(data: Float64Array): void {
     const fits = data.every((value) => value <= MOST);
     this.#data = fits ? Uint32Array.from(data) : data;
@@ -90,7 +90,7 @@ export class WholeColumn {
 /** The largest number in 4 bytes. */
 const MOST = 2 ** 32 - 1;
 
-/** A growable list of 32-bit integers that starts small: one per namespace. */
+/** A growable list of 32-bit integers that starts small, because there is one per namespace. */
 export class IntegerList {
   #data = new Int32Array(4);
   length = 0;

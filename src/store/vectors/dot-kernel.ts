@@ -1,9 +1,9 @@
 /**
- * Inner products of many rows at once with SIMD instructions: the compiled `dot-kernel.wat`, and its memory.
+ * Inner products of many rows at once with SIMD instructions: the compiled `dot-kernel.wat` and its memory.
  *
- * Rows are copied block by block into a small scratch memory. That costs a third of what is saved, and leaves the vectors
- * in ordinary arrays. Gives the same bits as `dotInOrder`: products of two float32 are exact in double precision, and the
- * sums are taken in the same order. There is one instance per process; calls do not interleave.
+ * Rows are copied block by block into a small scratch memory. That costs a third of the time it saves, and lets the
+ * vectors stay in ordinary arrays. Results equal those of `dotInOrder` bit by bit: products of two float32 are exact in
+ * double precision, and sums are taken in the same order. There is one instance per process; calls do not interleave.
  */
 
 /** The compiled module. */
@@ -15,7 +15,7 @@ const MODULE =
   "IAz9IQGgOQMAIAQgDf0hACAN/SEBoDkDCCAEIA79IQAgDv0hAaA5AxAgBCAP/SEAIA/9IQGgOQMYIARBIGohBCAAIAhBAnRqIQAgAUEEayEBDA" +
   "ALCws=";
 
-/** Bytes of rows per block: fits the second-level cache along with everything else. */
+/** Bytes of rows per block, which fit into the second-level cache with everything else. */
 const BLOCK_BYTES = 96 * 1024;
 const PAGE = 65_536;
 
@@ -50,12 +50,12 @@ export class DotKernel {
     this.#doubles.set(unit, this.#unitAt / 8);
   }
 
-  /** Copies `count` rows that follow each other in `chunk` into the block, as its rows from `at` on. */
+  /** Copies `count` consecutive rows of `chunk` into the block, starting at its row `at`. */
   put(at: number, chunk: Float32Array, offset: number, count: number): void {
     this.#floats.set(chunk.subarray(offset, offset + count * this.#dims), at * this.#dims);
   }
 
-  /** Writes the inner products of the block's first `count` rows into `out`. */
+  /** Writes the inner products of the block's first `count` rows to `out`, starting at `at`. */
   run(count: number, out: Float64Array, at: number): void {
     this.#scores(0, count, this.#dims, this.#unitAt, this.#outAt);
     const from = this.#outAt / 8;
@@ -77,14 +77,14 @@ export class DotKernel {
 
 let shared: DotKernel | null | undefined;
 
-/** The kernel of this process, or null where WebAssembly with SIMD is missing or the dimension is odd. */
+/** The kernel of this process; null without WebAssembly SIMD, or for an odd dimension. */
 export function dotKernel(dims: number): DotKernel | null {
   if (dims % 2 === 1) return null;
   if (shared === undefined) {
     try {
       shared = new DotKernel();
     } catch {
-      // Without it the same numbers come from TypeScript, slower.
+      // Without it `dotInOrder` computes the same numbers, only slower.
       shared = null;
     }
   }

@@ -1,7 +1,7 @@
 /**
- * Calls to the embedding model: gathered, in batches, retried, cached by content, checked.
+ * Calls the embedding model: gathers calls of one turn, sends batches, retries, caches by text, checks the vectors.
  *
- * Owns what a vector must be before it may be stored. Leaves out which texts are embedded (`search/field-paths.ts`).
+ * Owns what makes a vector valid for storing. Leaves out which texts are embedded (`search/field-paths.ts`).
  */
 import { createHash } from "node:crypto";
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
@@ -11,58 +11,59 @@ import { ConfigError, ModelError, messageOf, StoreError } from "../../errors.js"
 import { redact, redactError } from "../../text/redaction.js";
 import { isLexical, recordedName } from "./embedding-model.js";
 
-/** How a store embeds. */
+/** Options for embedding and vector search. */
 export interface StoreIndexOptions {
   embeddings: EmbeddingsInterface;
-  /** Dimension. Default: that of the store, else that of the first vector. */
+  /** Dimension of the vectors. Default: the store's, else that of the first vector. */
   dims?: number;
-  /** Name recorded in the store and compared when it is opened again. Default: the model's own. */
+  /** Model name that the store records and compares when it is opened again. Default: the model's own. */
   embeddingName?: string;
-  /** Paths that are embedded unless a put says otherwise. Default `["$"]`, the whole value as JSON. */
+  /** Paths to embed, unless a put names others. Default `["$"]`, the whole value as JSON. */
   fields?: string[];
   /**
-   * Who holds the codes of large scopes: `"auto"` FAISS where it loads and was measured to be faster than our own search,
-   * `"faiss"` FAISS, `"flat"` never FAISS. Environment `AGEMEM_INDEX=flat` or `faiss` overrides.
+   * What searches large scopes: `"auto"` (default) FAISS if it loads and is measured to be faster than the built-in
+   * search, `"faiss"` always FAISS, `"flat"` never FAISS. The environment variable `AGEMEM_INDEX` overrides it.
    */
   kind?: "auto" | "faiss" | "flat";
-  /** Vectors of a search scope below which it is scanned, which is exact. Default 2,048. */
+  /** Scopes with fewer vectors are scanned, which is exact. Default 2,048. */
   scanBelow?: number;
   /**
-   * Share of the true best results that a search of a large scope finds: "exact", or a number from 0.5 to below 1.
-   * `stats()` says what was measured; a scope that falls short is searched further, up to an exact search. Default 0.99.
+   * Share of the true best results that a search of a large scope must find: "exact", or a number from 0.5 to below 1.
+   * `stats()` reports what was measured; a scope that falls short is searched more widely, if necessary exactly.
+   * Default 0.99.
    */
   recall?: "exact" | number;
-  /** Bytes that FAISS may hold in this process; vectors beyond are scanned. Default 128 MiB. */
+  /** Bytes that FAISS may hold in this process; vectors that do not fit are scanned. Default 134,217,728 (128 MiB). */
   faissBytes?: number;
   /**
-   * Share of the vectors in a hybrid score, 0 (keywords only) to 1 (vectors only). Default 0.55, and 0.15 for lexical
-   * embeddings, which see little that keywords do not.
+   * Share of the cosine in a hybrid score, 0 (keywords only) to 1 (vectors only). Default 0.55, or 0.15 for lexical
+   * embeddings, which find little that keywords do not.
    */
   vectorWeight?: number;
   /** Texts per request to the model. Default 256. */
   batchSize?: number;
   /**
-   * Milliseconds that one request to the model may take. One that takes longer fails without another attempt, and the
-   * writes after it go on. Default 60,000.
+   * Limit of one request to the model, in milliseconds. A request that takes longer fails without a retry, so that the
+   * writes after it can continue. Default 60,000.
    */
   timeoutMs?: number;
-  /** Attempts after the first. Default 2. */
+  /** Retries after the first attempt. Default 2. */
   retries?: number;
-  /** Texts whose embeddings are kept in memory. Default 2,000. */
+  /** How many embeddings are cached. Default 2,000. */
   cacheSize?: number;
 }
 
-/** The longest time a timer takes, in milliseconds. */
+/** Longest delay of a timer, in milliseconds. */
 const MAX_TIMER = 2 ** 31 - 1;
-/** Characters of the longest text whose vector is kept. */
+/** Longest text, in characters, whose vector is cached. */
 const CACHED_CHARS = 100_000;
 
-/** 16 bytes that stand for a text. */
+/** A hash of a text, 16 bytes. */
 export function textHash(text: string): Buffer {
   return createHash("sha256").update(text).digest().subarray(0, 16);
 }
 
-/** Texts that are asked for in one turn of the event loop. */
+/** Texts requested in one turn of the event loop. */
 interface Gathering {
   texts: Set<string>;
   calls: number;
@@ -72,11 +73,11 @@ interface Gathering {
 export class Embedder {
   readonly name: string;
   readonly fields: readonly string[];
-  /** Whether the model compares words and not meaning. */
+  /** Whether the model compares words rather than meaning. */
   readonly lexical: boolean;
   /** Dimension, or null until the first vector. */
   dims: number | null;
-  /** By "d" or "q" (document or query) and text; null when nothing is to be kept. */
+  /** Vectors by "d" or "q" (document or query) and text; null when caching is off. */
   readonly #cache: LRUCache<string, Float32Array> | null;
   #gathering: Gathering | null = null;
 
@@ -86,7 +87,7 @@ export class Embedder {
     this.fields = options.fields ?? ["$"];
     this.dims = options.dims ?? null;
     const { cacheSize = 2000 } = options;
-    // Counted by size, since room for `max` entries would be reserved at once.
+    // By `maxSize`, because `max` would reserve room for all entries at once.
     this.#cache = cacheSize > 0 ? new LRUCache({ maxSize: cacheSize, sizeCalculation: () => 1 }) : null;
     const limit = options.timeoutMs;
     if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= MAX_TIMER)) {
@@ -98,7 +99,7 @@ export class Embedder {
 
   /** The vectors of texts, in order. Throws `AGEMEM_EMBEDDING_FAILED`, `AGEMEM_VECTOR_INVALID`. */
   async embedTexts(texts: readonly string[]): Promise<Float32Array[]> {
-    // Taken from the cache now: other calls may push them out while this one waits for the model.
+    // Read the cache now: other calls may evict entries while this one waits for the model.
     const vectors = new Map<string, Float32Array>();
     const missing = new Set<string>();
     for (const text of texts) {
@@ -115,8 +116,9 @@ export class Embedder {
   }
 
   /**
-   * Vectors from the model, together with those of other calls of the same turn of the event loop: memories that are
-   * stored at once need one request. Where that fails, each call is made on its own, so that none fails for another's text.
+   * Vectors from the model, requested together with those of other calls in the same turn of the event loop, so that
+   * memories stored at once need one request. If that fails, each call is repeated on its own, so that none fails
+   * because of another's text.
    */
   async #embedTogether(texts: readonly string[]): Promise<ReadonlyMap<string, Float32Array>> {
     if (texts.length === 0) return new Map();
@@ -133,7 +135,7 @@ export class Embedder {
     }
   }
 
-  /** The vectors of what is asked for in this turn. */
+  /** The vectors of all texts requested in this turn. */
   async #gathered(): Promise<ReadonlyMap<string, Float32Array>> {
     await new Promise<void>((resolve) => process.nextTick(resolve));
     const { texts } = this.#gathering as Gathering;
@@ -151,7 +153,7 @@ export class Embedder {
       if (!Array.isArray(vectors) || vectors.length !== part.length) {
         throw new ModelError(
           "AGEMEM_EMBEDDING_FAILED",
-          "The embedding model returned another number of vectors",
+          "The embedding model did not return one vector per text",
           {
             details: { texts: part.length, vectors: Array.isArray(vectors) ? vectors.length : null },
           },
@@ -173,7 +175,7 @@ export class Embedder {
     return vector;
   }
 
-  /** Checks dimension and finiteness and copies to single precision. Throws `AGEMEM_VECTOR_INVALID`. */
+  /** Checks dimension and finiteness, and copies to single precision. Throws `AGEMEM_VECTOR_INVALID`. */
   check(numbers: ArrayLike<number>): Float32Array {
     const expected = this.dims ?? numbers?.length;
     if (
@@ -228,7 +230,7 @@ export class Embedder {
     }
   }
 
-  /** The answer, or a failure without another attempt when it does not come in time. */
+  /** Waits for the answer; if it does not come in time, fails with an error that is not retried. */
   async #inTime<T>(answer: Promise<T>): Promise<T> {
     const limit = this.options.timeoutMs ?? 60_000;
     let timer: NodeJS.Timeout | undefined;

@@ -1,8 +1,8 @@
 /**
- * Which embedding model a store's vectors come from: the name of a model, and what the store has recorded.
+ * Which embedding model a store's vectors come from: names of models, and what the store has recorded.
  *
- * Names are those of `resolveEmbeddings`, also for a model that the application constructed itself, so that the CLI opens
- * a store by the name under which the application wrote it. Leaves out calling the model (`embedder.ts`).
+ * Names are those of `resolveEmbeddings`, even for a model that the application constructed itself, so that the CLI can
+ * open a store by the name that the application recorded. Leaves out calling the model (`embedder.ts`).
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { Connection } from "../rows/database.js";
@@ -13,17 +13,18 @@ export interface StoredModel {
   dims: number;
 }
 
-/** Providers by class: earlier releases recorded a model by its class, `resolveEmbeddings` never did. */
+/** Provider names by class, because earlier releases recorded a model by its class. */
 const PROVIDERS: Readonly<Record<string, string>> = {
   OpenAIEmbeddings: "openai",
   HuggingFaceTransformersEmbeddings: "hf",
 };
 
 /**
- * The name of a model: its own if it has one (as lexical embeddings do), else its provider or class and the model's name.
+ * The name of a model: its own if it has one (as lexical embeddings do), else its provider or class, and the model.
  *
  * @example
- * nameOf(new OpenAIEmbeddings({ model: "text-embedding-3-small", dimensions: 256 })); // "openai:text-embedding-3-small@256"
+ * nameOf(new OpenAIEmbeddings({ model: "text-embedding-3-small", dimensions: 256 })); //
+ * "openai:text-embedding-3-small@256"
  */
 export function nameOf(embeddings: EmbeddingsInterface): string {
   const { name, model, modelName, dimensions } = embeddings as {
@@ -42,8 +43,8 @@ export function nameOf(embeddings: EmbeddingsInterface): string {
 }
 
 /**
- * The name that a store records of a model: the application's where it gives one. That of a lexical model says its version
- * too, because another version makes other vectors under the same name.
+ * The name that a store records for a model: the application's, if it gives one. For a lexical model the version is
+ * added, because another version makes different vectors under the same name.
  */
 export function recordedName(embeddings: EmbeddingsInterface, given?: string): string {
   const own = nameOf(embeddings);
@@ -51,15 +52,15 @@ export function recordedName(embeddings: EmbeddingsInterface, given?: string): s
   return own.startsWith("lexical-") ? `${given} (${own})` : given;
 }
 
-/** Whether recorded vectors come from the model of this name; earlier releases recorded some models by their class. */
+/** Whether recorded vectors come from the model with this name, also if an earlier release recorded its class. */
 export function isSameModel(stored: StoredModel, name: string): boolean {
   const canonical = canonicalName(stored);
   if (canonical === name) return true;
-  // The class alone did not tell a chosen dimension; the vectors do.
+  // The class name did not include a chosen dimension, but the vectors show it.
   return canonical !== stored.name && `${canonical}@${stored.dims}` === name;
 }
 
-/** Today's name of what an earlier release recorded as "LexicalEmbeddings" or "OpenAIEmbeddings:NAME". */
+/** The current name for what an earlier release recorded as "LexicalEmbeddings" or "OpenAIEmbeddings:NAME". */
 export function canonicalName({ name, dims }: StoredModel): string {
   if (name === "LexicalEmbeddings") return `lexical-${dims}/1`;
   const at = name.indexOf(":");
@@ -72,7 +73,7 @@ export function isLexical(name: string, embeddings: EmbeddingsInterface): boolea
   return name.startsWith("lexical") || nameOf(embeddings).startsWith("lexical-");
 }
 
-/** What the store has recorded; undefined before its first vector. */
+/** The model that the store has recorded; undefined before its first vector. */
 export function storedModel(db: Connection): StoredModel | undefined {
   const name = db.getMeta("embedding_name");
   if (name === undefined) return undefined;
@@ -80,7 +81,7 @@ export function storedModel(db: Connection): StoredModel | undefined {
   return dims === 0 ? undefined : { name, dims };
 }
 
-/** Records model and dimension, or with null that there are no vectors. Call in a write transaction. */
+/** Records model and dimension; null records that there are no vectors. Call inside a write transaction. */
 export function recordModel(db: Connection, model: StoredModel | null): void {
   if (model === null) {
     db.run("DELETE FROM meta WHERE key IN ('embedding_name', 'embedding_dims')");
@@ -90,7 +91,7 @@ export function recordModel(db: Connection, model: StoredModel | null): void {
   db.setMeta("embedding_dims", String(model.dims));
 }
 
-/** An earlier release could end a conversion without recording the dimension; every vector has it. */
+/** The dimension of a stored vector, because an earlier release could end a conversion without recording it. */
 function dimsOfVectors(db: Connection): number {
   const bytes = db.row<{ n: number }>("SELECT length(vector) AS n FROM vectors LIMIT 1")?.n ?? 0;
   return bytes / 4;

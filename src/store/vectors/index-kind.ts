@@ -1,5 +1,5 @@
 /**
- * Whether FAISS may hold the codes of large scopes on this machine.
+ * Decides whether FAISS may hold the codes of large scopes on this machine.
  *
  * Owns the choice by option and `AGEMEM_INDEX`, and the warning when FAISS is missing. Leaves out loading it
  * (`vector-indexes/faiss.ts`) and which scopes are large (`index-set.ts`).
@@ -8,17 +8,17 @@ import { ConfigError } from "../../errors.js";
 import { reasonOf } from "../addons.js";
 import { faissFailures, loadFaiss } from "./vector-indexes/faiss.js";
 
-/** The choice; `fallback` says why it is not FAISS where FAISS was wanted, and is null otherwise. */
+/** The choice. `fallback` says why it is not FAISS although nobody chose "flat"; else null. */
 export interface ChosenIndex {
   kind: "faiss" | "flat";
   fallback: string | null;
-  /** Whether it was asked for by name; then it is used without measuring whether it is the faster one. */
+  /** Whether it was chosen by name, so that it is used without measuring whether it is faster. */
   insists: boolean;
 }
 
-/** Something an operator should know that does not stop the store. */
+/** Something that an operator should know, but that does not stop the store. */
 export interface StoreWarning {
-  /** Stable: `AGEMEM_INDEX_FALLBACK`. */
+  /** A stable code: `AGEMEM_INDEX_FALLBACK`. */
   code: string;
   message: string;
 }
@@ -27,10 +27,11 @@ const SETUP =
   "For FAISS run `npx agemem setup` (`pnpm exec agemem setup`); index.kind or AGEMEM_INDEX set to flat does without it and without this warning.";
 
 /**
- * Chooses who may hold the codes of large scopes.
+ * Chooses whether FAISS may hold the codes of large scopes.
  *
  * @param option the store's option; `AGEMEM_INDEX` overrides it
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` (unknown value), `AGEMEM_PACKAGE_MISSING` (FAISS insisted on, not there)
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` (unknown value), `AGEMEM_PACKAGE_MISSING` (FAISS was chosen but does not
+ * load)
  */
 export function chooseIndex(option: "auto" | "faiss" | "flat" = "auto"): ChosenIndex {
   const forced = process.env.AGEMEM_INDEX;
@@ -48,7 +49,7 @@ export function chooseIndex(option: "auto" | "faiss" | "flat" = "auto"): ChosenI
   if (wanted === "auto") return { kind: "flat", fallback: reason, insists: false };
   throw new ConfigError(
     "AGEMEM_PACKAGE_MISSING",
-    `FAISS is insisted on, and faiss-node does not load (${reason})`,
+    `FAISS was chosen, but faiss-node does not load (${reason})`,
     {
       cause: faissFailures()[0],
       remedy:
@@ -61,7 +62,7 @@ export function chooseIndex(option: "auto" | "faiss" | "flat" = "auto"): ChosenI
 let said = false;
 
 /**
- * Reports a fallback: to `listener` at every opening, else once per process as a Node.js warning
+ * Reports a fallback: to `listener` at every opening, or else once per process as a Node.js warning
  * (`process.on("warning", …)`, printed to standard error unless turned off).
  */
 export function warnOfFallback({ fallback }: ChosenIndex, listener?: (warning: StoreWarning) => void): void {

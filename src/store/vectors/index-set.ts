@@ -1,11 +1,10 @@
 /**
- * How the scopes of a store are searched: small ones by a scan, large ones by the codes of the vectors.
+ * Decides how the scopes of a store are searched: small ones by a scan, large ones by codes of their vectors.
  *
- * A scope is a namespace prefix. Codes are made in the background once a scope is searched that is large enough to gain
- * from them; until then it is scanned. Owns which scopes are coded, who holds the codes, the work in the background (in
- * slices, so that nothing waits for it), and what is known of each scope's recall.
+ * A scope is a namespace prefix. When a scope that is large enough to gain from codes is searched, they are made in the
+ * background; until then it is scanned. Owns which scopes are coded, whether FAISS or the store holds the codes, the
+ * background work (in slices, so that nothing waits for it), and what is known about each scope's recall.
  */
-
 import { LRUCache } from "lru-cache";
 import { messageOf } from "../../errors.js";
 import { type Namespaces, namespacePath } from "../rows/namespaces.js";
@@ -24,56 +23,57 @@ import { measureRecall, type Recall } from "./vector-indexes/recall.js";
 import { ScopeRecall } from "./vector-indexes/scope-recall.js";
 import type { VectorTable } from "./vector-table.js";
 
-/** Scopes with fewer slots are scanned, which is as fast. */
+/** Scopes with fewer slots are scanned, which is just as fast. */
 const SCAN_BELOW = 2048;
-/** Share of the true best that a search is to find. */
+/** Share of the true best results that a search must find. */
 const RECALL = 0.99;
 /** Bytes that FAISS may hold. */
 const FAISS_BYTES = 128 * 1024 * 1024;
-/** A FAISS index that none of so many searches used makes room for one that waits for it. */
+/** A FAISS index that none of the last so many searches used makes room for one that needs it. */
 const IDLE = 1000;
-/** Scopes of which something is known; the least recently used one is forgotten. */
+/** How many scopes are remembered; the least recently used one is forgotten. */
 const MAX_SCOPES = 256;
 /** Slots coded before other work may run. */
 const SLICE = 64;
-/** Slots without a code are scanned; so many are worth coding. */
+/** Slots without a code are scanned, until there are so many of them. */
 const BACKLOG = 512;
-/** The center is looked at again when the table has grown by this factor, and moved when it is so far from the mean. */
+/** When the table has grown by this factor, the mean of the vectors is computed again. */
 const GROWN = 4;
+/** If the mean is farther than this from the center, it becomes the new center. */
 const MOVED = 0.1;
 
-/** A scope that was searched by codes. */
+/** What is known about a scope that is searched by codes. */
 interface Coded {
   recall: ScopeRecall;
   /** Its own index, where FAISS holds the codes. */
   faiss: FaissIndex | null;
   lists: readonly Int32Array[];
-  /** Number of the last search. */
+  /** Number of the last search that used it. */
   used: number;
 }
 
-/** A scope that is searched by codes, for people and monitoring. */
+/** Statistics of a scope that is searched by codes. */
 export interface IndexStats {
   /** Namespace prefix as JSON. */
   scope: string;
-  /** Who holds the codes: the store, or FAISS. */
+  /** What holds the codes: "codes" for the store itself, or "faiss". */
   kind: IndexKind;
   /** Vectors in the scope. */
   size: number;
-  /** Whether measurements showed that only a scan keeps the promise, so that the scope is scanned. */
+  /** Whether the scope is scanned after all, because only that reaches the recall, or because codes cannot be made. */
   exact: boolean;
-  /** Recall at 10, measured on this scope. */
+  /** Recall at 10, measured in this scope; null before that. */
   recall: Recall | null;
 }
 
 export class IndexSet {
-  /** By scope. */
+  /** By namespace path. */
   #scopes = new LRUCache<string, Coded>({ max: MAX_SCOPES });
   #codes: CodeTable | null = null;
   #coder: Coder | null = null;
   /** Size of the table when its center was computed last. */
   #centeredAt = 0;
-  /** Who holds the codes; null until it is known. */
+  /** What holds the codes; null until that is decided. */
   #engine: IndexKind | null = null;
   #searches = 0;
   #chosen: ChosenIndex | null = null;
@@ -81,7 +81,7 @@ export class IndexSet {
   #measuring: Promise<void> | null = null;
   /** Why codes cannot be made; null while they can. */
   #failure: string | null = null;
-  /** Replaced when everything is dropped, so that work in the background ends. */
+  /** Replaced when everything is dropped, so that background work ends. */
   #life = { over: false };
 
   constructor(
@@ -95,17 +95,16 @@ export class IndexSet {
     return this.#chosen;
   }
 
-  /** "faiss" or "flat". */
   kind(): "faiss" | "flat" {
     return this.chosen().kind;
   }
 
-  /** The codes to save; null where there are none. */
+  /** The codes to save; null when there are none. */
   get codes(): CodeTable | null {
     return this.#codes;
   }
 
-  /** The scopes that are searched by codes, for statistics; measures their recall. */
+  /** Statistics of the scopes that are searched by codes. Measures their recall if that is out of date. */
   async describe(): Promise<IndexStats[]> {
     const life = this.#life;
     const out: IndexStats[] = [];
@@ -119,7 +118,7 @@ export class IndexSet {
     return out;
   }
 
-  /** Bytes beside the vector table. */
+  /** Bytes in use, without the vector table. */
   bytes(): number {
     return [...this.#scopes.values()].reduce(
       (sum, { faiss }) => sum + (faiss?.bytes() ?? 0),
@@ -127,7 +126,9 @@ export class IndexSet {
     );
   }
 
-  /** Bytes that FAISS holds for all stores of this process, with those dropped but not yet collected; and the limit. */
+  /**
+   * Bytes that FAISS holds for all stores of this process, including dropped indexes not yet collected; and the limit.
+   */
   native(): { bytes: number; limit: number } {
     return { bytes: nativeMemory.bytes, limit: this.#limit() };
   }
@@ -139,13 +140,13 @@ export class IndexSet {
     [this.#table, this.#codes, this.#coder, this.#failure] = [null, null, null, null];
   }
 
-  /** Resolves when every vector has its code, where there are codes. */
+  /** Resolves when all vectors have their codes, if any scope uses codes. */
   async ready(): Promise<void> {
     if (this.#table && this.#scopes.size > 0) this.#cover(this.#table, 0);
     await this.#covering;
   }
 
-  /** Takes over saved codes. */
+  /** Loads saved codes. */
   restore(table: VectorTable, center: Float32Array, records: Uint8Array): void {
     const { kind, insists } = this.chosen();
     if (this.#target() >= 1 || (kind === "faiss" && insists)) return;
@@ -214,16 +215,16 @@ export class IndexSet {
   #indexOf(table: VectorTable, coded: Coded, slots: number): VectorIndex | null {
     if (this.#engine === "faiss") return this.#faissOf(table, coded);
     const codes = this.#codes;
-    // While most of it has no codes, they save nothing.
+    // While most of the scope may have no codes, they save nothing.
     if (!codes || codes.covered < table.size - slots / 2) return null;
     return new CodedIndex(table, codes, coded.lists);
   }
 
-  /** The FAISS index of a scope, made where there is room for one. */
+  /** The FAISS index of a scope, made if there is room for one. */
   #faissOf(table: VectorTable, coded: Coded): FaissIndex | null {
     const faiss = loadFaiss();
     if (coded.faiss || !faiss || !this.#coder) return coded.faiss;
-    // An index that holds nothing is a scan, so a new one is worth having only while there is room.
+    // An empty index only scans, so a new one makes sense only while there is room.
     if (nativeMemory.bytes >= this.#limit()) {
       this.#dropIdle();
       return null;
@@ -233,7 +234,7 @@ export class IndexSet {
     return coded.faiss;
   }
 
-  /** Codes what has no code yet, in the background, when there are more than `backlog` of them. */
+  /** Makes missing codes in the background, if more than `backlog` slots have none. */
   #cover(table: VectorTable, backlog: number): void {
     if (this.#covering || this.#failure !== null || this.#isCovered(table, backlog)) return;
     const life = this.#life;
@@ -242,7 +243,7 @@ export class IndexSet {
     };
     this.#covering = this.#coverIn(table, life).then(done, (error: unknown) => {
       done();
-      // No room for codes: scopes are scanned, which is what they stood in for.
+      // Without memory for codes, scopes are scanned.
       this.#failure = messageOf(error);
     });
   }
@@ -272,7 +273,7 @@ export class IndexSet {
       }
       return;
     }
-    // A table with a new center takes the place of the old one when it is complete.
+    // A table with a new center replaces the old one once it is complete.
     const codes =
       moved || !this.#codes
         ? new CodeTable(table, moved ? new Coder(center) : (this.#coder as Coder))
@@ -300,7 +301,7 @@ export class IndexSet {
     return await fasterEngine(faiss);
   }
 
-  /** Measures the recall of scopes that were not yet, or have grown, in the background. */
+  /** Measures in the background the recall of a scope that was never measured or has grown. */
   #measureWhenDue(): void {
     if (this.#measuring || this.#covering) return;
     const due = [...this.#scopes.values()].find(({ recall, lists }) => recall.isDue(sizeOf(lists)));
@@ -331,7 +332,7 @@ export class IndexSet {
     }
   }
 
-  /** Drops the least recently used FAISS index if it is idle. Its memory is freed when it is collected. */
+  /** Drops the least recently used FAISS index if it is idle. The garbage collector frees its memory. */
   #dropIdle(): void {
     for (const coded of this.#scopes.rvalues()) {
       if (!coded?.faiss) continue;
@@ -341,7 +342,7 @@ export class IndexSet {
   }
 }
 
-/** Searches of a scope before its recall is measured: a sample of what is asked. */
+/** Searches of a scope before its recall is measured, so that they are a sample of what is asked. */
 const ENOUGH = 16;
 
 function distance(a: Float32Array, b: Float32Array | undefined): number {

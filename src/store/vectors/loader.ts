@@ -1,4 +1,4 @@
-/** Reading rows with their vectors into memory: all of them at opening, later those that other processes wrote. */
+/** Reads rows and their vectors into memory: all of them at opening, later those that other processes wrote. */
 import type { Connection } from "../rows/database.js";
 import type { Ledger } from "../rows/ledger.js";
 import { VECTORS_PER_VERSION } from "../rows/schema.js";
@@ -6,7 +6,7 @@ import { toVector } from "../rows/vector-rows.js";
 import type { WrittenRow } from "../rows/version-row.js";
 import type { Vectors } from "./vectors.js";
 
-/** Takes over every version row after the last known one. Throws `AGEMEM_STORE_CORRUPT`. */
+/** Loads every version row after the last known one. Throws `AGEMEM_STORE_CORRUPT`. */
 export function loadRows(ledger: Ledger, vectors: Vectors): void {
   const { db, lastVersion } = ledger;
   if (lastVersion === 0) loadNewest(ledger);
@@ -32,19 +32,19 @@ export function loadRows(ledger: Ledger, vectors: Vectors): void {
       takeOver(ledger, vectors, { ...row, vectors: own });
     }
   } finally {
-    // An iterator left open would block the connection.
+    // An open iterator would block the connection.
     blobs.return(undefined);
   }
 }
 
-/** Takes one row over into memory. */
+/** Loads one row into memory. */
 export function takeOver(ledger: Ledger, vectors: Vectors, row: WrittenRow): void {
   ledger.note(row);
   ledger.counts.note(row);
   vectors.add(row);
 }
 
-/** The last revision of each branch; its rows may be vacuumed already. */
+/** Loads the last revision of each branch, which may have no rows any more after a vacuum. */
 function loadNewest(ledger: Ledger): void {
   const newest = ledger.db.rows<{ branch: number; rev: number }>(
     "SELECT branch, max(rev) AS rev FROM revisions GROUP BY branch",

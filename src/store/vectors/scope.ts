@@ -1,18 +1,16 @@
-/**
- * A search scope, a namespace prefix, and its slots.
- */
+/** A search scope, which is a namespace prefix, and its slots. */
 import type { NamespaceRow } from "../rows/namespaces.js";
 import type { SlotScore } from "./vector-index.js";
 import { scan } from "./vector-indexes/flat.js";
 import type { VectorTable } from "./vector-table.js";
 
-/** What a search looks at: a namespace prefix, and the namespaces below it. */
+/** What a search covers: a namespace prefix, and the namespaces below it. */
 export interface Scope {
   prefix: readonly string[];
   namespaces: readonly NamespaceRow[];
 }
 
-/** The best `k` version rows of a scope by a scan of all of it: exact, whatever index the scope has. */
+/** The best `k` version rows of a scope by a full scan, which is exact, whatever index the scope has. */
 export function scanScope(
   table: VectorTable,
   scope: Scope,
@@ -23,7 +21,7 @@ export function scanScope(
   return scan(table, slotLists(table, scope), unit, k, accept);
 }
 
-/** The slots of a scope, those of each namespace ascending. */
+/** The slots of a scope: an ascending list for each namespace. */
 export function slotLists(table: VectorTable, { namespaces }: Scope): Int32Array[] {
   const lists: Int32Array[] = [];
   for (const { id } of namespaces) {
@@ -33,12 +31,12 @@ export function slotLists(table: VectorTable, { namespaces }: Scope): Int32Array
   return lists;
 }
 
-/** How many slots some lists have. */
+/** The total number of slots in some lists. */
 export function sizeOf(lists: readonly Int32Array[]): number {
   return lists.reduce((sum, list) => sum + list.length, 0);
 }
 
-/** The slots of some lists, ascending. */
+/** The slots of some lists, merged in ascending order. */
 export function merge(lists: readonly Int32Array[]): Int32Array {
   if (lists.length === 1) return lists[0] as Int32Array;
   const out = new Int32Array(sizeOf(lists));

@@ -1,10 +1,10 @@
 /**
- * The sidecar: vectors and their codes in one file beside the database, so that opening need not build them again.
+ * The sidecar: a file beside the database with the vectors and their codes, so that opening need not build them again.
  *
- * It is derived and can be thrown away. It counts only when its checksums hold and its stamp names this store, this
- * epoch, this embedding model and the token of the database's last checkpoint; rows written after it are read from
- * SQLite. In any other case (torn, changed, stale, of another store, of a newer format) it is ignored. Leaves out when it
- * is saved (`checkpoints.ts`).
+ * It is derived data and may be deleted. It is used only if its checksums are right and it names this store, this
+ * epoch, this embedding model and the token of the database's last checkpoint; later rows are read from SQLite.
+ * Otherwise (torn, changed, stale, of another store, of another format) it is ignored. Leaves out when it is saved
+ * (`checkpoints.ts`).
  */
 import {
   closeSync,
@@ -33,7 +33,7 @@ export const SIDECAR_FILE = "vectors.index";
 const MAGIC = "AGEMEMIX";
 const SIDECAR_FORMAT = 2;
 const PREFIX_BYTES = 20;
-/** Key under which the database names the token of the sidecar that belongs to it. */
+/** Key of the database's token, which its sidecar must have too. */
 export const SIDECAR_TOKEN = "sidecar_token";
 
 interface Header {
@@ -44,17 +44,17 @@ interface Header {
   dims: number;
   embedding: string;
   size: number;
-  /** Branch, newest revision. */
+  /** Branch and its newest revision. */
   tips: [number, number][];
-  /** Branch, item, first revision. */
+  /** Branch, item, and the first revision at which the branch wrote the item. */
   overrides: [number, number, number][];
-  /** Codes of the first slots, and bytes of each; their center comes before them. */
+  /** How many slots, from the first, have codes, and the bytes of each code. The center precedes the codes. */
   codes: { slots: number; stride: number } | null;
   /** CRC-32 of everything after the header. */
   crc: number;
 }
 
-/** Writes the vectors in memory as the sidecar of `directory`, stamped with `token`. */
+/** Writes the vectors in memory to the sidecar in `directory`, with the given token. */
 export function writeSidecar(directory: string, token: string, ledger: Ledger, vectors: Vectors): void {
   const path = join(directory, SIDECAR_FILE);
   const temporary = `${path}.${process.pid}.${token.slice(0, 8)}.tmp`;
@@ -68,7 +68,7 @@ export function writeSidecar(directory: string, token: string, ledger: Ledger, v
   }
 }
 
-/** Removes the files of processes that were killed while saving. */
+/** Removes temporary files of processes that were killed while saving. */
 function removeLeftovers(directory: string): void {
   for (const name of readdirSync(directory)) {
     if (!name.startsWith(`${SIDECAR_FILE}.`)) continue;
@@ -130,7 +130,7 @@ function writeAll(file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at);
 }
 
-/** Reads the sidecar into empty memory. Returns whether it fitted; memory is unchanged when not. */
+/** Loads the sidecar into empty memory. Returns whether it could be used; if not, memory is unchanged. */
 export function readSidecar(ledger: Ledger, vectors: Vectors): boolean {
   const { directory } = ledger.db;
   if (!directory || !vectors.embedder) return false;
@@ -178,7 +178,7 @@ function bodyBytes({ size, dims, codes }: Header): number {
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** Whether the codes are of this release, for vectors that are there. */
+/** Whether this release can use the codes, and they belong to vectors in the file. */
 function areOurs({ size, dims, codes }: Header): boolean {
   if (codes === null) return true;
   const { slots, stride } = codes;

@@ -1,13 +1,13 @@
 /**
  * A vector index: ranks the slots of one scope (a namespace prefix) by cosine.
  *
- * An index holds slots of the {@link VectorTable}, current and replaced ones, of every branch; the caller's `accept` says
- * which of them a view sees. Implementations: `vector-indexes/coded.ts` (our own codes) and `vector-indexes/faiss.ts`
- * (codes in FAISS). A scope without one is scanned (`vector-indexes/flat.ts`: exact, the reference). All of them score with
- * the stored vectors, so a slot has the same score in each.
+ * An index holds slots of the {@link VectorTable}, current and replaced, of every branch; the caller's `accept` says
+ * which of them a view sees. Implementations: `vector-indexes/coded.ts` (codes held by the store) and
+ * `vector-indexes/faiss.ts` (codes held by FAISS). A scope without an index is scanned (`vector-indexes/flat.ts`,
+ * exact, the reference). All of them compute scores from the stored vectors, so a slot has the same score in each.
  */
 
-/** A slot with its cosine. */
+/** A slot and its cosine. */
 export interface SlotScore {
   slot: number;
   score: number;
@@ -15,20 +15,20 @@ export interface SlotScore {
 
 export type IndexKind = "codes" | "faiss";
 
-/** What a search promises. */
+/** The recall that a search must reach. */
 export interface SearchPromise {
-  /** Share of the true best that is to be found, below 1. */
+  /** Share of the true best results to find, below 1. */
   target: number;
-  /** By how much the errors of estimates are taken for larger than in theory, 1 or more. */
+  /** Factor of 1 or more by which errors of estimates are assumed to be larger than in theory. */
   widen: number;
 }
 
 export interface VectorIndex {
   readonly kind: IndexKind;
-  /** Slots held. */
+  /** Number of slots. */
   readonly size: number;
   /**
-   * The best `k` version rows among the accepted slots, each with its best slot, by score, then creation order.
+   * The best `k` version rows among the accepted slots, each with its best slot, ordered by score, then creation.
    *
    * @param unit query vector of length 1 (or 0)
    */

@@ -1,8 +1,8 @@
 /** Inner products and lengths of single-precision vectors. Pure. */
 
 /**
- * Inner product with the even and the odd components summed apart: the order of `dot-kernel.ts`, so that both give a
- * score the same bits. The row starts at `from`.
+ * Inner product that sums even and odd components separately, in the order of `dot-kernel.ts`, so that both give
+ * exactly the same score. The row starts at `from`.
  */
 export function dotInOrder(row: Float32Array, from: number, unit: Float64Array, dims: number): number {
   let even = 0;
@@ -16,7 +16,7 @@ export function dotInOrder(row: Float32Array, from: number, unit: Float64Array, 
   return even + odd;
 }
 
-/** Inner product of `dims` components of `a` from `from` on and of `b` from `start` on. */
+/** Inner product of `dims` components of `a`, starting at `from`, and of `b`, starting at `start`. */
 export function dot(a: Float32Array, from: number, b: Float32Array, dims: number, start = 0): number {
   let s0 = 0;
   let s1 = 0;
@@ -46,7 +46,7 @@ export function normalizeInto(target: Float32Array, at: number, vector: Float32A
   let largest = 0;
   for (const component of vector) largest = Math.max(largest, Math.abs(component));
   if (largest === 0) return;
-  // Scaling by the largest component first keeps huge vectors from overflowing and tiny ones from vanishing.
+  // Dividing by the largest component first keeps huge vectors from overflowing and tiny ones from vanishing.
   let sum = 0;
   for (const component of vector) sum += (component / largest) ** 2;
   const factor = Math.sqrt(sum);

@@ -1,30 +1,29 @@
 /**
- * The vectors of a store in memory: one slot for each stored vector, in the order of version rows.
+ * The vectors of a store in memory: one slot per stored vector, in the order of version rows.
  *
- * Owns the unit vectors, the facts of each slot that decide whether a view sees it, and the list of slots of each
- * namespace. It is derived: everything can be read again from SQLite. Leaves out ranking (`vector-index.ts`).
+ * Owns the unit vectors, the facts that decide whether a view sees a slot, and the list of slots of each namespace. It
+ * is derived data that can be read again from SQLite. Leaves out ranking (`vector-index.ts`).
  */
-
 import { TIP, type View } from "../rows/branches.js";
 import { Column, IntegerList, WholeColumn } from "./columns.js";
 import { dotKernel } from "./dot-kernel.js";
 import { dotInOrder, normalizeInto } from "./vector-math.js";
 
-/** Rows of a chunk at most, and bytes: long vectors get chunks of fewer rows. */
+/** Limits of a chunk in rows and bytes: chunks of long vectors have fewer rows. */
 const CHUNK_ROWS = 8192;
 const CHUNK_BYTES = 32 * 1024 * 1024;
 
-/** The visibility of a view that sees every slot. */
+/** The visibility test of a view that sees every slot. */
 export const SEES_ALL = (): boolean => true;
 
-/** Facts of a version row that its slots share. */
+/** Facts of a version row, which all its slots share. */
 interface SlotFacts {
   version: number;
   item: number;
   ns: number;
   branch: number;
   rev: number;
-  /** Revision that ended the row on its own branch, or null. */
+  /** Revision that ended the row on its own branch; null if current. */
   endRev: number | null;
   born: number;
 }
@@ -40,7 +39,7 @@ export interface SavedColumns {
   born: Float64Array;
 }
 
-/** By branch: the first revision at which it wrote each item, and so what it hides of its parents. */
+/** For each branch, the first revision at which it wrote each item, from which it hides the item's rows below. */
 type Overrides = Map<number, Map<number, number>>;
 
 export class VectorTable {
@@ -70,7 +69,7 @@ export class VectorTable {
     this.#rows = 2 ** this.#shift;
   }
 
-  /** Appends one vector, scaled to length 1 (a zero vector stays zero and scores 0). Returns its slot. */
+  /** Appends a vector, scaled to length 1 (a zero vector stays zero and scores 0). Returns its slot. */
   append(facts: SlotFacts, vector: Float32Array): number {
     const slot = this.size++;
     const chunk = this.#chunkFor(slot);
@@ -79,7 +78,7 @@ export class VectorTable {
     return slot;
   }
 
-  /** The vectors to save: whole chunks, the last one cut to the slots in use. */
+  /** The vectors to save: chunk by chunk, the last one cut to the slots in use. */
   *chunks(): Generator<Float32Array> {
     for (let from = 0; from < this.size; from += this.#rows) {
       const rows = Math.min(this.#rows, this.size - from);
@@ -87,7 +86,7 @@ export class VectorTable {
     }
   }
 
-  /** Fills an empty table with saved columns; `fill` reads the next vectors into the array it is given. */
+  /** Fills an empty table with saved columns. `fill` reads the next vectors into an array. */
   restore(columns: SavedColumns, fill: (target: Float32Array) => void): void {
     this.version.replace(columns.version);
     this.item.replace(columns.item);
@@ -110,7 +109,7 @@ export class VectorTable {
     }
   }
 
-  /** The chunk for a slot's vector. The first one starts small and grows, so that small stores stay small. */
+  /** The chunk for a new slot. The first chunk starts small and grows, so that small stores stay small. */
   #chunkFor(slot: number): Float32Array {
     const at = Math.floor(slot / this.#rows);
     const chunk = this.#chunks[at];
@@ -181,14 +180,14 @@ export class VectorTable {
     return (slot & (this.#rows - 1)) * this.dims;
   }
 
-  /** A slot's unit vector (shared memory; do not write). */
+  /** A slot's unit vector. It shares the table's memory, so do not write to it. */
   vector(slot: number): Float32Array {
     const at = this.offsetOf(slot);
     return this.chunkOf(slot).subarray(at, at + this.dims);
   }
 
   /**
-   * Writes the cosines of `count` slots with a unit vector to `out`. A slot's score has the same bits wherever it is
+   * Writes the cosines of `count` slots with a unit vector to `out`. A slot's score is exactly the same wherever it is
    * computed.
    */
   scores(slots: Int32Array, count: number, unit: Float64Array, out: Float64Array): void {
@@ -213,7 +212,7 @@ export class VectorTable {
     }
   }
 
-  /** How many of the listed slots, from `at` on, follow each other in one chunk. */
+  /** How many of the listed slots, starting at `at`, are consecutive in one chunk. */
   #runLength(slots: Int32Array, at: number, end: number): number {
     const first = slots[at] as number;
     const most = Math.min(end - at, this.#rows - (first & (this.#rows - 1)));
@@ -222,12 +221,12 @@ export class VectorTable {
     return run;
   }
 
-  /** A test of whether a view sees a slot. It costs as many steps as the view has levels. */
+  /** Makes a test of whether a view sees a slot; a test takes as many steps as the view has levels. */
   visibility(view: View, overrides: Overrides): (slot: number) => boolean {
     const { levels } = view;
     const only = levels[0];
     if (levels.length === 1 && only && only.limit === TIP) {
-      // Nothing was ever replaced or written on a fork: every slot is seen.
+      // Nothing was ever replaced, or written on a fork: every slot is visible.
       if (this.dead === 0 && this.#branches.size <= 1 && this.#branches.has(only.branch)) return SEES_ALL;
       const [branches, ends, { branch }] = [this.branch.view(), this.end.view(), only];
       return (slot) => branches[slot] === branch && ends[slot] === Number.POSITIVE_INFINITY;
@@ -249,7 +248,7 @@ export class VectorTable {
     };
   }
 
-  /** Bytes in use by vectors, facts and slot lists. (What is reserved beyond is zeros that nobody has touched.) */
+  /** Bytes used by vectors, facts and slot lists, without reserved space that was never touched. */
   bytes(): number {
     const { version, item, rev, born } = this;
     const facts = [version, item, rev, born].reduce((sum, { bytesEach }) => sum + bytesEach, 20);

@@ -1,8 +1,8 @@
 /**
  * The vectors of an opened store: the embedding model, the table in memory and the indexes over it.
  *
- * Owns which rows get slots in the table, and that the model fits the store. Leaves out the rows (`rows/ledger.ts`),
- * when the sidecar is saved (`checkpoints.ts`) and ranking (`search/ranking.ts`).
+ * Owns which rows get slots in the table, and checking that the model fits the store. Leaves out the rows
+ * (`rows/ledger.ts`), when the sidecar is saved (`checkpoints.ts`) and ranking (`search/ranking.ts`).
  */
 import { StoreError } from "../../errors.js";
 import type { Ledger } from "../rows/ledger.js";
@@ -17,9 +17,9 @@ export class Vectors {
   readonly indexes: IndexSet;
   /** The vectors in memory; null without an embedding model, or before the first vector. */
   table: VectorTable | null = null;
-  /** The store is being converted to another model: its vectors stay out of memory. */
+  /** Whether vectors stay out of memory, because the store is being repaired or converted to another model. */
   converting = false;
-  /** What the sidecar on disk holds: its last version row, and the codes of how many slots. */
+  /** What the sidecar on disk holds: up to which version row, and the codes of how many slots. */
   saved = { version: 0, codes: 0 };
   readonly #ledger: Ledger;
 
@@ -37,7 +37,7 @@ export class Vectors {
     return this.embedder !== null && !this.converting;
   }
 
-  /** Takes the vectors of a row over into memory. */
+  /** Loads the vectors of a row into memory. */
   add(row: WrittenRow): void {
     if (row.prev !== null) this.table?.endVersion(row.prev, row.rev);
     const first = row.vectors[0];
@@ -47,14 +47,14 @@ export class Vectors {
     for (const vector of row.vectors) this.indexes.add(this.table.append(facts, vector), row.ns);
   }
 
-  /** Drops the table and the indexes, to be read again. */
+  /** Drops the table and the indexes, so that they are read again. */
   forget(): void {
     this.table = null;
     this.saved = { version: 0, codes: 0 };
     this.indexes.clear();
   }
 
-  /** Compares the embedding model with that of the store. Throws `AGEMEM_STORE_EMBEDDING`. */
+  /** Checks that the embedding model is the store's. Throws `AGEMEM_STORE_EMBEDDING`. */
   checkModel(): void {
     const stored = storedModel(this.#ledger.db);
     if (!this.embedder || stored === undefined || this.converting) return;
@@ -66,7 +66,7 @@ export class Vectors {
         `The store holds vectors of "${name}" (${dims} dimensions), not of "${this.embedder.name}" (${this.embedder.dims ?? "?"})`,
         {
           remedy:
-            "Open it with the model it was made with, or convert it: FaissStore.reembed(path, { index }).",
+            "Open it with the model that it was made with, or convert it: FaissStore.reembed(path, { index }).",
           details: { stored, given: { name: this.embedder.name, dims: this.embedder.dims } },
         },
       );
@@ -74,7 +74,7 @@ export class Vectors {
     this.embedder.dims = dims;
   }
 
-  /** Records model and dimension with the store's first vector, inside a write transaction. */
+  /** Records model and dimension with the store's first vector. Call inside a write transaction. */
   recordModel(puts: readonly { vectors: readonly { vector: Float32Array }[] }[]): void {
     const dims = puts.find((put) => put.vectors.length > 0)?.vectors[0]?.vector.length;
     if (dims === undefined || !this.embedder || storedModel(this.#ledger.db) !== undefined) return;

@@ -1,9 +1,10 @@
 /**
- * Estimates of many cosines at once, from the codes of the vectors: the compiled `code-kernel.wat`, and its memory.
+ * Estimates many cosines at once from the codes of vectors: the compiled `code-kernel.wat` and its memory.
  *
- * The memory holds the scratch of a search first (the query's bit planes, a histogram, a block of slots, a block of
- * results), then the records of all slots, then the estimates of the search that runs. Leaves out what the numbers mean
- * (`code-table.ts`). Counting bits takes one instruction per 64 signs, which FAISS as Debian builds it does not use.
+ * The memory holds first the scratch space of a search (the query's bit planes, a histogram, a block of slots, a block
+ * of results), then the records of all slots, then the estimates of the current search. Leaves out what the numbers
+ * mean (`code-table.ts`). It counts the bits of 64 signs with one instruction, which Debian's build of FAISS does not
+ * use.
  */
 
 /** The compiled module. */
@@ -15,7 +16,7 @@ const MODULE =
   "HyEPCyAHIA9BAnRqIQ8gDyAPKAIAQQFqNgIAIAZBBGohBiAAQQRqIQAgAUEBayEBDAALCwtRAgF/AX0gBSEGAkADQCAAIAFPDQEgAiAAQQJ0aioCACEH" +
   "IAcgA2AgByAEXXEEQCAGIAA2AgAgBkEEaiEGCyAAQQFqIQAMAAsLIAYgBWtBAnYL";
 
-/** Slots handed over, and results collected, at a time. */
+/** Slots passed to the kernel, and results collected, at a time. */
 export const CODE_BLOCK = 1024;
 /** Buckets of the histogram: estimates from -2 to 2. */
 export const BUCKETS = 4096;
@@ -34,9 +35,9 @@ declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
 };
 
-/** The query's side of an estimate: `constant + offset + factor * (rest + perUnit * weighted + perSign * signs)`. */
+/** The query's part of an estimate: `constant + offset + factor * (rest + perUnit * weighted + perSign * signs)`. */
 export interface QueryTerms {
-  /** Four bit planes for each 64 dimensions of the code, lowest bit first. */
+  /** Four bit planes per 64 dimensions of the code, lowest bit first. */
   planes: BigUint64Array;
   perUnit: number;
   perSign: number;
@@ -48,7 +49,7 @@ export class CodeKernel {
   readonly #memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   readonly #estimate: (...numbers: number[]) => void;
   readonly #collect: (...numbers: number[]) => number;
-  /** Bytes of a record: signs, factor, offset. */
+  /** Bytes of a record: signs, factor and offset. */
   readonly stride: number;
   #capacity = 0;
   #bytes = new Uint8Array(0);
@@ -66,10 +67,10 @@ export class CodeKernel {
     this.#see();
   }
 
-  /** Makes room for the records of so many slots, and their estimates. */
+  /** Makes room for the records and estimates of so many slots. */
   reserve(slots: number): void {
     if (slots <= this.#capacity) return;
-    // By an eighth more, so that a store that grows copies little and holds little that is empty.
+    // An eighth more than needed, so that a growing store copies seldom and wastes little.
     const capacity = Math.max(1024, Math.ceil(slots * 1.125));
     const end = RECORDS_AT + capacity * (this.stride + 4) + PAGE;
     const missing = end - this.#memory.buffer.byteLength;
@@ -78,13 +79,13 @@ export class CodeKernel {
     this.#see();
   }
 
-  /** The record of a slot, to be written. */
+  /** The record of a slot, for writing. */
   record(slot: number): Uint8Array {
     const at = RECORDS_AT + slot * this.stride;
     return this.#bytes.subarray(at, at + this.stride);
   }
 
-  /** The records of the first `slots` slots (shared memory, until the next `reserve`). */
+  /** The records of the first `slots` slots. They share the kernel's memory until the next `reserve`. */
   records(slots: number): Uint8Array {
     return this.#bytes.subarray(RECORDS_AT, RECORDS_AT + slots * this.stride);
   }
@@ -110,7 +111,7 @@ export class CodeKernel {
     this.#integers.fill(0, HISTOGRAM_AT / 4, HISTOGRAM_AT / 4 + BUCKETS);
   }
 
-  /** Estimates the slots of a list; their estimates are the search's numbers `at` and following. */
+  /** Estimates the slots of a list, as the current search's estimates from number `at` on. */
   estimate(slots: Int32Array, at: number, { perUnit, perSign, rest, constant }: QueryTerms): void {
     const out = this.#estimatesAt();
     for (let from = 0; from < slots.length; from += CODE_BLOCK) {
@@ -123,18 +124,21 @@ export class CodeKernel {
     }
   }
 
-  /** How many estimates of the search fell into each bucket (shared memory). */
+  /** How many estimates of the search fell into each bucket; shares the kernel's memory. */
   histogram(): Int32Array {
     return this.#integers.subarray(HISTOGRAM_AT / 4, HISTOGRAM_AT / 4 + BUCKETS);
   }
 
-  /** The numbers from `from` to `end`, at most a block, whose estimate is at least `low` and below `high` (shared memory). */
+  /**
+   * The numbers from `from` to `end`, at most a block, whose estimate is at least `low` and below `high`; shares the
+   * kernel's memory.
+   */
   collect(from: number, end: number, low: number, high: number): Int32Array {
     const count = this.#collect(from, end, this.#estimatesAt(), low, high, FOUND_AT);
     return this.#integers.subarray(FOUND_AT / 4, FOUND_AT / 4 + count);
   }
 
-  /** Bytes for so many slots: records, and estimates while a search runs. */
+  /** Bytes for so many slots: records, and estimates during a search. */
   bytes(slots: number): number {
     return RECORDS_AT + slots * (this.stride + 4);
   }

@@ -1,14 +1,14 @@
 /**
- * Codes of the vectors in the table: a sign for each of up to 384 rotated components, and two numbers.
+ * Codes of the vectors in the table: the signs of up to 384 rotated components, and two numbers.
  *
  * Owns coding slots and queries, and the error of an estimate. Leaves out the search (`vector-indexes/coded.ts`), the
- * rotation (`coder.ts`) and when vectors are coded (`index-set.ts`).
+ * rotation (`coder.ts`), and when vectors are coded (`index-set.ts`).
  */
 import type { VectorTable } from "../vector-table.js";
 import { CodeKernel, type QueryTerms } from "./code-kernel.js";
 import { type Coder, signsOf } from "./coder.js";
 
-/** Values that a component of a query is rounded to: four bits. */
+/** Number of values to which a component of a query is rounded: four bits. */
 const LEVELS = 16;
 
 /** A query, ready for estimates. */
@@ -17,17 +17,17 @@ export interface CodedQuery extends QueryTerms {
   distance: number;
 }
 
-/** Bytes of the record of a vector with so many components. */
+/** Bytes in the record of a vector with so many components. */
 export function strideFor(dims: number): number {
   return signsOf(dims) / 8 + 8;
 }
 
 export class CodeTable {
   readonly kernel: CodeKernel;
-  /** Slots coded so far, the first ones. */
+  /** How many slots, from the first, are coded so far. */
   covered = 0;
   readonly #rotated: Float64Array;
-  /** A slot's factor is its distance from the center times this, nearly. */
+  /** A slot's factor is nearly its distance from the center times this. */
   readonly #perDistance: number;
 
   constructor(
@@ -39,7 +39,7 @@ export class CodeTable {
     this.#perDistance = Math.sqrt((Math.PI / 2) * coder.dims) / coder.signs;
   }
 
-  /** Codes the next slots, at most `most`. Returns whether all of the table is coded. */
+  /** Codes at most `most` further slots. Returns whether the whole table is coded. */
   cover(most = Number.POSITIVE_INFINITY): boolean {
     const end = Math.min(this.table.size, this.covered + most);
     this.kernel.reserve(end);
@@ -47,7 +47,7 @@ export class CodeTable {
     return this.covered === this.table.size;
   }
 
-  /** Takes over saved codes of the first slots. */
+  /** Loads saved codes of the first slots. */
   restore(records: Uint8Array): void {
     const slots = records.length / this.kernel.stride;
     this.kernel.reserve(slots);
@@ -74,19 +74,19 @@ export class CodeTable {
     };
   }
 
-  /** Standard deviation of the estimate of a slot's cosine with a query, where the cosine is `score`. */
+  /** Standard deviation of the estimate of a slot's cosine with a query, if the cosine is `score`. */
   deviation(slot: number, { distance, constant, perUnit }: CodedQuery, score: number): number {
     const { signs, deviation } = this.coder;
     const factor = this.kernel.factorOf(slot);
     const full = (factor / this.#perDistance) * distance;
     if (full === 0) return 0;
-    // Of vectors that point the same way from the center, the signs say all; what stays is the rounding of the query.
+    // For vectors in the same direction from the center the signs are exact; only rounding the query adds an error.
     const along = Math.min(1, Math.abs(score - constant - this.kernel.offsetOf(slot)) / full);
     const rounding = factor * (perUnit / 2) * Math.sqrt(signs / 12);
     return Math.hypot(deviation * full * Math.sqrt(1 - along * along), rounding);
   }
 
-  /** Bytes of the codes, and of the estimates of a search. */
+  /** Bytes of the codes, and of a search's estimates. */
   bytes(): number {
     return this.kernel.bytes(this.covered) + this.table.dims * 20;
   }
@@ -110,7 +110,7 @@ export class CodeTable {
   }
 }
 
-/** The components of a query, rounded to levels, bit by bit; and the sum of the levels. */
+/** The components of a query, rounded to levels and split into bit planes, and the sum of the levels. */
 function planesOf(
   z: Float64Array,
   signs: number,

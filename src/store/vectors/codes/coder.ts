@@ -1,31 +1,32 @@
 /**
- * Coding of vectors: the rotated difference from a center, and what its signs say about a cosine.
+ * Coding of vectors: the rotated difference from a center, and how its signs estimate a cosine.
  *
- * From the signs a search estimates every cosine without reading the vectors. The error of an estimate is known: it comes
- * from the random rotation, not from the data (the estimator and its variance are those of RaBitQ, Gao and Long 2024,
- * arXiv 2405.12497). Leaves out who holds the signs: our own table (`code-table.ts`) or FAISS (`vector-indexes/faiss.ts`).
+ * From the signs a search estimates every cosine without reading the vectors. The error of an estimate is known,
+ * because it comes from the random rotation, not from the data (estimator and variance are those of RaBitQ, Gao and
+ * Long 2024, arXiv 2405.12497). Leaves out holding the signs: the store's table (`code-table.ts`) or FAISS
+ * (`vector-indexes/faiss.ts`).
  *
- * Vectors are coded by their difference from the mean of a sample: models whose vectors all point one way would waste
- * the signs on that way.
+ * Vectors are coded by their difference from the mean of a sample: if a model's vectors all point in one direction,
+ * their own signs would tell little more than that direction.
  */
 import type { VectorTable } from "../vector-table.js";
 import { Rotation } from "./rotation.js";
 
-/** Signs of a code at most: 48 bytes. */
+/** Most signs in a code: 48 bytes. */
 const MOST_SIGNS = 384;
-/** Shorter vectors are scanned: their codes would say little and save little. */
+/** Shorter vectors are scanned, because their codes would tell little and save little. */
 export const LEAST_DIMS = 64;
-/** Vectors whose mean is the center. */
+/** Number of vectors whose mean is the center. */
 const SAMPLE = 2048;
 
-/** Signs of the code of a vector with so many components. */
+/** Number of signs in the code of a vector with so many components. */
 export function signsOf(dims: number): number {
   return Math.min(MOST_SIGNS, dims - (dims % 64));
 }
 
-/** A vector's difference from the center. */
+/** How a vector differs from the center. */
 export interface Difference {
-  /** Its length, squared. */
+  /** Squared length of the difference. */
   squared: number;
   /** Inner product of the vector with the center. */
   along: number;
@@ -33,15 +34,15 @@ export interface Difference {
 
 export class Coder {
   readonly dims: number;
-  /** Signs of a code. */
+  /** Number of signs in a code. */
   readonly signs: number;
-  /** Standard deviation of an estimate for two vectors at distance 1 from the center, at right angles. */
+  /** Standard deviation of the estimate for two vectors at distance 1 from the center and at right angles. */
   readonly deviation: number;
-  /** Length of the center, squared. */
+  /** Squared length of the center. */
   readonly centerSquared: number;
   readonly #rotation: Rotation;
 
-  /** @param center among unit vectors */
+  /** @param center the mean of unit vectors */
   constructor(readonly center: Float32Array) {
     this.dims = center.length;
     this.signs = signsOf(this.dims);
@@ -50,7 +51,7 @@ export class Coder {
     this.#rotation = new Rotation(this.dims);
   }
 
-  /** A vector's difference from the center. */
+  /** How a vector differs from the center. */
   differenceOf(vector: Float32Array, from: number): Difference {
     let squared = 0;
     let along = 0;
@@ -63,7 +64,7 @@ export class Coder {
     return { squared, along };
   }
 
-  /** Writes the rotated difference of a vector from the center to `out`. */
+  /** Writes a vector's rotated difference from the center to `out`. */
   rotate(vector: Float32Array, from: number, out: Float64Array): Difference {
     const { center } = this;
     let squared = 0;
@@ -81,7 +82,7 @@ export class Coder {
   }
 }
 
-/** The mean of a sample of the vectors of a table. */
+/** The mean of a sample of a table's vectors. */
 export function centerOf(table: VectorTable): Float32Array {
   const mean = new Float64Array(table.dims);
   const count = Math.min(SAMPLE, table.size);

@@ -1,4 +1,4 @@
-/** The normal distribution, to four digits and more. Pure. */
+/** The normal distribution, to at least four digits. Pure. */
 
 /** The probability that a standard normal variable is below `x` (Abramowitz and Stegun 26.2.17). */
 export function normalBelow(x: number): number {

@@ -1,17 +1,17 @@
 /**
- * A random rotation of vectors that takes n log n steps: signs, Hadamard transforms, and mixing of the two halves. Pure.
+ * A random rotation of vectors in n log n steps: signs, Hadamard transforms, and mixing of the two halves. Pure.
  *
- * It spreads whatever a vector holds over all components, so that the signs of the components say equally much, whatever
- * the data are. The same dimension always gets the same rotation.
+ * It spreads a vector's content over all components, so that the signs of all components are equally informative,
+ * whatever the data. The same dimension always gets the same rotation.
  */
 import { createRandom } from "../../../lib/random.js";
 
 const ROUNDS = 4;
 
 export class Rotation {
-  /** Of each round, a sign for each component. */
+  /** For each round, a sign per component, times the scale of the transform. */
   readonly #signs: Float64Array[];
-  /** Length of a Hadamard transform: the largest power of two within the dimension. */
+  /** Length of a Hadamard transform: the largest power of two not above the dimension. */
   readonly #block: number;
 
   constructor(readonly dims: number) {
@@ -56,7 +56,7 @@ function hadamard(vector: Float64Array, from: number, length: number): void {
   }
 }
 
-/** Sums and differences of the first half with the second. */
+/** Replaces the two halves by their sums and differences. */
 function mix(vector: Float64Array, dims: number): void {
   const half = dims >> 1;
   for (let i = 0; i < half; i++) {

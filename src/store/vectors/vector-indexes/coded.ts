@@ -1,10 +1,10 @@
 /**
- * Search by codes: every cosine of the scope is estimated, and the promising ones are computed.
+ * Search by codes: estimates every cosine of the scope, and computes the promising ones.
  *
- * Scores come from the stored vectors, so the score of a found item is exact; only whether an item is looked at depends
- * on its estimate. How many are looked at follows from the query: the error of an estimate is known, so that from what
- * was found it is known how much was missed, and a search goes on until that is as little as was promised, up to
- * everything. Isotropic vectors therefore cost more than texts, and are found as surely.
+ * Scores are computed from the stored vectors, so the score of a found item is exact; its estimate decides only whether
+ * it is computed at all. How many are computed depends on the query: since the error of estimates is known, the results
+ * show how much was probably missed, and the search continues until that is as little as promised, if necessary to the
+ * end. Isotropic vectors therefore take more time than texts, but are found just as reliably.
  */
 import { BUCKETS, CODE_BLOCK } from "../codes/code-kernel.js";
 import type { CodedQuery, CodeTable } from "../codes/code-table.js";
@@ -14,16 +14,17 @@ import type { VectorTable } from "../vector-table.js";
 import { scan } from "./flat.js";
 import { Scorer, TopVersions } from "./top-hits.js";
 
-/** Slots that a search looks at first, for each result wanted and in all. */
+/** Slots whose cosine is computed first, per wanted result. */
 const FIRST_PER_RESULT = 4;
+/** Fewest slots whose cosine is computed first. */
 const FIRST_LEAST = 64;
-/** When this share of the scope has to be looked at, a scan of all of it is cheaper. */
+/** If more than this share of the scope had to be computed, a full scan is cheaper. */
 const SCAN_SHARE = 0.3;
 
 export class CodedIndex implements VectorIndex {
   readonly kind = "codes";
 
-  /** @param lists of slots, each ascending */
+  /** @param lists lists of slots, each ascending */
   constructor(
     private readonly table: VectorTable,
     private readonly codes: CodeTable,
@@ -46,7 +47,7 @@ export class CodedIndex implements VectorIndex {
     const total = countFrom(histogram, Number.NEGATIVE_INFINITY);
     const top = new TopVersions(table, k);
     const scorer = new Scorer(table, unit, accept, (slot, score) => top.offer(slot, score));
-    // Vectors that were added since have no codes yet, and are few.
+    // Vectors added since have no codes yet; they are few, so all of them are computed.
     for (const [i, list] of lists.entries()) scorer.add(list.subarray((coded[i] as Int32Array).length));
     let wanted = Math.max(FIRST_LEAST, k * FIRST_PER_RESULT);
     let low = thresholdFor(histogram, wanted);
@@ -60,7 +61,7 @@ export class CodedIndex implements VectorIndex {
       if (enough && expectedRecall(codes, query, found, low, promise.widen) >= promise.target) return found;
       high = low;
       wanted = Math.max(wanted, looked) * 4;
-      // Never further than four times as many at once: what is found meanwhile may show that it is enough.
+      // At most four times as many at a time, because what they find may show that it is enough.
       low = thresholdFor(histogram, wanted);
       if (enough) low = Math.max(low, Math.min(high - BUCKET, boundFor(codes, query, found, promise)));
       if (countFrom(histogram, low) > total * SCAN_SHARE) return scan(table, lists, unit, k, accept);
@@ -68,7 +69,7 @@ export class CodedIndex implements VectorIndex {
   }
 }
 
-/** Estimates all slots of some lists. */
+/** Estimates the cosines of all slots in some lists. */
 function estimate(
   codes: CodeTable,
   lists: readonly Int32Array[],
@@ -105,8 +106,8 @@ function gather(
 }
 
 /**
- * How much of the best is expected among what was looked at. An item with the score of a found one had the probability p
- * to be looked at; so for each found one there are 1 / p in all (Horvitz and Thompson's estimator).
+ * The share of the best results expected among those computed. If an item with the score of a found one had the
+ * probability p of being computed, each found one stands for 1 / p items (the Horvitz-Thompson estimator).
  */
 function expectedRecall(
   codes: CodeTable,
@@ -123,7 +124,7 @@ function expectedRecall(
   return found.length / all;
 }
 
-/** The estimate down to which one must look, for the last found one to be found as surely as promised. */
+/** The estimate down to which cosines must be computed to find the last result as reliably as promised. */
 function boundFor(
   codes: CodeTable,
   query: CodedQuery,
@@ -141,7 +142,7 @@ function boundFor(
 const BUCKET = 4 / BUCKETS;
 const VALUE_OF = (bucket: number): number => bucket * BUCKET - 2;
 
-/** The bottom of the highest buckets that hold at least `wanted`. */
+/** The lower bound of the highest buckets that together hold at least `wanted` estimates. */
 function thresholdFor(histogram: Int32Array, wanted: number): number {
   let count = 0;
   for (let bucket = BUCKETS - 1; bucket > 0; bucket--) {
@@ -151,7 +152,7 @@ function thresholdFor(histogram: Int32Array, wanted: number): number {
   return Number.NEGATIVE_INFINITY;
 }
 
-/** How many estimates are at least `low`, counted by whole buckets. */
+/** How many estimates are at least `low`, counted in whole buckets. */
 function countFrom(histogram: Int32Array, low: number): number {
   if (low === Number.NEGATIVE_INFINITY) return histogram.reduce((sum, count) => sum + count, 0);
   let count = 0;

@@ -1,14 +1,14 @@
 /**
- * Search by codes that FAISS holds (its index "LSH": signs and Hamming distances), rescored from the vector table.
+ * Search by codes held by FAISS (its index "LSH": signs and Hamming distances), with scores from the vector table.
  *
- * FAISS holds the codes of as many slots as the limit of native memory allows, the first ones; the others are scanned.
- * It holds no vectors, so these are in memory once. As with our own codes (`coded.ts`) it is known how often the signs of
- * two vectors differ, so from what was found it follows how much was missed, and more is asked for until that is little.
+ * FAISS holds the codes of the first slots, as many as the limit of native memory allows; the others are scanned. It
+ * holds no vectors, so these are in memory only once. As in `coded.ts`, it is known how often the signs of two vectors
+ * differ, so the results show how much was probably missed, and more is fetched until that is little enough.
  *
- * faiss-node aborts the process on a FAISS exception outside of `read` and `fromFactory`, and its `k`, array lengths and
- * dimension are unsigned. So this file calls only `fromFactory` with one fixed description, `add`, and `search` with one
- * query and 1 <= k <= ntotal, with finite numbers of the right count. Nothing of FAISS is saved or read back: an index is
- * made from the vectors, so no damaged file can reach it.
+ * faiss-node aborts the process on a FAISS exception outside `read` and `fromFactory`, and its `k`, array lengths and
+ * dimension are unsigned. So this file calls only `fromFactory` with a fixed description, `add`, and `search` with one
+ * query and 1 <= k <= ntotal, always with the right number of finite values. Nothing of FAISS is saved or read back: an
+ * index is always made from the vectors, so no damaged file can reach it.
  */
 import { type Addon, requireAddon } from "../../addons.js";
 import type { Coder } from "../codes/coder.js";
@@ -28,28 +28,28 @@ export interface FaissModule {
   Index: { fromFactory(dims: number, description: string): FaissIndexLsh };
 }
 
-/** When this share of the scope has to be looked at, a scan of all of it is cheaper. */
+/** If more than this share of the scope had to be computed, a full scan is cheaper. */
 const SCAN_SHARE = 0.1;
-/** Slots handed to FAISS at once: each call copies number by number and leaves garbage. */
+/** Slots passed to FAISS per call, because a call copies number by number and leaves garbage. */
 const PIECE = 64;
 /**
- * Codes in one object of FAISS. It keeps them in a `std::vector`, which doubles, so that one object for all of them would
- * hold up to twice what it needs; one of 64 times a power of two is full in the end.
+ * Codes per FAISS object. FAISS keeps them in a `std::vector`, which grows by doubling, so one object for all codes
+ * could reserve up to twice what it needs; one with 64 times a power of two ends up full.
  */
 const SEGMENT = 4096;
 
-/** One object of FAISS, with the codes of slots that follow each other in the index. */
+/** One FAISS object, with the codes of consecutive slots of the index. */
 interface Segment {
   index: FaissIndexLsh;
   native: NativeShare;
-  /** Its first code's place in the index. */
+  /** Position of its first code in the index. */
   from: number;
   count: number;
-  /** Codes it has room for. */
+  /** How many codes it has room for. */
   room: number;
 }
 
-/** What a segment gave a search: the nearest codes so far, and the distance of the last. */
+/** What a segment has returned to a search: how many nearest codes, and the distance of the last one. */
 interface Reach {
   done: number;
   last: number;
@@ -57,13 +57,13 @@ interface Reach {
 
 let loaded: Addon<FaissModule> | undefined;
 
-/** faiss-node, or null when it is not installed or does not load. Tried once. */
+/** Loads faiss-node; null when it is not installed or does not load. Tries only once. */
 export function loadFaiss(): FaissModule | null {
   loaded ??= requireAddon("faiss-node", (module) => module as FaissModule);
   return loaded.module;
 }
 
-/** Why faiss-node did not load; empty when it did or was not tried. */
+/** Why faiss-node did not load; empty when it did, or was not tried. */
 export function faissFailures(): readonly unknown[] {
   return loaded?.module ? [] : (loaded?.failures ?? []);
 }
@@ -73,10 +73,10 @@ export class FaissIndex implements VectorIndex {
   readonly #slots = new IntegerList();
   readonly #segments: Segment[] = [];
   readonly #rotated: Float64Array;
-  /** Whether there was no room for what was to be handed over last. */
+  /** Whether there was no room for the last slots that were to be added. */
   starved = false;
 
-  /** @param limit bytes of native memory beyond which nothing more is handed to FAISS */
+  /** @param limit bytes of native memory beyond which FAISS gets no more codes */
   constructor(
     private readonly table: VectorTable,
     private readonly coder: Coder,
@@ -90,7 +90,7 @@ export class FaissIndex implements VectorIndex {
     return this.#slots.length;
   }
 
-  /** Adds a slot of the table; slots come in ascending order. */
+  /** Adds a slot of the table. Slots must come in ascending order. */
   add(slot: number): void {
     this.#slots.push(slot);
   }
@@ -126,12 +126,12 @@ export class FaissIndex implements VectorIndex {
     return scan(this.table, [slots], unit, k, accept);
   }
 
-  /** Whether FAISS holds all that it has room for. */
+  /** Whether FAISS holds all slots, or has no room for more. */
   get isDone(): boolean {
     return this.starved || this.#handed === this.size;
   }
 
-  /** Hands some slots over. Returns whether FAISS holds all that it has room for. */
+  /** Passes some slots to FAISS. Returns whether FAISS holds all of them, or has no room for more. */
   step(): boolean {
     const handed = this.#handed;
     const piece = this.#slots.view().subarray(handed, Math.min(handed - (handed % PIECE) + PIECE, this.size));
@@ -151,18 +151,18 @@ export class FaissIndex implements VectorIndex {
     return this.#handed === this.size;
   }
 
-  /** Bytes held besides the vector table. */
+  /** Bytes in use, without the vector table. */
   bytes(): number {
     return this.#segments.reduce((sum, { native }) => sum + native.bytes, this.size * 4);
   }
 
-  /** How many of the slots, the first ones, FAISS holds. */
+  /** How many slots, from the first, FAISS holds. */
   get #handed(): number {
     const last = this.#segments.at(-1);
     return last ? last.from + last.count : 0;
   }
 
-  /** The segment for the next code; a new one is kept once it holds something. */
+  /** The segment for the next code; a new one is added to the list once it holds a code. */
   #segmentFor(handed: number): Segment {
     const last = this.#segments.at(-1);
     if (last && last.count < SEGMENT) return last;
@@ -171,8 +171,9 @@ export class FaissIndex implements VectorIndex {
   }
 
   /**
-   * How much of the best is expected among the nearest codes of each segment: of two vectors at the angle a, seen from
-   * the center, each sign differs with the probability a / pi, and a segment gave all that are nearer than its last one.
+   * The share of the best results expected among the nearest codes of each segment: for two vectors at angle a, seen
+   * from the center, each sign differs with probability a / pi, and a segment has returned all codes nearer than its
+   * last.
    */
   #expectedRecall(
     unit: Float32Array,
@@ -196,12 +197,12 @@ export class FaissIndex implements VectorIndex {
     return found.length / all;
   }
 
-  /** The distance down to which the segment of a slot gave everything. */
+  /** The distance up to which the slot's segment has returned all codes. */
   #reachFor(slot: number, reaches: readonly Reach[]): number {
     const slots = this.#slots.view();
     const i = this.#segments.findLastIndex(({ from }) => (slots[from] as number) <= slot);
     const reach = reaches[i];
-    // What FAISS does not hold is scanned.
+    // Slots that FAISS does not hold are all scanned.
     if (!reach || slot > (slots[this.#handed - 1] as number)) return Number.POSITIVE_INFINITY;
     return reach.done === this.#segments[i]?.count ? Number.POSITIVE_INFINITY : reach.last;
   }
@@ -213,7 +214,7 @@ export class FaissIndex implements VectorIndex {
   }
 }
 
-/** The slots of the nearest codes of a segment, without those it gave before. */
+/** The slots of a segment's nearest codes, without those returned before. */
 function nearestOf(
   segment: Segment,
   reach: Reach,
@@ -230,7 +231,7 @@ function nearestOf(
   return fresh;
 }
 
-/** Codes there is room for after some were appended. */
+/** How many codes there is room for after some were appended. */
 function roomAfter(count: number, added: number, room: number): number {
   return count + added <= room ? room : count + Math.max(count, added);
 }

@@ -1,7 +1,8 @@
 /**
- * Who searches codes faster on this machine: our own instructions or the FAISS that is installed. Measured once per process.
+ * Which searches codes faster on this machine, the store's own kernel or the installed FAISS. Measured once per
+ * process.
  *
- * It depends on how FAISS was built: Debian's counts bits in a table, one built for the machine does it in an instruction.
+ * It depends on how FAISS was built: Debian's counts bits with a table, one built for the machine with an instruction.
  */
 import { createRandom } from "../../../lib/random.js";
 import { CodeTable } from "../codes/code-table.js";
@@ -14,12 +15,12 @@ import { FaissIndex, type FaissModule } from "./faiss.js";
 const DIMS = 384;
 const SLOTS = 8192;
 const TURNS = 9;
-/** FAISS is taken when it needs at most this share of the time. */
+/** FAISS is chosen if it takes less than this share of the time. */
 const CLEARLY = 0.8;
 
 let measured: Promise<IndexKind> | undefined;
 
-/** The faster one. Takes a second in slices of a few milliseconds, at the first call. */
+/** The faster one. The first call takes about a second, in slices of a few milliseconds. */
 export function fasterEngine(faiss: FaissModule): Promise<IndexKind> {
   measured ??= measure(faiss);
   return measured;
@@ -42,7 +43,7 @@ async function measure(faiss: FaissModule): Promise<IndexKind> {
   const indexes = [new CodedIndex(table, codes, [slots]), held];
   const best = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   for (let turn = 0; turn < TURNS; turn++) {
-    // Near a stored vector, so that the first candidates are enough and what is timed is finding them.
+    // A stored vector as query, so that the first candidates suffice and finding them is what is timed.
     const unit = table.vector(turn * 100);
     for (const [i, index] of indexes.entries()) {
       const began = performance.now();

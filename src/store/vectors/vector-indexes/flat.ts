@@ -1,10 +1,9 @@
-/** Exact search in plain TypeScript over the vector table: the reference, and the fallback without FAISS. */
-
+/** Exact search: a full scan of the vector table. The reference, and what small scopes use. */
 import type { SlotScore } from "../vector-index.js";
 import type { VectorTable } from "../vector-table.js";
 import { Scorer, TopHits } from "./top-hits.js";
 
-/** Scores every accepted slot of some lists and keeps the best k. */
+/** Scores every accepted slot in some lists and keeps the best k. */
 export function scan(
   table: VectorTable,
   lists: Iterable<Int32Array>,

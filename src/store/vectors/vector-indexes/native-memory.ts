@@ -1,12 +1,12 @@
 /**
- * How much memory FAISS holds outside of the JavaScript heap, in the whole process.
+ * Counts the memory that FAISS holds outside the JavaScript heap, in the whole process.
  *
- * faiss-node cannot free an index: its memory goes when the garbage collector finds the object, and the collector does
- * not know how much depends on it, so that may take forever. Therefore a dropped index counts until it is really gone,
- * and meanwhile nothing grows beyond the limit.
+ * faiss-node cannot free an index. The garbage collector does that when it finds the object, but since it does not know
+ * how much memory depends on it, that may take forever. A dropped index therefore counts until it is really gone, so
+ * that the total stays within the limit.
  */
 
-/** What one FAISS object holds. */
+/** The memory of one FAISS object. */
 export interface NativeShare {
   bytes: number;
 }
@@ -17,12 +17,12 @@ export class NativeMemory {
     this.#bytes -= share.bytes;
   });
 
-  /** Bytes held by objects in use, and by dropped ones that are not collected yet. */
+  /** Bytes held by objects in use, and by dropped ones that have not been collected yet. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Counts what `owner` will hold, from now until it is collected. */
+  /** Starts to count the memory of `owner`, until it is collected. */
   track(owner: object): NativeShare {
     const share = { bytes: 0 };
     this.#collected.register(owner, share);
@@ -30,8 +30,8 @@ export class NativeMemory {
   }
 
   /**
-   * Runs `grow` if a share may grow to `bytes`, and returns whether it did. While an array grows, its old and its new
-   * memory exist side by side, so both must fit.
+   * Runs `grow` if a share may grow to `bytes`, and returns whether it did. While an array grows, its old and new
+   * memory exist at the same time, so both must fit.
    */
   grow(share: NativeShare, bytes: number, limit: number, grow: () => void): boolean {
     const copies = bytes > share.bytes;
@@ -45,5 +45,5 @@ export class NativeMemory {
   }
 }
 
-/** The account of this process: all stores share it, since they share the memory. */
+/** The count for this process, which all stores share. */
 export const nativeMemory = new NativeMemory();

@@ -1,16 +1,16 @@
 /**
- * Recall of an index, measured against a full scan with the store's own vectors and with its last searches.
+ * Measures the recall of an index against a full scan, with stored vectors and with the last searches as queries.
  *
- * With both, because they differ: a text is near the texts it is stored with, a question need not be near any. The scan
- * is made in pieces and lets other work run in between.
+ * Both, because they differ: a stored text is usually near other stored texts, a question need not be near any. The
+ * scan runs in pieces, so that other work can run in between.
  */
 import type { SlotScore } from "../vector-index.js";
 import { SEES_ALL, type VectorTable } from "../vector-table.js";
 import { Scorer, TopVersions } from "./top-hits.js";
 
-/** How much of the true ten best items an index found, 0 to 1. */
+/** The share of the true ten best items that an index finds, 0 to 1. */
 export interface Recall {
-  /** With a sample of the stored vectors as queries, each looking for items other than its own. */
+  /** With a sample of stored vectors as queries, each of which ignores its own item. */
   stored: number;
   /** With the last searches as queries; null before the first. */
   searched: number | null;
@@ -23,10 +23,10 @@ type Find = (unit: Float32Array, k: number, accept: (slot: number) => boolean) =
 /** Results compared per query. */
 const AT = 10;
 const SAMPLE = 32;
-/** Components that are multiplied before other work may run: a few milliseconds. */
+/** Components multiplied before other work may run, which takes a few milliseconds. */
 const PIECE = 4_000_000;
 
-/** Measures `find` over the slots of a scope. Returns null when `stopped` says that nobody wants to know any more. */
+/** Measures `find` on the slots of a scope. Returns null once `stopped` returns true. */
 export async function measureRecall(
   table: VectorTable,
   slots: Int32Array,
@@ -47,7 +47,7 @@ export async function measureRecall(
       const truth = await scanInPieces(table, slots, unit, accept, stopped);
       if (stopped()) return null;
       const worst = truth.at(-1)?.score ?? 0;
-      // By score, so that any of several equal items counts.
+      // Compare scores, so that among equal items any counts.
       found += find(unit, AT, accept).filter(({ score }) => score >= worst).length;
       wanted += truth.length;
     }

@@ -1,19 +1,19 @@
 /**
- * What an index of codes misses in one scope: measured, kept, and acted upon.
+ * The recall of codes in one scope, and what follows from it.
  *
- * Owns the last searches of the scope, the measured recall, and by how much a search looks further than theory asks,
- * which grows while the measured recall is below the promise, up to an exact search. Leaves out measuring
- * (`recall.ts`) and when it happens (`index-set.ts`).
+ * Owns the last searches of the scope, the measured recall, and how much more widely than theory requires a search
+ * looks: more so while the measured recall is below the target, and finally exactly. Leaves out measuring (`recall.ts`)
+ * and when it happens (`index-set.ts`).
  */
 import type { SearchPromise } from "../vector-index.js";
 import type { Recall } from "./recall.js";
 
-/** Searches remembered, to measure recall with. */
+/** How many searches are remembered for measuring. */
 const ASKED = 32;
-/** Measured recall may be below the target by this much, the noise of a sample. */
+/** Measured recall may be below the target by this much, which is the noise of a sample. */
 const TOLERANCE = 0.005;
 const WIDEN_BY = 1.4;
-/** Beyond it the scope is searched exactly. */
+/** Beyond this factor the scope is searched exactly. */
 const WIDEN_MOST = 4;
 /** Measured again when the scope has grown by this factor. */
 const GROWN = 2;
@@ -23,7 +23,7 @@ export class ScopeRecall {
   readonly asked: Float32Array[] = [];
   /** The last measurement; null before the first. */
   measured: Recall | null = null;
-  /** Measurements have shown that only an exact search keeps the promise. */
+  /** Whether measurements have shown that only an exact search reaches the target. */
   exact = false;
   #widen = 1;
   #size = 0;
@@ -42,17 +42,17 @@ export class ScopeRecall {
     this.#searches++;
   }
 
-  /** Whether a scope of so many vectors has not been measured as it is. */
+  /** Whether a scope that now has so many vectors needs to be measured. */
   isDue(size: number): boolean {
     return this.measured === null || size > this.#size * GROWN;
   }
 
-  /** Whether the last measurement had other searches than there are now. */
+  /** Whether the last measurement is out of date, in the scope's size or its searches. */
   isStale(size: number): boolean {
     return this.isDue(size) || this.measured?.searches !== this.asked.length || this.#searches > ASKED;
   }
 
-  /** Takes a measurement over. Returns whether to measure again, with searches that look further. */
+  /** Takes a measurement. Returns whether to measure again, because searches will now look more widely. */
   take(recall: Recall, size: number): boolean {
     this.measured = recall;
     this.#size = size;

@@ -1,10 +1,10 @@
-/** Keeping the best k version rows of a stream of scored slots. Pure. */
+/** Keeps the best k version rows of a stream of scored slots. Pure. */
 import type { SlotScore } from "../vector-index.js";
 import { SEES_ALL, type VectorTable } from "../vector-table.js";
 
 /**
- * A bounded heap of slots with the worst kept one on top. The slots of a version row, which follow each other, count once
- * with their best score. Order: score descending, then creation (`born`) ascending.
+ * A bounded heap of slots with the worst one on top. The consecutive slots of a version row count once, with their best
+ * score. Order: score descending, then creation (`born`) ascending.
  */
 export class TopHits {
   readonly #slots: number[] = [];
@@ -20,9 +20,9 @@ export class TopHits {
     private readonly k: number,
   ) {}
 
-  /** Offers a slot. Slots of one version row must be offered one after the other. */
+  /** Offers a slot. The slots of a version row must be offered one after the other. */
   offer(slot: number, score: number): void {
-    // Too low to be kept, whatever other slots the version row has.
+    // Too low to be kept, whatever the row's other slots score.
     if (score < this.#floor) return;
     const version = this.table.version.at(slot);
     if (version === this.#lastVersion) {
@@ -107,7 +107,7 @@ export class TopHits {
   }
 }
 
-/** {@link TopHits} for slots in any order: keeps the best slot of each version row, so that k are k items. */
+/** {@link TopHits} for slots in any order: keeps the best slot of each version row, so that k hits are k items. */
 export class TopVersions {
   #best = new Map<number, SlotScore>();
   /** No score below this one can be among the best k. */
@@ -118,7 +118,7 @@ export class TopVersions {
     private readonly k: number,
   ) {}
 
-  /** Whether k version rows were offered. */
+  /** Whether k version rows have been offered. */
   get full(): boolean {
     return this.#best.size >= this.k;
   }
@@ -148,7 +148,7 @@ export class TopVersions {
 
 const BLOCK = 256;
 
-/** Scores the accepted slots of some lists, block by block, and hands each of them to `offer`. */
+/** Scores the accepted slots in some lists, block by block, and passes each of them to `offer`. */
 export class Scorer {
   readonly #slots = new Int32Array(BLOCK);
   readonly #scores = new Float64Array(BLOCK);
@@ -180,7 +180,7 @@ export class Scorer {
     }
   }
 
-  /** Scores what waits. Call at the end. */
+  /** Scores the slots still waiting. Call at the end. */
   flush(): void {
     this.#score(this.#slots, this.#filled);
     this.#filled = 0;
