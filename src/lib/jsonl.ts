@@ -31,12 +31,18 @@ export interface JsonLine {
   value: unknown;
 }
 
+/** Bytes of a file: from `start` up to `end`, which is not among them; in a `.gz` whole gzip members. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
 /**
- * Streams a JSONL file. A last line without newline that does not parse is a torn write of a killed process and
+ * Streams a JSONL file, or a range of it. A last line without newline that does not parse is a torn write of a killed process and
  * is skipped; a broken line elsewhere raises `AGEMEM_INPUT_FORMAT` with its number. Blank lines are skipped.
  */
-export async function* readJsonl(path: string): AsyncGenerator<JsonLine> {
-  const stream = openText(path);
+export async function* readJsonl(path: string, range?: ByteRange): AsyncGenerator<JsonLine> {
+  const stream = openText(path, range);
   let endsWithNewline = true;
   stream.on("data", (chunk) => {
     endsWithNewline = String(chunk).endsWith("\n");
@@ -66,9 +72,8 @@ export async function* readJsonl(path: string): AsyncGenerator<JsonLine> {
   if (pending && endsWithNewline) throw lineError(path, pending);
 }
 
-/** From `start` on; in a `.gz` the first byte of a gzip member. */
-function openText(path: string, start = 0): Readable {
-  const bytes = createReadStream(path, { start });
+function openText(path: string, range?: ByteRange): Readable {
+  const bytes = createReadStream(path, range ? { start: range.start, end: range.end - 1 } : {});
   if (!path.endsWith(".gz")) return bytes.setEncoding("utf8");
   const text = createGunzip();
   bytes.once("error", (error) => text.destroy(error));

@@ -40,9 +40,17 @@ export function summarizeGroup({ taskId, groupId, rollouts, advantages }: GroupR
   };
 }
 
+/** Id of a task's group. */
+export function groupIdOf(
+  taskId: string,
+  { runName, seed, k }: Pick<RolloutSettings, "runName" | "seed" | "k">,
+): string {
+  return `g${shortHash(JSON.stringify([runName, seed, k, taskId]), 12)}`;
+}
+
 /** Ids and seeds of a task's K rollouts. The same task, run name, seed and K give the same ones. */
 export function groupIdentities(task: MemoryTask, settings: RolloutSettings): RolloutIdentity[] {
-  const groupId = `g${shortHash(JSON.stringify([settings.runName, settings.seed, settings.k, task.id]), 12)}`;
+  const groupId = groupIdOf(task.id, settings);
   return Array.from({ length: settings.k }, (_, index) => ({
     taskId: task.id,
     groupId,

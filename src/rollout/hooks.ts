@@ -17,6 +17,8 @@ export interface RunHooks {
   onProgress?: (progress: RolloutProgress) => void;
   /** Processes that run the rollouts, opened with the same options; default: the calling process. */
   workers?: Pick<WorkerPool, "run">;
+  /** Awaited before a group is begun, in the order of the tasks; not for groups that are in `out`. Default: no wait. */
+  beforeGroup?: (taskId: string) => Promise<void>;
   /** Receives each complete group. A group counts as open until it returns, and only a few are open at a time. */
   onGroup?: (group: GroupResult) => void | Promise<void>;
 }
@@ -27,6 +29,7 @@ const runHooks = z.strictObject(
     identity: z.record(z.string(), z.unknown(), "must be an object").optional(),
     onProgress: callable.optional(),
     workers: having(["run"], "must be a WorkerPool").optional(),
+    beforeGroup: callable.optional(),
     onGroup: callable.optional(),
   } satisfies OptionShape<RunHooks>,
   "must be an object of hooks",

@@ -17,6 +17,7 @@ import { parseRecord, readRollouts, TrajectoryWriter } from "../trajectory/file.
 import { Unpacker } from "../trajectory/recording/packing.js";
 import { recordingForm, recordingParts } from "../trajectory/recording/parts.js";
 import type { GroupResult } from "./group.js";
+import { readGroup } from "./recording/group-reader.js";
 import { appendGroup, cutAfter, PART_BYTES, recordingEnd } from "./recording/group-writer.js";
 import type { RunIdentity } from "./recording/identity.js";
 import { type IndexedEnd, RecordingIndex } from "./recording/index-file.js";
@@ -80,6 +81,11 @@ export class RunJournal {
     return rollouts;
   }
 
+  /** Rollouts of a group that is in the recording, one at a time. @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_TRAJECTORY_*` */
+  read(groupId: string): AsyncGenerator<RolloutResult> {
+    return readGroup(this.path, groupId, this.index.place(groupId));
+  }
+
   /**
    * Keeps one finished rollout until its group is complete. Not synced, so a power failure may lose it; groups are
    * synced.
@@ -98,10 +104,14 @@ export class RunJournal {
   /** Appends a complete group to the recording. */
   async write(group: GroupResult): Promise<void> {
     await this.serial(async () => {
-      const end = await recordingEnd(this.path);
-      await writeFile(tailFile(this.path), JSON.stringify({ group: group.groupId, size: end?.bytes ?? 0 }));
+      const before = await recordingEnd(this.path);
+      await writeFile(
+        tailFile(this.path),
+        JSON.stringify({ group: group.groupId, size: before?.bytes ?? 0 }),
+      );
       const outcomes = group.rollouts.map(({ trajectory: { status, reward } }) => ({ status, reward }));
-      this.index.add(group.groupId, await appendGroup(this.path, group, this.partBytes), outcomes);
+      const after = await appendGroup(this.path, group, this.partBytes);
+      this.index.add(group.groupId, after, outcomes, before?.part === after.part ? before.bytes : 0);
       await rm(tailFile(this.path));
       await rm(groupFile(this.path, group.groupId), { force: true });
     });
@@ -175,8 +185,8 @@ async function settle(path: string, index: RecordingIndex): Promise<Map<string, 
   if (same) return index.groups();
   index.clear();
   const found = await outcomesIn(path);
-  // All get the end of the recording: only the last group's end is ever used.
-  if (now) for (const [id, outcomes] of found) index.add(id, now, outcomes);
+  // All get the end of the recording: where each begins is not known.
+  if (now) for (const [id, outcomes] of found) index.add(id, now, outcomes, null);
   return found;
 }
 

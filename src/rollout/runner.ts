@@ -64,6 +64,20 @@ async function stream(
     hooks.out === undefined
       ? undefined
       : await RunJournal.open(hooks.out, runIdentity(checked, hooks.identity));
+  return journaled(tasks, checked, journal, hooks);
+}
+
+/**
+ * As {@link streamRollouts}, into a recording that is open already, for a caller that also reads what is in it. Closes it.
+ *
+ * @throws as {@link streamRollouts}
+ */
+export async function journaled(
+  tasks: readonly MemoryTask[],
+  checked: RolloutSettings,
+  journal: RunJournal | undefined,
+  hooks: RunHooks,
+): Promise<RunSummary> {
   const tracker = new ProgressTracker(tasks.length * checked.k, hooks.onProgress);
   let complete = false;
   try {
@@ -147,6 +161,7 @@ class Run {
       for (const outcome of written) this.tracker.finished(outcome);
       return undefined;
     }
+    await this.hooks.beforeGroup?.(task.id);
     const earlier = await this.journal?.finished(groupId);
     const rollouts = await settleAll(
       identities.map(async (identity) => {

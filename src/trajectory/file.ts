@@ -7,7 +7,7 @@
  * skip because its trajectory record is missing.
  */
 import { InputError } from "../errors.js";
-import { JsonlWriter, readJsonl } from "../lib/jsonl.js";
+import { type ByteRange, JsonlWriter, readJsonl } from "../lib/jsonl.js";
 import { PACKED_SCHEMA, Unpacker } from "./recording/packing.js";
 import { recordingParts } from "./recording/parts.js";
 import {
@@ -68,11 +68,13 @@ export function parseRecord(value: unknown, where: string): AnyRecord {
  */
 export async function* readTrajectoryFile(path: string): AsyncGenerator<AnyRecord> {
   const unpacker = new Unpacker();
-  for (const part of recordingParts(path)) {
-    for await (const { line, value } of readJsonl(part)) {
-      const where = `${part}:${line}`;
-      yield parseRecord(unpacker.unpack(value, where), where);
-    }
+  for (const part of recordingParts(path)) yield* readPart(part, unpacker);
+}
+
+async function* readPart(part: string, unpacker: Unpacker, range?: ByteRange): AsyncGenerator<AnyRecord> {
+  for await (const { line, value } of readJsonl(part, range)) {
+    const where = `${part}:${line}`;
+    yield parseRecord(unpacker.unpack(value, where), where);
   }
 }
 
@@ -83,8 +85,17 @@ export async function* readTrajectoryFile(path: string): AsyncGenerator<AnyRecor
  * @throws as {@link readTrajectoryFile}
  */
 export async function* readRollouts(path: string): AsyncGenerator<Rollout> {
+  yield* rolloutsOf(readTrajectoryFile(path));
+}
+
+/** As {@link readRollouts}, of a range of one file that holds whole groups. */
+export async function* readRolloutsIn(file: string, range: ByteRange): AsyncGenerator<Rollout> {
+  yield* rolloutsOf(readPart(file, new Unpacker(), range));
+}
+
+async function* rolloutsOf(records: AsyncIterable<AnyRecord>): AsyncGenerator<Rollout> {
   const open = new Map<string, StepRecord[]>();
-  for await (const record of readTrajectoryFile(path)) {
+  for await (const record of records) {
     const key = rolloutKey(record);
     if (record.kind === "step") {
       const steps = open.get(key);

@@ -17,6 +17,14 @@ export interface IndexedEnd {
   bytes: number;
 }
 
+/** The bytes of a group in a part. */
+export interface GroupPlace {
+  part: string;
+  start: number;
+  /** The first byte after it. */
+  end: number;
+}
+
 export class RecordingIndex {
   private constructor(
     private readonly path: string,
@@ -39,7 +47,8 @@ export class RecordingIndex {
       db.pragma("synchronous = OFF");
       db.exec("BEGIN EXCLUSIVE; COMMIT");
       db.exec(`CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, settings TEXT NOT NULL);
-        CREATE TABLE IF NOT EXISTS groups (id TEXT PRIMARY KEY, part TEXT NOT NULL, bytes INTEGER NOT NULL, outcomes TEXT NOT NULL)`);
+        CREATE TABLE IF NOT EXISTS groups (id TEXT PRIMARY KEY, part TEXT NOT NULL, bytes INTEGER NOT NULL, outcomes TEXT NOT NULL, start INTEGER)`);
+      addStart(db);
       return new RecordingIndex(path, db);
     } catch (cause) {
       db?.close();
@@ -99,10 +108,18 @@ export class RecordingIndex {
       | undefined;
   }
 
-  add(id: string, end: IndexedEnd, outcomes: readonly RolloutOutcome[]): void {
+  /** @param start where the group begins; null where that is not known */
+  add(id: string, end: IndexedEnd, outcomes: readonly RolloutOutcome[], start: number | null): void {
     this.db
-      .prepare("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?)")
-      .run(id, end.part, end.bytes, JSON.stringify(outcomes));
+      .prepare("INSERT OR REPLACE INTO groups (id, part, bytes, outcomes, start) VALUES (?, ?, ?, ?, ?)")
+      .run(id, end.part, end.bytes, JSON.stringify(outcomes), start);
+  }
+
+  /** Undefined for a group that is not there, or whose bytes are not known: the index was made from the recording. */
+  place(id: string): GroupPlace | undefined {
+    return this.db
+      .prepare('SELECT part, start, bytes AS "end" FROM groups WHERE id = ? AND start IS NOT NULL')
+      .get(id) as GroupPlace | undefined;
   }
 
   /** Forgets all groups, because the recording no longer matches. */
@@ -113,6 +130,12 @@ export class RecordingIndex {
   close(): void {
     this.db.close();
   }
+}
+
+/** Indexes of before have no column for it. */
+function addStart(db: Database): void {
+  const columns = db.pragma("table_info(groups)") as { name: string }[];
+  if (!columns.some(({ name }) => name === "start")) db.exec("ALTER TABLE groups ADD COLUMN start INTEGER");
 }
 
 function openError(path: string, file: string, cause: unknown): InputError {

@@ -64,6 +64,24 @@ describe("the forms of a recording", () => {
     expect((await validateFile(out)).problems).toEqual([]);
   });
 
+  it.each(["run.jsonl", "run.jsonl.gz", "run/"])(
+    "gives a group by its id, with or without its place: %s",
+    async (name) => {
+      const out = join(folder, name);
+      const groups = await runRollouts(tasks, optionsFor(store), { out });
+      for (const known of [true, false]) {
+        if (!known) await rm(`${out.replace(/\/$/, "")}.index`);
+        const journal = await RunJournal.open(out);
+        for (const { groupId, rollouts } of groups) {
+          const read: unknown[] = [];
+          for await (const rollout of journal.read(groupId)) read.push(rollout);
+          expect(read).toEqual(JSON.parse(JSON.stringify(rollouts)));
+        }
+        await journal.close(true);
+      }
+    },
+  );
+
   it("begins another part where one is full", async () => {
     const out = join(folder, "run/");
     const groups = await runRollouts(tasks, optionsFor(store));
