@@ -1,8 +1,8 @@
 /**
- * Pairs of texts whose relation is known: statements for the duplicate threshold, passages for FILTER's theta.
+ * Pairs of texts that are known to match or not: statements for the duplicate threshold, passages for FILTER's theta.
  *
- * Owns which pairs are made. Leaves out their scores: an embedding is handed in as a function, and passages are scored
- * by FILTER's own code. Pure but for that function.
+ * Owns which pairs are made. Leaves out how they are scored: the embedding is passed in as a function, and passages are
+ * scored by FILTER's own code. Pure, apart from that function.
  */
 import { type Embed, scoreUnits } from "../../context/edits/filter-scores.js";
 import { splitSentences } from "../../text/text.js";
@@ -10,7 +10,7 @@ import type { MemoryTask, Passage } from "../../types.js";
 import { PEOPLE, STATEMENTS, type StatementForm } from "./statements.js";
 import type { ScoredPair } from "./threshold.js";
 
-/** Two texts and whether they say the same. */
+/** Two texts, and whether they say the same. */
 interface TextPair {
   a: string;
   b: string;
@@ -19,8 +19,9 @@ interface TextPair {
 }
 
 /**
- * The same fact in other words, against: another value, another person, both in the same words and in others. What only
- * differs in case or punctuation is not here; ADD sees that without an embedding.
+ * Matching pairs state the same fact in other words. The others state another value (in the same or other words),
+ * another person or another kind of fact. Differences in case or punctuation are not included: ADD sees those without
+ * an embedding.
  */
 export function statementPairs(): TextPair[] {
   return STATEMENTS.flatMap((kind, k) => {
@@ -54,7 +55,7 @@ function pairsOf(
 
 type Wording = StatementForm["wordings"][number];
 
-/** Scores of text pairs; equal texts are embedded once. */
+/** Scores text pairs. Equal texts are embedded once. */
 export async function scorePairs(pairs: readonly TextPair[], embed: Embed): Promise<ScoredPair[]> {
   const byFirst = new Map<string, TextPair[]>();
   for (const pair of pairs) byFirst.set(pair.a, [...(byFirst.get(pair.a) ?? []), pair]);
@@ -72,7 +73,7 @@ export async function scorePairs(pairs: readonly TextPair[], embed: Embed): Prom
   return scored;
 }
 
-/** Sentences of a batch at a time. */
+/** Texts per call of the embedding. */
 const BATCH = 256;
 
 async function embedOnce(texts: readonly string[], embed: Embed): Promise<Embed> {
@@ -91,8 +92,8 @@ async function embedOnce(texts: readonly string[], embed: Embed): Promise<Embed>
 }
 
 /**
- * For each passage of a task a request to remove it, scored against all passages of the task as FILTER scores messages:
- * it should go, the others stay.
+ * For each passage of a task, a request to remove it, scored against all passages of the task as FILTER scores
+ * messages: that passage should go, the others should stay.
  *
  * @example
  * const pairs = await passagePairs(tasks, (texts) => embeddings.embedDocuments(texts));
@@ -112,7 +113,7 @@ export async function passagePairs(tasks: readonly MemoryTask[], embed: Embed): 
   return scored;
 }
 
-/** As the tool asks for it: what the text is about, and its own first words. */
+/** Criteria as the tool asks for them: what the text is about, and its first sentence. */
 function criteriaFor({ title, text }: Passage): string {
   return `text about ${title}: ${splitSentences(text)[0] ?? ""}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Statements as memories hold them, each fact in three wordings: what a duplicate looks like, and what only looks like
- * one. Data only.
+ * Statements as they are stored in memories, each fact in three wordings: real duplicates, and texts that only look
+ * like duplicates. Data only.
  */
 
 /** A kind of statement about a person. */

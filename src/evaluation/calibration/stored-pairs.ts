@@ -1,15 +1,16 @@
-/** Pairs of a store of one's own: memories that were both kept are no duplicates of each other, however alike. */
+/** Pairs from an existing store: memories that were both kept are not duplicates, however similar. */
 import type { BaseStore } from "@langchain/langgraph";
 import type { ScoredPair } from "./threshold.js";
 
-/** Memories looked at, and neighbors of each. */
+/** Most memories to look at. */
 const SAMPLE = 500;
+/** Neighbors of each of them. */
 const NEIGHBORS = 3;
 
 /**
  * The nearest other memories of up to 500 memories, as pairs that do not match.
  *
- * @param namespace prefix to stay under; default the whole store
+ * @param namespace prefix to search; default: the whole store
  * @example
  * const pairs = [...(await scorePairs(statementPairs(), embed)), ...(await storedPairs(store))];
  */

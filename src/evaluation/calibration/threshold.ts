@@ -1,6 +1,6 @@
 /**
- * From scored pairs to a threshold: the one that finds most at a stated precision, and how it does on pairs it was not
- * chosen on. Pure.
+ * Chooses a threshold from scored pairs: the one that finds most at a given precision, with its results on pairs that
+ * it was not chosen on. Pure.
  */
 import { InputError } from "../../errors.js";
 
@@ -8,35 +8,35 @@ import { InputError } from "../../errors.js";
 export interface ScoredPair {
   /** Cosine similarity. */
   score: number;
-  /** What a threshold should say: at or above it. */
+  /** Whether the score should be at or above the threshold. */
   match: boolean;
-  /** Pairs of one group share wording; a threshold is tested on groups it was not chosen on. */
+  /** Pairs in a group share wording, so a threshold is tested on groups that it was not chosen on. */
   group: string;
 }
 
-/** A threshold and what it does. */
+/** A threshold and its results. */
 interface Threshold {
   threshold: number;
-  /** Of the pairs at or above it, the share that match; 1 when there are none. */
+  /** Share of the pairs at or above it that match; 1 when there are none. */
   precision: number;
-  /** Of the pairs that match, the share at or above it. */
+  /** Share of the matching pairs that are at or above it. */
   recall: number;
 }
 
-/** A threshold chosen on all pairs, with what its kind of choice does on groups that were left out. */
+/** A threshold chosen on all pairs, with the results of thresholds chosen in the same way without one group each. */
 export interface Calibration extends Threshold {
-  /** Chosen without a group and tested on it, over all groups. */
+  /** Each group tested with the threshold chosen on the others, over all groups. */
   heldOut: { precision: number; recall: number };
-  /** Whether the wanted precision can be had at all on these pairs. */
+  /** Whether the wanted precision can be reached on these pairs. */
   reached: boolean;
   pairs: { match: number; other: number };
 }
 
 /**
- * Chooses the threshold with the highest recall among those that reach `precision`; when none does, the one with the
- * highest precision. Steps of 0.01, because a finer one would only fit the sample.
+ * Chooses the threshold with the highest recall among those that reach `precision`, or else the one with the highest
+ * precision. In steps of 0.01, because finer ones would only fit the sample.
  *
- * @param precision wanted share of right matches, above 0, at most 1
+ * @param precision wanted share of correct matches, above 0 and at most 1
  * @throws InputError `AGEMEM_INPUT_ARGUMENT` without pairs of both kinds in at least two groups
  * @example
  * calibrate(pairs, 0.95).threshold;
@@ -70,7 +70,7 @@ export function calibrate(pairs: readonly ScoredPair[], precision: number): Cali
   };
 }
 
-/** What a given threshold does on pairs. */
+/** Results of a given threshold on some pairs. */
 export function measure(pairs: readonly ScoredPair[], threshold: number): Threshold {
   return { threshold, ...rates(count(pairs, threshold)) };
 }
@@ -79,7 +79,7 @@ function choose(pairs: readonly ScoredPair[], precision: number): Threshold {
   const steps = Array.from({ length: 101 }, (_, i) => measure(pairs, i / 100));
   const found = steps.filter((step) => step.recall > 0);
   const enough = found.filter((step) => step.precision >= precision);
-  // Among equal ones the highest: it errs on the side of leaving things alone.
+  // Of equally good ones the highest, which errs on the side of changing nothing.
   const better = (a: Threshold, b: Threshold): boolean =>
     enough.length > 0 ? b.recall >= a.recall : b.precision >= a.precision;
   const [first, ...rest] = enough.length > 0 ? enough : found;

@@ -1,4 +1,4 @@
-/** The error for a row of a data file that is not as it should be: says which row and which field. */
+/** The error for an invalid row of a data file, which names the row and the field. */
 import type { z } from "zod";
 import { InputError } from "../../errors.js";
 

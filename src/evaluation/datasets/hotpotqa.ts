@@ -14,15 +14,15 @@ import { formatError } from "./format-error.js";
 
 /** Options of {@link loadHotpotQa}. */
 export interface HotpotQaOptions {
-  /** At most so many tasks, from the start of the file. Default: all. */
+  /** Most tasks to load, from the start of the file. Default: all. */
   limit?: number;
   /** Seed of the order of distractors; each task has its own order. Default 0. */
   seed?: number | string;
-  /** Told about each oddity that was worked around, such as a supporting sentence that does not exist. */
+  /** Called for each oddity that was worked around, such as a supporting sentence that does not exist. */
   onNotice?: (notice: DataNotice) => void;
 }
 
-/** Something odd in the data that does not stop the loading. */
+/** An oddity in the data that does not stop loading. */
 export interface DataNotice {
   /** Position in the file, counted from 0. */
   row: number;
@@ -49,10 +49,10 @@ const columnRow = z.object({
 type Row = z.infer<typeof officialRow>;
 
 /**
- * Reads a HotpotQA file (`.json` array, `.jsonl`, or the `{rows: [{row}]}` of the datasets server).
+ * Reads a HotpotQA file: a `.json` array, `.jsonl`, or `{rows: [{row}]}` of the datasets server.
  *
- * A supporting sentence out of range is left out of `goldFacts` while its paragraph stays; a row none of whose
- * supporting paragraphs is there (as in the fullwiki setting) is skipped. Both are told to `onNotice`, and the
+ * A supporting sentence that does not exist is left out of `goldFacts`, but its paragraph stays. A row without any of
+ * its supporting paragraphs (which occurs in the fullwiki setting) is skipped. Both are reported to `onNotice`, and the
  * first is kept in `metadata.notices`.
  *
  * @throws InputError `AGEMEM_INPUT_FILE`; `AGEMEM_INPUT_FORMAT` with path, row and field
@@ -98,7 +98,7 @@ async function* rowsOf(path: string): AsyncGenerator<unknown> {
   for (const { row } of served.data.rows) yield row;
 }
 
-/** Checks one row in whichever form it has and turns it into the official one. */
+/** Checks a row of either form and converts it to the official form. */
 function parseRow(value: unknown, path: string, row: number): Row {
   const columns =
     typeof value === "object" && value !== null && "context" in value && !Array.isArray(value.context);

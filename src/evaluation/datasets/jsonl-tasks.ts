@@ -1,5 +1,5 @@
 /**
- * Tasks of one's own: a JSONL file of `{context, distractors, question, answer}`.
+ * Your own tasks: a JSONL file of `{context, distractors, question, answer}`.
  *
  * `context` and `distractors` are lists of texts or of `{title, text}`. Optional: `id`, `gold_facts`, `metadata`.
  */
@@ -12,9 +12,9 @@ import { formatError } from "./format-error.js";
 const fileRow = taskRow.partial({ id: true });
 
 /**
- * Reads tasks from JSON Lines. Without an `id` a task is named after its row: `row-0`.
+ * Reads tasks from JSON Lines. A task without an `id` is named after its row: `row-0`.
  *
- * @param options.limit at most so many tasks. Default: all
+ * @param options.limit most tasks to load; default: all
  * @throws InputError `AGEMEM_INPUT_FILE`; `AGEMEM_INPUT_FORMAT` with path, row (from 0) and field, or for an id
  * that occurs twice
  * @example
@@ -39,7 +39,7 @@ export async function loadJsonlTasks(path: string, options: { limit?: number } =
 
 function duplicate(path: string, row: number, id: string): InputError {
   return new InputError("AGEMEM_INPUT_FORMAT", `${path}, row ${row}, field id: "${id}" occurs twice`, {
-    remedy: "Give each task an id of its own.",
+    remedy: "Give each task a different id.",
     details: { path, row, field: "id" },
   });
 }

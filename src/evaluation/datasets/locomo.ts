@@ -1,8 +1,8 @@
 /**
- * LoCoMo: long conversations of two people, and questions with the turns that hold the answer.
+ * LoCoMo: long conversations between two people, and questions with the turns that hold the answer.
  *
- * Owns turning one question into a task: the stretches of conversation with its evidence are the context, others of
- * the same conversation the distractors. Evidence in the file is dirty ("D8:6; D9:17", "D"); what can be read is used.
+ * Owns turning a question into a task: stretches of the conversation with its evidence are the context, other stretches
+ * the distractors. Evidence in the file is untidy ("D8:6; D9:17", "D"); whatever can be read is used.
  */
 import { z } from "zod";
 import { InputError } from "../../errors.js";
@@ -15,15 +15,15 @@ import type { DataNotice } from "./hotpotqa.js";
 
 /** Options of {@link loadLocomo}. */
 export interface LocomoOptions {
-  /** At most so many tasks, from the start of the file. Default: all. */
+  /** Most tasks to load, from the start of the file. Default: all. */
   limit?: number;
   /** Turns of conversation per passage. Default 6. */
   turns?: number;
   /** Distractors per task. Default 8. */
   distractors?: number;
-  /** Also the questions that the conversation does not answer (category 5); A_q is then "not mentioned". */
+  /** Includes questions that the conversation does not answer (category 5); their A_q is "not mentioned". */
   unanswerable?: boolean;
-  /** Seed of the choice of distractors. Default 0. */
+  /** Seed for choosing distractors. Default 0. */
   seed?: number | string;
   onNotice?: (notice: DataNotice) => void;
 }
@@ -47,20 +47,20 @@ const conversation = z.object({
 });
 type Question = z.infer<typeof question>;
 
-/** Names of the categories, as the dataset numbers them. */
+/** Names of the categories, by their number in the dataset. */
 const CATEGORIES = ["", "multi-hop", "temporal", "open-domain", "single-hop", "adversarial"];
 
 /** A stretch of one session. */
 interface Stretch {
   passage: Passage;
-  /** Ids of its turns with what was said. */
+  /** What was said, by id of the turn. */
   said: Map<string, string>;
 }
 
 /**
  * Reads `locomo10.json` or a part of it.
  *
- * A question none of whose evidence is in the conversation is skipped and told to `onNotice`.
+ * A question without any of its evidence in the conversation is skipped and reported to `onNotice`.
  *
  * @throws InputError `AGEMEM_INPUT_FILE`; `AGEMEM_INPUT_FORMAT` with path, row and field
  * @example
@@ -126,7 +126,7 @@ function cut<T>(items: readonly T[], size: number): T[][] {
   );
 }
 
-/** The task, undefined for a kind of question not asked for, or why there is none. */
+/** The task; undefined for a category that is not wanted; or a text that says why the question was skipped. */
 function toTask(
   asked: Question,
   id: string,

@@ -1,8 +1,8 @@
 /**
- * One episode: an actor takes actions until the task is done, its steps are used up, or something fails.
+ * One episode: an actor takes actions until the task is done, the steps are used up, or something fails.
  *
- * Owns what counts as a step and the figures of AgentBoard: success, progress, grounding accuracy (valid actions of all). A
- * server that dies, hangs or talks nonsense ends the episode with the error's code, and not the run.
+ * Owns what counts as a step, and AgentBoard's metrics: success, progress, grounding accuracy (share of valid actions).
+ * A server that dies, hangs or answers nonsense ends the episode with the error's code, but not the run.
  */
 import { AgeMemError, type AgeMemErrorCode, messageOf } from "../../errors.js";
 import type { CallUsage, MemoryOp } from "../../types.js";
@@ -11,37 +11,37 @@ import type { EnvironmentState, EnvironmentTask, TaskEnvironment } from "./task-
 /** Environment actions per episode in AgentBoard's setting. */
 const MAX_STEPS = 30;
 
-/** What an actor may do in an episode. */
+/** What an actor sees of an episode and can do in it. */
 export interface EpisodeView {
   readonly task: EnvironmentTask;
   readonly environment: TaskEnvironment;
-  /** Where the episode stands. */
+  /** The current state. */
   readonly state: EnvironmentState;
-  /** Actions that may still be taken. */
+  /** Number of actions left. */
   readonly stepsLeft: number;
   readonly signal: AbortSignal | undefined;
   /**
-   * Takes an action; the observation. An action beyond the last, or after the end, is answered and not taken. A failure of the
-   * environment ends the episode whatever the actor makes of it.
+   * Takes an action and returns the observation. After the end or the last step no action is taken, and the answer says
+   * so. A failure of the environment ends the episode, whatever the actor does about it.
    */
   act(action: string): Promise<string>;
 }
 
-/** Who plays. One actor plays one episode. */
+/** A player. One actor plays one episode. */
 export interface Actor {
-  /** One turn, of which the actor takes any number of actions; "stop" ends the episode. */
+  /** Plays one turn, with any number of actions. "stop" ends the episode. */
   turn(view: EpisodeView): Promise<"go on" | "stop">;
-  /** What it cost so far. */
+  /** Cost so far. */
   cost?(): ActorCost;
 }
 
-/** What an actor's models and memory cost. */
+/** Cost of an actor's models, and its memory operations. */
 export interface ActorCost {
   /** Calls of the acting model. */
   policy: CallUsage;
   /** Calls of the summarizer. */
   auxiliary: CallUsage;
-  /** Memory operations that ran, and how many of them were refused. */
+  /** Memory operations, and how many of them were refused. */
   operations: Partial<Record<MemoryOp, { calls: number; refused: number }>>;
   /** Responses that broke the protocol. */
   formatErrors: number;
@@ -60,41 +60,41 @@ export interface EpisodeOptions {
   environment: TaskEnvironment;
   task: EnvironmentTask;
   actor: Actor;
-  /** Actions that may be taken; default 30. */
+  /** Most actions; default 30. */
   maxSteps?: number;
-  /** Turns of the actor, so that one that never acts ends; default twice `maxSteps`. */
+  /** Most turns of the actor, so that one that never acts comes to an end; default: twice `maxSteps`. */
   maxTurns?: number;
-  /** Its reason is thrown. */
+  /** When it aborts, its reason is thrown. */
   signal?: AbortSignal;
 }
 
-/** How an episode went. */
+/** Result of an episode. */
 export interface EpisodeResult {
   taskId: string;
   environment: string;
   goal: string | null;
-  /** "won"; "lost": the environment ended it unsolved; "stopped": by the actor; "steps" or "turns" used up; "error". */
+  /** "lost": the environment ended it unsolved; "stopped": the actor ended it; "steps", "turns": they were used up. */
   ended: "won" | "lost" | "stopped" | "steps" | "turns" | "error";
   success: boolean;
   /** 0 to 1. */
   progress: number;
-  /** The environment's own score at the end; null where it has none. */
+  /** The environment's own score at the end; null if it has none. */
   score: number | null;
-  /** Valid actions of all that were taken; null when none was. */
+  /** Share of valid actions; null when no action was taken. */
   groundingAccuracy: number | null;
   steps: EpisodeStep[];
   turns: number;
   /** Null for an actor without models. */
   cost: ActorCost | null;
-  /** The code is null for an error that is not agemem's. */
+  /** `code` is null for an error that is not agemem's. */
   error: { code: AgeMemErrorCode | null; message: string } | null;
   latencyMs: number;
 }
 
 /**
- * Plays one episode and leaves the environment open.
+ * Plays one episode. Leaves the environment open.
  *
- * @throws the reason of `signal`; nothing else: what fails is in the result
+ * @throws only the reason of `signal`; other failures are in the result
  * @example
  * const result = await playEpisode({ environment, task, actor: scriptedActor(["look"]) });
  * console.log(result.success, result.progress, result.groundingAccuracy);
@@ -139,7 +139,7 @@ export async function playEpisode(options: EpisodeOptions): Promise<EpisodeResul
   };
 }
 
-/** Counts and keeps what happens; the only one that reaches the environment. */
+/** Counts and records what happens. Only it touches the environment. */
 class Session implements EpisodeView {
   readonly steps: EpisodeStep[] = [];
   readonly task: EnvironmentTask;
@@ -187,7 +187,7 @@ class Session implements EpisodeView {
     return observation;
   }
 
-  /** An agent turns a tool's error into an answer for the model; the environment's is not the model's mistake. */
+  /** Throws a failure of the environment, because an agent would answer it to the model like a tool's error. */
   throwFailure(): void {
     if (this.#failure) throw this.#failure.error;
   }

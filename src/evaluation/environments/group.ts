@@ -1,10 +1,10 @@
 /**
- * A group of K episodes of one environment task, for a trainer: each with a fork of long-term memory and a recording, rewarded by
- * the environment, with the group's advantages (AgeMem, eq. 5).
+ * A group of K episodes of one environment task, for a trainer: each has its own fork of long-term memory and a
+ * recording, is rewarded by the environment, and gets the group's advantages (AgeMem, eq. 5).
  *
- * The reward is success (1 or 0) or progress (0 to 1): nobody judges. An episode that failed is a record with its error and has no
- * vote. All steps are of stage 3, as the agent acts on the task with both memories; the environment's steps stand in the record's
- * metadata. The three-stage rollouts of memory tasks are not touched (`rollout/`).
+ * The reward is success (1 or 0) or progress (0 to 1), without a judge. A failed episode is recorded with its error and
+ * does not count in the group. All steps are of stage 3, because the agent acts on the task with both memories. The
+ * environment's steps are in the record's metadata. Leaves out three-stage rollouts of memory tasks (`rollout/`).
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { AdvantageOptions, AdvantagePreset } from "../../grpo.js";
@@ -18,16 +18,16 @@ import { type AgentActorOptions, agentActor } from "./actors/agent.js";
 import { type EpisodeResult, playEpisode } from "./episode.js";
 import type { EnvironmentTask, TaskEnvironment } from "./task-environment.js";
 
-/** What an episode is worth. */
+/** How an episode is rewarded. */
 export type EnvironmentReward = "success" | "progress";
 
 /** Options of {@link rolloutEnvironment}. */
 export interface EnvironmentGroupOptions {
   environment: TaskEnvironment;
   task: EnvironmentTask;
-  /** The policy of an episode, by its index and seed. */
+  /** Makes the policy of an episode. */
   policy: (episode: { index: number; seed: string }) => BaseChatModel;
-  /** Base of the forks; stays as it is. */
+  /** What the forks start from; it is not changed. */
   store: VersionedStore;
   /** Episodes of the group; default 8. */
   k?: number;
@@ -37,9 +37,9 @@ export interface EnvironmentGroupOptions {
   seed?: number | string;
   /** Actions per episode; default 30. */
   maxSteps?: number;
-  /** Of the agent, such as `budget`, `protocol` and `summarizer`. */
+  /** Further options of the agent, such as `budget`, `protocol` and `summarizer`. */
   agent?: Omit<AgentActorOptions, "model" | "store" | "run" | "runKey">;
-  /** How advantages are computed; default as for rollouts. */
+  /** How advantages are computed; default: as for rollouts. */
   advantages?: AdvantageOptions | AdvantagePreset;
   signal?: AbortSignal;
 }

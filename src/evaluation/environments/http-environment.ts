@@ -1,7 +1,7 @@
 /**
- * An environment behind a server: AgentGym's protocol, with or without the fields that ours add.
+ * An environment behind a server that speaks AgentGym's protocol, with or without the fields that our servers add.
  *
- * Owns the calls, their time limit and the errors. What is answered, in either form, is read by `http-shapes.ts`.
+ * Owns the calls, their time limit and the errors. Leaves out reading the answers (`http-shapes.ts`).
  */
 import { EnvironmentError, InputError, messageOf } from "../../errors.js";
 import { readState, type ServerAnswer, serverAnswer } from "./http-shapes.js";
@@ -17,7 +17,7 @@ export interface HttpEnvironmentOptions {
   name: EnvironmentName;
   /** Base address, such as `http://127.0.0.1:8000`. */
   url: string;
-  /** Milliseconds that a call may take; default 120,000. */
+  /** Time limit of a call in milliseconds; default 120,000. */
   timeoutMs?: number;
 }
 
@@ -57,7 +57,7 @@ export class HttpEnvironment implements TaskEnvironment {
     return this.#read("step", await this.#post("step", { id: this.#id, action }, signal));
   }
 
-  /** Asked by both names that AgentGym's servers have for it. */
+  /** Tries both paths that AgentGym's servers use for it. */
   async availableActions(signal?: AbortSignal): Promise<readonly string[]> {
     this.#current();
     for (const path of ["available_actions", "action_hint"]) {
@@ -73,7 +73,7 @@ export class HttpEnvironment implements TaskEnvironment {
     return (await this.#ask("expert", undefined, signal))?.actions ?? undefined;
   }
 
-  /** A server that is gone has nothing left to give up. */
+  /** Ignores a server that is gone: it has nothing left to release. */
   async close(): Promise<void> {
     const id = this.#id;
     this.#id = undefined;
@@ -103,7 +103,7 @@ export class HttpEnvironment implements TaskEnvironment {
     return answer;
   }
 
-  /** Undefined where the server has no such path; GET without a body. */
+  /** Calls a path, with GET if there is no body. Undefined if the server has no such path. */
   async #ask(path: string, body?: object, signal?: AbortSignal): Promise<ServerAnswer | undefined> {
     const query = body ? "" : `?id=${encodeURIComponent(String(this.#id))}`;
     const { status, text } = await this.#fetch(`${this.#url}/${path}${query}`, body, signal);
@@ -115,7 +115,7 @@ export class HttpEnvironment implements TaskEnvironment {
     const details = { environment: this.name, path, task: this.#task?.id };
     if (answer.kind === "request") {
       throw new InputError("AGEMEM_INPUT_ARGUMENT", `${this.name} refused ${path}: ${answer.error}`, {
-        remedy: "Correct the task; the server goes on.",
+        remedy: "Correct the task; the server keeps running.",
         details,
       });
     }
@@ -174,7 +174,7 @@ function parsed(text: string): ServerAnswer | undefined {
   }
 }
 
-/** What fetch itself says is "fetch failed"; the reason lies beneath. */
+/** fetch only says "fetch failed"; its cause has the reason. */
 function reason(error: unknown): string {
   const { cause } = error as { cause?: unknown };
   return messageOf(cause ?? error);

@@ -1,7 +1,6 @@
 /**
- * Answers of environment servers: ours say everything, AgentGym's leave progress, success, validity and goal to be worked out.
- *
- * ALFWorld there rewards a won game with 1, ScienceWorld scores to 100, BabyAI to 1. Pure.
+ * Reads answers of environment servers. Ours give all fields; from AgentGym's, progress, success, validity and goal
+ * must be derived: their ALFWorld rewards a won game with 1, ScienceWorld scores up to 100, BabyAI up to 1. Pure.
  */
 import { z } from "zod";
 import type { EnvironmentName, EnvironmentState, EnvironmentTask } from "./task-environment.js";
@@ -10,7 +9,7 @@ const text = z.string();
 const share = z.number().min(0).max(1);
 const actions = z.array(text);
 
-/** Any answer; what is there has the right type. */
+/** Any answer; fields may be missing, but those present have the right type. */
 export const serverAnswer = z.looseObject({
   id: z.union([z.int(), text]).optional(),
   observation: text.optional(),
@@ -37,14 +36,14 @@ interface Known {
   before: EnvironmentState | undefined;
 }
 
-/** How the environments say that an action was not understood or could not be done, where no field says so. */
+/** How environments say that an action was not understood or not possible, if no field says so. */
 const REFUSALS =
   /^(Nothing happens|Nothing happened|No known action|Unknown action|Ambiguous request|The action is not recognized|You cannot|There is a barrier)/;
 
-/** The state an answer tells; what is wrong with it where it tells none. */
+/** The state in an answer, or a text that says what the answer lacks. */
 export function readState(answer: ServerAnswer, { name, task, before }: Known): EnvironmentState | string {
   if (answer.observation === undefined) return "no observation";
-  // An answer to `reset` of AgentGym's servers may lack it.
+  // AgentGym's answers to `reset` may lack it.
   const done = answer.done ?? (before ? undefined : false);
   if (done === undefined) return "no done";
   const reached = answer.progress ?? progressOf(answer, name);

@@ -1,6 +1,6 @@
 /**
- * Environment servers on this machine: started in the Python environment they were installed into, stopped, and started anew
- * when their memory has grown.
+ * Environment servers on this machine: starts them in the Python environment that they were installed into, stops them,
+ * and restarts them when their memory has grown.
  *
  * Owns the processes. A server ends with this process, because it watches its standard input. Leaves out installing
  * (`scripts/environments.mjs`).
@@ -20,15 +20,15 @@ import type {
 /** Options of {@link LocalEnvironment}. */
 export interface LocalEnvironmentOptions {
   name: Exclude<EnvironmentName, "pddl">;
-  /** Where `npm run environments` installed it; default `.agemem/environments` of the working directory. */
+  /** Where `npm run environments` installed it; default: `.agemem/environments` in the working directory. */
   home?: string;
-  /** Folder of the servers; default `examples/environments` of the working directory. */
+  /** Folder of the servers; default: `examples/environments` in the working directory. */
   servers?: string;
-  /** Milliseconds that a call may take; default 120,000. */
+  /** Time limit of a call in milliseconds; default 120,000. */
   timeoutMs?: number;
-  /** Megabytes at which the server is started anew before the next task; default 1,500. */
+  /** Above this memory, in megabytes, the server is restarted before the next task; default 1,500. */
   maxMemoryMb?: number;
-  /** Milliseconds until a server must have said its port; default 60,000. */
+  /** Time limit in milliseconds for a new server to report its port; default 60,000. */
   startMs?: number;
 }
 
@@ -39,7 +39,7 @@ interface Running {
 }
 
 /**
- * An environment with a server of its own, started with the first task. After a failure the next task gets a new server.
+ * An environment with its own server, started with the first task. After a failure the next task gets a new server.
  *
  * @example
  * const environment = new LocalEnvironment({ name: "babyai" });
@@ -96,7 +96,7 @@ export class LocalEnvironment implements TaskEnvironment {
     return this.#running.environment;
   }
 
-  /** A server that hung or died is not asked again. */
+  /** Stops the server after a call failed, so that one that hung or died is not asked again. */
   async #watched<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
@@ -113,7 +113,7 @@ export class LocalEnvironment implements TaskEnvironment {
       const { rss_mb: memory } = (await response.json()) as { rss_mb: number };
       return memory > (this.#options.maxMemoryMb ?? 1500);
     } catch {
-      // A server that does not even say how it is gets replaced.
+      // A server that does not even report its health is replaced.
       return true;
     }
   }
@@ -141,7 +141,7 @@ export class LocalEnvironment implements TaskEnvironment {
   }
 }
 
-/** The server's first line of output says its port; what it says on standard error belongs into the failure. */
+/** Waits for the port, which the server's first line of output reports; a failure includes its standard error. */
 function portOf(child: ChildProcess, name: EnvironmentName, limitMs: number): Promise<number> {
   return new Promise((resolve, reject) => {
     let output = "";
@@ -175,7 +175,7 @@ function portOf(child: ChildProcess, name: EnvironmentName, limitMs: number): Pr
   });
 }
 
-/** Asked to end, then made to. */
+/** Asks a server to end, and kills it if it does not. */
 function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {

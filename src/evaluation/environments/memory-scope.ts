@@ -1,8 +1,9 @@
 /**
- * Whose long-term memory an episode sees: `--memory per-episode | per-suite | none`.
+ * Which long-term memory an episode uses: `--memory per-episode | per-suite | none`.
  *
- * "per-episode": a fork of the empty store for each, discarded afterwards. "per-suite": all episodes share one memory, in the order
- * they are played, so that lessons of one task help the next (the paper's use of long-term memory). "none": a model without memory.
+ * "per-episode": each episode gets its own fork of the store, discarded afterwards. "per-suite": all episodes share one
+ * memory in the order in which they are played, so that lessons from one task help with the next (as in the paper).
+ * "none": a model without memory.
  */
 import { InputError } from "../../errors.js";
 import type { VersionedStore } from "../../types.js";
@@ -13,12 +14,12 @@ import { type EpisodeOptions, type EpisodeResult, playEpisode } from "./episode.
 export const MEMORY_SCOPES = ["per-episode", "per-suite", "none"] as const;
 export type MemoryScope = (typeof MEMORY_SCOPES)[number];
 
-/** Reads the flag. Errors: `AGEMEM_INPUT_ARGUMENT`. */
+/** Parses the flag. Errors: `AGEMEM_INPUT_ARGUMENT`. */
 export function memoryScope(value: string): MemoryScope {
   const known = MEMORY_SCOPES.find((each) => each === value);
   if (known) return known;
   throw new InputError("AGEMEM_INPUT_ARGUMENT", `Memory is "${value}"`, {
-    remedy: `Take one of ${MEMORY_SCOPES.join(", ")}.`,
+    remedy: `Use one of ${MEMORY_SCOPES.join(", ")}.`,
     details: { value },
   });
 }
@@ -26,13 +27,13 @@ export function memoryScope(value: string): MemoryScope {
 /** Options of {@link playWithMemory}. */
 export interface ScopedEpisodeOptions extends Omit<EpisodeOptions, "actor"> {
   scope: MemoryScope;
-  /** Shared by the suite; base of the forks. */
+  /** The store that a suite shares, or that episodes fork. */
   store: VersionedStore;
   agent: Omit<AgentActorOptions, "store">;
 }
 
 /**
- * Plays an episode with the memory that the scope gives it. Episodes of a suite that share memory are played one after the other.
+ * Plays an episode with the memory of its scope. Episodes that share memory must be played one after the other.
  *
  * @throws as {@link playEpisode}; StoreError when long-term memory cannot be forked
  */

@@ -1,8 +1,9 @@
 /**
- * AgentBoard's PDDL tasks as an environment in this process: no server, no Python.
+ * AgentBoard's PDDL tasks as an environment in this process, without a server or Python.
  *
- * Owns observations, progress (the most goal facts that held at once, of all) and the two questions beside the domain's own
- * actions: "check valid actions" and "look around". Barman and tyreworld tell after an action only what became true.
+ * Owns observations, progress (the largest share of goal facts that held at once) and two questions beside the domain's
+ * own actions: "check valid actions" and "look around". After an action, barman and tyreworld report only what became
+ * true.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -20,7 +21,7 @@ import { plan } from "./pddl/planner.js";
 import { actionSentence, domainRules, factSentence, readAction } from "./pddl/wording.js";
 import type { EnvironmentState, EnvironmentTask, TaskEnvironment } from "./task-environment.js";
 
-/** Domains whose observations are changes. */
+/** Domains whose observations report only changes. */
 const TELLS_CHANGES: ReadonlySet<string> = new Set(["barman", "tyreworld"]);
 
 const CHECK = "check valid actions";
@@ -34,7 +35,7 @@ interface Episode {
 }
 
 /**
- * @param folder holds a file and a folder of problems by each domain's name; a task's setup is `{ domain, problem }`
+ * @param folder with a file and a folder of problems named after each domain; a task's setup is `{ domain, problem }`
  * @example
  * const environment = new PddlEnvironment("pddl");
  * const { observation } = await environment.reset(task);
@@ -123,7 +124,7 @@ export class PddlEnvironment implements TaskEnvironment {
   }
 }
 
-/** Objects are taken in the order of the sentence, which is the order of the action's parameters. */
+/** Finds the action of a sentence, which names its objects in the order of the action's parameters. */
 function findAction(task: GroundTask, state: PddlState, text: string): GroundAction | undefined {
   const names = new Set(task.actions.map(({ name }) => name));
   const spoken = readAction(text, names, new Set(task.objects));
@@ -151,7 +152,7 @@ async function readPddl(path: string): Promise<string> {
   } catch (cause) {
     throw new InputError("AGEMEM_INPUT_FILE", `${path} cannot be read`, {
       cause,
-      remedy: "Name the folder with the PDDL domains and their problems.",
+      remedy: "Give the folder with the PDDL domains and their problems.",
       details: { path },
     });
   }

@@ -1,41 +1,41 @@
 /**
- * What an environment is to whoever plays in it: a task is set up, text actions are taken, progress is told.
+ * The interface of an environment: it sets a task up, takes text actions, and reports progress.
  *
- * Owns the interface that ALFWorld, ScienceWorld, BabyAI (over HTTP) and the PDDL domains share. Every implementation passes
- * the same conformance suite. Leaves out who acts (`actors/`) and how an episode is counted (`episode.ts`).
+ * Owns what ALFWorld, ScienceWorld, BabyAI (over HTTP) and the PDDL domains have in common. Every implementation passes
+ * the same conformance suite. Leaves out players (`actors/`) and how an episode is counted (`episode.ts`).
  */
 
 /** The environments of the paper's evaluation. */
 export const ENVIRONMENT_NAMES = ["alfworld", "scienceworld", "babyai", "pddl"] as const;
 export type EnvironmentName = (typeof ENVIRONMENT_NAMES)[number];
 
-/** One task of a list. */
+/** One task. */
 export interface EnvironmentTask {
   id: string;
   environment: EnvironmentName;
-  /** As the list words it; null where the environment tells it itself. */
+  /** The goal in the list's words; null if the environment tells it. */
   goal: string | null;
-  /** "easy" or "hard", where the list says so. */
+  /** "easy" or "hard"; null if the list does not say. */
   difficulty: string | null;
-  /** What sets the task up, as the environment takes it: a game file, a variation, a seed, a problem. */
+  /** What the environment needs to set the task up: a game file, a variation, a seed, a problem. */
   setup: Readonly<Record<string, unknown>>;
 }
 
-/** Where an episode stands after `reset` or `step`. */
+/** The state of an episode after `reset` or `step`. */
 export interface EnvironmentState {
   /** What the player reads. */
   observation: string;
-  /** What is to be achieved. */
+  /** What the player must achieve. */
   goal: string;
-  /** Share of the task achieved at best so far, 0 to 1; 1 exactly when it is won. */
+  /** Largest share of the task achieved so far, 0 to 1; 1 exactly when it is won. */
   progress: number;
   /** Whether the task is solved. */
   won: boolean;
   /** Whether the episode is over, won or not. */
   done: boolean;
-  /** Whether the environment understood the last action and could do it; true after `reset`. */
+  /** Whether the last action was understood and possible; true after `reset`. */
   valid: boolean;
-  /** The environment's own score, -100 to 100, where it has one beside progress (ScienceWorld). */
+  /** The environment's own score, -100 to 100, if it has one beside progress (ScienceWorld). */
   score?: number;
 }
 
@@ -43,20 +43,21 @@ export interface EnvironmentState {
 export interface TaskEnvironment {
   readonly name: EnvironmentName;
   /**
-   * Sets a task up from its start.
+   * Sets a task up from the beginning.
    *
-   * @throws InputError for a task it does not have; EnvironmentError `AGEMEM_ENVIRONMENT_UNREACHABLE`, `AGEMEM_ENVIRONMENT_FAILED`
+   * @throws InputError for a task it does not have; EnvironmentError `AGEMEM_ENVIRONMENT_UNREACHABLE`,
+   * `AGEMEM_ENVIRONMENT_FAILED`
    */
   reset(task: EnvironmentTask, signal?: AbortSignal): Promise<EnvironmentState>;
-  /** Takes one action; one that is not understood is answered with `valid: false` and changes nothing. */
+  /** Takes one action. One that is not understood changes nothing and gives `valid: false`. */
   step(action: string, signal?: AbortSignal): Promise<EnvironmentState>;
-  /** Actions that can be taken now, or their forms where there are too many; empty where it does not tell. */
+  /** Actions possible now, or their patterns if there are too many; empty if the environment does not tell. */
   availableActions(signal?: AbortSignal): Promise<readonly string[]>;
   /**
-   * The next actions of an expert from where the episode stands: all that are left, or the next one. Undefined where there is no
-   * expert for the task. For proving tasks, never shown to a player.
+   * The next actions of an expert in the current state: all that are left, or only the next one. Undefined if there is
+   * no expert for the task. For proving that tasks can be solved; never shown to a player.
    */
   expert(signal?: AbortSignal): Promise<readonly string[] | undefined>;
-  /** Gives up what the environment holds; safe to call twice. */
+  /** Releases what the environment holds. Safe to call twice. */
   close(): Promise<void>;
 }

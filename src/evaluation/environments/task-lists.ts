@@ -1,6 +1,6 @@
 /**
- * The lists of tasks of the paper's evaluation, from files: AgentBoard's for ScienceWorld, BabyAI and PDDL, a folder of games
- * for ALFWorld. Downloads nothing.
+ * Reads the task lists of the paper's evaluation from files: AgentBoard's for ScienceWorld, BabyAI and PDDL, and a
+ * folder of games for ALFWorld. Downloads nothing.
  */
 import { readdir } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
@@ -24,13 +24,14 @@ const row = z.object({
 });
 type Row = z.infer<typeof row>;
 
-/** BabyAI's seeds: every level of the list has a task with each, in this order. */
+/** BabyAI's seeds: the list has a task with each of them for every level, in this order. */
 const SEEDS = [1234, 1235, 1236, 1237] as const;
 
 /**
  * Reads the tasks of an environment.
  *
- * @param folder ALFWorld: with games (`game.tw-pddl`) at any depth; the others: with AgentBoard's `NAME.jsonl`, and for PDDL `pddl/`
+ * @param folder for ALFWorld with games (`game.tw-pddl`) at any depth; for the others with AgentBoard's `NAME.jsonl`,
+ * and for PDDL also `pddl/`
  * @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT`
  * @example
  * const tasks = await loadEnvironmentTasks("babyai", "agentboard");
@@ -62,7 +63,7 @@ async function alfworldTasks(folder: string): Promise<EnvironmentTask[]> {
   const files = (await filesOf(folder, true)).filter((path) => path.endsWith("game.tw-pddl"));
   if (files.length === 0) {
     throw new InputError("AGEMEM_INPUT_FILE", `${folder} holds no game.tw-pddl`, {
-      remedy: "Unpack ALFWorld's games and name their folder.",
+      remedy: "Unpack ALFWorld's games and give their folder.",
       details: { folder },
     });
   }
@@ -89,7 +90,7 @@ function scienceworld({ subgoals, goal, additional_info }: Row, index: number): 
   return { task: additional_info.env_name, variation: additional_info.var, data_idx: index, subgoals, goal };
 }
 
-/** The rows of a domain are in the lexical order of its problems. */
+/** Assigns problems to rows: the rows of a domain are in the lexical order of its problems. */
 async function pddlSetups(rows: readonly Row[], folder: string): Promise<Record<string, unknown>[]> {
   const problems = new Map<string, string[]>();
   const setups: Record<string, unknown>[] = [];
@@ -109,7 +110,7 @@ async function filesOf(folder: string, deep: boolean): Promise<string[]> {
   } catch (cause) {
     throw new InputError("AGEMEM_INPUT_FILE", `${folder} cannot be read`, {
       cause,
-      remedy: "Name the folder of the lists.",
+      remedy: "Give the folder with the task lists.",
       details: { folder },
     });
   }

@@ -1,14 +1,20 @@
-/** Agreement of an answer with the right ones, as the benchmarks' own scorers count it. Pure. */
+/** Agreement of an answer with the right answers, as the benchmarks' own scorers measure it. Pure. */
 import { stemmer } from "stemmer";
 import { answerF1, normalizeAnswer } from "../../rewards/answer-match.js";
 import { collapseSpace } from "../../text/text.js";
 
-/** 1 when an answer equals one of the right ones but for case, punctuation and articles. @example exactMatch("The Nile.", ["nile"]); // 1 */
+/**
+ * 1 when an answer equals a right one, ignoring case, punctuation and articles. @example exactMatch("The Nile.",
+ * ["nile"]); // 1
+ */
 export function exactMatch(predicted: string, golds: readonly string[]): number {
   return Number(golds.some((gold) => normalizeAnswer(predicted) === normalizeAnswer(gold)));
 }
 
-/** 1 when an answer contains one of the right ones (MemoryAgentBench). @example substringExactMatch("It is the Nile.", ["Nile"]); // 1 */
+/**
+ * 1 when an answer contains a right one (MemoryAgentBench). @example substringExactMatch("It is the Nile.", ["Nile"]);
+ * // 1
+ */
 export function substringExactMatch(predicted: string, golds: readonly string[]): number {
   const text = normalizeAnswer(predicted);
   return Number(golds.map(normalizeAnswer).some((gold) => gold !== "" && text.includes(gold)));
@@ -21,7 +27,7 @@ export function bestF1(predicted: string, golds: readonly string[]): number {
 
 const ARTICLES = new Set(["a", "an", "the", "and"]);
 
-/** Words as LoCoMo's scorer compares them: no commas, punctuation or articles, Porter stems. */
+/** Words as LoCoMo's scorer compares them: Porter stems without punctuation and articles. */
 export function locomoWords(text: string): string[] {
   const bare = text
     .replaceAll(",", "")
@@ -31,7 +37,7 @@ export function locomoWords(text: string): string[] {
   return words.filter((word) => word !== "" && !ARTICLES.has(word)).map((word) => stemmer(word));
 }
 
-/** F1 over words with their multiplicity. */
+/** F1 over words, counting repeated ones. */
 function wordF1(a: readonly string[], b: readonly string[]): number {
   const counts = new Map<string, number>();
   for (const word of b) counts.set(word, (counts.get(word) ?? 0) + 1);
@@ -47,8 +53,9 @@ function wordF1(a: readonly string[], b: readonly string[]): number {
 const NOT_THERE = ["no information available", "not mentioned"];
 
 /**
- * LoCoMo's official score by category: "multi-hop" compares each part of the right answer with its best part of the answer,
- * "open-domain" takes the right answer up to the first ";", "adversarial" wants to be told that nothing is known.
+ * LoCoMo's official score by category: "multi-hop" compares each part of the right answer with the best part of the
+ * answer, "open-domain" uses the right answer up to the first ";", "adversarial" requires an answer that says nothing
+ * is known.
  *
  * @example
  * locomoScore("Pottery and camping", "camping, pottery", "multi-hop"); // parts are split at commas

@@ -1,17 +1,17 @@
-/** Running figures: count, mean, spread and range of numbers that are not kept. Pure. */
+/** Running statistics: count, mean, spread and range of numbers, without keeping the numbers. Pure. */
 
-/** What is known of a list of numbers. */
+/** Statistics of a list of numbers. */
 export interface Figures {
   n: number;
   /** Null without numbers. */
   mean: number | null;
-  /** Sample standard deviation; null below two numbers. */
+  /** Sample standard deviation; null for fewer than two numbers. */
   std: number | null;
   min: number | null;
   max: number | null;
 }
 
-/** Adds numbers one by one (Welford's method); null is not counted. */
+/** Adds numbers one by one (Welford's method). Ignores null. */
 export class RunningFigures {
   private n = 0;
   private mean = 0;
@@ -37,7 +37,7 @@ export class RunningFigures {
   }
 }
 
-/** One tally per name, made when first asked for. */
+/** One {@link RunningFigures} per name, made when first used. */
 export class FiguresByName {
   private readonly byName = new Map<string, RunningFigures>();
 

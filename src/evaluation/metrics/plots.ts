@@ -1,4 +1,4 @@
-/** The two plots of a recording as SVG text: rewards by group, prompt tokens by step. Pure; no library. */
+/** Two plots of a recording as SVG: rewards by group, prompt tokens by step. Pure. */
 import type { Figures } from "./figures.js";
 import type { RecordingStats } from "./recording-stats.js";
 
@@ -12,11 +12,11 @@ interface Plot {
   x: string;
   y: string;
   points: { value: number; low: number; high: number }[];
-  /** Connects the values. */
+  /** Whether to connect the values. */
   line: boolean;
 }
 
-/** Mean reward of each group with its range, groups in the order of their mean. */
+/** Mean and range of the reward in each group, ordered by mean. */
 export function rewardPlot({ groups }: RecordingStats): string {
   const points = [...groups.rewards]
     .sort((a, b) => a.mean - b.mean)
@@ -30,7 +30,7 @@ export function rewardPlot({ groups }: RecordingStats): string {
   });
 }
 
-/** Mean prompt tokens of each step with its range. */
+/** Mean and range of the prompt tokens at each step. */
 export function tokenPlot({ promptTokensByStep }: RecordingStats): string {
   const points = promptTokensByStep
     .filter(known)

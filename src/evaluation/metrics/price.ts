@@ -1,13 +1,15 @@
-/** What a line of results cost, from its tokens and a price per million of them. Pure; `lib/usage.ts` prices operations. */
+/**
+ * The cost of a line of results, from its tokens and prices per million. Pure. Leaves out operations (`lib/usage.ts`).
+ */
 import type { Price } from "../../lib/usage.js";
 
-/** Price of a model and of the embeddings beside it. */
+/** Prices of a model and of embeddings. */
 export interface EvaluationPrice extends Pick<Price, "input" | "output"> {
-  /** Per million tokens that were embedded over the network; 0 for a model in the process. */
+  /** Price per million tokens embedded over the network; 0 for a model in this process. */
   embedding: number;
 }
 
-/** Tokens of some calls; null where a server did not report them. */
+/** Tokens of some calls; null if a server did not report them. */
 export interface PricedTokens {
   prompt_tokens: number | null;
   response_tokens: number | null;
@@ -15,7 +17,7 @@ export interface PricedTokens {
 }
 
 /**
- * The price of all of them together; null without a price, or when the tokens of one are not known.
+ * The total price; null without a price, or if any tokens are unknown.
  *
  * @example
  * priceOf([{ prompt_tokens: 2000, response_tokens: 100 }], { input: 0.5, output: 2, embedding: 0 }); // 0.0012

@@ -1,8 +1,8 @@
 /**
- * The figures of a recording: what the policy did, what it cost, what it was worth (the paper's tables 2-4).
+ * Statistics of a recording: what the policy did, its cost and its rewards (the paper's tables 2-4).
  *
- * Owns what is counted how. One pass; memory is that of the figures and of one reward per rollout. Leaves out how they
- * are shown (`cli/recordings/stats.ts`, `plots.ts`).
+ * Owns what is counted and how, in one pass that keeps only the statistics and one reward per rollout. Leaves out how
+ * they are shown (`cli/recordings/stats.ts`, `plots.ts`).
  */
 import { groupAdvantages } from "../../grpo.js";
 import { plus } from "../../lib/call-usage.js";
@@ -11,11 +11,11 @@ import type { RolloutStatus, StepRecord, TrajectoryRecord } from "../../trajecto
 import { MEMORY_OPS, type MemoryOp } from "../../types.js";
 import { type Figures, FiguresByName, RunningFigures } from "./figures.js";
 
-/** Operations of one kind, over all rollouts. */
+/** Counts of one operation, over all rollouts. */
 interface OperationCount {
-  /** That took effect, by stage 1, 2, 3. */
+  /** How many took effect in stages 1, 2 and 3. */
   done: [number, number, number];
-  /** That were refused (an unknown id, a duplicate, a bad argument). */
+  /** How many were refused (an unknown id, a duplicate, a bad argument). */
   refused: number;
 }
 
@@ -23,37 +23,39 @@ interface OperationCount {
 export interface RecordingStats {
   rollouts: number;
   byStatus: Partial<Record<RolloutStatus, number>>;
-  /** Failures by code or message, with their number. */
+  /** Number of failures by code, or else by message. */
   failures: Record<string, number>;
   operations: Record<MemoryOp, OperationCount>;
   /** TC: tool calls per rollout. */
   toolCalls: Figures;
   /** Policy calls per rollout. */
   steps: Figures;
-  /** TN: prompt tokens of a policy call, in all and by stage ("1", "2", "3"). */
+  /** TN: prompt tokens per policy call, overall. */
   promptTokens: Figures;
   promptTokensByStage: Record<string, Figures>;
-  /** By step index, for the plot. */
+  /** By position of the policy call, for the plot. */
   promptTokensByStep: Figures[];
   completionTokens: Figures;
-  /** Seconds of a rollout. */
+  /** Seconds per rollout. */
   seconds: Figures;
-  /** MQ. */
+  /** MQ, memory quality. */
   memoryQuality: Figures;
-  /** Unscored rollouts are not in it. */
+  /** Without unscored rollouts. */
   reward: Figures;
   rewardParts: Record<string, Figures>;
   groups: GroupSpread;
   formatErrors: number;
   truncated: number;
-  /** Calls of summarizer and other auxiliary models, with their tokens; null where the server did not report them all. */
+  /**
+   * Calls and tokens of the summarizer and other auxiliary models; tokens are null if the server did not report all.
+   */
   auxiliary: { calls: number; promptTokens: number | null; completionTokens: number | null };
-  /** Policy steps, and those with token ids a trainer can use. */
+  /** Policy steps, and those that a trainer can use. */
   policySteps: number;
   trainableSteps: number;
 }
 
-/** How much the rollouts of one task differ. */
+/** How much the rollouts of a group differ. */
 interface GroupSpread {
   groups: number;
   zeroVariance: number;
@@ -61,11 +63,11 @@ interface GroupSpread {
   unscored: number;
   /** Standard deviation within a group, over the scored groups. */
   std: Figures;
-  /** Mean, least and greatest reward per group, in the order of the file. */
+  /** Mean, smallest and largest reward of each scored group, in the order of the file. */
   rewards: { groupId: string; mean: number; min: number; max: number }[];
 }
 
-/** Reads rollouts to the end and counts. @example recordingStats(readRollouts("run.jsonl")) */
+/** Counts over all rollouts. @example recordingStats(readRollouts("run.jsonl")) */
 export async function recordingStats(
   rollouts: AsyncIterable<Rollout> | Iterable<Rollout>,
 ): Promise<RecordingStats> {
@@ -104,7 +106,7 @@ class Counter {
     for (const [index, step] of policy.entries()) this.addStep(step, index);
     this.named.at("steps").add(policy.length);
     const calls = policy.reduce((sum, step) => sum + (step.response?.tool_calls.length ?? 0), 0);
-    // The text protocol has its calls in the text; their outcomes tell.
+    // The text protocol has its calls in the text, so their outcomes are counted instead.
     const text = policy.some((step) => step.protocol === "text");
     const outcomes = policy.reduce((sum, step) => sum + step.memory_ops.length, 0);
     this.named.at("toolCalls").add(text ? outcomes : calls);

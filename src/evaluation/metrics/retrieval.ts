@@ -1,4 +1,4 @@
-/** How much of the evidence is among what was recalled, best first. Pure. */
+/** How much of the evidence is among the recalled memories, which are ordered best first. Pure. */
 import type { RecalledMemory } from "../systems/memory-system.js";
 
 /** Ids of the messages behind the first `k` memories. */
@@ -6,7 +6,9 @@ function sourcesAt(memories: readonly Pick<RecalledMemory, "sources">[], k: numb
   return new Set(memories.slice(0, k).flatMap(({ sources }) => sources));
 }
 
-/** Share of the evidence among the first `k` memories (LoCoMo); 0 without evidence, so leave such questions out. */
+/**
+ * Share of the evidence among the first `k` memories (LoCoMo). It is 0 without evidence, so leave such questions out.
+ */
 export function evidenceRecall(
   memories: readonly Pick<RecalledMemory, "sources">[],
   evidence: readonly string[],
@@ -16,7 +18,7 @@ export function evidenceRecall(
   return evidence.filter((id) => found.has(id)).length / Math.max(1, evidence.length);
 }
 
-/** 1 when any of the evidence is among the first `k` (LongMemEval). */
+/** 1 when any evidence is among the first `k` (LongMemEval). */
 export function recallAny(
   memories: readonly Pick<RecalledMemory, "sources">[],
   evidence: readonly string[],
@@ -25,7 +27,7 @@ export function recallAny(
   return Number(evidenceRecall(memories, evidence, k) > 0);
 }
 
-/** 1 when all of the evidence is among the first `k` (LongMemEval). */
+/** 1 when all evidence is among the first `k` (LongMemEval). */
 export function recallAll(
   memories: readonly Pick<RecalledMemory, "sources">[],
   evidence: readonly string[],
@@ -35,8 +37,8 @@ export function recallAll(
 }
 
 /**
- * Normalized discounted cumulative gain at `k` with gains of 0 and 1. A memory counts when it brings evidence that none before
- * it brought, so that repeats do not raise it.
+ * Normalized discounted cumulative gain at `k`, with gains of 0 and 1. A memory counts only if it adds evidence that
+ * none before it had, so that repetition does not raise the score.
  *
  * @example
  * ndcg([{ sources: ["a"] }, { sources: ["b"] }], ["b"], 2); // 1 / log2(3)

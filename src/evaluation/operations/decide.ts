@@ -1,8 +1,8 @@
 /**
- * Plays a situation through the agent's own nodes up to the choice, and asks the model under test there.
+ * Plays a situation through the agent's own nodes up to the choice, and asks the model under test for it.
  *
- * The model reads what the product shows: its system prompt, tool schemas, retrieval blocks and tool answers, not a
- * copy of them. Owns the playing. Leaves out the verdict (`grade.ts`) and runs over many situations (`run.ts`).
+ * The model reads the product's own system prompt, tool schemas, retrieval blocks and tool answers, not copies of them.
+ * Owns that one decision. Leaves out the verdict (`grade.ts`) and runs over many situations (`run.ts`).
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { AIMessage } from "@langchain/core/messages";
@@ -20,22 +20,22 @@ import type { GradedDecision } from "./grade.js";
 import { play } from "./play.js";
 import type { OperationSituation } from "./situation.js";
 
-/** A model as it is tested. */
+/** A model under test, and its settings. */
 export interface Subject {
   model: BaseChatModel;
   /** Default "native". */
   protocol?: "native" | "text";
   /** Default "full". */
   promptVariant?: PromptVariant;
-  /** Counts the budget as the model does. */
+  /** A token counter that fits the model. */
   counter?: NonNullable<AgeMemAgentOptions["counter"]>;
 }
 
-/** A decision with what it cost. */
+/** A decision and its cost. */
 export interface Decided extends GradedDecision {
-  /** What the model wrote first; the repaired response, where there was one, is the decision's. */
+  /** The model's first response; if it was repaired, the decision is the repaired one. */
   first: string;
-  /** Of all calls, the repair included; null when the server reported none. */
+  /** Prompt tokens of all calls, including a repair; null if the server did not report them. */
   promptTokens: number | null;
   responseTokens: number | null;
   /** 1, or 2 with a repair. */
@@ -44,13 +44,13 @@ export interface Decided extends GradedDecision {
   latencyMs: number;
 }
 
-/** Room enough for every situation that does not say how full its context is. */
+/** Budget of situations that do not say how full their context is; large enough for all of them. */
 const WIDE_BUDGET = 8192;
 
 /**
- * One decision.
+ * Gets one decision.
  *
- * @param store empty of the situation's own user; situations do not see each other's memories
+ * @param store may be shared: each situation has a user of its own, so that they do not see each other's memories
  * @throws ModelError `AGEMEM_MODEL_*` when the model cannot be asked
  * @example
  * const decided = await askForDecision(situation, { model, protocol: "text" }, store);
@@ -96,7 +96,7 @@ function optionsOf(subject: Subject, store: BaseStore, maxTokens: number): AgeMe
     protocol: subject.protocol ?? "native",
     promptVariant: subject.promptVariant ?? "full",
     namespace: ["situations", "{user_id}", "memories"],
-    // The guard must not act in the model's place.
+    // The guard must not act in place of the model.
     onOverflow: "record",
     budget: { maxTokens, responseTokens: 0 },
     ...(subject.counter ? { counter: subject.counter } : {}),
@@ -110,7 +110,7 @@ async function remember({ memories }: OperationSituation, store: BaseStore, user
   }
 }
 
-/** Tokens of the prompt that the choice will be made on, but for the budget line's digits. */
+/** Tokens of the prompt on which the choice is made, except for the digits in the budget line. */
 function sizeOf(parts: AgentParts, state: AgentStateValue): number {
   const messages = state.messages.reduce((sum, message) => sum + parts.kit.counter.countMessage(message), 0);
   return messages + parts.systemTokens(parts.system) + parts.sentToolTokens;

@@ -1,37 +1,37 @@
 /**
- * Judges one response of a model against the right moves of its situation. Pure, no model.
+ * Judges one response of a model by the right moves of its situation, without a model. Pure.
  *
- * Owns the three verdicts: valid (the protocol and the argument schemas hold), right operation, right arguments. Leaves
- * out how the response came about (`decide.ts`) and figures over many (`report.ts`).
+ * Owns the three verdicts: valid (follows the protocol and the argument schemas), right operation, right arguments.
+ * Leaves out getting the response (`decide.ts`) and statistics (`report.ts`).
  */
 import type { ToolCall } from "@langchain/core/messages/tool";
 import { OPERATION_SCHEMAS } from "../../tools/schemas.js";
 import type { MemoryOp } from "../../types.js";
 import { ADDED_ID, type CallCheck, type OperationSituation, type RightMove } from "./situation.js";
 
-/** A response as it was read: calls by operation, or an answer, or nothing that could be read. */
+/** A parsed response: calls by operation, or an answer, or neither if it could not be parsed. */
 export interface GradedDecision {
   calls: readonly { op: MemoryOp | undefined; call: ToolCall }[];
-  /** The text of an answer; null where there is none. */
+  /** The text of an answer; null if there is none. */
   answer: string | null;
   /** Why the first response broke the protocol; absent when it did not. */
   formatError?: string;
-  /** Id of the memory that the played part added last. */
+  /** Id of the memory that was added last in the played part. */
   addedId?: string;
 }
 
 export interface DecisionVerdict {
-  /** In the protocol's form at first try, known tools only, arguments as their schemas want them. */
+  /** Whether it follows the protocol at the first try, calls only known tools, and its arguments fit their schemas. */
   valid: boolean;
-  /** What was done: operations in order joined by "+", "ANSWER", or "INVALID". */
+  /** What was done: the operations in order, joined by "+", or "ANSWER", or "INVALID". */
   move: string;
   rightOperation: boolean;
-  /** Implies {@link rightOperation}. For an answer: what it had to say, it says. */
+  /** Implies {@link rightOperation}. For an answer: it says what it has to say. */
   rightArguments: boolean;
 }
 
 /**
- * The verdict. A set of operations is right when it is exactly that of a right move; repeating one of them is not.
+ * Judges a decision. Its operations must be exactly those of a right move; a repeated operation is wrong.
  *
  * @example
  * grade(situation, { calls: [], answer: "Hello!" }).move; // "ANSWER"
@@ -54,7 +54,7 @@ export function grade(situation: OperationSituation, decision: GradedDecision): 
   };
 }
 
-/** What a situation asks for, for a table: the first right move. */
+/** The first right move of a situation, as shown in tables. */
 export function rightMoveOf({ right }: OperationSituation): string {
   return right[0]?.calls.map(({ op }) => op).join("+") || "ANSWER";
 }
@@ -66,7 +66,7 @@ function sameOperations({ calls }: RightMove, ops: readonly MemoryOp[]): boolean
 
 function argumentsHold({ calls: checks, answer: wanted }: RightMove, decision: GradedDecision): boolean {
   if (checks.length === 0) return saysRight(decision.answer ?? "", wanted ?? {});
-  // Each check by a call of its own: two calls with the same content do not cover two facts.
+  // Each check needs its own call: two calls with the same content do not cover two facts.
   const open = decision.calls.map(({ op, call }) => ({ op, args: call.args }));
   return checks.every((check) => {
     const at = open.findIndex(({ op, args }) => op === check.op && fits(check, args, decision.addedId));
@@ -75,7 +75,7 @@ function argumentsHold({ calls: checks, answer: wanted }: RightMove, decision: G
   });
 }
 
-/** The one free text of each operation's arguments. */
+/** The name of each operation's free-text argument. */
 const TEXT: Readonly<Partial<Record<MemoryOp, string>>> = {
   ADD: "content",
   UPDATE: "content",
@@ -86,7 +86,7 @@ const TEXT: Readonly<Partial<Record<MemoryOp, string>>> = {
 function fits(check: CallCheck, args: Record<string, unknown>, addedId: string | undefined): boolean {
   const memoryId = check.memoryId === ADDED_ID ? addedId : check.memoryId;
   if (memoryId !== undefined && args.memory_id !== memoryId) return false;
-  // The schema takes a deletion without its confirmation, and the operation then refuses it.
+  // The schema accepts a deletion without confirmation, but the operation refuses it.
   if (check.op === "DELETE" && args.confirmation !== true && args.confirmed !== true) return false;
   return saysRight(String(args[TEXT[check.op] ?? ""] ?? ""), check);
 }

@@ -1,8 +1,8 @@
 /**
- * The part of a situation that is played before the choice: what the user and the agent said and did, through the
- * agent's own nodes, so that tool answers and retrieval blocks are the product's.
+ * Plays the part of a situation before the choice, what the user and the agent said and did, through the agent's own
+ * nodes, so that tool answers and retrieval blocks are the product's.
  *
- * Owns how scripted responses look in each protocol. Leaves out the choice itself (`decide.ts`).
+ * Owns the form of scripted responses in each protocol. Leaves out the choice itself (`decide.ts`).
  */
 import { AIMessage, HumanMessage } from "@langchain/core/messages";
 import { thinkNode } from "../../agent/nodes/think.js";
@@ -16,10 +16,10 @@ import type { OperationSituation, PlayedCall, PlayedTurn } from "./situation.js"
 type RunConfig = Parameters<ReturnType<typeof thinkNode>>[1];
 
 /**
- * The state in which the choice is made.
+ * Returns the state in which the choice is made.
  *
- * @param parts their `ask` takes the next response from `script` while there is one
- * @param script filled here, emptied by `ask`
+ * @param parts whose `ask` takes the next response from `script` while there is one
+ * @param script filled here and emptied by `ask`
  */
 export async function play(
   parts: AgentParts,
@@ -44,7 +44,7 @@ export async function play(
   return state;
 }
 
-/** What the agent said in a turn, as the protocol writes it. */
+/** The agent's responses of a turn, as the protocol writes them. */
 function responsesOf({ calls = [], answer }: PlayedTurn, protocol: "native" | "text"): AIMessage[] {
   const rounds = calls.map((round) => (protocol === "text" ? taggedCalls(round) : nativeCalls(round)));
   if (answer === undefined) return rounds;

@@ -1,10 +1,10 @@
-/** Figures of the operations test: shares with intervals, by kind of situation, and which move was made where. Pure. */
+/** Statistics of the operations test: shares with intervals, by kind of situation, and which moves were made. Pure. */
 import { wilson } from "../../lib/interval.js";
 import { MEMORY_OPS } from "../../types.js";
 import type { SituationResult } from "./run.js";
 import { SITUATION_KINDS, type SituationKind } from "./situation.js";
 
-/** A share of situations with its 95 % interval. */
+/** A share of situations and its 95% interval. */
 export interface Share {
   hits: number;
   of: number;
@@ -17,7 +17,7 @@ export interface Share {
 export const MOVES = ["ANSWER", ...MEMORY_OPS, "several", "INVALID"] as const;
 export type Move = (typeof MOVES)[number];
 
-/** What one subject did. */
+/** Results of one subject. */
 export interface SubjectReport {
   subject: string;
   situations: number;
@@ -25,7 +25,7 @@ export interface SubjectReport {
   rightOperation: Share;
   rightArguments: Share;
   byKind: Partial<Record<SituationKind, KindReport>>;
-  /** Mean tokens per decision; null where the model reported none. */
+  /** Mean tokens per decision; null unless the model reported them for all decisions. */
   promptTokens: number | null;
   responseTokens: number | null;
   /** Mean milliseconds per decision. */
@@ -40,7 +40,7 @@ export interface KindReport {
   moves: Record<Move, number>;
 }
 
-/** One report per subject, in the order they occur. */
+/** One report per subject, in order of first appearance. */
 export function reportOperations(results: readonly SituationResult[]): SubjectReport[] {
   return [...groupBy(results, ({ subject }) => subject)].map(([subject, own]) => ({
     subject,
@@ -89,7 +89,7 @@ function shareOf(results: readonly SituationResult[], holds: (result: SituationR
 
 function mean(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
-  // A mean over some of the calls would pass for one over all.
+  // A mean over only some of the calls would look like one over all.
   if (known.length < values.length || known.length === 0) return null;
   return known.reduce((sum, value) => sum + value, 0) / known.length;
 }

@@ -1,7 +1,8 @@
 /**
- * Runs a model over many situations and keeps each verdict as a line of JSON, so that a run that was cut off goes on.
+ * Runs a model over many situations and writes each verdict as a line of JSON, so that an interrupted run can be
+ * resumed.
  *
- * Owns the file's form and what is skipped on resuming. Leaves out the figures (`report.ts`).
+ * Owns the file's schema and what is skipped when resuming. Leaves out statistics (`report.ts`).
  */
 import { existsSync } from "node:fs";
 import type { BaseStore } from "@langchain/langgraph";
@@ -15,21 +16,21 @@ import { type OperationSituation, SITUATION_KINDS, type SituationKind } from "./
 
 const kinds = Object.keys(SITUATION_KINDS) as [SituationKind, ...SituationKind[]];
 
-/** One line of the file: a situation, who decided, what was decided, what it cost. */
+/** One line of the file: the situation, the subject, the decision and its cost. */
 export const operationResult = z.object({
   schema: z.literal("agemem.operations/1"),
-  /** Name of model, protocol and prompt: lines of several subjects may share a file. */
+  /** Names model, protocol and prompt, because a file may hold lines of several subjects. */
   subject: z.string(),
   situation: z.string(),
   kind: z.enum(kinds),
   split: z.enum(["dev", "test"]),
-  /** The first of the right moves, and the one made. */
+  /** The first right move. */
   wanted: z.string(),
   move: z.string(),
   valid: z.boolean(),
   right_operation: z.boolean(),
   right_arguments: z.boolean(),
-  /** What the model wrote first. */
+  /** The model's first response. */
   response: z.string(),
   format_error: z.string().nullable(),
   model_calls: z.number().int(),
@@ -43,21 +44,21 @@ export type SituationResult = z.infer<typeof operationResult>;
 export interface SituationRun {
   /** Name of the subject in the results. */
   name: string;
-  /** Where memories of the situations are kept meanwhile. */
+  /** Holds the memories of the situations. */
   store: BaseStore;
-  /** Results are appended here; those of this subject that are there already are not made again. */
+  /** File to append results to. Situations that it has for this subject are skipped. */
   out?: string;
-  /** Situations at once; default 1. */
+  /** Concurrent situations; default 1. */
   concurrency?: number;
   signal?: AbortSignal;
   onResult?: (result: SituationResult) => void;
 }
 
 /**
- * Every situation's result, in the order of the situations.
+ * Returns every situation's result, in the order of the situations.
  *
- * @throws InputError `AGEMEM_INPUT_FORMAT` when `out` holds something else; ModelError when the model cannot be asked
- * (what was decided before is in the file)
+ * @throws InputError `AGEMEM_INPUT_FORMAT` when `out` holds something else; ModelError when the model fails (earlier
+ * results are in the file)
  * @example
  * const results = await runSituations(makeSituations({ split: "test" }), { model }, { name: "rules", store });
  */
@@ -88,7 +89,7 @@ export async function runSituations(
       ),
     );
   } finally {
-    // After a failure nothing new is begun, and what is under way must not write to a closed file.
+    // After a failure, start nothing new.
     limit.clearQueue();
     await writer?.close();
   }
@@ -100,7 +101,7 @@ export async function readResults(path: string): Promise<SituationResult[]> {
   for await (const { line, value } of readJsonl(path)) {
     const parsed = operationResult.safeParse(value);
     if (!parsed.success) {
-      throw new InputError("AGEMEM_INPUT_FORMAT", `${path}:${line} is no result of the operations test`, {
+      throw new InputError("AGEMEM_INPUT_FORMAT", `${path}:${line} is not a result of the operations test`, {
         remedy: "Give a file that agemem evaluate operations wrote, or another name.",
         details: { path, line },
       });

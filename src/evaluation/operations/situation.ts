@@ -1,11 +1,11 @@
 /**
- * A situation in which an agent has to choose its next memory operation, and which choices are right.
+ * Situations in which an agent must choose its next memory operation, and which choices are right.
  *
- * Owns the vocabulary of the test. Leaves out how situations are made (`situations.ts`) and judged (`grade.ts`).
+ * Owns the types of the test. Leaves out making situations (`situations.ts`) and judging decisions (`grade.ts`).
  */
 import type { MemoryOp } from "../../types.js";
 
-/** What can happen to an agent with two memories; each kind is a row of the report. */
+/** Kinds of situations; each is a row of the report. */
 export const SITUATION_KINDS = {
   "new-fact": "the user states a lasting fact",
   "two-facts": "the user states two facts in one message",
@@ -25,44 +25,44 @@ export const SITUATION_KINDS = {
 } as const;
 export type SituationKind = keyof typeof SITUATION_KINDS;
 
-/** "dev" situations may be looked at when prompts are written; "test" ones have other wording, values and names. */
+/** "dev" situations may be used while writing prompts; "test" ones have other wording and values. */
 export type Split = "dev" | "test";
 
-/** What one call must be like; every condition given must hold. Texts are compared without case. */
+/** Conditions on one call, all of which must hold. Texts are compared ignoring case. */
 export interface CallCheck {
   op: MemoryOp;
-  /** All of these stand in the call's text (content, query, criteria). */
+  /** Texts that must all occur in the call's text (content, query, criteria). */
   mentions?: readonly string[];
-  /** At least one of these does. */
+  /** Texts of which at least one must occur. */
   mentionsAny?: readonly string[];
-  /** None of these does. */
+  /** Texts of which none may occur. */
   avoids?: readonly string[];
-  /** The memory that must be named. */
+  /** Id that the call must name. */
   memoryId?: string;
 }
 
-/** One right way to go on: a set of calls, or an answer when `calls` is empty. */
+/** One right move: a set of calls, or an answer if `calls` is empty. */
 export interface RightMove {
   calls: readonly CallCheck[];
   /** For an answer: what it must and must not say. */
   answer?: { mentionsAny?: readonly string[]; avoids?: readonly string[] };
 }
 
-/** A call of the agent in the part of the conversation that is played before the choice. */
+/** A call of the agent in the played part, before the choice. */
 export interface PlayedCall {
   op: MemoryOp;
   args: Record<string, unknown>;
 }
 
-/** A user message with what the agent did about it: rounds of calls, then an answer unless the choice comes first. */
+/** A user message and the agent's reaction: rounds of calls, then an answer, unless the choice comes first. */
 export interface PlayedTurn {
   user: string;
   calls?: readonly (readonly PlayedCall[])[];
-  /** Absent in the last turn: there the model under test decides. */
+  /** Absent in the last turn, where the model under test decides. */
   answer?: string;
 }
 
-/** One test case: what is stored, what was said, and what would be right now. */
+/** One test case: what is stored, what was said, and what is right now. */
 export interface OperationSituation {
   id: string;
   kind: SituationKind;
@@ -71,11 +71,11 @@ export interface OperationSituation {
   memories: readonly { id: string; content: string }[];
   /** The conversation; the choice is made at its end. */
   turns: readonly PlayedTurn[];
-  /** How full the context is when the choice is made, as a share of its budget; default a sixth at most. */
+  /** How full the context is at the choice, as a share of its budget; default: at most a sixth. */
   fill?: number;
   /** Any of these is right. {@link ADDED_ID} stands for the memory that the played part added. */
   right: readonly RightMove[];
 }
 
-/** Placeholder for the id of the memory added last in the played part: it is known only once it was played. */
+/** Placeholder for the id of the memory added last in the played part, which is known only after playing it. */
 export const ADDED_ID = "<added>";

@@ -1,7 +1,7 @@
 /**
- * Makes the situations of the operations test: seeded, with a held-out split of other wording and other values.
+ * Makes the situations of the operations test: seeded, with a held-out split that has other wording and values.
  *
- * Owns what each kind looks like and which moves are right in it. Data of the little world: `topics.ts`. Pure.
+ * Owns what each kind looks like and which moves are right in it. Leaves out the data (`topics.ts`). Pure.
  */
 import { InputError } from "../../errors.js";
 import { shortHash } from "../../lib/hash.js";
@@ -21,14 +21,14 @@ import { CHATTER, NOISE, POISON, SMALL_TALK, TOPICS, type Topic, type Wording } 
 /** Options of {@link makeSituations}. */
 export interface SituationOptions {
   split: Split;
-  /** Situations of each kind; default 12, which makes 180. */
+  /** Situations per kind; default 12, which makes 180. */
   perKind?: number;
   /** Default 0. */
   seed?: number | string;
 }
 
 /**
- * All kinds, `perKind` of each. Equal options give equal situations; a longer list holds the shorter one.
+ * Makes `perKind` situations of each kind. Equal options give equal situations; a larger `perKind` only adds some.
  *
  * @throws InputError `AGEMEM_INPUT_ARGUMENT` when `perKind` is not a whole number of 1 or more
  * @example
@@ -60,7 +60,7 @@ interface Fact extends Wording {
   memory: { id: string; content: string };
 }
 
-/** The draws of one situation. */
+/** The random choices of one situation. */
 class World {
   constructor(
     private readonly split: Split,
@@ -84,7 +84,7 @@ class World {
     return this.facts(1)[0] as Fact;
   }
 
-  /** One of a list, of the split's half. */
+  /** A random element from the split's half of a list. */
   one<T>(items: readonly T[]): T {
     return this.random.pick(this.half(items));
   }
@@ -101,7 +101,7 @@ class World {
 
 const ANSWER: RightMove = { calls: [] };
 
-/** The user's message with a retrieval that shows what is stored, before the choice. */
+/** The user's message, followed by a retrieval that shows what is stored. */
 function afterRetrieval(user: string, query: string): PlayedTurn {
   return { user, calls: [[{ op: "RETRIEVE", args: { query } }]] };
 }
@@ -258,12 +258,12 @@ const MAKERS: Readonly<Record<SituationKind, (world: World) => Made>> = {
   },
 };
 
-/** What was asked for first, alone or with the search for the answer in the same response. */
+/** The requested operation, alone or together with the search for the answer. */
 function alsoRetrieving(fact: Fact, first: CallCheck): RightMove[] {
   return [{ calls: [first] }, { calls: [first, ...retrieving(fact).calls] }];
 }
 
-/** In place, or the old one deleted and the new one added in the same response. */
+/** An update in place, or a deletion and an addition in the same response. */
 function changes(memoryId: string, value: string): RightMove[] {
   return [
     { calls: [{ op: "UPDATE", memoryId, mentions: [value] }] },

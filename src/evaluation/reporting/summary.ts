@@ -1,12 +1,13 @@
 /**
- * The figures of an evaluation: means with 95 % intervals by system, and differences between systems over the same episodes.
+ * Statistics of an evaluation: means with 95% intervals by system, and differences between systems over the same
+ * episodes.
  *
- * An episode that failed counts as 0 in every figure, so that failing is never better than being wrong. Pure.
+ * A failed episode counts as 0 in every metric, so that failing is never better than being wrong. Pure.
  */
 import { createRandom } from "../../lib/random.js";
 import type { EvaluationEpisode, EvaluationRecord, ObservedRecord } from "../runs/record.js";
 
-/** A mean and its 95 % interval, by 2,000 seeded resamplings of the episodes (percentiles). */
+/** A mean and its 95% interval, from percentiles of 2,000 seeded bootstrap resamplings of the episodes. */
 export interface Estimate {
   n: number;
   mean: number;
@@ -14,7 +15,7 @@ export interface Estimate {
   high: number;
 }
 
-/** One system on one suite. */
+/** Results of one system on one suite. */
 export interface SystemSummary {
   suite: string;
   system: string;
@@ -23,25 +24,25 @@ export interface SystemSummary {
   metrics: Record<string, Estimate>;
   /** Means by category of question. */
   categories: Record<string, Record<string, Estimate>>;
-  /** Means per episode; null where a server reported no tokens. */
+  /** Mean tokens per episode; null if a server reported none. */
   recalledTokens: number;
   promptTokens: number | null;
   responseTokens: number | null;
-  /** Of the system's own calls, those for showing it the conversations included, per episode. */
+  /** Tokens of the system's own calls per episode, including those for showing it the conversations. */
   auxiliaryTokens: number | null;
   auxiliaryCalls: number;
-  /** Memories held at the end, and operations, per case. */
+  /** Memories held per case after it was shown. */
   stored: number | null;
   operations: Record<string, number>;
 }
 
-/** One system against another, over the episodes that both have. */
+/** One system compared with another, over the episodes that both have. */
 export interface PairedDifference {
   suite: string;
   metric: string;
   system: string;
   baseline: string;
-  /** Of `system` minus `baseline`. */
+  /** `system` minus `baseline`. */
   difference: Estimate;
   better: number;
   worse: number;
@@ -64,7 +65,7 @@ export function estimate(values: readonly number[]): Estimate {
   return { n, mean, low: at(0.025), high: at(0.975) };
 }
 
-/** A summary per suite and system, in the order of the file. */
+/** One summary per suite and system, in the order of the file. */
 export function summarizeSystems(records: readonly EvaluationRecord[]): SystemSummary[] {
   const groups = new Map<string, EvaluationEpisode[]>();
   const observed = new Map<string, ObservedRecord>();
@@ -122,7 +123,7 @@ function estimates(episodes: readonly EvaluationEpisode[]): Record<string, Estim
   );
 }
 
-/** Of the episodes that have the figure, or failed. */
+/** A metric's values in the episodes that have it, and 0 in those that failed. */
 function valuesOf(episodes: readonly EvaluationEpisode[], name: string): [EvaluationEpisode, number][] {
   return episodes.flatMap((record) => {
     const value = record.metrics === null ? 0 : record.metrics[name];
@@ -130,7 +131,7 @@ function valuesOf(episodes: readonly EvaluationEpisode[], name: string): [Evalua
   });
 }
 
-/** `system` against every other, suite by suite, in one figure. */
+/** Compares `system` with every other one in one metric, suite by suite. */
 export function pairedDifferences(
   records: readonly EvaluationRecord[],
   metric: string,

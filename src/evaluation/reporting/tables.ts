@@ -1,15 +1,15 @@
-/** The figures of an evaluation as Markdown, and as one page of HTML without scripts. Pure. */
+/** Tables of an evaluation, as Markdown or as one HTML page without scripts. Pure. */
 import { escapeXml } from "../../text/escaping.js";
 import type { Estimate, PairedDifference, SystemSummary } from "./summary.js";
 
-/** A table: its caption, head and rows. */
+/** A table. */
 export interface ReportTable {
   caption: string;
   head: readonly string[];
   rows: readonly (readonly string[])[];
 }
 
-/** Figures, costs, categories and differences; one table each per suite. */
+/** For each suite, tables of metrics, costs, categories and differences. */
 export function reportTables(
   summaries: readonly SystemSummary[],
   differences: readonly PairedDifference[],
@@ -107,7 +107,7 @@ export function toMarkdown(tables: readonly ReportTable[]): string {
     .join("\n\n");
 }
 
-/** One page. */
+/** One HTML page. */
 export function toHtml(tables: readonly ReportTable[]): string {
   const cells = (tag: string, list: readonly string[]): string =>
     `<tr>${list.map((cell) => `<${tag}>${escapeXml(cell)}</${tag}>`).join("")}</tr>`;

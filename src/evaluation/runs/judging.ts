@@ -1,8 +1,8 @@
 /**
- * A judge's scores of an episode: J of the answer, MQ of what the memory holds, each 0 to 1.
+ * A judge's scores of an episode, each 0 to 1: J for the answer, MQ (memory quality) for what the memory holds.
  *
- * Owns what the judge is shown and what becomes of a judge that fails: no score, and the failure in the record, because a 0 would
- * be the system's. Leaves out the wording and the retries (`rewards/judges/llm.ts`).
+ * Owns what the judge is shown, and what a failure of the judge means: no score, and an entry in the record, because a
+ * 0 would be blamed on the system. Leaves out prompts and retries (`rewards/judges/llm.ts`).
  */
 import { AgeMemError, messageOf } from "../../errors.js";
 import type { Judge } from "../../rewards/judge.js";
@@ -10,22 +10,22 @@ import type { SuiteCase, SuiteQuestion } from "../suites/suite.js";
 import { Bm25 } from "../tasks/bm25.js";
 import type { EvaluationEpisode } from "./record.js";
 
-/** Scores by name, and what getting them took. */
+/** Scores by name, and the cost of getting them. */
 export interface Judgement {
   metrics: { j?: number; mq?: number };
   judge: Omit<NonNullable<EvaluationEpisode["judge"]>, "cost">;
 }
 
-/** Memories that a judge is shown at most: AgeMem's authors show theirs 20. */
+/** Most memories that a judge is shown; AgeMem's authors show 20. */
 const SHOWN = 20;
 
 /**
- * Asks for J where there is an answer, and for MQ where the facts behind the right answer are known. An empty answer and an empty
- * memory are 0 without a call.
+ * Asks for J if there is an answer, and for MQ if the facts behind the right answer are known. An empty answer scores 0
+ * without a call.
  *
- * @param judge one of its own for the episodes that are played at the same time, so that its usage is this episode's
- * @param held everything the memory holds; of more than 20 the judge is shown those that look most like the question (BM25 for all
- * systems alike, whatever they recall)
+ * @param judge must not be shared with episodes that run at the same time, so that its usage is that of this episode
+ * @param held everything that the memory holds; of more than 20 items the judge is shown those most similar to the
+ * question (by BM25 for every system, whatever it recalls)
  */
 export async function judgeAnswer(
   judge: Judge,
@@ -60,7 +60,7 @@ export async function judgeAnswer(
   };
 }
 
-/** The facts behind a question: as the suite words them, or the messages that hold the evidence. */
+/** The facts behind a question: as the suite words them, or else the messages with the evidence. */
 export function factsOf({ sessions }: SuiteCase, { facts, evidence }: SuiteQuestion): string[] {
   if (facts) return [...facts];
   const wanted = new Set(evidence);

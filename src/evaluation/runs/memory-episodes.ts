@@ -1,8 +1,8 @@
 /**
  * A memory benchmark as episodes: each case is shown to a system once, then each of its questions is one episode.
  *
- * Owns the reader's prompt, which is the same for all systems, and what is counted. Without memories the reader gets the question
- * alone. Leaves out the systems and the grading.
+ * Owns the reader's prompt, which is the same for all systems (the question alone if nothing was recalled), and what is
+ * counted. Leaves out the systems and grading.
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { HumanMessage, SystemMessage } from "@langchain/core/messages";
@@ -16,19 +16,19 @@ import type { MemorySystem, RecalledMemory, SystemUsage } from "../systems/memor
 import { factsOf, judgeAnswer } from "./judging.js";
 import type { EpisodeBatch, EpisodeOutcome } from "./run.js";
 
-/** Who is tested on a suite, and who answers. */
+/** Which system is tested on a suite, and which model answers. */
 export interface MemoryRun {
   suite: Suite;
   system: string;
-  /** A fresh one per case, so that cases can run at the same time. */
+  /** Opens a fresh system for each case, so that cases can run at the same time. */
   open(): Promise<MemorySystem>;
-  /** Answers from what is recalled; undefined where only retrieval is measured. */
+  /** Answers from what is recalled; undefined if only retrieval is measured. */
   reader: BaseChatModel | undefined;
   counter: TokenCounter;
   seed: number;
-  /** Memories that the reader is shown; default the suite's. */
+  /** Memories that the reader is shown; default: the suite's `k`. */
   k?: number;
-  /** Makes the judge of one case's answers; default none. */
+  /** Makes a judge for one case; default: no judge. */
   judge?: () => Judge;
 }
 
@@ -84,7 +84,7 @@ async function ask(
 ): Promise<EpisodeOutcome> {
   const depth = Math.max(k, suite.depth);
   const { memories, usage } = await memory.recall(question.text, { k: depth, ...(signal ? { signal } : {}) });
-  // A system that does not choose brings more than it was asked for, and all of it is read.
+  // A system without selection returns more than it was asked for, and the reader gets all of it.
   const shown = memories.length > depth ? memories : memories.slice(0, k);
   const read = reader ? await answer(reader, suite.instruction, question.text, shown, signal) : undefined;
   return {

@@ -1,7 +1,8 @@
 /**
- * One line of an evaluation's results: the settings of the run, what showing a case cost, or one episode.
+ * The lines of an evaluation's results: settings of the run, cost of showing a case, or one episode.
  *
- * Owns the schema, published as `schemas/agemem.evaluation-1.json`. Leaves out writing (`results-file.ts`) and tables.
+ * Owns the schema, which is published as `schemas/agemem.evaluation-1.json`. Leaves out writing (`results-file.ts`) and
+ * tables (`reporting/`).
  */
 import { z } from "zod";
 
@@ -10,10 +11,10 @@ export const EVALUATION_SCHEMA = "agemem.evaluation/1";
 const count = z.number().nonnegative();
 const usage = z.object({
   calls: count,
-  /** Null where a server did not report tokens. */
+  /** Null if a server did not report tokens. */
   prompt_tokens: count.nullable(),
   response_tokens: count.nullable(),
-  /** Tokens given to an embedding model over the network; absent for none. */
+  /** Tokens embedded over the network; absent if there were none. */
   embedding_tokens: count.optional(),
 });
 const failure = z.object({ code: z.string().nullable(), message: z.string() });
@@ -23,22 +24,22 @@ const judged = z.object({
   response_tokens: count.nullable(),
   latency_ms: count,
   cost: count.nullable(),
-  /** Scores that it did not give, after all attempts; those are missing in `metrics`. */
+  /** Scores that the judge did not give after all attempts; they are missing in `metrics`. */
   failures: z.array(failure),
 });
-/** Of the calls of a line, by the prices of the settings; null without prices or with tokens not reported. */
+/** Cost of a line's calls by the prices of the settings; null without prices, or if tokens were not reported. */
 const cost = count.nullable().default(null);
 const base = { schema: z.literal(EVALUATION_SCHEMA) };
 const place = { ...base, suite: z.string(), system: z.string(), seed: z.number().int(), case: z.string() };
 
-/** The first line: what has to be equal for two processes to write one file. */
+/** The first line: settings that must be equal for a run to continue the file. */
 export const settingsLine = z.object({
   ...base,
   type: z.literal("settings"),
   settings: z.record(z.string(), z.unknown()),
 });
 
-/** What a system did with the conversation of a case. After a resumed run there may be several; the last counts. */
+/** What a system did when it was shown a case. A resumed run may add another such line; the last one counts. */
 export const observedLine = z.object({
   ...place,
   type: z.literal("observed"),
@@ -46,34 +47,34 @@ export const observedLine = z.object({
   /** Calls of the system's own models. */
   auxiliary: usage,
   operations: z.record(z.string(), count),
-  /** Memories it holds then, and their tokens. */
+  /** Memories that it then holds, and their tokens. */
   stored: count,
   stored_tokens: count,
   latency_ms: count,
   cost,
 });
 
-/** One question answered, or one task of an environment played. */
+/** One answered question, or one played task of an environment. */
 export const episodeLine = z.object({
   ...place,
   type: z.literal("episode"),
   task: z.string(),
   category: z.string(),
-  /** Figures by name; null in an episode that failed. */
+  /** Metrics by name; null in a failed episode. */
   metrics: z.record(z.string(), z.number()).nullable(),
   answer: z.string().nullable(),
-  /** Memories the model was shown, and the tokens they took. */
+  /** Memories that the model was shown, and their tokens. */
   recalled: count,
   recalled_tokens: count,
   /** Calls of the answering or acting model. */
   policy: usage,
-  /** Calls of the system's own models, and of a summarizer. */
+  /** Calls of the system's own models, including a summarizer. */
   auxiliary: usage,
   operations: z.record(z.string(), count),
-  /** Without the judge's time. */
+  /** Without the time of the judge. */
   latency_ms: count,
   cost,
-  /** What judging took, apart from all else; null without a judge. */
+  /** Cost of judging, which is not in the other fields; null without a judge. */
   judge: judged.nullable().default(null),
   error: failure.nullable(),
 });
@@ -83,7 +84,7 @@ export type ObservedRecord = z.infer<typeof observedLine>;
 export type EvaluationEpisode = z.infer<typeof episodeLine>;
 export type EvaluationRecord = z.infer<typeof evaluationLine>;
 
-/** Which episode it is: equal keys are one episode. */
+/** Identifies an episode. */
 export function episodeKey({
   suite,
   system,

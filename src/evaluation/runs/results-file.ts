@@ -1,8 +1,9 @@
 /**
- * The file of an evaluation: one writer, one set of settings, every episode once.
+ * The results file of an evaluation: one writer, one set of settings, every episode once.
  *
- * Owns what makes a killed run resumable: a line is on the disk before its episode counts as done, and a torn last line is
- * cut off. A second process is kept out by `FILE.lock`, which names its process, so that a killed one's lock is void.
+ * Owns what makes a killed run resumable: a line is on disk before its episode counts as done, and a torn last line is
+ * cut off. `FILE.lock` keeps a second process out. It names the writing process, so the lock of a killed one is
+ * ignored.
  */
 import { existsSync } from "node:fs";
 import { open, readFile, rm } from "node:fs/promises";
@@ -22,22 +23,22 @@ import {
 
 type Settings = Record<string, unknown>;
 
-/** Results that are being written. */
+/** A results file that is being written. */
 export class ResultsFile {
   private readonly serial = pLimit(1);
 
   private constructor(
     private readonly path: string,
     private readonly writer: JsonlWriter,
-    /** Keys of the episodes that are in the file. */
+    /** Keys of the episodes in the file. */
     readonly done: Set<string>,
   ) {}
 
   /**
    * Opens or creates the file.
    *
-   * @throws InputError `AGEMEM_INPUT_FILE` where another process writes it, or it cannot be written; `AGEMEM_INPUT_FORMAT`
-   * for lines of another kind; `AGEMEM_INPUT_ARGUMENT` for other settings than the file's, with the difference
+   * @throws InputError `AGEMEM_INPUT_FILE` if another process is writing it, or it cannot be written;
+   * `AGEMEM_INPUT_FORMAT` for lines of another kind; `AGEMEM_INPUT_ARGUMENT` if the settings differ from the file's
    */
   static async open(path: string, settings: Settings): Promise<ResultsFile> {
     ensureDirectory(dirname(path));
@@ -57,7 +58,7 @@ export class ResultsFile {
     }
   }
 
-  /** Writes a line; an episode is done when this resolves. */
+  /** Writes a line. An episode is done when the promise resolves. */
   async append(record: EvaluationRecord): Promise<void> {
     await this.serial(() => this.writer.append([evaluationLine.parse(record)]));
     if (record.type === "episode") this.done.add(episodeKey(record));
@@ -75,7 +76,7 @@ export async function readEvaluation(path: string): Promise<EvaluationRecord[]> 
   for await (const { line, value } of readJsonl(path)) {
     const parsed = evaluationLine.safeParse(value);
     if (!parsed.success) {
-      throw new InputError("AGEMEM_INPUT_FORMAT", `${path}:${line} is no line of an evaluation`, {
+      throw new InputError("AGEMEM_INPUT_FORMAT", `${path}:${line} is not a line of an evaluation`, {
         remedy: "Give a file that agemem evaluate wrote, or another name.",
         details: { path, line },
       });
@@ -92,7 +93,7 @@ function refuseOther(path: string, before: Settings, now: Settings): void {
   const show = (value: unknown): string => (value === undefined ? "none" : JSON.stringify(value));
   const difference = differing.map((name) => `${name}: ${show(before[name])} there, ${show(now[name])} now`);
   throw new InputError("AGEMEM_INPUT_ARGUMENT", `${path} has other settings: ${difference.join("; ")}`, {
-    remedy: "Give the settings of the file to go on with it, or another file.",
+    remedy: "Give the same settings to continue the file, or give another file.",
     details: { path, differing },
   });
 }
@@ -126,7 +127,7 @@ async function lock(path: string): Promise<void> {
   }
 }
 
-/** A lock without a number is of a process that was killed while taking it. */
+/** Whether a process runs. A lock without a number belongs to a process that was killed while taking it. */
 function isRunning(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {

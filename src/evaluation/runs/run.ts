@@ -1,8 +1,8 @@
 /**
- * Runs episodes of any kind in parallel, each once, and writes them as they end.
+ * Runs episodes of any kind in parallel, each once, and writes each one as it ends.
  *
- * Owns what is skipped on resuming and what a failure does: it becomes the episode's error, and the run goes on. Leaves out how
- * an episode is played (`memory-episodes.ts`, environments).
+ * Owns what is skipped when resuming, and that a failure becomes the episode's error while the run continues. Leaves
+ * out how an episode is played (`memory-episodes.ts`, `environments/`).
  */
 import pLimit from "p-limit";
 import { AgeMemError, messageOf } from "../../errors.js";
@@ -11,12 +11,12 @@ import type { Judgement } from "./judging.js";
 import { EVALUATION_SCHEMA, type EvaluationEpisode, episodeKey, type ObservedRecord } from "./record.js";
 import { ResultsFile } from "./results-file.js";
 
-/** What an episode came to. */
+/** Result of an episode. */
 export type EpisodeOutcome = Pick<
   EvaluationEpisode,
   "metrics" | "answer" | "recalled" | "recalled_tokens" | "policy" | "auxiliary" | "operations"
 > & {
-  /** For a player that reports failures in place of throwing them. */
+  /** Set by players that report failures instead of throwing them. */
   error?: EvaluationEpisode["error"];
 };
 
@@ -25,18 +25,18 @@ export interface PlannedEpisode {
   task: string;
   category: string;
   play(signal?: AbortSignal): Promise<EpisodeOutcome>;
-  /** Scores what came of it; its time and calls are counted apart. */
+  /** Scores the outcome. Its time and calls are counted separately. */
   judge?(outcome: EpisodeOutcome): Promise<Judgement>;
 }
 
-/** Episodes that share something that has to be made first, such as a memory that was shown a conversation. */
+/** Episodes that share something that must be made first, such as a memory that was shown a conversation. */
 export interface EpisodeBatch {
   suite: string;
   system: string;
   seed: number;
   case: string;
   episodes: readonly PlannedEpisode[];
-  /** Called before the first episode that is still to be played; a failure fails all of them. */
+  /** Called before the first episode that is still to be played. If it fails, all of them fail. */
   begin?(): Promise<
     Omit<ObservedRecord, "schema" | "type" | "suite" | "system" | "seed" | "case" | "latency_ms" | "cost">
   >;
@@ -45,22 +45,22 @@ export interface EpisodeBatch {
 
 /** Options of {@link runEvaluation}. */
 export interface EvaluationRun {
-  /** Results go here; a file of the same settings is gone on with. */
+  /** Results file. A file with the same settings is continued. */
   out: string;
-  /** Everything that changes results. */
+  /** Everything that affects results. */
   settings: Record<string, unknown>;
-  /** Batches at once; default 1. */
+  /** Concurrent batches; default 1. */
   concurrency?: number;
-  /** Per million tokens: of the tested model, which a system's own calls use too, and of the judge. */
+  /** Prices per million tokens of the tested model, which a system's own calls use too, and of the judge. */
   prices?: { model?: EvaluationPrice; judge?: EvaluationPrice };
   signal?: AbortSignal;
   onEpisode?: (record: EvaluationEpisode) => void;
 }
 
 /**
- * Plays what is not in the file yet.
+ * Plays the episodes that are not in the file yet.
  *
- * @returns how many episodes were played, were there already, and failed
+ * @returns how many episodes were played, were found in the file, and failed
  * @throws InputError as {@link ResultsFile}; the reason of `signal`
  * @example
  * await runEvaluation(batches, { out: "results.jsonl", settings: { suite: "locomo" }, concurrency: 4 });
@@ -90,7 +90,7 @@ export async function runEvaluation(
   try {
     await Promise.all(running);
   } finally {
-    // After a failure nothing new is begun, and what is under way must not write to a closed file.
+    // After a failure, start nothing new.
     limit.clearQueue();
     await file.close();
   }
@@ -168,7 +168,7 @@ const FAILED: EpisodeOutcome = {
   operations: {},
 };
 
-/** What went wrong, as a record has it; an abortion is thrown. */
+/** The error of `work` as it is recorded; null if it succeeded. Throws only the signal's reason. */
 async function failureOf(
   work: () => Promise<void>,
   signal?: AbortSignal,

@@ -1,7 +1,8 @@
 /**
- * MemoryAgentBench FactConsolidation: numbered facts, of which later ones override earlier ones, and questions about what holds.
+ * MemoryAgentBench FactConsolidation: numbered facts, of which later ones override earlier ones, and questions about
+ * what is true now.
  *
- * The public test of UPDATE and DELETE. Scored by substring match, without a judge. Owns the file's form.
+ * A public test of UPDATE and DELETE, scored by substring match without a judge. Owns the file's format.
  */
 import { z } from "zod";
 import { InputError } from "../../errors.js";
@@ -18,12 +19,12 @@ const file = z.object({
   metadata: z.object({ source: z.string().optional() }).loose().nullish(),
 });
 
-/** Facts that are shown as one session. */
+/** Facts per session. */
 const SESSION = 20;
 const FACT = /^(\d+)\. (.*\S)\s*$/;
 
 /**
- * Reads one file; its rows are one case.
+ * Reads one file as one case.
  *
  * @throws InputError `AGEMEM_INPUT_FILE`; `AGEMEM_INPUT_FORMAT` with the field, or when no line is a numbered fact
  * @example

@@ -1,8 +1,9 @@
 /**
  * HotpotQA as a memory benchmark: the paragraphs of a row are shown in a seeded order, then its question is asked.
  *
- * Rows of the distractor setting hold their evidence; of the fullwiki setting often a part, or none: those are asked all the
- * same, and have no figures of retrieval. Leaves out HotpotQA as tasks for training (`datasets/hotpotqa.ts`).
+ * Rows of the distractor setting contain their evidence; rows of the fullwiki setting often only a part, or none.
+ * Questions without evidence are asked too, but have no retrieval metrics. Leaves out HotpotQA as training tasks
+ * (`datasets/hotpotqa.ts`).
  */
 import { z } from "zod";
 import { readJson, readJsonl } from "../../lib/jsonl.js";
@@ -80,7 +81,7 @@ function toCase(asked: z.infer<typeof row>, index: number, seed: number | string
   );
   return {
     id,
-    // A paragraph is told on its own, as in the paper's first stage.
+    // Each paragraph is a session of its own, as in the paper's first stage.
     sessions: paragraphs.map(([title, sentences]) => [
       { role: "user", content: `${title}: ${collapseSpace(sentences.join(" "))}`, id: title },
     ]),

@@ -1,8 +1,8 @@
 /**
  * LoCoMo as a memory benchmark: each conversation is shown turn by turn, then its questions are asked.
  *
- * Scored as the benchmark's own scorer does, with the recall of the turns that hold the evidence. Leaves out LoCoMo as tasks for
- * training (`datasets/locomo.ts`).
+ * Scored as by the benchmark's own scorer, plus the recall of the turns with the evidence. Leaves out LoCoMo as
+ * training tasks (`datasets/locomo.ts`).
  */
 import { z } from "zod";
 import { InputError } from "../../errors.js";
@@ -35,14 +35,16 @@ const row = z.object({
   ),
 });
 
-/** By the dataset's number. */
+/** By the number in the dataset. */
 const CATEGORY_NAMES = ["", "multi-hop", "temporal", "open-domain", "single-hop", "adversarial"];
 const ADVERSARIAL = CATEGORY_NAMES.indexOf("adversarial");
 const CUTS = [5, 10, 20];
 
 /** Options of {@link loadLocomoSuite}. */
 export interface LocomoSuiteOptions {
-  /** Ids of questions whose right answers are known to be wrong: they are left out. An id is `CONVERSATION-qINDEX`. */
+  /**
+   * Ids of questions to leave out, because their gold answers are known to be wrong. An id is `CONVERSATION-qINDEX`.
+   */
   exclude?: readonly string[];
 }
 
@@ -107,12 +109,12 @@ function toCase(
     id: `${id}-q${i}`,
     text: collapseSpace(asked.question),
     answers: asked.answer === undefined ? [] : [String(asked.answer)],
-    // Evidence is dirty ("D8:6; D9:17", "D"): what can be read, and is in the conversation, counts.
+    // Evidence is untidy ("D8:6; D9:17", "D"): whatever can be read and is in the conversation counts.
     evidence: [...new Set(asked.evidence.flatMap((text) => text.match(/D\d+:\d+/g) ?? []))].filter((each) =>
       known.has(each),
     ),
     category: CATEGORY_NAMES[asked.category] ?? "",
-    // An adversarial question has a trap in place of an answer.
+    // An adversarial question has a wrong answer as a trap, and no right one.
     ...(asked.category === ADVERSARIAL ? { reference: "Not mentioned: the conversation does not say." } : {}),
   }));
   return { id, sessions, questions: questions.filter((question) => !excluded.has(question.id)) };

@@ -1,9 +1,9 @@
 /**
  * LongMemEval: which session, and which turn, holds the answer to a question about a long history of chats.
  *
- * Reads the official files (`longmemeval_s.json` and its larger and smaller forms), and a derived subset made of `source_input.jsonl` and
- * `target.jsonl`: one session per question, mixed into haystacks of each other, which is not the benchmark itself and says so
- * in its name. Retrieval is graded; answers need a judge, and have word F1 only.
+ * Reads the official files (`longmemeval_s.json` and its variants), and a derived subset of `source_input.jsonl` and
+ * `target.jsonl`, which has one session per question, mixed into haystacks of the others. The subset is not the
+ * benchmark itself, and its name says so. Grades retrieval; answers need a judge, and here get only word F1.
  */
 import { dirname, join } from "node:path";
 import { z } from "zod";
@@ -39,13 +39,13 @@ const target = z.object({
   answer: z.union([z.string(), z.number()]),
 });
 
-/** Sessions in a haystack of the derived subset, the one with the answer among them. */
+/** Sessions in a haystack of the derived subset, including the one with the answer. */
 const HAYSTACK = 20;
 
 /**
- * Reads an official `.json` file, or the `source_input.jsonl` of the derived subset (its `target.jsonl` lies beside it).
+ * Reads an official `.json` file, or the `source_input.jsonl` of the derived subset, with its `target.jsonl` beside it.
  *
- * @param seed of the haystacks of the derived subset
+ * @param seed for the haystacks of the derived subset
  * @throws InputError `AGEMEM_INPUT_FILE`; `AGEMEM_INPUT_FORMAT` with path, row and field
  * @example
  * const suite = await loadLongMemEval("longmemeval_s.json");
@@ -63,7 +63,7 @@ export async function loadLongMemEval(path: string, seed: number | string = 0): 
   };
 }
 
-/** A turn's id is `SESSION#INDEX`; sessions are ranked by their best turn. */
+/** Grades both levels. A turn's id is `SESSION#INDEX`; sessions are ranked by their best turn. */
 function grade({ evidence, answers }: SuiteQuestion, { answer, memories }: Outcome): Record<string, number> {
   const sessionOf = (id: string): string => id.slice(0, id.lastIndexOf("#"));
   const sessions = [...new Set(memories.flatMap(({ sources }) => sources.map(sessionOf)))];
@@ -153,7 +153,7 @@ function toQuestion(
     id: asked.question_id,
     text: asked.question,
     answers: [String(asked.answer)],
-    // Questions that cannot be answered are named so, and have no evidence to be found.
+    // Unanswerable questions, which their ids mark, have no evidence to find.
     evidence: asked.question_id.endsWith("_abs") ? [] : evidence,
     category: asked.question_type,
   };

@@ -1,4 +1,4 @@
-/** From one word on the command line to a benchmark. Owns the names of suites. */
+/** Loads a benchmark by the name given on the command line. Owns the names of suites. */
 import { InputError } from "../../errors.js";
 import { loadFactConsolidation } from "./factconsolidation.js";
 import { loadHotpotQaSuite } from "./hotpotqa-suite.js";

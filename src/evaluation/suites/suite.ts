@@ -1,7 +1,7 @@
 /**
- * A benchmark of memory: conversations that a system is shown, and questions about them.
+ * A memory benchmark: conversations that a system is shown, and questions about them.
  *
- * Owns what suites have in common and how an answer is graded. Leaves out the formats (one file per benchmark), the systems, and
+ * Owns the interface of suites. Leaves out formats and grading (one file per benchmark), systems (`systems/`) and
  * running (`runs/`).
  */
 import type { ObservedMessage, RecalledMemory } from "../systems/memory-system.js";
@@ -11,19 +11,19 @@ export interface SuiteQuestion {
   /** Unique in the suite. */
   id: string;
   text: string;
-  /** Answers that count as right; empty where only retrieval is graded. */
+  /** Answers that count as right; empty if only retrieval is graded. */
   answers: readonly string[];
-  /** Ids of the messages that hold the answer; empty where the benchmark does not say. */
+  /** Ids of the messages that hold the answer; empty if the benchmark does not say. */
   evidence: readonly string[];
-  /** As the benchmark sorts its questions. */
+  /** The benchmark's category of the question. */
   category: string;
-  /** What a judge compares an answer with; default: the right answers. */
+  /** What a judge compares the answer with; default: the right answers. */
   reference?: string;
-  /** What a memory has to hold for the answer; default: the messages of the evidence. */
+  /** What a memory must hold to answer; default: the messages with the evidence. */
   facts?: readonly string[];
 }
 
-/** What a system is shown from the beginning, and what it is asked then. */
+/** What a system is shown, starting empty, and what it is then asked. */
 export interface SuiteCase {
   id: string;
   /** Shown one after the other. */
@@ -33,7 +33,7 @@ export interface SuiteCase {
 
 /** What was recalled and answered. */
 export interface Outcome {
-  /** Null when nobody was asked to answer. */
+  /** Null if no reader was asked. */
   answer: string | null;
   memories: readonly RecalledMemory[];
 }
@@ -41,20 +41,20 @@ export interface Outcome {
 /** A loaded benchmark. */
 export interface Suite {
   readonly name: string;
-  /** What tables show first. */
+  /** The main metric of the benchmark. */
   readonly mainMetric: string;
   readonly cases: readonly SuiteCase[];
-  /** Memories that the reader is shown; default of the command line. */
+  /** Memories that the reader is shown, unless the command line says otherwise. */
   readonly k: number;
-  /** Memories that are recalled for measures of retrieval; at least `k`. */
+  /** Memories that are recalled for retrieval metrics; at least `k`. */
   readonly depth: number;
-  /** Told to the reader, such as what to answer when nothing is known. */
+  /** Instruction for the reader, such as what to answer when nothing is known. */
   readonly instruction: string;
-  /** Figures by name, each 0 to 1. */
+  /** Metrics by name, each 0 to 1. */
   grade(question: SuiteQuestion, outcome: Outcome): Record<string, number>;
 }
 
-/** The first `limit` questions of a suite, with the cases that they are about. */
+/** The first `limit` questions of a suite, with their cases. */
 export function limitSuite(suite: Suite, limit: number): Suite {
   let left = limit;
   const cases = suite.cases.flatMap((each) => {

@@ -1,10 +1,10 @@
 /**
- * agemem beside an agent of its own: a model, or rules, decides about each message with the memory operations.
+ * agemem with its own agent: a model, or rules, handles each message with the memory operations.
  *
- * Owns how messages are shown (AgeMem, alg. 3: each with what memory holds near it, one response), and which message each
- * memory came from. Recall is the search of RETRIEVE, so that figures show what managing the memory is worth. With `ltm: false`
- * (the paper's -LT) nothing is stored and the context, as SUMMARY, FILTER and the overflow guard leave it, is all that is known;
- * with `stm: false` (-ST) the context is left alone.
+ * Owns how messages are shown (AgeMem, alg. 3: each with similar memories, one response), and which message each memory
+ * came from. Recall is a hybrid search like that of RETRIEVE, so that results show what managing the memory gains. With
+ * `ltm: false` (the paper's -LT) nothing is stored, and all that is known is the context, as SUMMARY, FILTER and the
+ * overflow guard leave it. With `stm: false` (-ST) the context is not edited.
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
@@ -44,17 +44,17 @@ export interface AgeMemMemoryOptions {
   ltm?: boolean;
   /** SUMMARY and FILTER; default true. */
   stm?: boolean;
-  /** Passed on to the agent. */
+  /** Further options of the agent. */
   agent?: Pick<AgeMemAgentOptions, "protocol" | "promptVariant" | "counter" | "budget">;
 }
 
-/** Memories shown with each message; the paper's. */
+/** Memories shown with each message, as in the paper. */
 const SHOWN = 3;
 
-/** agemem with a policy that manages it. */
+/** agemem, managed by a policy. */
 export class AgeMemMemory implements MemorySystem {
   readonly name: string;
-  /** Operations that ran since `reset`, without refused ones. */
+  /** Successful operations since `reset`. */
   operations: Partial<Record<MemoryOp, number>> = {};
   #store: FaissStore | undefined;
   #agent: AgeMemAgent | undefined;
@@ -82,7 +82,7 @@ export class AgeMemMemory implements MemorySystem {
 
   async observe(messages: readonly ObservedMessage[]): Promise<SystemUsage> {
     let usage = NO_USAGE;
-    // A session has a context of its own, except where the context is all there is.
+    // Each session has its own context, unless the context is the only memory.
     if (this.options.ltm ?? true) this.#context = { messages: [], contextFacts: {} };
     for (const message of messages) usage = combineUsage(usage, await this.#show(message));
     return usage;
@@ -131,7 +131,7 @@ export class AgeMemMemory implements MemorySystem {
     return usageOf(result.usage);
   }
 
-  /** Counts what was done, and keeps which message each memory is from. */
+  /** Counts operations, and notes which message each memory came from. */
   #note(
     messages: readonly BaseMessage[],
     source: string | undefined,
@@ -144,7 +144,7 @@ export class AgeMemMemory implements MemorySystem {
       if (source === undefined) continue;
       for (const id of done.memoryIds) {
         if (done.op === "ADD") this.#sources.set(id, new Set([source]));
-        // Merged contents keep their sources; a replaced content has the newest alone.
+        // An update that contains the old content keeps its sources; otherwise only the newest source counts.
         if (done.op === "UPDATE") {
           const old = before.get(id);
           const kept = old !== undefined && contentOf(messages, done.toolCallId).includes(old);
@@ -173,7 +173,7 @@ export class AgeMemMemory implements MemorySystem {
     return { text: value.content, score: score ?? null, sources: [...(this.#sources.get(id) ?? [])] };
   }
 
-  /** Where the agent's tools keep this user's memories; labels are escaped there. */
+  /** The namespace in which the agent's tools keep this user's memories. */
   #namespace(): string[] {
     return resolveNamespace(DEFAULT_NAMESPACE, { user_id: this.#user });
   }
@@ -184,7 +184,7 @@ export class AgeMemMemory implements MemorySystem {
   }
 }
 
-/** What a call would store. */
+/** The content that a call stores. */
 function contentOf(messages: readonly BaseMessage[], toolCallId: string): string {
   const calls = messages.flatMap((message) =>
     "tool_calls" in message ? (message.tool_calls as Call[]) : [],

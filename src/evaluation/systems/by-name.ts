@@ -1,4 +1,4 @@
-/** Systems by the names that `agemem evaluate --systems` takes. */
+/** Opens systems by the names that `agemem evaluate --systems` accepts. */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { AgeMemMemory, type AgeMemMemoryOptions } from "./agemem-memory.js";
@@ -7,7 +7,7 @@ import type { MemorySystem } from "./memory-system.js";
 import { NoMemory } from "./no-memory.js";
 import { PassageStore } from "./passage-store.js";
 
-/** In the order of tables. */
+/** In the order of the tables. */
 export const SYSTEM_NAMES = [
   "no-memory",
   "full-context",
@@ -20,14 +20,14 @@ export const SYSTEM_NAMES = [
 ] as const;
 export type SystemName = (typeof SYSTEM_NAMES)[number];
 
-/** What systems are made of. */
+/** What systems may need. */
 export interface SystemParts {
   model: BaseChatModel;
   index: { embeddings: EmbeddingsInterface; embeddingName: string };
   agent?: AgeMemMemoryOptions["agent"];
 }
 
-/** A fresh system. @example openSystem("keyword", { model, index }) */
+/** Opens a fresh system. @example openSystem("keyword", { model, index }) */
 export function openSystem(name: SystemName, { model, index, agent }: SystemParts): MemorySystem {
   const own = { model, index, ...(agent ? { agent } : {}) };
   switch (name) {

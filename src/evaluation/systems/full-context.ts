@@ -1,8 +1,8 @@
 /**
- * The whole conversation in the context, as far as the window goes: the upper bound of what a memory could bring, at full price.
+ * The whole conversation in the context, as far as it fits: an upper bound for a memory, at full cost.
  *
- * When it does not fit, the oldest messages are left out, and `cut` says how many: a window shorter than the conversation makes
- * this a baseline of its own, and results have to say so.
+ * If it does not fit, the oldest messages are left out, and `cut` says how many. With a window shorter than the
+ * conversation this is another baseline, and results must say so.
  */
 import type { TokenCounter } from "../../types.js";
 import {
@@ -21,10 +21,10 @@ export interface FullContextOptions {
   counter?: TokenCounter;
 }
 
-/** Recalls all that was said, in order, the newest within `maxTokens`. */
+/** Recalls everything that was said, in order, or the newest messages that fit into `maxTokens`. */
 export class FullContext implements MemorySystem {
   readonly name = "full-context";
-  /** Messages that the last recall left out. */
+  /** How many messages the last recall left out. */
   cut = 0;
   #messages: ObservedMessage[] = [];
 
@@ -58,7 +58,7 @@ export class FullContext implements MemorySystem {
     this.#messages = [];
   }
 
-  /** The first message from which on everything fits. */
+  /** Index of the first message of those that fit. */
   #firstKept(): number {
     const { maxTokens = Number.POSITIVE_INFINITY, counter } = this.options;
     let left = maxTokens;

@@ -2,8 +2,8 @@
  * Another project's memory behind a small HTTP server (`examples/baselines`): `POST /reset {user}`, `/add {messages}`,
  * `/search {query, k}`, `/all`.
  *
- * Owns the client: time limits, and errors that say what failed. What the memory's own model calls cost is read from the counting
- * endpoint before and after each call. Leaves out starting the server.
+ * Owns the client: time limits, and errors that say what failed. The cost of the memory's own model calls is read from
+ * the counting endpoint before and after each call. Leaves out starting the server (`peers.ts`).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, fetch } from "undici";
@@ -23,11 +23,11 @@ import {
 /** Options of {@link HttpMemorySystem}. */
 export interface HttpSystemOptions {
   name: string;
-  /** Of the memory's server, such as "http://127.0.0.1:8700". */
+  /** Address of the memory's server, such as "http://127.0.0.1:8700". */
   url: string;
-  /** Reads what its model calls used so far, such as `() => proxy.usage("mem0")`. */
+  /** Returns the usage of its model calls so far, such as `() => proxy.usage("mem0")`. */
   meter?: () => SystemUsage;
-  /** Longest wait for one answer; default ten minutes, since a memory may call its model many times. */
+  /** Time limit of one call in milliseconds; default 600,000, because a memory may call its model many times. */
   timeoutMs?: number;
 }
 
@@ -37,10 +37,13 @@ const memories = z.object({
   ),
 });
 
-/** Our own limit is the only one: undici gives up after five minutes without a header, and a memory may think longer. */
+/**
+ * Without undici's limits (five minutes until the headers), because a memory may take longer; `timeoutMs` still
+ * applies.
+ */
 const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
 
-/** A memory that is asked over HTTP. */
+/** A memory that is called over HTTP. */
 export class HttpMemorySystem implements MemorySystem {
   readonly name: string;
 
@@ -48,7 +51,7 @@ export class HttpMemorySystem implements MemorySystem {
     this.name = options.name;
   }
 
-  /** Waits until the server answers. Throws `AGEMEM_SYSTEM_FAILED` when it does not in time. */
+  /** Waits until the server answers. Throws `AGEMEM_SYSTEM_FAILED` if it does not in time. */
   async ready(waitMs = 60_000): Promise<void> {
     const until = Date.now() + waitMs;
     for (;;) {
@@ -86,7 +89,7 @@ export class HttpMemorySystem implements MemorySystem {
   }
 
   async close(): Promise<void> {
-    // Whoever started the server stops it.
+    // The server is stopped by what started it.
   }
 
   async #metered(work: () => Promise<unknown>): Promise<{ answer: unknown; usage: SystemUsage }> {
@@ -138,7 +141,7 @@ export class HttpMemorySystem implements MemorySystem {
   #failed(what: string, cause?: unknown): EnvironmentError {
     return new EnvironmentError("AGEMEM_SYSTEM_FAILED", `${this.name} ${what}`, {
       cause,
-      remedy: "Look at the log of its server, and start it again.",
+      remedy: "Read the log of its server, and start it again.",
       details: cause === undefined ? {} : { reason: messageOf(cause) },
     });
   }

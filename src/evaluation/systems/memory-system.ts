@@ -1,38 +1,37 @@
 /**
- * A memory beside an agent, as benchmarks drive it: it is shown a conversation, and asked what it remembers.
+ * A memory as benchmarks use it: it is shown a conversation, and asked what it remembers.
  *
- * Owns the interface that agemem's own memory, the built-in baselines and other projects' memories (over HTTP) share; all
- * pass one conformance suite. Leaves out who answers with what is recalled, and how answers are counted (`suites/`).
+ * Owns the interface that agemem's own memory, the built-in baselines and other projects' memories (over HTTP) share;
+ * all pass one conformance suite. Leaves out answering (`runs/`) and grading (`suites/`).
  */
-
 import { plus } from "../../lib/call-usage.js";
 
 /** One message of a conversation. */
 export interface ObservedMessage {
   role: "user" | "assistant";
   content: string;
-  /** Of the turn in the benchmark, such as LoCoMo's "D3:7"; evidence is told by it. */
+  /** Id of the turn in the benchmark, such as LoCoMo's "D3:7"; evidence names such ids. */
   id?: string;
-  /** When it was said, as the benchmark words it. */
+  /** When it was said, in the benchmark's format. */
   time?: string;
-  /** Who said it, in conversations of two people. */
+  /** Who said it, in conversations between two people. */
   speaker?: string;
 }
 
-/** Something that a system holds. */
+/** A memory that a system holds. */
 export interface RecalledMemory {
   text: string;
-  /** Higher is nearer; null where the system gives none. */
+  /** Higher is more similar; null if the system gives none. */
   score: number | null;
-  /** Ids of the messages it was taken from, where the system knows. */
+  /** Ids of the messages that it came from; empty if the system does not know. */
   sources: readonly string[];
 }
 
-/** What a system's own model calls cost. Zeros for one that calls no model. */
+/** Cost of a system's own model calls; zeros if it calls no model. */
 export interface SystemUsage {
   /** Calls of a language model. */
   calls: number;
-  /** Null when the server of one call did not report them. */
+  /** Null if the server did not report them for some call. */
   promptTokens: number | null;
   responseTokens: number | null;
   /** Requests to an embedding model, and the tokens in them. */
@@ -40,30 +39,30 @@ export interface SystemUsage {
   embeddingTokens: number;
 }
 
-/** What {@link MemorySystem.recall} brings. */
+/** Result of {@link MemorySystem.recall}. */
 export interface RecallResult {
   /** Best first. */
   memories: readonly RecalledMemory[];
   usage: SystemUsage;
 }
 
-/** A memory that is compared with others. */
+/** A memory under comparison. */
 export interface MemorySystem {
-  /** As it stands in results and tables. */
+  /** Its name in results and tables. */
   readonly name: string;
-  /** Forgets everything, and takes what follows as this user's. Call it first. */
+  /** Forgets everything; what follows belongs to this user. Call it first. */
   reset(scope: { user: string }): Promise<void>;
   /**
-   * Shows it messages, in the order in which they were said; it keeps of them what it will.
+   * Shows it messages in the order in which they were said. The system decides what to keep.
    *
    * @throws EnvironmentError `AGEMEM_SYSTEM_FAILED` when another project's memory fails or cannot be reached
    */
   observe(messages: readonly ObservedMessage[]): Promise<SystemUsage>;
-  /** What it remembers for a question, at most `k` memories; a system that does not choose brings all. */
+  /** What it remembers about a question: at most `k` memories, or everything for a system without selection. */
   recall(query: string, options: { k: number; signal?: AbortSignal }): Promise<RecallResult>;
   /** Everything it holds now, in no particular order. */
   all(): Promise<readonly RecalledMemory[]>;
-  /** Gives up what it holds; safe to call twice. */
+  /** Releases what it holds. Safe to call twice. */
   close(): Promise<void>;
 }
 
@@ -76,7 +75,7 @@ export const NO_USAGE: SystemUsage = {
   embeddingTokens: 0,
 };
 
-/** The sum of two usages, or what was used between two readings of a meter (`sign` -1). */
+/** The sum of two usages, or with `sign` -1 their difference, which is what was used between two readings. */
 export function combineUsage(a: SystemUsage, b: SystemUsage, sign: 1 | -1 = 1): SystemUsage {
   return {
     calls: a.calls + sign * b.calls,
@@ -91,7 +90,7 @@ function signed(tokens: number | null, sign: 1 | -1): number | null {
   return tokens === null ? null : sign * tokens;
 }
 
-/** A message as one line that says who said it and when: what systems that keep messages keep. */
+/** A message as text, with its speaker and time. */
 export function lineOf({ content, speaker, time }: ObservedMessage): string {
   const said = speaker === undefined ? content : `${speaker}: ${content}`;
   return time === undefined ? said : `[${time}] ${said}`;

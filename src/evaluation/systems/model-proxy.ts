@@ -1,16 +1,16 @@
 /**
- * One OpenAI-compatible endpoint that all compared memories call, so that what each costs is counted in one place.
+ * An OpenAI-compatible endpoint that all compared memories call, so that the cost of each is counted in one place.
  *
- * Serves `/v1/chat/completions`, `/v1/embeddings` and `/v1/models` on 127.0.0.1 from a backend (`proxy-backends.ts`): a model of this
- * process, a real endpoint, or a script. A memory names its account in the API key, so several may call at once. A client that asks
- * for a stream gets the whole answer as one piece. Leaves out what answers.
+ * Serves `/v1/chat/completions`, `/v1/embeddings` and `/v1/models` on 127.0.0.1. A memory's API key is the name of its
+ * account, so that several can call at the same time. A client that asks for a stream gets the whole answer in one
+ * piece. Leaves out what answers (`proxy-backends.ts`): a model in this process, a real endpoint, or a script.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { messageOf } from "../../errors.js";
 import { combineUsage, NO_USAGE, type SystemUsage } from "./memory-system.js";
 
-/** The body of a chat request, as OpenAI's API has it. */
+/** The body of a chat request in OpenAI's API. */
 export interface ChatBody {
   model?: string;
   messages: { role: string; content: unknown; tool_calls?: unknown; tool_call_id?: string; name?: string }[];
@@ -23,7 +23,7 @@ export interface ChatBody {
   stream?: boolean;
 }
 
-/** An answer of a backend. */
+/** A backend's answer. */
 export interface ChatAnswer {
   /** `choices[0].message`. */
   message: { role: "assistant"; content: string | null; tool_calls?: unknown[] };
@@ -35,14 +35,14 @@ export interface ChatAnswer {
 /** What answers behind the endpoint. */
 export interface ProxyBackend {
   chat(body: ChatBody): Promise<ChatAnswer>;
-  /** Vectors and the tokens that were embedded. */
+  /** Returns vectors, and the number of tokens embedded. */
   embed(inputs: readonly string[]): Promise<{ vectors: number[][]; tokens: number }>;
 }
 
-/** Bytes of a request that are read; a prompt of a memory is far below. */
+/** Largest request in bytes; prompts of memories are far smaller. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
-/** The endpoint, started. */
+/** A running endpoint. */
 export class ModelProxy {
   readonly #accounts = new Map<string, SystemUsage>();
   readonly #failed = new Map<string, number>();
@@ -53,11 +53,11 @@ export class ModelProxy {
   ) {}
 
   /**
-   * Starts it on a free port.
+   * Starts an endpoint on a free port.
    *
    * @example
    * const proxy = await ModelProxy.start(modelBackend({ model, embeddings }));
-   * // a memory that is given OPENAI_BASE_URL=proxy.url and OPENAI_API_KEY=mem0
+   * // run a memory with OPENAI_BASE_URL=proxy.url and OPENAI_API_KEY=mem0
    * proxy.usage("mem0").calls;
    * await proxy.close();
    */
@@ -74,17 +74,17 @@ export class ModelProxy {
     return proxy;
   }
 
-  /** With "/v1", as `OPENAI_BASE_URL` wants it. */
+  /** Address including "/v1", for `OPENAI_BASE_URL`. */
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/v1`;
   }
 
-  /** What the account, which is the API key of its requests, has used so far. */
+  /** Usage of an account so far; its name is the API key of its requests. */
   usage(account: string): SystemUsage {
     return this.#accounts.get(account) ?? NO_USAGE;
   }
 
-  /** Requests of the account that the backend failed. */
+  /** Number of the account's requests that failed. */
   failures(account: string): number {
     return this.#failed.get(account) ?? 0;
   }
@@ -110,14 +110,14 @@ export class ModelProxy {
         sendJson(response, 404, { error: { message: `no route ${path}`, type: "invalid_request_error" } });
     } catch (error) {
       this.#failed.set(account, this.failures(account) + 1);
-      // 400: clients retry what a server of 500 refuses, and the same model refuses the same prompt again.
+      // 400, because clients would retry after 500, although the same model would fail on the same prompt again.
       sendJson(response, 400, { error: { message: messageOf(error), type: "invalid_request_error" } });
     }
   }
 
   async #chat(account: string, body: ChatBody, response: ServerResponse): Promise<void> {
     const answer = await this.backend.chat(body).catch((error: unknown) => {
-      // A call that failed was made all the same.
+      // A failed call counts too.
       this.#add(account, { ...NO_USAGE, calls: 1 });
       throw error;
     });
@@ -150,7 +150,7 @@ export class ModelProxy {
     const data = vectors.map((vector, index) => ({
       object: "embedding",
       index,
-      // OpenAI's clients ask for base64 unless they are told otherwise.
+      // OpenAI's clients ask for base64 by default.
       embedding:
         body.encoding_format === "base64"
           ? Buffer.from(Float32Array.from(vector).buffer).toString("base64")

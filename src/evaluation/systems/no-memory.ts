@@ -1,4 +1,4 @@
-/** The agent without memory: nothing is kept, nothing recalled; the question is all there is. */
+/** The baseline without memory: nothing is kept or recalled, so the reader has only the question. */
 import { type MemorySystem, NO_USAGE } from "./memory-system.js";
 
 /** Remembers nothing. */

@@ -1,8 +1,8 @@
 /**
- * Retrieval over the messages as they were said: keyword search (BM25), vectors (RAG), or both.
+ * Retrieval over the original messages: by keywords (BM25), vectors (RAG), or both.
  *
- * What is bolted on to most agents. One item per message, none ever changed: a fact and its correction stand side by side. Over
- * a store in memory of its own, so that figures of recall are those of `FaissStore`'s ranking.
+ * This is what most agents have. One item per message, and none ever changes, so a fact and its correction exist side
+ * by side. It has its own `FaissStore` in memory, so its recall is that of `FaissStore`'s ranking.
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import { FaissStore } from "../../store/faiss-store.js";
@@ -18,9 +18,9 @@ import {
 /** Options of {@link PassageStore}. */
 export interface PassageStoreOptions {
   mode: SearchMode;
-  /** For "vector" and "hybrid", with the name they are known by. */
+  /** Embeddings and their name, for "vector" and "hybrid". */
   index?: { embeddings: EmbeddingsInterface; embeddingName: string };
-  /** Default: "keyword", "rag" or "rag-hybrid" by the mode. */
+  /** Default: "keyword", "rag" or "rag-hybrid", depending on the mode. */
   name?: string;
 }
 
@@ -31,7 +31,7 @@ const NAMES: Readonly<Record<SearchMode, string>> = {
 };
 const MESSAGES = "messages";
 
-/** Recalls the messages that are nearest to the question. */
+/** Recalls the messages most similar to the question. */
 export class PassageStore implements MemorySystem {
   readonly name: string;
   #store: FaissStore | undefined;

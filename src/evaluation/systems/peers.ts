@@ -1,7 +1,7 @@
 /**
- * Other projects' memories, each in a Python environment of its own: `npm run baselines -- NAME` installs it.
+ * Other projects' memories, each in its own Python environment, which `npm run baselines -- NAME` installs.
  *
- * Owns which there are, and starting and stopping their servers (`examples/baselines`). Leaves out the contract
+ * Owns the list of them, and starting and stopping their servers (`examples/baselines`). Leaves out their protocol
  * (`http-system.ts`) and the endpoint that they call (`model-proxy.ts`).
  */
 import { spawn } from "node:child_process";
@@ -12,7 +12,7 @@ import { ConfigError } from "../../errors.js";
 import { HttpMemorySystem } from "./http-system.js";
 import type { ModelProxy } from "./model-proxy.js";
 
-/** By name: the server's program, its environment's folder and arguments of its own. */
+/** By name: the server's program, the folder of its environment, and further arguments. */
 export const PEERS: Readonly<
   Record<string, { program: string; environment: string; args: readonly string[] }>
 > = {
@@ -24,19 +24,19 @@ export const PEERS: Readonly<
 /** Options of {@link startPeer}. */
 export interface PeerOptions {
   name: string;
-  /** What its models are behind; counts what it costs. */
+  /** The endpoint of its models, which counts its cost. */
   proxy: ModelProxy;
   /** Dimensions of the endpoint's embeddings. */
   dims: number;
-  /** The folder of the servers' programs; default `examples/baselines` of the working directory. */
+  /** Folder of the servers' programs; default: `examples/baselines` in the working directory. */
   programs?: string;
-  /** Where `npm run baselines` installs to; default AGEMEM_BASELINES, or `.agemem/baselines`. */
+  /** Where `npm run baselines` installs; default: AGEMEM_BASELINES, or `.agemem/baselines`. */
   environments?: string;
-  /** Told each line that the server writes. */
+  /** Called with the server's output, piece by piece. */
   onLog?: (text: string) => void;
 }
 
-/** A memory whose server runs. */
+/** A memory with a running server. */
 export interface Peer {
   system: HttpMemorySystem;
   /** Stops the server. */
@@ -46,8 +46,8 @@ export interface Peer {
 /**
  * Starts a memory's server on a free port and waits until it answers.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a name that there is not, `AGEMEM_PACKAGE_MISSING` when it is not installed;
- * EnvironmentError `AGEMEM_SYSTEM_FAILED` when it does not start
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for an unknown name, `AGEMEM_PACKAGE_MISSING` if it is not installed;
+ * EnvironmentError `AGEMEM_SYSTEM_FAILED` if it does not start
  */
 export async function startPeer(options: PeerOptions): Promise<Peer> {
   const { name, proxy, dims, onLog } = options;
@@ -69,9 +69,9 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
   const told = ["--port", `${port}`, "--base-url", proxy.url, "--api-key", name, "--dims", `${dims}`];
   const child = spawn(python, [join(programs, peer.program), ...told, ...peer.args], {
     cwd: programs,
-    // It ends when its input does, so that it does not outlive a harness that was killed.
+    // The server ends when its input does, so that it does not outlive a killed harness.
     stdio: ["pipe", "pipe", "pipe"],
-    // Keys of the caller's own are nothing that another project's memory needs.
+    // No other variables: another project's memory must not see the caller's keys.
     env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", PYTHONUNBUFFERED: "1" },
   });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));

@@ -1,4 +1,6 @@
-/** What answers behind the counting endpoint: LangChain models of this process (a `gguf:` file, an endpoint of one's own), or a script. */
+/**
+ * Backends of the counting endpoint: LangChain models (a `gguf:` file in this process, or a served one), or a script.
+ */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { type AIMessage, type BaseMessageLike, coerceMessageLikeToMessage } from "@langchain/core/messages";
@@ -11,13 +13,13 @@ import type { ChatAnswer, ChatBody, ProxyBackend } from "./model-proxy.js";
 export interface ModelBackendOptions {
   model: BaseChatModel;
   embeddings: EmbeddingsInterface;
-  /** Counts where the model reports no usage, and the embedded texts. */
+  /** Counts embedded texts, and messages if the model reports no usage. */
   counter: TokenCounter;
 }
 
 /**
- * Answers with a LangChain chat model. Tools are bound as they come; a JSON mode or schema is a grammar for a local model, is
- * passed on to OpenAI's, and left to the prompt for any other. Sampling is the model's own.
+ * Answers with a LangChain chat model. Tools are bound unchanged. A JSON mode or schema becomes a grammar for a local
+ * model, is passed on to OpenAI's models, and is left to the prompt for others. Sampling is the model's own.
  */
 export function modelBackend({ model, embeddings, counter }: ModelBackendOptions): ProxyBackend {
   return {
@@ -37,10 +39,10 @@ export function modelBackend({ model, embeddings, counter }: ModelBackendOptions
   };
 }
 
-/** Text, or a message with calls of tools. */
+/** Text, or a message with tool calls. */
 export type ProxyReply = string | Partial<Pick<ChatAnswer["message"], "content" | "tool_calls">>;
 
-/** Answers with what a function says; embeds lexically or however it is told. For tests, and runs without a model. */
+/** Answers with what a function returns. For tests, and runs without a model. */
 export function scriptedBackend(
   reply: (body: ChatBody) => ProxyReply | Promise<ProxyReply>,
   { embeddings, counter }: Pick<ModelBackendOptions, "embeddings" | "counter">,

@@ -1,17 +1,16 @@
-/** BM25 over a small collection of texts: which passages look most like a query. Pure. */
-
+/** BM25 over a small collection of texts: ranks them by similarity to a query. Pure. */
 import { factStems } from "../../rewards/judges/offline.js";
 import { inverseFrequency, termWeight } from "../../text/bm25.js";
 
 const SETTINGS = { k1: 1.2, b: 0.75 };
 
-/** A ranked text: its place in the collection and its score. */
+/** A ranked text: its position in the collection, and its score. */
 export interface RankedText {
   index: number;
   score: number;
 }
 
-/** An index over word stems, without stop words; a stem counts once per text. */
+/** An index over word stems without stop words. A stem counts once per text. */
 export class Bm25 {
   private readonly postings = new Map<string, number[]>();
   private readonly lengths: number[] = [];
@@ -29,7 +28,7 @@ export class Bm25 {
     }
   }
 
-  /** Texts that share a word with the query, best first; equal scores in the order of the collection. */
+  /** Texts that share a word with the query, best first; equal ones in the order of the collection. */
   search(query: string): RankedText[] {
     const count = this.lengths.length;
     const mean = this.lengths.reduce((a, b) => a + b, 0) / Math.max(1, count);

@@ -1,26 +1,26 @@
 /**
- * More distractors for tasks that have few: near passages of other tasks, and the check that none gives the task away.
+ * Adds distractors to tasks that have few: similar passages of other tasks, checked so that none gives the answer away.
  *
- * Owns what may be a distractor: no passage that holds a gold title or the answer. Pure.
+ * Owns what may be a distractor: a passage without gold titles, gold facts and the answer. Pure.
  */
 import { createRandom } from "../../lib/random.js";
 import { words } from "../../text/words.js";
 import type { MemoryTask, Passage } from "../../types.js";
 import { Bm25 } from "./bm25.js";
 
-/** A distractor that holds what only the context should. */
+/** A distractor that contains what only the context should contain. */
 export interface Leak {
   taskId: string;
-  /** What was found in the distractor. */
+  /** What the distractor contains. */
   kind: "gold title" | "answer" | "gold fact";
   found: string;
-  /** Title of the distractor, or the beginning of its text. */
+  /** Title of the distractor, or else the beginning of its text. */
   distractor: string;
 }
 
 /**
- * Fills the distractors of each task up to `size` with its nearest neighbors (BM25 of question and gold titles)
- * among the passages of the other tasks, then shuffles all of them by the seed. A task that has enough keeps its own.
+ * Fills the distractors of each task up to `size` with the most similar passages of other tasks (by BM25 with the
+ * question and gold titles), then shuffles all of them by the seed. A task that has enough is not changed.
  *
  * @example
  * const padded = padDistractors(await loadHotpotQa(file), { size: 20, seed: 1 });
@@ -56,8 +56,8 @@ export function padDistractors(
 }
 
 /**
- * Distractors that hold a gold title, the answer or a gold fact. Answers of one short word (yes, no, a small number)
- * stand in any text and are not looked for.
+ * Finds distractors that contain a gold title, the answer or a gold fact. Answers of up to three characters (yes, no,
+ * small numbers) occur in any text and are not looked for.
  */
 export function findLeaks(tasks: readonly MemoryTask[]): Leak[] {
   return tasks.flatMap((task) => task.distractors.flatMap((passage) => leaksOf(task, passage)));
@@ -82,7 +82,7 @@ function telling(answer: string): boolean {
   return answer.trim().length > 3;
 }
 
-/** Words between single spaces, so that whole words are found whatever stands between them. */
+/** The words between single spaces, so that whole words match whatever separates them. */
 function spaced(text: string): string {
   return ` ${words(text).join(" ")} `;
 }

@@ -1,7 +1,7 @@
 /**
- * From one word on the command line to tasks: which file in which format, or which generator.
+ * Loads tasks by the source given on the command line: a file in some format, or a generator.
  *
- * Owns the names of sources and the order of loading, padding and checking. Leaves out the formats themselves.
+ * Owns the names of sources, and padding after loading. Leaves out the formats (`datasets/`).
  */
 import { existsSync } from "node:fs";
 import { InputError } from "../../errors.js";
@@ -19,16 +19,16 @@ export const TASK_SOURCES =
 /** Options of {@link loadTasks}. */
 interface TaskSourceOptions {
   limit?: number;
-  /** Seed of shuffles and of the generator. Default 0. */
+  /** Seed for shuffling and for the generator. Default 0. */
   seed?: number | string;
-  /** Fills the distractors of each task up to so many with neighbors from other tasks. Default: none. */
+  /** Fills the distractors of each task up to this number, with passages of other tasks. Default: no filling. */
   padTo?: number;
-  /** Told about oddities of the data, one line each. */
+  /** Called with a line for each oddity in the data. */
   onNotice?: (line: string) => void;
 }
 
 /**
- * Loads tasks. `.json` files without a prefix are HotpotQA, `.jsonl` files tasks of one's own.
+ * Loads tasks. Without a prefix, `.jsonl` files hold your own tasks, and other files HotpotQA.
  *
  * @throws InputError `AGEMEM_INPUT_ARGUMENT` for an unknown source; as the loaders for their files
  * @example

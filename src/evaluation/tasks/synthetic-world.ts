@@ -1,4 +1,4 @@
-/** The made-up world of the synthetic tasks: names, relations, facts that can change, small talk. Data only. */
+/** The invented world of the synthetic tasks: names, relations, facts that can change, small talk. Data only. */
 
 export const FIRST_NAMES = [
   ..."Mara Ivo Selma Tarek Nuria Olaf Petra Kofi Leila Bruno Yuki Anselm Dina Rafe Ottilie Zoran".split(" "),
@@ -23,7 +23,7 @@ export const MONTHS = [
   ..."January February March April May June July August September October November December".split(" "),
 ];
 
-/** A kind of fact about a person, with its values and how it is told, changed and asked for. */
+/** A kind of fact about a person: its values, and how it is stated, changed and asked for. */
 export interface Attribute {
   name: string;
   values: readonly string[];

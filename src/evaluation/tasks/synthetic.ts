@@ -1,8 +1,8 @@
 /**
- * A generator of tasks about people whose circumstances change: seeded, of chosen difficulty, with known gold memories.
+ * Generates tasks about people whose circumstances change: seeded, with a chosen difficulty and known gold facts.
  *
- * Owns what makes a task hard: how many people a question leads over, how often the asked fact changed, how much small
- * talk surrounds it, how many look-alikes follow. All names and wording are made up here (`synthetic-world.ts`). Pure.
+ * Owns what makes a task hard: how many people a question passes through, how often the asked fact changed, how much
+ * small talk surrounds it, how many similar passages follow. Leaves out names and wording (`synthetic-world.ts`). Pure.
  */
 import { InputError } from "../../errors.js";
 import { createRandom, type Random } from "../../lib/random.js";
@@ -22,25 +22,25 @@ export interface SyntheticOptions {
   count: number;
   /** Default 0. */
   seed?: number | string;
-  /** 0 (one person, nothing changes) to 1 (three people, two changes, ten look-alikes). Default 0.5. */
+  /** 0 (one person, no changes) to 1 (three people, two changes, ten distractors). Default 0.5. */
   difficulty?: number;
-  /** Single figures in place of those that the difficulty gives. */
+  /** Overrides single numbers of the difficulty. */
   shape?: Partial<TaskShape>;
 }
 
-/** What a difficulty stands for. */
+/** What a difficulty means. */
 export interface TaskShape {
-  /** People that a question leads over, 1 to 7; difficulty gives 1 to 3. */
+  /** People that a question passes through, 1 to 7; the difficulty gives 1 to 3. */
   hops: number;
-  /** Times the asked fact changed, 0 to 5; difficulty gives 0 to 2. */
+  /** How often the asked fact changed, 0 to 5; the difficulty gives 0 to 2. */
   changes: number;
-  /** Passages about look-alikes; difficulty gives 3 to 10. */
+  /** Passages about people with similar names; the difficulty gives 3 to 10. */
   distractors: number;
-  /** Sentences of small talk with each fact, at most 12; difficulty gives 0 to 3. */
+  /** Sentences of small talk with each fact, at most 12; the difficulty gives 0 to 3. */
   talk: number;
 }
 
-/** Most that the made-up world has names, months and sentences for. */
+/** Limits: the invented world has no more names, months and sentences. */
 const MOST: Readonly<TaskShape> = {
   hops: RELATIONS.length + 1,
   changes: 5,
@@ -51,10 +51,10 @@ const MOST: Readonly<TaskShape> = {
 /**
  * Generates tasks. Equal options give equal tasks; a longer list begins with the shorter one.
  *
- * `goldFacts` are the sentences that hold at the end; `metadata.stale` lists values that held before and would be
- * wrong answers. No distractor names a person of the chain or the answer.
+ * `goldFacts` are the sentences that are true at the end; `metadata.stale` lists earlier values, which are wrong
+ * answers. No distractor contains a person of the chain or the answer.
  *
- * @throws InputError `AGEMEM_INPUT_ARGUMENT` for a difficulty outside of 0 to 1, or a shape outside of its ranges
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` for a difficulty outside 0 to 1, or a shape outside its limits
  * @example
  * const [task] = generateTasks({ count: 1, seed: 7, difficulty: 0, shape: { changes: 1 } });
  */
@@ -106,7 +106,7 @@ function generate(seed: string, i: number, shape: TaskShape, difficulty: number)
     title: people[hop] as string,
     text: `${people[hop]}'s ${relation} is ${people[hop + 1]}.`,
   }));
-  // Within one year, so that the months tell what came last.
+  // All within one year, so that the months show which is the latest.
   const start = random.integer(MONTHS.length - 2 * changes);
   const states = values.map((value, n) => {
     const month = MONTHS[start + 2 * n] as string;
@@ -136,14 +136,14 @@ function generate(seed: string, i: number, shape: TaskShape, difficulty: number)
   };
 }
 
-/** People without a shared first name or surname. */
+/** People who share neither first names nor surnames. */
 function pickPeople(random: Random, n: number): string[] {
   const first = random.shuffle(FIRST_NAMES);
   const surnames = random.shuffle(SURNAMES);
   return Array.from({ length: n }, (_, i) => `${first[i]} ${surnames[i]}`);
 }
 
-/** Both lists mixed at random, each in its own order: a change is told after what it changes. */
+/** Mixes two lists at random but keeps the order of each, so that a change comes after what it changes. */
 function interleave<T>(random: Random, a: readonly T[], b: readonly T[]): T[] {
   const out: T[] = [];
   const rest: [T[], T[]] = [[...a], [...b]];
@@ -158,7 +158,7 @@ function smallTalk(random: Random, n: number): string[] {
   return random.shuffle(CHIT_CHAT).slice(0, n);
 }
 
-/** Other people with a name in part the same, and the same kind of fact with another value. */
+/** Passages about other people who share a first name or surname, with the same kind of fact and another value. */
 function lookAlikes(
   random: Random,
   people: readonly string[],

@@ -1,14 +1,14 @@
-/** The tool by which an agent acts: it goes the way of any tool of an application, beside the six memory operations. */
+/** The tool with which an agent acts. It is an ordinary tool, beside the six memory operations. */
 import { type StructuredToolInterface, tool } from "@langchain/core/tools";
 import { z } from "zod";
 import { stripEnd } from "../../../text/text.js";
 
-/** Its name; a policy that is trained with it relies on it. */
+/** Its name, on which trained policies depend. */
 const ACT_TOOL = "act";
 
 const schema = z.object({ action: z.string().min(1).describe("One action, in the environment's words.") });
 
-/** @param act takes the action and gives the observation */
+/** @param act takes the action and returns the observation */
 export function createActTool(act: (action: string) => Promise<string>): StructuredToolInterface {
   return tool(({ action }: z.infer<typeof schema>) => act(action), {
     name: ACT_TOOL,
@@ -18,8 +18,8 @@ export function createActTool(act: (action: string) => Promise<string>): Structu
 }
 
 /**
- * The action in a text answer: what follows the last "Action:", else the first line. For models that say what they do instead of
- * calling a tool.
+ * The action in a text answer: what follows the last "Action:", or else the first line. For models that say what they
+ * do instead of calling a tool.
  */
 export function actionIn(text: string): string {
   const marked = text.toLowerCase().lastIndexOf("action:");
@@ -28,7 +28,7 @@ export function actionIn(text: string): string {
   return stripEnd(line, /["'`*\s]/);
 }
 
-/** What a player is told once, in the system prompt, where no edit of the context takes it away. */
+/** Instructions for the player, in the system prompt, which no edit of the context can remove. */
 export function instructionsFor(goal: string, maxSteps: number): string {
   return [
     "You act in an environment, one action at a time, until the task is done.",

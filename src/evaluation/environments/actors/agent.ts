@@ -1,9 +1,9 @@
 /**
  * The agent in an environment: `createAgeMemAgent` with an `act` tool beside the six memory operations.
  *
- * One invocation per model call, as in the stages of a rollout, so that an episode ends with its last action. The task stands in
- * the system prompt. A final answer is taken as an action, because models without tool calling say what they do. What long-term
- * memory holds is the caller's: a store per episode, or one for a suite, whose lessons then serve later tasks.
+ * One invocation per model call, as in the stages of a rollout, so that an episode ends with its last action. The task
+ * is in the system prompt. A final answer is treated as an action, because models without tool calling say what they
+ * do. The caller chooses the store: one per episode, or one for a suite, so that lessons help in later tasks.
  */
 import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
@@ -14,14 +14,14 @@ import type { Actor, EpisodeView } from "../episode.js";
 import { actionIn, createActTool, instructionsFor } from "./act-tool.js";
 import { CostMeter } from "./cost.js";
 
-/** Options of {@link agentActor}: those of the agent, without what the episode gives. */
+/** Options of {@link agentActor}: the agent's, without those that the episode sets. */
 export interface AgentActorOptions
   extends Omit<AgeMemAgentOptions, "tools" | "maxSteps" | "onMaxSteps" | "responseFormat" | "checkpointer"> {
-  /** Of the run; long-term memory is kept by it. Default "player". */
+  /** User id, under which long-term memory is kept. Default "player". */
   user?: string;
-  /** Callback handlers and metadata of every invocation: a recorder, a rollout's ids. */
+  /** Callback handlers and metadata of every invocation, such as a recorder and a rollout's ids. */
   run?: { callbacks?: BaseCallbackHandler[]; metadata?: Record<string, unknown> };
-  /** Makes the ids of the episode repeat; default none. */
+  /** Derives the episode's ids from this key, so that they are reproducible. Default: random ids. */
   runKey?: string;
 }
 

@@ -1,4 +1,4 @@
-/** Sums what the invocations of an episode cost. */
+/** Sums the cost of an episode's invocations. */
 import type { AIMessage } from "@langchain/core/messages";
 import type { AgentUsage } from "../../../agent/usage.js";
 import { addCalls, NO_CALLS, reportedTokens } from "../../../lib/call-usage.js";
@@ -6,14 +6,14 @@ import type { UsageByOperation } from "../../../lib/usage.js";
 import { type CallUsage, MEMORY_OPS } from "../../../types.js";
 import type { ActorCost } from "../episode.js";
 
-/** One per episode. */
+/** The cost of one episode. */
 export class CostMeter {
   #policy: CallUsage = NO_CALLS;
   #auxiliary: CallUsage = NO_CALLS;
   #usages: UsageByOperation[] = [];
   #formatErrors = 0;
 
-  /** With one invocation of the agent. */
+  /** Adds one invocation of the agent. */
   add({ policy, auxiliary, operations }: AgentUsage, formatError: boolean): void {
     this.#policy = addCalls(this.#policy, policy);
     this.#auxiliary = addCalls(this.#auxiliary, auxiliary);
@@ -21,7 +21,7 @@ export class CostMeter {
     if (formatError) this.#formatErrors++;
   }
 
-  /** With one call of a model that has no agent around it. */
+  /** Adds one call of a model without an agent. */
   addCall(response: AIMessage, latencyMs: number): void {
     this.#policy = addCalls(this.#policy, { ...reportedTokens(response), latencyMs });
   }

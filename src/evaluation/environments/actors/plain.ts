@@ -1,8 +1,8 @@
 /**
- * A model without any memory in an environment: the same instructions and the same `act` tool, no memory operations, no guide to
- * them, no retrieved memories, the whole episode in the context.
+ * A model without memory in an environment: the same instructions and `act` tool, but no memory operations, no guide to
+ * them and no retrieved memories; the whole episode is in the context.
  *
- * What remembers beside it can be asked each turn: `recall` brings what a compared memory holds for the newest observation.
+ * With `recall`, a compared memory is asked each turn about the newest observation.
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import {
@@ -20,9 +20,9 @@ import { CostMeter } from "./cost.js";
 /** Options of {@link plainActor}. */
 export interface PlainActorOptions {
   model: BaseChatModel;
-  /** Stands before the instructions. */
+  /** Precedes the instructions. */
   systemPrompt?: string;
-  /** Text that is shown with an observation, for this one call; undefined for nothing. */
+  /** Text to show with an observation in this one call; undefined for nothing. */
   recall?: (observation: string) => Promise<string | undefined>;
 }
 

@@ -1,4 +1,4 @@
-/** Actors without a model: a list of actions, an expert, one that only looks. They prove environments and tasks. */
+/** Actors without a model: a list of actions, an expert, one that only looks. They test environments and tasks. */
 import type { Actor, EpisodeView } from "../episode.js";
 
 /** Takes the actions in order, then stops. */
@@ -14,7 +14,7 @@ export function scriptedActor(actions: readonly string[]): Actor {
   };
 }
 
-/** Takes one action again and again, "look" by default: what it scores is what doing nothing is worth. */
+/** Repeats one action, by default "look"; its score is what doing nothing is worth. */
 export function nullActor(action = "look"): Actor {
   return {
     turn: async (view) => {
@@ -24,7 +24,7 @@ export function nullActor(action = "look"): Actor {
   };
 }
 
-/** Asks the environment's expert and does what it says; stops where it has none, or nothing to say. */
+/** Does what the environment's expert says; stops if there is no expert, or it has no action. */
 export function expertActor(): Actor {
   return {
     turn: async (view: EpisodeView) => {

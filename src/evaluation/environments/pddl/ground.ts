@@ -1,8 +1,8 @@
 /**
- * A domain and a problem as ground actions over numbered facts.
+ * Turns a domain and a problem into ground actions over numbered facts.
  *
- * Owns the assignment of objects to parameters, pruned by types and by facts that no action changes. A state is the set of
- * facts that hold, one byte per fact.
+ * Owns assigning objects to parameters, pruned by types and by facts that no action changes. A state says which facts
+ * hold, one byte per fact.
  */
 import { InputError } from "../../../errors.js";
 import type { Atom, PddlAction, PddlDomain, PddlProblem, Typed } from "./parse.js";
@@ -10,7 +10,7 @@ import type { Atom, PddlAction, PddlDomain, PddlProblem, Typed } from "./parse.j
 /** Which facts hold: 1 at a fact's number. */
 export type PddlState = Uint8Array;
 
-/** An action with its objects; facts by number. */
+/** An action with its objects. Facts are given by number. */
 export interface GroundAction {
   name: string;
   objects: readonly string[];
@@ -29,7 +29,7 @@ export interface GroundTask {
   goal: readonly number[];
 }
 
-/** Grounds a problem. Errors: `AGEMEM_INPUT_FORMAT` for a type or object that is nowhere declared. */
+/** Grounds a problem. Errors: `AGEMEM_INPUT_FORMAT` for an object that is not declared. */
 export function groundTask(domain: PddlDomain, problem: PddlProblem): GroundTask {
   const objects = objectsOf(domain, problem);
   const numbers = new Map<string, number>();
@@ -60,12 +60,12 @@ export function groundTask(domain: PddlDomain, problem: PddlProblem): GroundTask
   return { domain: domain.name, objects: [...objects.keys()], facts, actions, init: state, goal };
 }
 
-/** Whether an action may be done. */
+/** Whether an action is possible. */
 export function isApplicable(state: PddlState, { precondition }: GroundAction): boolean {
   return precondition.every((fact) => state[fact] === 1);
 }
 
-/** The state after an action: what it removes goes first, so that what it adds holds. */
+/** The state after an action. It removes facts first, so that what it adds holds. */
 export function applyAction(state: PddlState, { add, remove }: GroundAction): PddlState {
   const next = state.slice();
   for (const fact of remove) next[fact] = 0;
@@ -73,7 +73,7 @@ export function applyAction(state: PddlState, { add, remove }: GroundAction): Pd
   return next;
 }
 
-/** Whether an action may be done and changes something. */
+/** Whether an action is possible and changes something. */
 export function hasEffect(state: PddlState, action: GroundAction): boolean {
   if (!isApplicable(state, action)) return false;
   const { add, remove } = action;
@@ -82,7 +82,7 @@ export function hasEffect(state: PddlState, action: GroundAction): boolean {
   );
 }
 
-/** A problem may declare a constant of the domain again. */
+/** All objects with their types. A problem may declare a constant of the domain again. */
 function objectsOf(domain: PddlDomain, problem: PddlProblem): Map<string, string> {
   const objects = new Map<string, string>();
   for (const { name, type } of [...domain.constants, ...problem.objects] satisfies Typed[])
@@ -123,7 +123,7 @@ function typeIndex(
 
 type Binding = ReadonlyMap<string, string>;
 
-/** All assignments whose unchanging preconditions hold; those that cannot are cut as soon as their objects are known. */
+/** All assignments whose unchanging preconditions hold, checked as soon as their objects are known. */
 function bindings(
   { parameters, precondition }: PddlAction,
   byType: (type: string) => readonly string[],

@@ -1,15 +1,15 @@
 /**
- * PDDL text to domain and problem: STRIPS with typing and constants.
+ * Parses PDDL domains and problems: STRIPS with typing and constants.
  *
- * Owns the syntax and what of it is supported. Quantifiers, conditions, negative preconditions and numbers are refused
+ * Owns the syntax and the supported part of it. Quantifiers, conditions, negative preconditions and numbers are refused
  * by name. Leaves out grounding (`ground.ts`).
  */
 import { InputError } from "../../../errors.js";
 
-/** A predicate with its terms; those that begin with "?" are variables. */
+/** A predicate and its terms. Terms that begin with "?" are variables. */
 export type Atom = readonly string[];
 
-/** Names with a type; "object" where none is written. */
+/** A name and its type, which is "object" if none is written. */
 export interface Typed {
   name: string;
   type: string;
@@ -41,7 +41,7 @@ export interface PddlProblem {
 
 type Expression = string | Expression[];
 
-/** Reads a domain. Errors: `AGEMEM_INPUT_FORMAT`. */
+/** Parses a domain. Errors: `AGEMEM_INPUT_FORMAT`. */
 export function parseDomain(text: string): PddlDomain {
   const [name, sections] = define(text, "domain");
   const types = sections.filter(isSection(":types")).flatMap((section) => typedList(section.slice(1)));
@@ -56,7 +56,7 @@ export function parseDomain(text: string): PddlDomain {
   };
 }
 
-/** Reads a problem. Errors: `AGEMEM_INPUT_FORMAT`. */
+/** Parses a problem. Errors: `AGEMEM_INPUT_FORMAT`. */
 export function parseProblem(text: string): PddlProblem {
   const [name, sections] = define(text, "problem");
   const one = (key: string) => sections.find(isSection(key));
@@ -153,7 +153,7 @@ function list(expression: Expression, what: string): Expression[] {
   return expression;
 }
 
-/** PDDL has no case. A variable begins at its question mark, also where the space before it was left out (`level?l1`). */
+/** Case does not matter. A variable begins at its question mark, even without a space before it (`level?l1`). */
 function read(text: string): Expression {
   const tokens =
     text

@@ -1,16 +1,16 @@
 /**
- * A plan for a ground task: greedy best-first search guided by relaxed plans (the heuristic of FF), actions of the relaxed
- * plan tried first.
+ * Plans a ground task: greedy best-first search guided by relaxed plans (FF's heuristic), whose actions are tried
+ * first.
  *
- * It proves that a task can be solved and plays the expert. Plans are short but not the shortest. Pure.
+ * Proves that a task can be solved, and plays the expert. Plans are short, but not the shortest. Pure.
  */
 import { applyAction, type GroundAction, type GroundTask, isApplicable, type PddlState } from "./ground.js";
 
 /** Options of {@link plan}. */
 export interface PlanOptions {
-  /** From here; default the task's initial state. */
+  /** Where to start; default: the task's initial state. */
   from?: PddlState;
-  /** States looked at before it gives up; default 200,000. */
+  /** Most states to examine; default 200,000. */
   maxStates?: number;
 }
 
@@ -20,7 +20,7 @@ interface Node {
   action: GroundAction | undefined;
 }
 
-/** Actions that reach the goal in order; undefined when none were found. */
+/** Actions that reach the goal, in order; undefined if none were found. */
 export function plan(task: GroundTask, options: PlanOptions = {}): GroundAction[] | undefined {
   const relaxed = new RelaxedPlanner(task);
   const queues = [new Buckets<Node>(), new Buckets<Node>()] as const;
@@ -41,7 +41,7 @@ export function plan(task: GroundTask, options: PlanOptions = {}): GroundAction[
   };
   let done = visit({ state: options.from ?? task.init, parent: undefined, action: undefined });
   for (let turn = 0; !done && seen.size < (options.maxStates ?? 200_000); turn++) {
-    // Helpful actions are tried nine times out of ten; the others keep the search complete.
+    // Helpful actions are tried nine times out of ten; trying the others keeps the search complete.
     const first = turn % 10 === 9 ? 1 : 0;
     const node = queues[first].pop() ?? queues[1 - first]?.pop();
     if (!node) return undefined;
@@ -76,11 +76,11 @@ class Buckets<T> {
 interface RelaxedPlan {
   /** Actions of the relaxed plan. */
   length: number;
-  /** Those that can be done now. */
+  /** Those of them that are possible now. */
   helpful: ReadonlySet<GroundAction>;
 }
 
-/** Plans as if nothing were ever removed. */
+/** Plans as if actions removed no facts. */
 class RelaxedPlanner {
   readonly #users: GroundAction[][];
 
@@ -90,7 +90,7 @@ class RelaxedPlanner {
       for (const fact of new Set(action.precondition)) this.#users[fact]?.push(action);
   }
 
-  /** Undefined where the goal is out of reach even so. */
+  /** Undefined if the goal is unreachable even then. */
   from(state: PddlState): RelaxedPlan | undefined {
     const reached = this.#reach(state);
     if (this.task.goal.some((fact) => !reached.has(fact))) return undefined;

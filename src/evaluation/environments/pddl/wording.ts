@@ -1,8 +1,8 @@
 /**
- * The four PDDL domains in sentences: facts, actions, rules, and how a sentence becomes an action again.
+ * The four PDDL domains in sentences: facts, actions, rules, and parsing a sentence back into an action.
  *
- * Sentences have the form of AgentBoard's, so that its goals fit; where its tables mix two domains up, ours say what is meant.
- * `{0}` is the first object of a fact or action. Other domains get their literals' own words. Pure.
+ * Sentences follow AgentBoard's, so that its goals fit; where its tables confuse two domains, ours are correct. `{0}`
+ * is the first object of a fact or action. Other domains use the words of their literals. Pure.
  */
 
 interface Words {
@@ -133,17 +133,17 @@ const DOMAINS: Readonly<Record<string, Words>> = {
   tyreworld: TYREWORLD,
 };
 
-/** A fact as a sentence. */
+/** The sentence for a fact. */
 export function factSentence(domain: string, [predicate = "", ...objects]: readonly string[]): string {
   return filled(DOMAINS[domain]?.facts[predicate], predicate, objects);
 }
 
-/** An action as a sentence. */
+/** The sentence for an action. */
 export function actionSentence(domain: string, name: string, objects: readonly string[]): string {
   return filled(DOMAINS[domain]?.actions[name], name, objects);
 }
 
-/** What the player is told of a domain, with the form of each action; undefined for an unknown one. */
+/** The rules of a domain, with the form of each action; undefined for an unknown domain. */
 export function domainRules(domain: string): string | undefined {
   const words = DOMAINS[domain];
   if (!words) return undefined;
@@ -156,13 +156,13 @@ function filled(template: string | undefined, name: string, objects: readonly st
   return template.replace(/\{(\d)\}/g, (slot, index: string) => objects[Number(index)] ?? slot);
 }
 
-/** What a sentence says: an action's name and the objects named, in order. */
+/** A parsed sentence: an action's name, and the named objects in order. */
 export interface SpokenAction {
   name: string;
   objects: string[];
 }
 
-/** Reads a sentence, or the words of a literal; undefined where it names no action. */
+/** Parses a sentence, or the words of a literal; undefined if it names no action. */
 export function readAction(
   text: string,
   names: ReadonlySet<string>,
