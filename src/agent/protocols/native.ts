@@ -4,7 +4,7 @@ import { ConfigError } from "../../errors.js";
 import { callProblem, earlyStop, withoutCalls } from "../../models/response-problem.js";
 import { withIds } from "../calls.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
-import { writtenCallsReader } from "./written-calls.js";
+import { type WrittenCallsReader, writtenCallsReader } from "./written-calls.js";
 
 /** @throws ConfigError `AGEMEM_CONFIG_INVALID` when the model cannot bind tools. */
 export function nativeProtocol(options: ProtocolOptions): AgentProtocol {
@@ -18,29 +18,28 @@ export function nativeProtocol(options: ProtocolOptions): AgentProtocol {
   // Providers refuse an empty list of tools, and a choice among none.
   const acting = (hasTools && model.bindTools?.([...tools])) || model;
   const answering = (hasTools && model.bindTools?.([...tools], { tool_choice: "none" })) || model;
-  const readWritten = writtenCallsReader(options);
+  const written = writtenCallsReader(options);
   return {
     name: "native",
     systemSuffix: undefined,
     hasTools,
     sentTools: schemas,
     call: (messages, config, { lastStep }) => ask(lastStep ? answering : acting, messages, config),
-    read: (response) => read(response, readWritten),
+    read: (response) => read(response, written),
   };
 }
 
 /** A response that was cut off, or has arguments that are not JSON objects, is a format error, and nothing runs. */
-function read(response: AIMessage, readWritten: ReturnType<typeof writtenCallsReader>): ModelTurn {
-  const problem = callProblem(response);
-  if (problem !== undefined) return { message: withoutCalls(response), answer: null, formatError: problem };
+function read(response: AIMessage, written: WrittenCallsReader): ModelTurn {
   const calls = response.tool_calls ?? [];
+  const problem = callProblem(response) ?? (calls.length > 0 ? written.reported(response) : undefined);
+  if (problem !== undefined) return { message: withoutCalls(response), answer: null, formatError: problem };
   if (calls.length > 0) {
-    readWritten.off();
     response.tool_calls = withIds(calls, response.id);
     return { message: response, answer: null };
   }
-  const written = readWritten(response);
-  if (written) return written;
+  const turn = written.read(response);
+  if (turn) return turn;
   const text = response.text.trim();
   if (text) return { message: response, answer: text };
   const stop = earlyStop(response);

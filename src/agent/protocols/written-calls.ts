@@ -1,21 +1,28 @@
 /**
- * Calls that a model wrote into its text although tools were bound: its server has no parser for them.
+ * Calls that a model wrote into its text although tools were bound: its server has no parser for them, or handed back
+ * what the parser could not read.
  *
  * Owns when a response is looked at, and what becomes of it. Leaves out the forms (`models/tool-text/`). Without this such a
  * call would be shown to the user as the answer, and nothing stored.
  */
 import { AIMessage } from "@langchain/core/messages";
 import { modelNameOf } from "../../models/model-name.js";
+import { earlyStop } from "../../models/response-problem.js";
 import { toolTextFormOf } from "../../models/tool-text/families.js";
 import { readToolText, type ToolTextForm } from "../../models/tool-text/tool-text.js";
 import { withIds } from "../calls.js";
 import type { ModelTurn, ProtocolOptions } from "../protocol.js";
 
-/** Reads a response without reported calls; undefined where its text is its answer. */
+/** Reads the text of responses. */
 export interface WrittenCallsReader {
-  (response: AIMessage): ModelTurn | undefined;
-  /** The provider reports calls itself, as it just did: text is text from now on. Not where a form was insisted on. */
-  off(): void;
+  /** A response without reported calls; undefined where its text is its answer. */
+  read(response: AIMessage): ModelTurn | undefined;
+  /**
+   * What is wrong with the text of a response whose calls the provider reported; undefined if nothing is. From then on
+   * well-formed calls in a text are text, and malformed ones are those that the provider's parser refused. Not where a form was
+   * insisted on.
+   */
+  reported(response: AIMessage): string | undefined;
 }
 
 /** The reader for a model. */
@@ -24,17 +31,39 @@ export function writtenCallsReader({
   schemas,
   writtenCalls = "auto",
 }: ProtocolOptions): WrittenCallsReader {
-  let form: ToolTextForm | "any" | "none" =
-    writtenCalls === "auto" ? formOf(model) : writtenCalls === "off" ? "none" : writtenCalls;
+  const form = writtenCalls === "auto" ? formOf(model) : writtenCalls === "off" ? "none" : writtenCalls;
   const names = new Set(schemas.map((schema) => schema.name));
-  const read = (response: AIMessage): ModelTurn | undefined =>
-    form === "none" ? undefined : readWritten(response, form, names);
-  return Object.assign(read, {
-    off: () => {
-      if (writtenCalls === "auto") form = "none";
+  let reports = false;
+  return {
+    read: (response) => {
+      if (form === "none") return undefined;
+      if (!reports) return readWritten(response, form, names);
+      const formatError = refusedCall(response, form, names);
+      return formatError === undefined ? undefined : { message: response, answer: null, formatError };
     },
-  });
+    reported: (response) => {
+      if (form === "none") return undefined;
+      reports = writtenCalls === "auto";
+      // Reasoning that is left open before reported calls is not theirs to answer for.
+      const text = response.text.replace(/^\s*<think>/, "");
+      return readToolText(text, form, names).broken ?? undefined;
+    },
+  };
 }
+
+/** Why a provider that reads calls itself left one in the text. */
+function refusedCall(
+  response: AIMessage,
+  form: ToolTextForm | "any",
+  names: ReadonlySet<string>,
+): string | undefined {
+  const { calls, broken, unusual } = readToolText(response.text, form, names);
+  if (broken !== null || unusual !== null) return broken ?? unusual ?? undefined;
+  const stop = calls.length > 0 ? earlyStop(response) : undefined;
+  return stop === undefined ? undefined : cutOff(stop);
+}
+
+const cutOff = (stop: string) => `it was cut off (${stop}) before its tool calls were complete`;
 
 /** Local models read their own text (`models/gguf/`). */
 function formOf(model: ProtocolOptions["model"]): ToolTextForm | "any" | "none" {
@@ -49,6 +78,9 @@ function readWritten(
   const { calls, content, reasoning, broken } = readToolText(response.text, form, names);
   if (broken !== null) return { message: response, answer: null, formatError: broken };
   if (calls.length === 0 && reasoning === null) return undefined;
+  // Which calls would have followed is not known: a turn that was cut off runs in no part.
+  const stop = calls.length > 0 ? earlyStop(response) : undefined;
+  if (stop !== undefined) return { message: response, answer: null, formatError: cutOff(stop) };
   const message = new AIMessage({
     content,
     ...(response.id ? { id: response.id } : {}),

@@ -16,7 +16,10 @@ export interface FoundCalls {
   calls: FoundCall[];
   /** The text without the calls. */
   content: string;
+  /** What is wrong with a malformed call. */
   broken: string | null;
+  /** What a server's own parser would refuse in calls that can be read here. */
+  unusual?: string;
 }
 
 export type ToolTextForm = "hermes" | "llama3" | "mistral" | "fenced";
@@ -36,14 +39,18 @@ const NOTHING = (text: string): FoundCalls => ({ calls: [], content: text, broke
 /** `<tool_call>{"name": …, "arguments": {…}}</tool_call>`; may hold a list, and the last tag may be unclosed. */
 function readHermes(text: string): FoundCalls {
   const calls: FoundCall[] = [];
+  const problem = 'what is in <tool_call> is not JSON with "name" and "arguments"';
   let broken: string | null = null;
+  let unusual = false;
   const content = text.replace(/<tool_call>([\s\S]*?)(?:<\/tool_call>|$)/g, (_whole, body: string) => {
-    const found = callsOf(parse(body.trim()));
+    const value = parse(body.trim());
+    const found = callsOf(value);
     if (found) calls.push(...found);
-    else broken ??= 'what is in <tool_call> is not JSON with "name" and "arguments"';
+    else broken ??= problem;
+    unusual ||= !(isRecord(value) && typeof value.name === "string" && isRecord(value.arguments));
     return "";
   });
-  return { calls, content, broken };
+  return { calls, content, broken, ...(unusual ? { unusual: problem } : {}) };
 }
 
 /** `[TOOL_CALLS][{"name": …, "arguments": {…}}]`, or `[TOOL_CALLS]name[ARGS]{…}` from newer models. */

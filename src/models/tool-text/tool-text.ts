@@ -17,6 +17,8 @@ export interface ToolText {
   calls: FoundCall[];
   /** What is wrong with a malformed call, told to the model; null if all calls could be read. */
   broken: string | null;
+  /** What a server's own parser would refuse in calls that can be read; null if nothing. */
+  unusual: string | null;
 }
 
 /**
@@ -38,7 +40,8 @@ export function readToolText(text: string, form: ToolTextForm | "any", names: Re
     if (found.calls.length > 0 || found.broken !== null) break;
   }
   const broken = found.broken ?? (open && found.calls.length === 0 ? "its <think> is not closed" : null);
-  return { content: found.content.trim(), reasoning, calls: broken === null ? found.calls : [], broken };
+  const calls = broken === null ? found.calls : [];
+  return { content: found.content.trim(), reasoning, calls, broken, unusual: found.unusual ?? null };
 }
 
 /** Reasoning before the last `</think>`; chat templates often write the opening tag themselves. */

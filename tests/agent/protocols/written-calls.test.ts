@@ -1,5 +1,5 @@
 /** Models that write calls into their text: the agent runs them, and never shows them as the answer. */
-import { HumanMessage } from "@langchain/core/messages";
+import { AIMessage, HumanMessage } from "@langchain/core/messages";
 import { describe, expect, it } from "vitest";
 import { createAgeMemAgent } from "../../../src/agent/agent.js";
 import type { AgeMemAgentOptions } from "../../../src/agent/options.js";
@@ -67,5 +67,51 @@ describe("calls written into the text", () => {
     const text = json("parameters");
     expect((await run([text], "my-own-policy", { writtenCalls: "off" })).state.finalAnswer).toBe(text);
     expect((await run([text, "Noted."], "gpt-4o-mini", { writtenCalls: "llama3" })).stored).toHaveLength(1);
+  });
+
+  const reported: ScriptedStep = { tool_calls: [{ name: "Retrieve_memory", args: { query: "Ada" } }] };
+
+  it.each([
+    ["JSON that is not closed", '<tool_call>{"name": "Add_memory", "arguments": {"content": "Ada</tool_call>'],
+    ["single quotes", "<tool_call>{'name': 'Add_memory', 'arguments': {}}</tool_call>"],
+    ["a tag that is not closed either", 'I note: <tool_call>\n{"name": "Add_memory", "argum'],
+    ["no arguments", '<tool_call>{"name": "Add_memory"}</tool_call>'],
+    ["another key", `<tool_call>${json("parameters")}</tool_call>`],
+    ["a list", `<tool_call>[${json("arguments")}]</tool_call>`],
+    [
+      "a good call before it",
+      `<tool_call>${json("arguments")}</tool_call><tool_call>{"name": "Add</tool_call>`,
+    ],
+  ])("that a parsing server hands back, with %s, are format errors", async (_what, text) => {
+    for (const model of ["Qwen/Qwen2.5-7B-Instruct", "my-own-policy"]) {
+      const { state, stored, steps } = await run([reported, text, "Noted."], model);
+      expect([state.finalAnswer, state.formatErrors, stored]).toEqual(["Noted.", 1, []]);
+      expect(steps[1]?.format_error).toMatch(/broke the protocol/);
+    }
+  });
+
+  it("are not looked for in the text of a model whose provider always reports them", async () => {
+    const text = "<tool_call>{'name': 'Add_memory'}</tool_call>";
+    const { state } = await run([reported, text], "gpt-4o-mini");
+    expect([state.finalAnswer, state.formatErrors]).toEqual([text, 0]);
+  });
+
+  it.each([false, true])(
+    "of a response that was cut off run in no part (calls reported before: %s)",
+    async (before) => {
+      const text = `<tool_call>${json("arguments")}</tool_call>`;
+      const cut = new AIMessage({ content: text, response_metadata: { finish_reason: "length" } });
+      const { state, stored } = await run([...(before ? [reported] : []), cut, "Noted."], "qwen");
+      expect([state.finalAnswer, state.formatErrors, stored]).toEqual(["Noted.", 1, []]);
+    },
+  );
+
+  it("run in no part when a server reports the good ones and leaves a malformed one in the text", async () => {
+    const half: ScriptedStep = {
+      content: '<tool_call>{"name": "Add_memory", "arguments": {"content": "Ada',
+      tool_calls: [{ name: "Add_memory", args: { content: "Ada lives in Oslo." } }],
+    };
+    const { state, stored } = await run([half, "Noted."], "qwen");
+    expect([state.finalAnswer, state.formatErrors, stored]).toEqual(["Noted.", 1, []]);
   });
 });
