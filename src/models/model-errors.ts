@@ -5,6 +5,7 @@
  * the clients do that before they throw.
  */
 import { AgeMemError, ModelError, messageOf } from "../errors.js";
+import { errorChain, isContextOverflow } from "../lib/context-overflow.js";
 import { redact, redactError } from "../text/redaction.js";
 import { collapseSpace } from "../text/text.js";
 
@@ -20,8 +21,8 @@ export interface ModelErrorContext {
 
 /**
  * The {@link ModelError} for whatever a chat model threw: `AGEMEM_MODEL_UNREACHABLE` for refused connections, unknown
- * hosts, timeouts and dropped connections; `AGEMEM_MODEL_FAILED` (details: `status`) for HTTP errors and all else. The
- * cause is a copy with keys redacted. An error whose code begins with `AGEMEM_MODEL_` is returned unchanged.
+ * hosts, timeouts and dropped connections; `AGEMEM_MODEL_CONTEXT` for a prompt that the endpoint refused as too long;
+ * `AGEMEM_MODEL_FAILED` for all else. HTTP errors have details.status. The cause is a copy with keys redacted. An error whose code begins with `AGEMEM_MODEL_` is returned unchanged.
  *
  * @example
  * try { await model.invoke("hi"); } catch (error) { throw describeModelError(error, { baseURL }); }
@@ -29,12 +30,19 @@ export interface ModelErrorContext {
 export function describeModelError(error: unknown, context: ModelErrorContext = {}): ModelError {
   if (AgeMemError.isInstance(error) && /^AGEMEM_MODEL_/.test(error.code)) return error as ModelError;
   const read = classify(error, { what: "the model", ...context });
-  const code = read.kind === "unreachable" ? "AGEMEM_MODEL_UNREACHABLE" : "AGEMEM_MODEL_FAILED";
-  return new ModelError(code, read.message, read.options);
+  return new ModelError(CODES[read.kind], read.message, read.options);
 }
 
+const CODES = {
+  unreachable: "AGEMEM_MODEL_UNREACHABLE",
+  context: "AGEMEM_MODEL_CONTEXT",
+  other: "AGEMEM_MODEL_FAILED",
+} as const;
+
+type Chain = ReturnType<typeof errorChain>;
+
 interface Reading {
-  kind: "unreachable" | "status" | "other";
+  kind: keyof typeof CODES;
   message: string;
   options: { cause: unknown; remedy: string; details: Record<string, unknown> };
 }
@@ -56,7 +64,7 @@ const NETWORK: Readonly<Record<string, string>> = {
 const TIMEOUT_NAMES = new Set(["TimeoutError", "APIConnectionTimeoutError"]);
 
 function classify(error: unknown, context: ModelErrorContext & { what: string }): Reading {
-  const chain = causes(error);
+  const chain = errorChain(error);
   const hide = (text: string): string => redact(text, context.secrets);
   const { what, model, baseURL } = context;
   const where = `${capital(what)}${model ? ` "${model}"` : ""}${baseURL ? ` at ${hide(baseURL)}` : ""}`;
@@ -66,12 +74,14 @@ function classify(error: unknown, context: ModelErrorContext & { what: string })
   };
   const status = firstNumber(chain, "status") ?? firstNumber(chain, "statusCode");
   const cause = redactError(error, context.secrets);
+  const tooLong = isContextOverflow(error);
   if (status !== undefined) {
     const message = `${where} answered HTTP ${status}: ${shorten(hide(messageOf(error)))}`;
+    const remedy = tooLong ? TOO_LONG : remedyFor(status, chain);
     return {
-      kind: "status",
+      kind: tooLong ? "context" : "other",
       message,
-      options: { cause, remedy: remedyFor(status, chain), details: { ...details, status } },
+      options: { cause, remedy, details: { ...details, status } },
     };
   }
   const reason = networkReason(chain);
@@ -83,12 +93,14 @@ function classify(error: unknown, context: ModelErrorContext & { what: string })
       options: { cause, remedy, details },
     };
   }
-  const remedy = "See the cause; the endpoint may not be OpenAI-compatible.";
+  const remedy = tooLong ? TOO_LONG : "See the cause; the endpoint may not be OpenAI-compatible.";
   const message = `${where} failed: ${shorten(hide(messageOf(error)))}`;
-  return { kind: "other", message, options: { cause, remedy, details } };
+  return { kind: tooLong ? "context" : "other", message, options: { cause, remedy, details } };
 }
 
-function networkReason(chain: readonly Record<string, unknown>[]): string | undefined {
+const TOO_LONG = "The prompt is longer than the model's context: lower the token budget.";
+
+function networkReason(chain: Chain): string | undefined {
   for (const link of chain) {
     const known = typeof link.code === "string" ? NETWORK[link.code] : undefined;
     if (known) return known;
@@ -108,11 +120,8 @@ function networkReason(chain: readonly Record<string, unknown>[]): string | unde
   return failed ? "the connection failed" : undefined;
 }
 
-function remedyFor(status: number, chain: readonly Record<string, unknown>[]): string {
+function remedyFor(status: number, chain: Chain): string {
   const text = chain.map((link) => `${link.code ?? ""} ${link.message ?? ""}`).join(" ");
-  if (/context_length_exceeded|maximum context length/i.test(text)) {
-    return "The prompt is longer than the model's context: lower the token budget.";
-  }
   if (/insufficient_quota/i.test(text)) return "The account's quota is used up: check plan and billing.";
   if (status === 401 || status === 403) return "Check OPENAI_API_KEY and what it may access.";
   if (status === 404) return "Check the model name (AGEMEM_MODEL) and that OPENAI_BASE_URL ends in /v1.";
@@ -121,19 +130,7 @@ function remedyFor(status: number, chain: readonly Record<string, unknown>[]): s
   return "The server refused the request: see the message, and whether the model supports tools and these settings.";
 }
 
-/** The error and its causes, outermost first; bounded, because a cause may refer back to itself. */
-function causes(error: unknown): Record<string, unknown>[] {
-  const out: Record<string, unknown>[] = [];
-  let at: unknown = error;
-  while (typeof at === "object" && at !== null && out.length < 8 && !out.includes(at as never)) {
-    out.push(at as Record<string, unknown>);
-    const { cause, errors } = at as { cause?: unknown; errors?: unknown[] };
-    at = cause ?? (Array.isArray(errors) ? errors[0] : undefined);
-  }
-  return out;
-}
-
-function firstNumber(chain: readonly Record<string, unknown>[], key: string): number | undefined {
+function firstNumber(chain: Chain, key: string): number | undefined {
   const value = chain.map((link) => link[key]).find((each) => typeof each === "number");
   return value as number | undefined;
 }

@@ -1,4 +1,5 @@
 /** P_penalty: too many rounds, too many tokens. (AgeMem, appendix A.2) Pure. */
+import { CONTEXT_REFUSED } from "../lib/context-overflow.js";
 import { policySteps, type RewardPart, type ScoringInput } from "./scoring.js";
 
 const ROUNDS_PENALTY = -1;
@@ -11,8 +12,14 @@ export function roundsPenalty({ episode }: Pick<ScoringInput, "episode">): Rewar
   return { value: most > episode.n_max ? ROUNDS_PENALTY : 0, basis };
 }
 
-/** -0.5 if the context of any policy call exceeded T_max, else 0. Null when no token count was recorded. */
+/**
+ * -0.5 if the context of any policy call was larger than T_max, or larger than the endpoint takes, else 0. Null when no token
+ * count was recorded.
+ */
 export function tokensPenalty({ steps, episode }: Pick<ScoringInput, "steps" | "episode">): RewardPart {
+  if (policySteps(steps).some((step) => step.error?.code === CONTEXT_REFUSED)) {
+    return { value: TOKENS_PENALTY, basis: "the endpoint refused the context as too long" };
+  }
   const known = policySteps(steps).flatMap((step) => step.context_tokens ?? []);
   if (known.length === 0) return { value: null, basis: "the context's tokens are not recorded" };
   const most = known.reduce((a, b) => Math.max(a, b));

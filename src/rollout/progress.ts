@@ -8,7 +8,7 @@ export interface RolloutProgress {
   total: number;
   /** Mean reward of the scored rollouts; null before the first. */
   meanReward: number | null;
-  /** Rollouts with another status than "ok". */
+  /** Rollouts without a reward. */
   failed: number;
 }
 
@@ -26,7 +26,7 @@ export class ProgressTracker {
 
   finished({ status, reward }: RolloutOutcome): void {
     this.done += 1;
-    if (status !== "ok") this.failed += 1;
+    if (status !== "ok" && status !== "truncated") this.failed += 1;
     if (reward !== null) {
       this.scored += 1;
       this.sum += reward;

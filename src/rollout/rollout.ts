@@ -1,12 +1,15 @@
 /**
  * One rollout from fork to record: run the stages, score the recording, describe it.
  *
- * A failed rollout is data: it becomes a record with its status and error and does not stop its siblings. Leaves out
+ * A failed rollout is data: it becomes a record with status and error and does not stop its siblings. One whose context the
+ * policy let grow until the endpoint refused it is no failure: it has earned its reward, penalty included. Leaves out
  * advantages, which need the whole group (`group.ts`).
  */
 import { AgeMemError, messageOf } from "../errors.js";
+import { CONTEXT_REFUSED } from "../lib/context-overflow.js";
 import { judgeEpisode } from "../rewards/judge.js";
 import { scoreEpisode } from "../rewards/reward.js";
+import { policySteps } from "../rewards/scoring.js";
 import { retrievalMode } from "../tools/search/search-mode.js";
 import { createToolkit } from "../tools/toolkit.js";
 import type { Rollout } from "../trajectory/file.js";
@@ -40,10 +43,12 @@ export async function runRollout(
   const recorder = new TrajectoryRecorder({ counter, ...(engine ? { engine } : {}) });
   const fork = await settings.store.fork(identity.rolloutId);
   try {
-    const outcome = await attempt(task, identity, settings, recorder, fork, agents);
+    const attempted = await attempt(task, identity, settings, recorder, fork, agents);
     const steps = recorder.take(identity.rolloutId);
+    const outcome = overflowed(attempted, steps, settings);
     const episode = await describeEpisode(task, settings, steps, outcome.stages, fork);
-    const scored = outcome.error ? null : await score(settings, steps, episode);
+    const counts = outcome.status === "ok" || outcome.status === "truncated";
+    const scored = counts ? await score(settings, steps, episode) : null;
     const { branch, revision } = fork.version();
     const trajectory = summaryRecord(steps, {
       task_id: task.id,
@@ -114,6 +119,26 @@ function failure(error: unknown, { reason }: AbortSignal): Outcome {
   }
   const code = AgeMemError.isInstance(error) ? error.code : null;
   return { status: "error", error: { code, message: messageOf(error) }, stages };
+}
+
+/**
+ * A rollout that ended because the endpoint refused the context as too long: "truncated" and scored, if the context was the
+ * policy's doing. A refused prompt that is within T_max and without a word of the policy is the set-up's, and stays an error.
+ */
+function overflowed(outcome: Outcome, steps: readonly StepRecord[], { budget }: RolloutSettings): Outcome {
+  const last = policySteps(steps).at(-1);
+  if (outcome.status !== "error" || last?.error?.code !== CONTEXT_REFUSED) return outcome;
+  const own = last.messages.some(({ role }) => role === "assistant");
+  if (!own && (last.context_tokens ?? 0) <= budget.maxTokens) return outcome;
+  return { ...outcome, status: "truncated", stages: { answer: null, rounds: roundsOf(steps) } };
+}
+
+/** The rounds of a rollout that was broken off, the refused one included; a response that was asked again is none. */
+function roundsOf(steps: readonly StepRecord[]): StagesResult["rounds"] {
+  const shown = (stage: 1 | 2) =>
+    new Set(policySteps(steps).flatMap((step) => (step.stage === stage ? step.root_run_id : []))).size;
+  const calls = policySteps(steps).filter(({ stage, format_error }) => stage === 3 && format_error === null);
+  return [shown(1), shown(2), calls.length];
 }
 
 async function describeEpisode(

@@ -5,6 +5,7 @@
  */
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { AgeMemError, messageOf } from "../errors.js";
+import { CONTEXT_REFUSED, isContextOverflow } from "../lib/context-overflow.js";
 import { redact } from "../text/redaction.js";
 import { type CallRole, METADATA, type Stage } from "../types.js";
 import type { LangGraphRecord, SamplingRecord } from "./schema-parts.js";
@@ -107,9 +108,13 @@ export function modelOf(extra: Fields = {}): string | null {
   return text(sent.model) ?? text(sent.model_name) ?? text(sent.modelName);
 }
 
-/** Code and message of an error, with anything that looks like a credential removed. */
+/**
+ * Code and message of an error without anything that looks like a credential. Whatever an endpoint calls it, a prompt that is
+ * too long has one code: rewards ask for it.
+ */
 export function failureOf(error: unknown): { code: string | null; message: string } {
-  const code = AgeMemError.isInstance(error) ? error.code : text(fields(error).code);
+  const own = AgeMemError.isInstance(error) ? error.code : text(fields(error).code);
+  const code = isContextOverflow(error) ? CONTEXT_REFUSED : own;
   return { code, message: redact(messageOf(error)) };
 }
 

@@ -123,7 +123,8 @@ describe("describeModelError", () => {
   ])("HTTP %d %s has a remedy", async (status, code, remedy) => {
     const error = await failure({ status, message: `no (${code}) for ${KEY}`, ...(code && { code }) });
     expect(error).toBeInstanceOf(ModelError);
-    expect(error.code).toBe("AGEMEM_MODEL_FAILED");
+    const tooLong = code === "context_length_exceeded";
+    expect(error.code).toBe(tooLong ? "AGEMEM_MODEL_CONTEXT" : "AGEMEM_MODEL_FAILED");
     expect(error.remedy).toMatch(remedy);
     expect(error.toLine()).toContain('"tiny"');
     expect(inspect(error, { depth: 10 })).not.toContain(KEY);

@@ -72,7 +72,10 @@ describe("calls written into the text", () => {
   const reported: ScriptedStep = { tool_calls: [{ name: "Retrieve_memory", args: { query: "Ada" } }] };
 
   it.each([
-    ["JSON that is not closed", '<tool_call>{"name": "Add_memory", "arguments": {"content": "Ada</tool_call>'],
+    [
+      "JSON that is not closed",
+      '<tool_call>{"name": "Add_memory", "arguments": {"content": "Ada</tool_call>',
+    ],
     ["single quotes", "<tool_call>{'name': 'Add_memory', 'arguments': {}}</tool_call>"],
     ["a tag that is not closed either", 'I note: <tool_call>\n{"name": "Add_memory", "argum'],
     ["no arguments", '<tool_call>{"name": "Add_memory"}</tool_call>'],
