@@ -43,7 +43,7 @@ async function roll(answer: ServerHandler, options: Partial<RolloutOptions> = {}
 /** Takes prompts with at most so many words of the policy's own. */
 const takes =
   (own: number): ServerHandler =>
-  ({ messages }) =>
+  ({ messages = [] }) =>
     messages.filter(({ role }) => role === "assistant").length > own
       ? refusal
       : { content: "", tool_calls: [{ name: "Retrieve_memory", arguments: { query: "Nora" } }] };
