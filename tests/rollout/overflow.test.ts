@@ -25,7 +25,8 @@ const refusal = {
 
 /** Two rollouts; the server is asked for the model `policy-0` by the first and `policy-1` by the second. */
 async function roll(answer: ServerHandler, options: Partial<RolloutOptions> = {}) {
-  const { url } = (server = await startOpenAIServer(answer));
+  server = await startOpenAIServer(answer);
+  const { url } = server;
   const patience = { minDelayMs: 1, maxDelayMs: 2 };
   const [group] = await runRollouts([personTask()], {
     policy: (rollout) => {
