@@ -16,6 +16,11 @@ export interface AdvantageOptions {
   std?: StdKind;
   /** Added to the standard deviation. Default 1e-6. Not used with `std: "none"`. */
   eps?: number;
+  /**
+   * What mean and deviation are taken over: "rollouts" (default, AgeMem, eq. 5), or "samples", so that a rollout votes once for each
+   * of its policy calls, as Trinity's `grpo` does.
+   */
+  over?: "rollouts" | "samples";
 }
 
 /** The advantages of one group with what they were made from. */
@@ -28,7 +33,7 @@ export interface GroupAdvantages {
   std: number | null;
   /** True when all counted rewards are exactly equal: the group teaches nothing and all its advantages are 0. */
   zeroVariance: boolean;
-  /** Rewards counted. */
+  /** Rewards counted, or samples where the group is normalized over them. */
   n: number;
   stdKind: StdKind;
   eps: number;
@@ -41,6 +46,8 @@ export interface GroupAdvantages {
 export const ADVANTAGE_PRESETS = {
   /** AgeMem, eq. 5: (r - mean) / (sample std + eps). */
   agemem: { std: "sample", eps: 1e-6 },
+  /** The authors' released code: Trinity-RFT `grpo` over the samples of all rollouts. */
+  official: { std: "sample", eps: 1e-6, over: "samples" },
   /** Trinity-RFT `step_wise_grpo`. */
   trinity: { std: "sample", eps: 1e-6 },
   /** verl `compute_grpo_outcome_advantage`. */
@@ -55,7 +62,7 @@ export const ADVANTAGE_PRESETS = {
   art: { std: "population", eps: 1e-6 },
   /** prime-rl: reward minus mean. */
   "prime-rl": { std: "none", eps: 0 },
-} as const satisfies Record<string, Required<AdvantageOptions>>;
+} as const satisfies Record<string, AdvantageOptions>;
 
 export type AdvantagePreset = keyof typeof ADVANTAGE_PRESETS;
 
@@ -68,6 +75,7 @@ export type AdvantagePreset = keyof typeof ADVANTAGE_PRESETS;
  *   reward is such a group (Trinity and verl pass the bare reward through instead; there is nothing relative in it).
  *
  * @param rewards terminal reward R(tau) of each rollout, in any order
+ * @param samples policy calls of each rollout, for `over: "samples"`; default one each
  * @throws InputError `AGEMEM_INPUT_ARGUMENT` for a reward that is NaN or infinite, or a negative eps
  * @example
  * groupAdvantages([0, 1, 2, null]).advantages; // [-1, 0, 1, null] up to eps
@@ -75,15 +83,18 @@ export type AdvantagePreset = keyof typeof ADVANTAGE_PRESETS;
 export function groupAdvantages(
   rewards: readonly (number | null)[],
   options: AdvantageOptions | AdvantagePreset = {},
+  samples: readonly number[] = [],
 ): GroupAdvantages {
-  const { std: stdKind = "sample", eps = 1e-6 } =
-    typeof options === "string" ? ADVANTAGE_PRESETS[options] : options;
+  const { std: stdKind = "sample", eps = 1e-6, over = "rollouts" } = optionsOf(options);
   if (!(eps >= 0 && Number.isFinite(eps))) throw argument(`eps must be a finite number >= 0, not ${eps}`);
-  const counted = rewards.filter((reward) => reward !== null);
+  const votes = rewards.map((reward, i) =>
+    reward === null ? 0 : over === "samples" ? (samples[i] ?? 1) : 1,
+  );
+  const counted = rewards.filter((reward, i) => reward !== null && (votes[i] as number) > 0) as number[];
   for (const reward of counted) {
     if (!Number.isFinite(reward)) throw argument(`A reward is not a finite number: ${reward}`);
   }
-  const n = counted.length;
+  const n = votes.reduce((sum, count) => sum + count, 0);
   if (n === 0) {
     return {
       advantages: rewards.map(() => null),
@@ -100,12 +111,21 @@ export function groupAdvantages(
     const advantages = rewards.map((reward) => (reward === null ? null : 0));
     return { advantages, mean: first, std: 0, zeroVariance: true, n, stdKind, eps };
   }
-  const mean = counted.reduce((sum, reward) => sum + reward, 0) / n;
-  const squares = counted.reduce((sum, reward) => sum + (reward - mean) ** 2, 0);
+  const weighed = (of: (reward: number) => number): number =>
+    rewards.reduce<number>(
+      (sum, reward, i) => sum + (votes[i] as number) * (reward === null ? 0 : of(reward)),
+      0,
+    );
+  const mean = weighed((reward) => reward) / n;
+  const squares = weighed((reward) => (reward - mean) ** 2);
   const std = Math.sqrt(squares / (stdKind === "population" ? n : n - 1));
   const scale = stdKind === "none" ? 1 : std + eps;
   const advantages = rewards.map((reward) => (reward === null ? null : (reward - mean) / scale));
   return { advantages, mean, std, zeroVariance: false, n, stdKind, eps };
+}
+
+function optionsOf(options: AdvantageOptions | AdvantagePreset): AdvantageOptions {
+  return typeof options === "string" ? ADVANTAGE_PRESETS[options] : options;
 }
 
 /**
@@ -161,6 +181,7 @@ export function advantagesOf(
   const advantages = groupAdvantages(
     group.map((record) => record.reward),
     options,
+    group.map((record) => record.policy_usage.calls),
   );
   return {
     records: group.map((record, i) => ({ ...record, ...advantageFields(advantages, i) })),

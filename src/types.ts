@@ -36,6 +36,9 @@ export const PAPER_TOOL_NAMES: Readonly<Record<MemoryOp, string>> = {
   FILTER: "Filter_context",
 };
 
+/** Names by which operations are accepted beside their own: the authors' released code calls FILTER so. */
+export const TOOL_ALIASES: Readonly<Record<string, MemoryOp>> = { Clear_context: "FILTER" };
+
 /** `toolCallId` of a SUMMARY that the overflow guard made; the model did not ask for it. */
 export const OVERFLOW_CALL_ID = "overflow";
 
@@ -275,6 +278,8 @@ export interface MemoryTask {
   distractors: Passage[];
   /** Sentences that a perfect memory would hold, for memory quality; may be empty. */
   goldFacts: string[];
+  /** Sentences that were told and no longer hold at the end: changed, withdrawn or contradicted later. Default none. */
+  outdatedFacts?: string[];
   metadata: Record<string, unknown>;
 }
 

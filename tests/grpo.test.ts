@@ -29,6 +29,14 @@ describe("groupAdvantages (AgeMem, eq. 5)", () => {
     expect(ADVANTAGE_PRESETS["trl-async"]).toEqual({ std: "population", eps: 1e-8 });
   });
 
+  it("takes mean and deviation over samples where told to", () => {
+    // r = 0 once, r = 1 three times: mean 3/4; squares 9/16 + 3/16 = 3/4 over 3: deviation 1/2
+    const group = groupAdvantages([0, 1, null], { eps: 0, over: "samples" }, [1, 3, 5]);
+    expect(group).toMatchObject({ mean: 0.75, std: 0.5, n: 4, advantages: [-1.5, 0.5, null] });
+    expect(groupAdvantages([0, 1], { eps: 0, over: "samples" }).mean).toBe(0.5);
+    expect(groupAdvantages([0, 1], { eps: 0 }, [1, 3]).mean).toBe(0.5);
+  });
+
   it("marks a group of exactly equal rewards, where the float deviation is not 0", () => {
     const rewards = new Array<number>(3).fill(0.1 + 0.2);
     expect(groupAdvantages(rewards)).toMatchObject({ advantages: [0, 0, 0], std: 0, zeroVariance: true });

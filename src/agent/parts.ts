@@ -16,7 +16,7 @@ import { toTool } from "../tools/memory-tools.js";
 import type { OperationCall } from "../tools/operation-call.js";
 import { createMemoryOperations, type MemoryOperation, type OperationDone } from "../tools/operations.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
-import { MEMORY_OPS, managesContext } from "../types.js";
+import { MEMORY_OPS, managesContext, TOOL_ALIASES } from "../types.js";
 import { type MemoryOf, memoryOf } from "./branches/memory-branch.js";
 import { type AllowedDecision, askedTools } from "./nodes/approval.js";
 import { runReported } from "./nodes/reported-run.js";
@@ -108,7 +108,7 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
     tellsBudget: managesContext(operations),
     systemTokens: countedOnce((text) => tokensOf([new SystemMessage(text)], kit.counter)),
     sentToolTokens: protocol.sentTools.length ? kit.counter.countTools(protocol.sentTools) : 0,
-    operations: byName,
+    operations: withAliases(byName, own),
     run: calls.run,
     ownTools: new ToolNode([...own]),
     direct: new Set(own.filter(({ returnDirect }) => returnDirect).map(({ name }) => name)),
@@ -120,6 +120,19 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
     structure: structureOf(options),
     limits: (config) => limitsOf(options, config),
   };
+}
+
+/** The operations on offer, also by the names that others give them, where no tool of the application has such a name. */
+function withAliases(
+  byName: ReadonlyMap<string, MemoryOperation>,
+  own: readonly StructuredToolInterface[],
+): ReadonlyMap<string, MemoryOperation> {
+  const aliases = Object.entries(TOOL_ALIASES).flatMap(([alias, op]) => {
+    const operation = [...byName.values()].find((each) => each.op === op);
+    const taken = byName.has(alias) || own.some(({ name }) => name === alias);
+    return operation && !taken ? [[alias, operation] as const] : [];
+  });
+  return new Map([...byName, ...aliases]);
 }
 
 /** The prompt changes with the budget line and the last step only. */

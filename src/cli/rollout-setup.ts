@@ -4,15 +4,17 @@
  * Owns what the command's words mean. Leaves out tasks, files and processes (`rollout.ts`).
  */
 
+import { DEFAULT_BUDGET } from "../context/budget.js";
 import type { AdvantagePreset } from "../grpo.js";
 import { chatModelSpec } from "../models/chat-model.js";
 import { tokenCounter } from "../models/tokens.js";
 import { OFFLINE_POLICY_NAME, OfflinePolicy } from "../offline/policy.js";
 import { OfflineSummarizer } from "../offline/summarizer.js";
 import type { PromptVariant } from "../prompts.js";
-import type { RewardPreset } from "../rewards/reward.js";
+import type { RewardPreset, RewardWeights } from "../rewards/reward.js";
 import { policyEndpoint, rolloutsFor } from "../rollout/http/endpoint.js";
 import { budgetOf, type RolloutOptions } from "../rollout/options.js";
+import type { RolloutPreset } from "../rollout/presets/presets.js";
 import { openEnvironment } from "../server/environment.js";
 import type { MemoryOp, SearchMode, TokenCounter } from "../types.js";
 import { openJudge } from "./judge.js";
@@ -26,9 +28,13 @@ export interface RolloutArguments {
   seed: string;
   concurrency: number;
   processes: number;
-  maxTurns: number;
-  messageRounds: number;
-  earlyAnswer: "stage" | "message";
+  preset: RolloutPreset;
+  maxTurns?: number;
+  messageRounds?: number;
+  earlyAnswer?: "stage" | "message";
+  told?: "passages" | "together";
+  introspection?: boolean;
+  maxDistractors?: number;
   timeout: number;
   pad?: number;
   model?: string;
@@ -45,8 +51,9 @@ export interface RolloutArguments {
   policyVersion?: number;
   judge: string;
   judgeCache?: string;
-  reward: RewardPreset;
-  advantage: AdvantagePreset;
+  reward?: RewardPreset;
+  weight: Partial<RewardWeights>;
+  advantage?: AdvantagePreset;
   runName: string;
 }
 
@@ -87,7 +94,7 @@ export async function openRollouts(data: unknown): Promise<OpenRun> {
       policy: name,
       embeddings: embeddingName,
       temperature: given.temperature,
-      max_tokens: given.maxTokens ?? null,
+      max_tokens: responseTokens(given),
     },
     close: async () => {
       await close();
@@ -101,22 +108,42 @@ function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
     k: options.k,
     seed: options.seed,
     concurrency: rolloutsFor(options.concurrency),
-    maxTurns: options.maxTurns,
-    messageRounds: options.messageRounds,
-    earlyAnswer: options.earlyAnswer,
+    ...pick(options, [
+      "preset",
+      "maxTurns",
+      "messageRounds",
+      "earlyAnswer",
+      "told",
+      "introspection",
+      "maxDistractors",
+      "advantage",
+      "operations",
+      "topK",
+      "searchMode",
+      "policyVersion",
+    ]),
     timeoutMs: options.timeout * 1000,
     protocol: options.protocol,
     promptVariant: options.prompt,
-    ...(options.operations === undefined ? {} : { operations: options.operations }),
     ...(options.tMax === undefined ? {} : { budget: budgetOf(options.tMax) }),
-    ...(options.topK === undefined ? {} : { topK: options.topK }),
-    ...(options.searchMode === undefined ? {} : { searchMode: options.searchMode }),
     ...(options.summarizer === "offline" ? { summarizer: new OfflineSummarizer() } : {}),
     runName: options.runName,
-    reward: { preset: options.reward },
-    advantage: options.advantage,
-    ...(options.policyVersion === undefined ? {} : { policyVersion: options.policyVersion }),
+    reward: { ...(options.reward === undefined ? {} : { preset: options.reward }), weights: options.weight },
   };
+}
+
+function responseTokens({ maxTokens, tMax }: RolloutArguments): number {
+  return maxTokens ?? budgetOf(tMax ?? DEFAULT_BUDGET.maxTokens).responseTokens;
+}
+
+/** Some of the arguments, those that were given. */
+function pick<K extends keyof RolloutArguments>(
+  options: RolloutArguments,
+  names: readonly K[],
+): { [P in K]?: Exclude<RolloutArguments[P], undefined> } {
+  return Object.fromEntries(
+    names.map((name) => [name, options[name]] as const).filter(([, value]) => value !== undefined),
+  ) as { [P in K]?: Exclude<RolloutArguments[P], undefined> };
 }
 
 /** The rules with a seed per rollout, a local file, or the endpoint of the environment. */
@@ -124,7 +151,7 @@ async function policyOf(
   options: RolloutArguments,
   env: NodeJS.ProcessEnv,
 ): Promise<{ policy: RolloutOptions["policy"]; name: string; counter: TokenCounter }> {
-  const { temperature, maxTokens } = options;
+  const { temperature } = options;
   const spec = chatModelSpec(undefined, env);
   if (spec === "offline") {
     const name = OFFLINE_POLICY_NAME;
@@ -136,7 +163,7 @@ async function policyOf(
   }
   const { policy, modelName, ready } = policyEndpoint({
     model: spec,
-    sampling: { temperature, ...(maxTokens === undefined ? {} : { maxTokens }) },
+    sampling: { temperature, maxTokens: responseTokens(options) },
     sendSeed: options.sendSeed ?? false,
     patience: { concurrency: Math.ceil(options.concurrency / options.processes) },
   });

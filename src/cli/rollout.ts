@@ -5,11 +5,13 @@ import { loadTasks, TASK_SOURCES } from "../evaluation/tasks/source.js";
 import { ADVANTAGE_PRESETS } from "../grpo.js";
 import { PROMPT_VARIANTS } from "../prompts.js";
 import { REWARD_PRESETS } from "../rewards/reward.js";
+import { ROLLOUT_PRESETS } from "../rollout/presets/presets.js";
 import { streamRollouts } from "../rollout/runner.js";
 import { WorkerPool } from "../rollout/workers/pool.js";
 import { MEMORY_OPS, SEARCH_MODES } from "../types.js";
 import { choice, finiteNumber, names, positive, wholeNumber } from "./arguments.js";
 import { createProgress } from "./progress.js";
+import { addWeight, WEIGHT_HELP } from "./reward-weights.js";
 import { openRollouts, type RolloutArguments } from "./rollout-setup.js";
 
 /** The command, for the program of `main.ts`. */
@@ -27,21 +29,47 @@ export function rolloutCommand(): Command {
     .option("--seed <seed>", "seed of everything random", "0")
     .option("--concurrency <n>", "requests to the policy at once; sequences of a local model", positive, 4)
     .option("--processes <n>", "processes that run the rollouts", positive, 1)
-    .option("--max-turns <n>", "turns per stage (N_max)", positive, 10)
-    .option("--message-rounds <n>", "model calls per message of stages 1 and 2", positive, 1)
     .addOption(
       choice(
-        "--early-answer <ends>",
-        "what a plain reply ends in stages 1 and 2",
-        ["stage", "message"],
-        "stage",
+        "--preset <name>",
+        "whole recipe: stages, reward, advantages; options given beside it win",
+        Object.keys(ROLLOUT_PRESETS),
+        "paper",
       ),
     )
+    .option("--max-turns <n>", "turns per stage (N_max; default: the preset's)", positive)
+    .option(
+      "--message-rounds <n>",
+      "model calls per message of stages 1 and 2 (default: the preset's)",
+      positive,
+    )
+    .addOption(
+      choice("--early-answer <ends>", "what a plain reply ends in stages 1 and 2 (default: the preset's)", [
+        "stage",
+        "message",
+      ]),
+    )
+    .addOption(
+      choice("--told <how>", "passages one by one, or all in one message (default: the preset's)", [
+        "passages",
+        "together",
+      ]),
+    )
+    .option(
+      "--introspection",
+      "show with each message of stage 1 what memory holds about it (default: the preset's)",
+    )
+    .option("--no-introspection", "do not")
+    .option("--max-distractors <n>", "most messages of stage 2 (default: the preset's)", wholeNumber)
     .option("--timeout <seconds>", "time limit of one rollout", finiteNumber, 600)
     .option("--pad <n>", "distractors per task, filled up with neighbors from other tasks", wholeNumber)
     .option("--model <name>", '"offline", gguf:FILE or a model of OPENAI_BASE_URL (default: AGEMEM_MODEL)')
     .option("--temperature <t>", "sampling temperature of the policy", finiteNumber, 1)
-    .option("--max-tokens <n>", "most tokens of one response", positive)
+    .option(
+      "--max-tokens <n>",
+      "most tokens of one response (default: 2,048, or a quarter of T_max where that is less)",
+      positive,
+    )
     .option("--send-seed", "send each rollout's own sampling seed to the server")
     .addOption(choice("--protocol <name>", "how tools are called", ["native", "text"], "native"))
     .addOption(choice("--prompt <variant>", "guidance in the system prompt", PROMPT_VARIANTS, "full"))
@@ -53,10 +81,11 @@ export function rolloutCommand(): Command {
     .option("--policy-version <n>", "number of the policy's weights, for the record", wholeNumber)
     .option("--judge <name>", '"offline" (rules) or a model name', "offline")
     .option("--judge-cache <file>", "where a judging model's verdicts are kept")
+    .addOption(choice("--reward <preset>", "reward (default: the preset's)", Object.keys(REWARD_PRESETS)))
+    .option("--weight <name=number>", WEIGHT_HELP, addWeight, {})
     .addOption(
-      choice("--reward <preset>", "weights of the reward", Object.keys(REWARD_PRESETS), "all-returns"),
+      choice("--advantage <preset>", "normalization (default: the preset's)", Object.keys(ADVANTAGE_PRESETS)),
     )
-    .addOption(choice("--advantage <preset>", "normalization", Object.keys(ADVANTAGE_PRESETS), "agemem"))
     .option("--run-name <name>", "part of every id; another name begins another run", "run")
     .action(runRollout);
 }

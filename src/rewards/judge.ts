@@ -5,8 +5,10 @@
  */
 import { AgeMemError, messageOf } from "../errors.js";
 import type { EpisodeRecord, StepRecord, VerdictsRecord } from "../trajectory/schema.js";
+import type { MemoryItemRecord } from "../trajectory/schema-parts.js";
 import type { CallUsage } from "../types.js";
-import { addedInStageOne, finalAnswer, retrieved } from "./scoring.js";
+import { type RewardOptions, readsUsefulness } from "./reward.js";
+import { addedInStageOne, finalAnswer, itemsById, operations, retrieved } from "./scoring.js";
 
 /** Grades one episode. Every number lies in [0, 1]. */
 export interface Judge {
@@ -14,8 +16,16 @@ export interface Judge {
   readonly name: string;
   /** How well a predicted answer agrees with the gold answer. */
   answer(question: string, gold: string, predicted: string): Promise<number>;
-  /** For each memory item, whether storing it helps to answer q with A_q. */
-  storage(question: string, gold: string, items: readonly string[]): Promise<boolean[]>;
+  /**
+   * For each memory item, whether storing it helps to answer q with A_q. With gold facts, an item helps only if it states one of
+   * them, or what the answer rests on: words of the question say nothing.
+   */
+  storage(
+    question: string,
+    gold: string,
+    items: readonly string[],
+    goldFacts?: readonly string[],
+  ): Promise<boolean[]>;
   /** How well a retrieved set fits q. */
   relevance(question: string, items: readonly string[]): Promise<number>;
   /**
@@ -40,8 +50,8 @@ export interface JudgedEpisode {
 
 /**
  * Asks a judge what the rewards need to know about an episode. Skips an answer that was not given, an empty set of
- * added or retrieved items, and memory quality without gold facts. Where the judge fails with an {@link AgeMemError},
- * that verdict is null and the others stand; any other error is thrown.
+ * added or retrieved items, memory quality without gold facts, and labels that the reward does not read. Where the judge
+ * fails with an {@link AgeMemError}, that verdict is null and the others stand; any other error is thrown.
  *
  * @example
  * const { verdicts } = await judgeEpisode(createOfflineJudge(), { steps, episode });
@@ -49,6 +59,7 @@ export interface JudgedEpisode {
 export async function judgeEpisode(
   judge: Judge,
   { steps, episode }: { steps: readonly StepRecord[]; episode: EpisodeRecord },
+  reward: RewardOptions = {},
 ): Promise<JudgedEpisode> {
   const problems: string[] = [];
   const ask = async <T>(what: string, question: () => Promise<T>): Promise<T | null> => {
@@ -65,7 +76,13 @@ export async function judgeEpisode(
   const added = addedInStageOne(steps, episode);
   const found = retrieved(steps, episode).map((item) => item.content);
   const kept = episode.items.filter((item) => item.present).map((item) => item.content);
-  const [answer, labels, relevance, quality] = await Promise.all([
+  const all = readsUsefulness(reward)
+    ? itemsById(
+        operations(steps, ["ADD"]).flatMap(({ op }) => op.memory_ids),
+        episode,
+      )
+    : null;
+  const [answer, labels, relevance, quality, usefulness] = await Promise.all([
     predicted === null ? null : ask("answer", () => judge.answer(question, gold, predicted)),
     added.length === 0
       ? []
@@ -80,7 +97,25 @@ export async function judgeEpisode(
     facts.length === 0
       ? null
       : ask("memory quality", () => judge.memoryQuality(facts, kept, { question, gold })),
+    all === null || all.length === 0
+      ? []
+      : ask("usefulness", () =>
+          judge.storage(
+            question,
+            gold,
+            all.map((item) => item.content),
+            facts,
+          ),
+        ),
   ]);
-  const storage = labels && Object.fromEntries(added.map((item, i) => [item.id, labels[i] === true]));
-  return { verdicts: { judge: judge.name, answer, storage, relevance, memory_quality: quality }, problems };
+  const storage = labels && byId(added, labels);
+  const useful = all && usefulness && byId(all, usefulness);
+  return {
+    verdicts: { judge: judge.name, answer, storage, relevance, memory_quality: quality, useful },
+    problems,
+  };
+}
+
+function byId(items: readonly MemoryItemRecord[], labels: readonly boolean[]): Record<string, boolean> {
+  return Object.fromEntries(items.map((item, i) => [item.id, labels[i] === true]));
 }

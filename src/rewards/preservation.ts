@@ -45,7 +45,7 @@ function contextWithout(question: string, messages: readonly MessageRecord[]): s
 }
 
 /** Normalizes case, accents, quotes and spacing: "São  Paulo" is "sao paulo". */
-function bare(text: string): string {
+export function bare(text: string): string {
   const letters = text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   return collapseSpace(letters.replace(/[’‘`]/g, "'").replace(/[“”]/g, '"'));
 }

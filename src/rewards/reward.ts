@@ -1,19 +1,21 @@
 /**
  * R(tau): combines the components of the reward (AgeMem, appendix A.2). Pure.
  *
- * Owns weights, presets and the names under which parts are recorded.
+ * Owns weights and presets. Leaves out how a preset reads its parts (`readings/`).
  */
 import { InputError } from "../errors.js";
 import type { StepRecord, TrajectoryRecord } from "../trajectory/schema.js";
-import { compressionReward } from "./compression.js";
-import { maintenanceReward } from "./maintenance.js";
-import { roundsPenalty, tokensPenalty } from "./penalties.js";
-import { preservationReward } from "./preservation.js";
-import { preventiveReward } from "./preventive.js";
-import { relevanceReward } from "./relevance.js";
-import type { RewardPart, ScoringInput } from "./scoring.js";
-import { storageReward } from "./storage.js";
-import { taskReward } from "./task.js";
+import { agememReading } from "./readings/agemem.js";
+import { officialReading } from "./readings/official.js";
+import { paperReading } from "./readings/paper.js";
+import {
+  type PartsByName,
+  REWARD_PART_NAMES,
+  type RewardPart,
+  type RewardReading,
+  type ScoringInput,
+  weigh,
+} from "./scoring.js";
 
 /** Weights of the terms, and of the parts of the two composite ones. */
 export interface RewardWeights {
@@ -23,6 +25,8 @@ export interface RewardWeights {
   context: number;
   /** w_memory */
   memory: number;
+  /** Of the tool term, which only the authors' released code has. */
+  tool: number;
   /** Factor on P_penalty: 1 as in the paper, 0 for none. */
   penalty: number;
   /** alpha of compression, preventive, preservation */
@@ -32,57 +36,60 @@ export interface RewardWeights {
 }
 
 const third = 1 / 3;
+const thirds = [third, third, third] as const;
 
 /**
- * - `all-returns`: all terms; 1/3 for each of them and of their parts, 1 for the penalty (appendix C.4; section 4.1 of
- *   the paper says 1.0 for the three terms).
- * - `answer-only`: R_task alone, the paper's ablation.
+ * - `paper`: all terms; 1/3 for each of them and of their parts, 1 for the penalty (appendix C.4; section 4.1 of the
+ *   paper says 1.0 for the three terms).
+ * - `official`: the recipe of the authors' released code, with its tool term, clipped to [-1, 1].
+ * - `agemem`: the paper's weights, its parts read so that the known shortcuts earn nothing.
+ * - `all-returns`: another name of `paper`. `answer-only`: R_task alone, the paper's ablation.
  */
 export const REWARD_PRESETS = {
+  paper: { task: third, context: third, memory: third, tool: 0, penalty: 1, alpha: thirds, beta: thirds },
+  official: { task: 0.5, context: 0.15, memory: 0.15, tool: 0.2, penalty: 1, alpha: thirds, beta: thirds },
+  agemem: { task: third, context: third, memory: third, tool: 0, penalty: 1, alpha: thirds, beta: thirds },
   "all-returns": {
     task: third,
     context: third,
     memory: third,
+    tool: 0,
     penalty: 1,
-    alpha: [third, third, third],
-    beta: [third, third, third],
+    alpha: thirds,
+    beta: thirds,
   },
-  "answer-only": { task: 1, context: 0, memory: 0, penalty: 0, alpha: [0, 0, 0], beta: [0, 0, 0] },
+  "answer-only": { task: 1, context: 0, memory: 0, tool: 0, penalty: 0, alpha: [0, 0, 0], beta: [0, 0, 0] },
 } as const satisfies Record<string, RewardWeights>;
 
 export type RewardPreset = keyof typeof REWARD_PRESETS;
 
-/** Which weights: a preset (default "all-returns"), and weights that override some of it. */
+const READINGS: Record<RewardPreset, RewardReading> = {
+  paper: paperReading,
+  official: officialReading,
+  agemem: agememReading,
+  "all-returns": paperReading,
+  "answer-only": paperReading,
+};
+
+/** Whether a preset reads the judge's labels of all items, which `judgeEpisode` asks for only then. */
+export function readsUsefulness({ preset }: RewardOptions = {}): boolean {
+  return preset === "official" || preset === "agemem";
+}
+
+/** Which reward: a preset (default "paper"), and single weights over it. */
 export interface RewardOptions {
   preset?: RewardPreset;
   weights?: Partial<RewardWeights>;
 }
 
-/** Names of the parts, the keys of a trajectory record's `reward_parts`. */
-export const REWARD_PART_NAMES = [
-  "task",
-  "context",
-  "context.compression",
-  "context.preventive",
-  "context.preservation",
-  "memory",
-  "memory.storage",
-  "memory.maintenance",
-  "memory.relevance",
-  "penalty",
-  "penalty.rounds",
-  "penalty.tokens",
-] as const;
-type RewardPartName = (typeof REWARD_PART_NAMES)[number];
-
 /** A scored rollout. */
 export interface Score {
   /** R(tau); null when a part that carries weight could not be scored. */
   reward: number | null;
-  /** Unweighted value of every part; null = not scored. */
-  parts: Record<RewardPartName, number | null>;
-  /** Basis of each part, in words. */
-  basis: Record<RewardPartName, string>;
+  /** Every part unweighted, by name; null = not scored, or not called for by the episode (`basis` says which). */
+  parts: PartsByName<number | null>;
+  /** What each part rests on, in words. */
+  basis: PartsByName<string>;
   weights: RewardWeights;
 }
 
@@ -97,43 +104,30 @@ export interface Score {
  */
 export function scoreEpisode(input: ScoringInput, options: RewardOptions = {}): Score {
   const weights = rewardWeights(options);
-  const context = weigh(
-    [compressionReward(input), preventiveReward(input), preservationReward(input)],
-    weights.alpha,
-    "alpha-weighted sum of compression, preventive, preservation",
-  );
-  const memory = weigh(
-    [storageReward(input), maintenanceReward(input), relevanceReward(input)],
-    weights.beta,
-    "beta-weighted sum of storage, maintenance, relevance",
-  );
-  const penalty = weigh([roundsPenalty(input), tokensPenalty(input)], [1, 1], "sum of both penalties");
-  const task = taskReward(input);
-  const all: Record<RewardPartName, RewardPart> = {
-    task,
-    context: context.total,
-    "context.compression": context.parts[0] as RewardPart,
-    "context.preventive": context.parts[1] as RewardPart,
-    "context.preservation": context.parts[2] as RewardPart,
-    memory: memory.total,
-    "memory.storage": memory.parts[0] as RewardPart,
-    "memory.maintenance": memory.parts[1] as RewardPart,
-    "memory.relevance": memory.parts[2] as RewardPart,
-    penalty: penalty.total,
-    "penalty.rounds": penalty.parts[0] as RewardPart,
-    "penalty.tokens": penalty.parts[1] as RewardPart,
-  };
-  const { total } = weigh(
-    [task, context.total, memory.total, penalty.total],
-    [weights.task, weights.context, weights.memory, weights.penalty],
-    "",
-  );
+  const reading = READINGS[options.preset ?? "paper"];
+  const all = reading.parts(input, weights);
   return {
-    reward: total.value,
+    reward: combine(reading, all, weights),
     parts: pick(all, (part) => part.value),
     basis: pick(all, (part) => part.basis),
     weights,
   };
+}
+
+function combine(
+  reading: RewardReading,
+  parts: PartsByName<RewardPart>,
+  weights: RewardWeights,
+): number | null {
+  const { task, context, memory, penalty, tool = { value: 0, basis: "" } } = parts;
+  const missing = task.value === -1 ? reading.missingAnswer : undefined;
+  const terms = [task, context, memory, tool, penalty];
+  const factors = [weights.task, weights.context, weights.memory, weights.tool, weights.penalty];
+  if (missing !== undefined) factors[0] = -missing;
+  const { value } = weigh(terms, factors, "");
+  if (value === null || !reading.clip) return value;
+  const [least, most] = reading.clip;
+  return Math.min(most, Math.max(least, value));
 }
 
 /**
@@ -157,7 +151,7 @@ export function scoreTrajectory(
 
 /** The checked weights of some options. */
 export function rewardWeights(options: RewardOptions = {}): RewardWeights {
-  const weights: RewardWeights = { ...REWARD_PRESETS[options.preset ?? "all-returns"], ...options.weights };
+  const weights: RewardWeights = { ...REWARD_PRESETS[options.preset ?? "paper"], ...options.weights };
   const { alpha, beta, ...terms } = weights;
   if (![...Object.values(terms), ...alpha, ...beta].every(Number.isFinite)) {
     throw new InputError("AGEMEM_INPUT_ARGUMENT", "A reward weight is not a finite number", {
@@ -167,28 +161,8 @@ export function rewardWeights(options: RewardOptions = {}): RewardWeights {
   return weights;
 }
 
-/** Weighted sum. A part whose weight is 0 may be unscored. */
-function weigh(
-  parts: RewardPart[],
-  weights: readonly number[],
-  basis: string,
-): { parts: RewardPart[]; total: RewardPart } {
-  let sum = 0;
-  for (const [i, part] of parts.entries()) {
-    const weight = weights[i] ?? 0;
-    if (weight === 0) continue;
-    if (part.value === null) return { parts, total: { value: null, basis: part.basis } };
-    sum += weight * part.value;
-  }
-  return { parts, total: { value: sum, basis } };
-}
-
-function pick<T>(
-  parts: Record<RewardPartName, RewardPart>,
-  of: (part: RewardPart) => T,
-): Record<RewardPartName, T> {
-  return Object.fromEntries(REWARD_PART_NAMES.map((name) => [name, of(parts[name])])) as Record<
-    RewardPartName,
-    T
-  >;
+function pick<T>(parts: PartsByName<RewardPart>, of: (part: RewardPart) => T): PartsByName<T> {
+  const named = REWARD_PART_NAMES.map((name) => [name, of(parts[name])] as const);
+  const tool = parts.tool ? [["tool", of(parts.tool)] as const] : [];
+  return Object.fromEntries([...named, ...tool]) as PartsByName<T>;
 }

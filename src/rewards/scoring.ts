@@ -20,6 +20,42 @@ export interface ScoringInput {
 export interface RewardPart {
   value: number | null;
   basis: string;
+  /** False where the episode gave no occasion for it: its weight goes to the other parts of its term. */
+  applies?: false;
+}
+
+/** Names of the parts, as in `reward_parts` of a trajectory record. */
+export const REWARD_PART_NAMES = [
+  "task",
+  "context",
+  "context.compression",
+  "context.preventive",
+  "context.preservation",
+  "memory",
+  "memory.storage",
+  "memory.maintenance",
+  "memory.relevance",
+  "penalty",
+  "penalty.rounds",
+  "penalty.tokens",
+] as const;
+
+/** Every part of the paper's reward, by name, and the tool term where a reading has one. */
+export type PartsByName<T> = Record<(typeof REWARD_PART_NAMES)[number], T> & { tool?: T };
+
+/** The weights inside the composed terms. */
+export interface PartWeights {
+  alpha: readonly number[];
+  beta: readonly number[];
+}
+
+/** How the parts of a reward are computed from a recording. */
+export interface RewardReading {
+  parts(input: ScoringInput, weights: PartWeights): PartsByName<RewardPart>;
+  /** What a missing answer adds to the reward as it is, in place of the weighted task term. */
+  missingAnswer?: number;
+  /** Bounds of R(tau). */
+  clip?: readonly [number, number];
 }
 
 /** The policy calls, in order. */
@@ -55,7 +91,7 @@ export function finalAnswer(episode: EpisodeRecord): string | null {
 /** Items that the policy added in stage 1, including those deleted later. */
 export function addedInStageOne(steps: readonly StepRecord[], episode: EpisodeRecord): MemoryItemRecord[] {
   const added = operations(steps, ["ADD"]).filter(({ step }) => step.stage === 1);
-  return itemsOf(
+  return itemsById(
     added.flatMap(({ op }) => op.memory_ids),
     episode,
   );
@@ -63,13 +99,34 @@ export function addedInStageOne(steps: readonly StepRecord[], episode: EpisodeRe
 
 /** Items that the policy itself retrieved, in any stage, each once. */
 export function retrieved(steps: readonly StepRecord[], episode: EpisodeRecord): MemoryItemRecord[] {
-  return itemsOf(
+  return itemsById(
     operations(steps, ["RETRIEVE"]).flatMap(({ op }) => op.memory_ids),
     episode,
   );
 }
 
-function itemsOf(ids: readonly string[], episode: EpisodeRecord): MemoryItemRecord[] {
+/**
+ * Weighted sum; a part without weight may be unscored. What does not apply leaves its weight to the others, so that a
+ * term keeps its range; a term of which nothing applies is 0.
+ */
+export function weigh(parts: readonly RewardPart[], weights: readonly number[], basis: string): RewardPart {
+  let sum = 0;
+  let counted = 0;
+  let all = 0;
+  for (const [i, part] of parts.entries()) {
+    const weight = weights[i] ?? 0;
+    all += weight;
+    if (weight === 0 || part.applies === false) continue;
+    if (part.value === null) return { value: null, basis: part.basis };
+    counted += weight;
+    sum += weight * part.value;
+  }
+  // Without the comparison a rounding error would enter a sum that needs no scaling.
+  return { value: counted === all ? sum : counted === 0 ? 0 : (sum * all) / counted, basis };
+}
+
+/** The items of some ids, each once, in the order of the ids. */
+export function itemsById(ids: readonly string[], episode: EpisodeRecord): MemoryItemRecord[] {
   const byId = new Map(episode.items.map((item) => [item.id, item]));
   return [...new Set(ids)].flatMap((id) => byId.get(id) ?? []);
 }

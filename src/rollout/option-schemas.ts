@@ -9,6 +9,7 @@ import {
   chatModel,
   checkOptions,
   embeddingModel,
+  flag,
   having,
   number,
   type OptionShape,
@@ -23,6 +24,7 @@ import { budgetOption, operationList } from "../tools/option-schemas.js";
 import type { EngineRecord } from "../trajectory/schema-parts.js";
 import { SEARCH_MODES } from "../types.js";
 import type { RolloutOptions } from "./options.js";
+import { ROLLOUT_PRESETS } from "./presets/presets.js";
 
 /** Longest delay of a Node timer, in milliseconds; a longer one would fire at once. */
 export const LONGEST_WAIT_MS = 2 ** 31 - 1;
@@ -39,6 +41,7 @@ const reward = z.strictObject(
           task: finite.optional(),
           context: finite.optional(),
           memory: finite.optional(),
+          tool: finite.optional(),
           penalty: finite.optional(),
           alpha: weights.optional(),
           beta: weights.optional(),
@@ -53,11 +56,12 @@ const reward = z.strictObject(
 const presets = namesOf(ADVANTAGE_PRESETS);
 const normalization = z.strictObject({
   std: oneOf(["sample", "population", "none"]).optional(),
+  over: oneOf(["rollouts", "samples"]).optional(),
   eps: number(0, Number.MAX_VALUE).optional(),
 } satisfies OptionShape<AdvantageOptions>);
 const advantage = z.union(
   [oneOf(presets), normalization],
-  `must be one of ${presets.map((each) => `"${each}"`).join(", ")}, or { std?, eps? } in range`,
+  `must be one of ${presets.map((each) => `"${each}"`).join(", ")}, or { std?, eps?, over? } in range`,
 );
 
 const known = z.string("must be text or null").nullable();
@@ -78,9 +82,13 @@ const rolloutOptions = z.strictObject(
       "must be a Judge, such as createLlmJudge(…)",
     ),
     k: whole(1).optional(),
+    preset: oneOf(namesOf(ROLLOUT_PRESETS)).optional(),
     maxTurns: whole(1).optional(),
     messageRounds: whole(1).optional(),
     earlyAnswer: oneOf(["stage", "message"]).optional(),
+    told: oneOf(["passages", "together"]).optional(),
+    introspection: flag.optional(),
+    maxDistractors: whole(0).optional(),
     budget: budgetOption.optional(),
     topK: whole(1, 50).optional(),
     searchMode: oneOf(SEARCH_MODES).optional(),

@@ -8,6 +8,7 @@ import type { Judge } from "../rewards/judge.js";
 import type { RewardOptions } from "../rewards/reward.js";
 import type { EngineRecord } from "../trajectory/schema-parts.js";
 import type { MemoryOp, SearchMode, TokenCounter, VersionedStore } from "../types.js";
+import type { RolloutPreset } from "./presets/presets.js";
 
 /** Which rollout is meant. Everything random in it derives from `seed`. */
 export interface RolloutIdentity {
@@ -29,16 +30,27 @@ export interface RolloutOptions {
   judge: Judge;
   /** Rollouts per task (K); default 8 (AgeMem, appendix C). */
   k?: number;
-  /** Turns per stage (N_max); default 10. The paper gives no figure. */
+  /** Whole recipe; default "paper". What is given beside it wins. See `docs/rewards.md`. */
+  preset?: RolloutPreset;
+  /** Turns per stage (N_max); default 10, "official" 5. The paper gives no figure. */
   maxTurns?: number;
-  /** Most model calls per message in stages 1 and 2; default 1. The authors' released code allows 5. */
+  /** Most model calls per message in stages 1 and 2; default 1, "official" 5. */
   messageRounds?: number;
   /**
    * What a response without a tool call ends in stages 1 and 2. "stage" (default, the paper's algorithms): the stage,
-   * so that its remaining passages are never shown. "message" (the authors' released code): only the calls for that
-   * message.
+   * so that its remaining passages are never shown. "message" (the authors' released code; "official", "agemem"): only
+   * the calls for that message.
    */
   earlyAnswer?: "stage" | "message";
+  /**
+   * How the task is told: "passages" (default), one message each, context in stage 1 and distractors in stage 2; "together"
+   * ("official"), all in one message of stage 1, and small talk in stage 2.
+   */
+  told?: "passages" | "together";
+  /** Whether each message of stage 1 comes with what long-term memory holds about it; default true, "official" false. */
+  introspection?: boolean;
+  /** Most messages of stage 2; default all, "official" 3. */
+  maxDistractors?: number;
   /** T_max and the response limit; default 8,192 and 2,048 tokens. See {@link budgetOf}. */
   budget?: Partial<ContextBudget>;
   /** Memories shown with each message of stage 1, and by a RETRIEVE that names no number; default 3. */

@@ -86,7 +86,7 @@ async function rescore({ trajectory, steps }: Rollout, options: RescoreOptions):
   const { episode, status } = trajectory;
   const judged = judge && episode && (status === "ok" || status === "truncated");
   if (!judged) return scoreTrajectory(trajectory, steps, options.reward);
-  const { verdicts, problems } = await judgeEpisode(judge, { steps, episode });
+  const { verdicts, problems } = await judgeEpisode(judge, { steps, episode }, options.reward);
   const { judge_problems: _, ...metadata } = trajectory.metadata;
   const asked = {
     ...trajectory,

@@ -68,6 +68,7 @@ export async function runRollout(
         ...task.metadata,
         seed: identity.seed,
         judge: settings.judge.name,
+        preset: settings.preset,
         // The retrieval of stage 1 is no recorded operation, so this is the only trace of its mode.
         search_mode: retrievalMode(settings.store, settings.searchMode) ?? null,
         ...scored?.metadata,
@@ -152,6 +153,7 @@ async function describeEpisode(
     question: task.question,
     gold_answer: task.answer,
     gold_facts: task.goldFacts,
+    outdated_facts: task.outdatedFacts ?? [],
     answer: stages.answer,
     rounds: [...stages.rounds],
     n_max: settings.maxTurns,
@@ -161,7 +163,7 @@ async function describeEpisode(
 }
 
 async function score(settings: RolloutSettings, steps: readonly StepRecord[], episode: EpisodeRecord) {
-  const { verdicts, problems } = await judgeEpisode(settings.judge, { steps, episode });
+  const { verdicts, problems } = await judgeEpisode(settings.judge, { steps, episode }, settings.reward);
   const { reward, parts } = scoreEpisode({ steps, episode, verdicts }, settings.reward);
   return { reward, parts, verdicts, metadata: problems.length ? { judge_problems: problems } : {} };
 }

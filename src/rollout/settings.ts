@@ -1,21 +1,14 @@
 /** Fills in the defaults of rollout options. Leaves out what the options mean (`options.ts`). */
 import { type ContextBudget, DEFAULT_BUDGET } from "../context/budget.js";
 import { tokenCounter } from "../models/tokens.js";
+import type { RewardOptions } from "../rewards/reward.js";
 import { retrievalMode } from "../tools/search/search-mode.js";
 import { MEMORY_OPS } from "../types.js";
 import { checkRolloutOptions } from "./option-schemas.js";
 import type { RolloutOptions } from "./options.js";
+import { ROLLOUT_PRESETS, type RolloutPreset } from "./presets/presets.js";
 
-type Optional =
-  | "driver"
-  | "searchMode"
-  | "engine"
-  | "summarizer"
-  | "embeddings"
-  | "reward"
-  | "advantage"
-  | "policyVersion"
-  | "signal";
+type Optional = "driver" | "searchMode" | "engine" | "summarizer" | "embeddings" | "policyVersion" | "signal";
 
 /** Options with their defaults filled in. */
 export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &
@@ -32,11 +25,11 @@ export function rolloutSettings(options: RolloutOptions, what = "runRollouts"): 
   const budget = { ...DEFAULT_BUDGET, ...given(options.budget ?? {}) };
   checkRolloutOptions({ ...options, budget }, what);
   retrievalMode(options.store, options.searchMode);
+  const preset = options.preset ?? "paper";
   return {
     k: 8,
-    maxTurns: 10,
-    messageRounds: 1,
-    earlyAnswer: "stage",
+    preset,
+    ...ROLLOUT_PRESETS[preset],
     topK: 3,
     protocol: "native",
     promptVariant: "full",
@@ -47,8 +40,14 @@ export function rolloutSettings(options: RolloutOptions, what = "runRollouts"): 
     runName: "run",
     counter: tokenCounter(),
     ...given(options),
+    reward: rewardOf(preset, options.reward),
     budget,
   };
+}
+
+/** Weights alone go over the preset's own reward. */
+function rewardOf(preset: RolloutPreset, reward: RewardOptions = {}): RewardOptions {
+  return { ...ROLLOUT_PRESETS[preset].reward, ...given(reward) };
 }
 
 /** Drops keys that are undefined, which would override defaults. */

@@ -8,16 +8,10 @@ import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { retrieveMemory } from "../tools/operations/short-term.js";
 import type { MemoryToolkit } from "../tools/toolkit.js";
-import {
-  keepsLongTerm,
-  METADATA,
-  type MemoryTask,
-  type MessageFacts,
-  type Passage,
-  type Stage,
-} from "../types.js";
+import { keepsLongTerm, METADATA, type MemoryTask, type MessageFacts, type Stage } from "../types.js";
 import type { AgentDriver } from "./driver/agent-driver.js";
 import type { RolloutIdentity } from "./options.js";
+import { stageMessages } from "./presets/messages.js";
 import type { RolloutSettings } from "./settings.js";
 
 /** What the stages need. */
@@ -61,13 +55,14 @@ const EMPTY: Carried = { messages: [], contextFacts: {} };
  * In stages 1 and 2 a message gets one model call, or up to `messageRounds` until a response calls no tool. Such a
  * response ends the stage, as in the paper, or with `earlyAnswer: "message"` only the message's calls. At most N_max
  * passages are shown per stage. If no offered operation can store anything, nothing is retrieved in stage 1, and the
- * context is kept for stage 2.
+ * context is kept for stage 2. What the messages are is the setting `told`.
  */
 export async function runStages(run: StageRun): Promise<StagesResult> {
-  const first = await injectPassages(run, 1, run.task.context, EMPTY);
+  const messages = stageMessages(run.task, run.settings);
+  const first = await tell(run, 1, messages.first, EMPTY);
   // What could not be stored would be gone with the context.
   const between = keepsLongTerm(run.settings.operations) ? EMPTY : first.carried;
-  const second = await injectPassages(run, 2, run.task.distractors, between);
+  const second = await tell(run, 2, messages.second, between);
   const { maxTurns } = run.settings;
   const question = humanMessage(run, 3, 0, run.task.question);
   const result = await invoke(run, 3, 0, append(second.carried, question), maxTurns);
@@ -75,18 +70,17 @@ export async function runStages(run: StageRun): Promise<StagesResult> {
   return { answer: result.finalAnswer, rounds: [first.turns, second.turns, turns] };
 }
 
-async function injectPassages(
+async function tell(
   run: StageRun,
   stage: 1 | 2,
-  passages: readonly Passage[],
+  texts: readonly string[],
   start: Carried,
 ): Promise<{ carried: Carried; turns: number }> {
   let carried = start;
   let turns = 0;
-  for (const [turn, passage] of passages.slice(0, run.settings.maxTurns).entries()) {
-    const text = passage.title ? `${passage.title}: ${passage.text}` : passage.text;
-    const remembers = stage === 1 && keepsLongTerm(run.settings.operations);
-    const shown = remembers ? await introspect(run, text, carried.contextFacts) : undefined;
+  const looksUp = stage === 1 && run.settings.introspection && keepsLongTerm(run.settings.operations);
+  for (const [turn, text] of texts.entries()) {
+    const shown = looksUp ? await introspect(run, text, carried.contextFacts) : undefined;
     const message = humanMessage(run, stage, turn, shown ? `${text}\n\n${shown.text}` : text);
     const result = await invoke(run, stage, turn, append(carried, message), run.settings.messageRounds);
     turns++;

@@ -23,6 +23,7 @@ export const taskRow = z.object({
   context: z.array(passage).min(1),
   distractors: z.array(passage).default([]),
   gold_facts: z.array(z.string()).default([]),
+  outdated_facts: z.array(z.string()).default([]),
   metadata: z.record(z.string(), z.unknown()).default({}),
 });
 
@@ -30,8 +31,8 @@ export const taskRow = z.object({
 type TaskRow = z.infer<typeof taskRow>;
 
 /** Converts a row to a task. */
-export function toTask({ gold_facts: goldFacts, ...row }: TaskRow): MemoryTask {
-  return { ...row, goldFacts };
+export function toTask({ gold_facts: goldFacts, outdated_facts: outdated, ...row }: TaskRow): MemoryTask {
+  return { ...row, goldFacts, ...(outdated.length > 0 ? { outdatedFacts: outdated } : {}) };
 }
 
 /**
@@ -40,6 +41,6 @@ export function toTask({ gold_facts: goldFacts, ...row }: TaskRow): MemoryTask {
  * @example
  * const line = JSON.stringify(toTaskRow(task)); // one line of a file that `jsonl:FILE` reads
  */
-export function toTaskRow({ goldFacts, ...task }: MemoryTask): TaskRow {
-  return { ...task, gold_facts: goldFacts };
+export function toTaskRow({ goldFacts, outdatedFacts = [], ...task }: MemoryTask): TaskRow {
+  return { ...task, gold_facts: goldFacts, outdated_facts: outdatedFacts };
 }

@@ -157,6 +157,8 @@ const episodeSchema = z.object({
   /** A_q. */
   gold_answer: z.string(),
   gold_facts: z.array(z.string()),
+  /** Facts that were told and no longer hold at the end; none in older recordings. */
+  outdated_facts: z.array(z.string()).default([]),
   /** The agent's final answer; null when it gave none. */
   answer: z.string().nullable(),
   /** Messages shown in stages 1 and 2; model calls in stage 3, or n_max + 1 when the limit stopped it. */
@@ -178,6 +180,8 @@ const verdictsSchema = z.object({
   /** Usefulness of each item added in stage 1, by memory id. */
   storage: z.record(z.string(), z.boolean()).nullable(),
   relevance: unit.nullable(),
+  /** Usefulness of every item added, against the gold facts; null where no reward asked for it, and in older recordings. */
+  useful: z.record(z.string(), z.boolean()).nullable().default(null),
   /** Memory quality, reported beside the reward. */
   memory_quality: unit.nullable(),
 });

@@ -198,6 +198,7 @@ describe("judgeEpisode", () => {
       storage: {},
       relevance: null,
       memory_quality: null,
+      useful: null,
     });
   });
   it("leaves one verdict null when the judge fails at it, and raises what is no judge's failure", async () => {

@@ -38,7 +38,7 @@ const WRONG: [object, RegExp][] = [
   [{ summarizer: "openai:gpt-4o-mini" }, /summarizer: must be a chat model/],
   [{ embeddings: {} }, /embeddings: must be a LangChain embedding model/],
   [{ counter: () => 1 }, /counter: must be a TokenCounter/],
-  [{ reward: { preset: "all" } }, /reward\.preset: must be one of "all-returns"/],
+  [{ reward: { preset: "all" } }, /reward\.preset: must be one of "paper"/],
   [{ reward: { weights: { task: Number.NaN } } }, /reward\.weights\.task: must be a finite number/],
   [
     { reward: { weights: { tasks: 1 } } },

@@ -106,6 +106,7 @@ export function episode(over: Partial<EpisodeRecord> = {}): EpisodeRecord {
     question: "Where was Ada Lovelace born?",
     gold_answer: "London",
     gold_facts: ["Ada Lovelace was born in London."],
+    outdated_facts: [],
     answer: "London",
     rounds: [2, 2, 1],
     n_max: 4,
@@ -116,7 +117,7 @@ export function episode(over: Partial<EpisodeRecord> = {}): EpisodeRecord {
 }
 
 export function verdicts(over: Partial<VerdictsRecord> = {}): VerdictsRecord {
-  return { judge: "test", answer: 1, storage: {}, relevance: 1, memory_quality: null, ...over };
+  return { judge: "test", answer: 1, storage: {}, relevance: 1, memory_quality: null, useful: null, ...over };
 }
 
 export function op(over: Partial<MemoryOpRecord> = {}): MemoryOpRecord {

@@ -91,7 +91,8 @@ function usageWith({ models, prices }: AgentParts, { usage }: AgentStateValue, o
 
 /** Own tools and calls that need approval may stop the run, and an own tool does what must not be done twice. */
 function standsAlone(parts: AgentParts, call: ToolCall): boolean {
-  return !parts.operations.has(call.name) || parts.interruptOn.has(call.name);
+  const operation = parts.operations.get(call.name);
+  return !operation || parts.interruptOn.has(operation.name);
 }
 
 async function runCall(
@@ -101,7 +102,7 @@ async function runCall(
   step: ToolStep,
 ): Promise<Ran> {
   const operation = parts.operations.get(call.name);
-  const asked = parts.interruptOn.get(call.name);
+  const asked = parts.interruptOn.get(operation?.name ?? call.name);
   if (!asked)
     return operation ? runMemory(parts, operation, call, working, step) : runOwn(parts, call, working, step);
   const memory = operation ? await describedMemory(parts, call, working, step) : "";

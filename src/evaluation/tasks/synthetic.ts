@@ -125,6 +125,7 @@ function generate(seed: string, i: number, shape: TaskShape, difficulty: number)
     context: told.map(({ title, text }) => ({ title, text: [text, ...smallTalk(random, talk)].join(" ") })),
     distractors: lookAlikes(random, people, attribute, values, shape.distractors),
     goldFacts: [...links, ...states.slice(-1)].map(({ text }) => text),
+    ...(changes > 0 ? { outdatedFacts: states.slice(0, -1).map(({ text }) => text) } : {}),
     metadata: {
       dataset: "synthetic",
       difficulty,

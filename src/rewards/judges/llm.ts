@@ -68,12 +68,12 @@ export function createLlmJudge(options: LlmJudgeOptions): Judge {
     relevance: async (question, items) => (items.length === 0 ? 0 : score(relevancePrompt(question, items))),
     memoryQuality: async (goldFacts, items, asked) =>
       goldFacts.length === 0 || items.length === 0 ? 0 : score(memoryQualityPrompt(goldFacts, items, asked)),
-    storage: async (question, gold, items) => {
+    storage: async (question, gold, items, goldFacts = []) => {
       if (items.length === 0) return [];
       const reply = labelsReply.refine(({ labels }) => labels.length === items.length, {
         message: `not ${items.length} labels`,
       });
-      const { labels } = await asker.ask(storagePrompt(question, gold, items), reply);
+      const { labels } = await asker.ask(storagePrompt(question, gold, items, goldFacts), reply);
       return labels.map((label) => label === 1);
     },
   };

@@ -13,7 +13,8 @@ import type { Judge } from "../judge.js";
  *
  * - answer: HotpotQA's answer F1; where A_q is yes or no and the prediction begins with either, only that word counts.
  * - storage: useful if the item holds all content words of the answer (unless it is yes or no), or two of the
- *   question's (one if the question has only one).
+ *   question's (one if the question has only one). Given gold facts: if it holds half of the words of one, and half of
+ *   those that the question does not have.
  * - relevance: harmonic mean of two shares: the question's content words found in the set, and the items that have one.
  * - memoryQuality: harmonic mean of how fully the items cover the gold facts, and how fully the facts cover the items.
  *
@@ -24,7 +25,10 @@ export function createOfflineJudge(): Judge {
   return {
     name: "offline judge (rules, not a language model)",
     answer: async (_question, gold, predicted) => answerScore(gold, predicted),
-    storage: async (question, gold, items) => items.map((item) => isUseful(question, gold, item)),
+    storage: async (question, gold, items, facts = []) =>
+      items.map((item) =>
+        facts.length > 0 ? statesFact(question, facts, item) : isUseful(question, gold, item),
+      ),
     relevance: async (question, items) => relevanceScore(question, items),
     memoryQuality: async (goldFacts, items) => qualityScore(goldFacts, items),
   };
@@ -42,6 +46,19 @@ function isUseful(question: string, gold: string, item: string): boolean {
   if (answer.size > 0 && shared(answer, held) === answer.size) return true;
   const asked = factStems(question);
   return asked.size > 0 && shared(asked, held) >= Math.min(2, asked.size);
+}
+
+function statesFact(question: string, facts: readonly string[], item: string): boolean {
+  const asked = factStems(question);
+  const held = factStems(item);
+  return facts.map(factStems).some((fact) => {
+    const fresh = new Set([...fact].filter((stem) => !asked.has(stem)));
+    return halfOf(fact, held) && (fresh.size === 0 || halfOf(fresh, held));
+  });
+}
+
+function halfOf(wanted: ReadonlySet<string>, held: ReadonlySet<string>): boolean {
+  return wanted.size > 0 && shared(wanted, held) >= wanted.size / 2;
 }
 
 function relevanceScore(question: string, items: readonly string[]): number {

@@ -23,10 +23,19 @@ ${tag("answer", predicted)}
 ${SCORE_FORM}`;
 }
 
-export function storagePrompt(question: string, gold: string, items: readonly string[]): string {
+export function storagePrompt(
+  question: string,
+  gold: string,
+  items: readonly string[],
+  goldFacts: readonly string[] = [],
+): string {
+  const facts =
+    goldFacts.length > 0
+      ? `\n${listed("facts", goldFacts)}\nThe answer rests on these facts: an item helps only if it states one of them, or part of one that counts. Repeating the question is no help.`
+      : "";
   return `Before the question was known, an assistant stored these items in its memory. Which of them would later help to reach the reference answer? An item helps if it states, understandably on its own, a fact that the answer or a step towards it rests on. Small talk, vague remarks and facts about other things do not help.
 ${tag("question", question)}
-${tag("reference", gold)}
+${tag("reference", gold)}${facts}
 ${numbered(items)}
 Reply with {"labels": [ ... ]}: ${items.length} numbers in the order of the items, 1 for one that helps and 0 for one that does not.`;
 }
@@ -60,7 +69,11 @@ ${SCORE_FORM}`;
 }
 
 function numbered(items: readonly string[]): string {
-  return `<items>\n${items.map((item, i) => `${i + 1}. ${oneLine(item)}`).join("\n")}\n</items>`;
+  return listed("items", items);
+}
+
+function listed(name: string, items: readonly string[]): string {
+  return `<${name}>\n${items.map((item, i) => `${i + 1}. ${oneLine(item)}`).join("\n")}\n</${name}>`;
 }
 
 function tag(name: string, text: string): string {

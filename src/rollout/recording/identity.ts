@@ -16,9 +16,13 @@ export interface RunIdentity {
 /** @param more what only the caller knows, such as sampling and the names of policy and embeddings */
 export function runIdentity(s: RolloutSettings, more: Readonly<Record<string, unknown>> = {}): RunIdentity {
   const settings = {
+    preset: s.preset,
     max_turns: s.maxTurns,
     early_answer: s.earlyAnswer,
     message_rounds: s.messageRounds,
+    told: s.told,
+    introspection: s.introspection,
+    max_distractors: s.maxDistractors,
     t_max: s.budget.maxTokens,
     response_tokens: s.budget.responseTokens,
     top_k: s.topK,
@@ -29,8 +33,8 @@ export function runIdentity(s: RolloutSettings, more: Readonly<Record<string, un
     operations: s.operations,
     summarizer: s.summarizer?._llmType() ?? "policy",
     judge: s.judge.name,
-    reward: s.reward ?? null,
-    advantage: s.advantage ?? null,
+    reward: s.reward,
+    advantage: s.advantage,
     policy_version: s.policyVersion ?? null,
     ...more,
   };

@@ -1,6 +1,7 @@
 /** The request that a trainer sends to the rollout graph, and its conversion to options. All names are snake_case. */
 import { z } from "zod";
 
+import { DEFAULT_BUDGET } from "../../context/budget.js";
 import { ADVANTAGE_PRESETS } from "../../grpo.js";
 import { OfflineSummarizer } from "../../offline/summarizer.js";
 import { PROMPT_VARIANTS } from "../../prompts.js";
@@ -10,6 +11,7 @@ import { MEMORY_OPS, type MemoryTask, SEARCH_MODES } from "../../types.js";
 import { type PolicyEndpointOptions, rolloutsFor } from "../http/endpoint.js";
 import { LONGEST_WAIT_MS } from "../option-schemas.js";
 import { budgetOf, type RolloutOptions } from "../options.js";
+import { ROLLOUT_PRESETS } from "../presets/presets.js";
 import { taskRow, toTask } from "../task-row.js";
 
 /**
@@ -56,11 +58,16 @@ export const rolloutRequest = z.strictObject({
   /** Version number of the policy's weights. */
   policy_version: z.int().min(0).optional(),
   k: whole.max(MOST_ROLLOUTS).optional(),
+  /** Whole recipe: stages, reward, advantages. */
+  preset: names(ROLLOUT_PRESETS).optional(),
   max_turns: whole.max(MOST_TURNS).optional(),
   /** Most model calls per message in stages 1 and 2. */
   message_rounds: whole.max(MOST_TURNS).optional(),
   /** What a response without a tool call ends in stages 1 and 2; see `RolloutOptions.earlyAnswer`. */
   early_answer: z.enum(["stage", "message"]).optional(),
+  told: z.enum(["passages", "together"]).optional(),
+  introspection: z.boolean().optional(),
+  max_distractors: z.int().min(0).max(MOST_TURNS).optional(),
   /** Concurrent requests to the policy. */
   concurrency: whole.max(MOST_REQUESTS).optional(),
   timeout_s: z
@@ -96,7 +103,15 @@ export const rolloutRequest = z.strictObject({
     .strictObject({
       preset: names(REWARD_PRESETS).optional(),
       weights: z
-        .strictObject({ task: z.number(), context: z.number(), memory: z.number(), penalty: z.number() })
+        .strictObject({
+          task: z.number(),
+          context: z.number(),
+          memory: z.number(),
+          tool: z.number(),
+          penalty: z.number(),
+          alpha: z.tuple([z.number(), z.number(), z.number()]),
+          beta: z.tuple([z.number(), z.number(), z.number()]),
+        })
         .partial()
         .optional(),
     })
@@ -116,8 +131,9 @@ export function tasksOf(request: RolloutRequest): MemoryTask[] {
 }
 
 /** Converts the request's endpoint. */
-export function endpointOf({ policy, concurrency }: RolloutRequest): PolicyEndpointOptions {
-  const { model, base_url: baseURL, temperature, top_p: topP, max_tokens: maxTokens, body } = policy;
+export function endpointOf({ policy, concurrency, t_max: tMax }: RolloutRequest): PolicyEndpointOptions {
+  const { model, base_url: baseURL, temperature, top_p: topP, body } = policy;
+  const maxTokens = policy.max_tokens ?? budgetOf(tMax ?? DEFAULT_BUDGET.maxTokens).responseTokens;
   return {
     model,
     ...(baseURL === undefined ? {} : { baseURL }),
@@ -144,9 +160,13 @@ export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
     reward,
     advantage,
     policyVersion,
+    preset: request.preset,
     maxTurns: request.max_turns,
     messageRounds: request.message_rounds,
     earlyAnswer: request.early_answer,
+    told: request.told,
+    introspection: request.introspection,
+    maxDistractors: request.max_distractors,
     concurrency: request.concurrency === undefined ? undefined : rolloutsFor(request.concurrency),
     timeoutMs: request.timeout_s === undefined ? undefined : request.timeout_s * 1000,
     runName: request.run_name ?? `v${policyVersion ?? 0}`,

@@ -1,0 +1,80 @@
+/** Was a context that would have filled reduced in time? Pure. */
+import type { StepRecord } from "../../../trajectory/schema.js";
+import { contentText } from "../../../trajectory/trace/context-text.js";
+import { operations, policySteps, type RewardPart, type ScoringInput } from "../../scoring.js";
+import { toldMessages, toldPart, withoutLookUp } from "./told.js";
+
+/** Share of T_max from which what was told is a load, and share that must be taken out of it. */
+const LOAD = 1 / 2;
+const REDUCTION = 1 / 10;
+
+/** Stages that share a context: C is emptied after stage 1. */
+const CONTEXTS = [[1], [2, 3]] as const;
+
+/**
+ * 1 if SUMMARY or FILTER took a tenth of T_max or more out of what was told, and no policy call reached T_max.
+ *
+ * Does not apply where the messages of the task, system prompt and tools included, would not have filled half of T_max: what
+ * the policy itself wrote, summarized or looked up is no occasion, however much it was.
+ */
+export function reducedInTime({ steps, episode }: Pick<ScoringInput, "steps" | "episode">): RewardPart {
+  const limit = episode.t_max;
+  const loaded = CONTEXTS.flatMap((stages) => {
+    const own = policySteps(steps).filter(({ stage }) => (stages as readonly number[]).includes(stage));
+    const load = loadOf(own);
+    return load && load.frame + load.told >= LOAD * limit ? [{ own, load }] : [];
+  });
+  if (loaded.length === 0) {
+    return { value: null, applies: false, basis: "what was told would not have filled half of the context" };
+  }
+  const reached = policySteps(steps).find((step) => (step.context_tokens ?? 0) >= limit);
+  if (reached) return { value: 0, basis: `the limit was reached at step ${reached.step_index}` };
+  const late = loaded.find(({ own, load }) => !reduced(own, load, limit));
+  if (late) return { value: 0, basis: `${Math.round(late.load.told)} tokens were told and not reduced` };
+  return { value: 1, basis: "SUMMARY or FILTER reduced what was told before the limit" };
+}
+
+interface Load {
+  /** Tokens of system prompt and tools. */
+  frame: number;
+  /** Tokens of all messages of the task. */
+  told: number;
+  /** Characters per token, as the recording's own counts have it. */
+  ratio: number;
+}
+
+function loadOf(own: readonly StepRecord[]): Load | undefined {
+  const first = own.find((step) => step.context_tokens);
+  if (!first?.context_tokens) return undefined;
+  const ratio = charactersOf(first) / first.context_tokens;
+  const system = first.messages.filter(({ role }) => role === "system" || role === "developer");
+  const frame = (lengthOf(system) + toolsLength(first)) / ratio;
+  const told = toldMessages(own).reduce((sum, { text }) => sum + text.length, 0) / ratio;
+  return { frame, told, ratio };
+}
+
+function reduced(own: readonly StepRecord[], load: Load, limit: number): boolean {
+  const shrank = operations(own, ["SUMMARY", "FILTER"]).some(({ op }) => op.tokens_after < op.tokens_before);
+  const last = own.at(-1);
+  if (!shrank || !last) return false;
+  const left = toldPart(last.messages).reduce((sum, message) => sum + withoutLookUp(message).length, 0);
+  return load.told - left / load.ratio >= REDUCTION * limit;
+}
+
+function charactersOf(step: StepRecord): number {
+  return lengthOf(step.messages) + toolsLength(step);
+}
+
+function lengthOf(messages: StepRecord["messages"]): number {
+  return messages.reduce((sum, { content, tool_calls }) => {
+    const calls = (tool_calls ?? []).reduce(
+      (length, call) => length + call.name.length + call.arguments.length,
+      0,
+    );
+    return sum + contentText(content).length + calls;
+  }, 0);
+}
+
+function toolsLength({ tools }: StepRecord): number {
+  return tools.length > 0 ? JSON.stringify(tools).length : 0;
+}
