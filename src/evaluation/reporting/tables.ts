@@ -1,5 +1,4 @@
-/** Tables of an evaluation, as Markdown or as one HTML page without scripts. Pure. */
-import { escapeXml } from "../../text/escaping.js";
+/** The figures of an evaluation as tables, and tables as Markdown. Pure. */
 import type { Estimate, PairedDifference, SystemSummary } from "./summary.js";
 
 /** A table. */
@@ -105,19 +104,4 @@ export function toMarkdown(tables: readonly ReportTable[]): string {
       return [`### ${caption}`, "", line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
     })
     .join("\n\n");
-}
-
-/** One HTML page. */
-export function toHtml(tables: readonly ReportTable[]): string {
-  const cells = (tag: string, list: readonly string[]): string =>
-    `<tr>${list.map((cell) => `<${tag}>${escapeXml(cell)}</${tag}>`).join("")}</tr>`;
-  const body = tables.map(
-    ({ caption, head, rows }) =>
-      `<table><caption>${escapeXml(caption)}</caption><thead>${cells("th", head)}</thead><tbody>${rows
-        .map((row) => cells("td", row))
-        .join("")}</tbody></table>`,
-  );
-  const style =
-    "body{font:16px/1.5 system-ui;margin:2rem}table{border-collapse:collapse;margin:2rem 0}caption{text-align:left;font-weight:600}td,th{border-bottom:1px solid #bbb;padding:.3rem .8rem;text-align:left}";
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title><style>${style}</style><h1>Evaluation</h1>${body.join("")}</html>\n`;
 }
