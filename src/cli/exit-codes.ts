@@ -9,9 +9,9 @@ import { AgeMemError, type AgeMemErrorCode, ConfigError, InputError } from "../e
 /** Every exit code with its meaning. */
 export const EXIT_CODES = {
   0: "Done, and nothing was found wrong.",
-  1: "A finding (`verify`, `repair` and `validate` report problems, `get` and `history` find no item), or something the command needs failed: a store, a disk, a model's endpoint, an add-on.",
-  2: "Usage: an unknown command or option, an argument or a setting that makes no sense, an input file that is missing or not of its format. Nothing was done.",
-  130: "Interrupted (Ctrl-C); `agemem rollout` goes on where it stopped when it is run again.",
+  1: "A finding (`verify`, `repair` and `validate` report problems, `get` and `history` find no item), or something that the command needs failed: a store, a disk, a model's endpoint, an add-on.",
+  2: "Usage: an unknown command or option, an invalid argument or setting, an input file that is missing or has the wrong format. Nothing was done.",
+  130: "Interrupted (Ctrl-C); when `agemem rollout` is run again, it continues where it stopped.",
 } as const;
 
 /** Input and settings errors that are no mistake in how the command was called. */
