@@ -64,6 +64,12 @@ export const ERROR_CODES = {
     "Another project's memory, which is compared with agemem's, failed, died, or did not answer in time.",
   AGEMEM_RECORDING_LOCKED: "Another process is writing the recording.",
   AGEMEM_RECORDING_SETTINGS: "The recording was begun with other settings under the same run name.",
+  AGEMEM_ROLLOUTS_PROTOCOL: "The rollout service and its client speak different versions of their protocol.",
+  AGEMEM_ROLLOUTS_BUSY:
+    "The rollout service has as many requests open as it takes, or the request is another reader's.",
+  AGEMEM_ROLLOUTS_UNKNOWN: "The rollout service has no request open under this id.",
+  AGEMEM_ROLLOUTS_SIZE:
+    "A request to the rollout service, or an answer in one piece, is larger than its limit.",
   AGEMEM_TRAJECTORY_INVALID: "A trajectory record violates the schema.",
   AGEMEM_TRAJECTORY_VERSION: "A trajectory file has a schema version this release does not read.",
 } as const satisfies Record<`AGEMEM_${string}`, string>;

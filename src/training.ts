@@ -39,6 +39,7 @@ export type { RolloutProgress } from "./rollout/progress.js";
 export { rescoreFile } from "./rollout/rescore.js";
 export { type RunSummary, runRollouts, streamRollouts } from "./rollout/runner.js";
 export { createRolloutGraph, type RolloutGraphOptions } from "./rollout/service/graph.js";
+export { createRolloutService, type RolloutServiceOptions } from "./rollout/service/http.js";
 export { rolloutRequest } from "./rollout/service/request.js";
 export type { WorkerSetup } from "./rollout/workers/messages.js";
 export { type WorkerOptions, WorkerPool } from "./rollout/workers/pool.js";

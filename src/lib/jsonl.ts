@@ -102,7 +102,10 @@ export class JsonlWriter {
   /** Writes all values as consecutive lines in one write, then fsyncs unless `sync` is false. */
   async append(values: readonly unknown[], { sync = true } = {}): Promise<void> {
     if (values.length === 0) return;
-    await this.file.appendFile(values.map((value) => `${JSON.stringify(value)}\n`).join(""), "utf8");
+    // As bytes: all lines as one text would be limited to the longest string there can be.
+    await this.file.appendFile(
+      Buffer.concat(values.map((value) => Buffer.from(`${JSON.stringify(value)}\n`))),
+    );
     if (sync) await this.file.sync();
   }
 

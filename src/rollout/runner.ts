@@ -64,34 +64,35 @@ async function stream(
     hooks.out === undefined
       ? undefined
       : await RunJournal.open(hooks.out, runIdentity(checked, hooks.identity));
-  return journaled(tasks, checked, journal, hooks);
+  let complete = false;
+  try {
+    const summary = await streamIntoJournal(tasks, checked, journal, hooks);
+    complete = true;
+    return summary;
+  } finally {
+    await journal?.close(complete);
+  }
 }
 
 /**
- * As {@link streamRollouts}, into a recording that is open already, for a caller that also reads what is in it. Closes it.
+ * As {@link streamRollouts}, into a recording that the caller has opened, reads and closes.
  *
  * @throws as {@link streamRollouts}
  */
-export async function journaled(
+export async function streamIntoJournal(
   tasks: readonly MemoryTask[],
   checked: RolloutSettings,
   journal: RunJournal | undefined,
   hooks: RunHooks,
 ): Promise<RunSummary> {
   const tracker = new ProgressTracker(tasks.length * checked.k, hooks.onProgress);
-  let complete = false;
-  try {
-    const groups = await withSignal(checked.signal, (signal) => {
-      // Each rollout under way has one listener, which it removes.
-      setMaxListeners(checked.concurrency + 10, signal);
-      const run = new Run({ ...checked, signal }, journal, tracker, hooks);
-      return alone(() => run.all(tasks));
-    });
-    complete = true;
-    return { ...tracker.progress, groups };
-  } finally {
-    await journal?.close(complete);
-  }
+  const groups = await withSignal(checked.signal, (signal) => {
+    // Each rollout under way has one listener, which it removes.
+    setMaxListeners(checked.concurrency + 10, signal);
+    const run = new Run({ ...checked, signal }, journal, tracker, hooks);
+    return alone(() => run.all(tasks));
+  });
+  return { ...tracker.progress, groups };
 }
 
 /**

@@ -8,23 +8,16 @@ import { END, type LangGraphRunnableConfig, START, StateGraph, StateSchema } fro
 import { z } from "zod";
 
 import { forClients, InputError } from "../../errors.js";
-import { callable, checkOptions, type OptionShape, problemsOf } from "../../lib/check-options.js";
-import { resolveChatModel } from "../../models/chat-model.js";
-import { OfflinePolicy } from "../../offline/policy.js";
-import type { Judge } from "../../rewards/judge.js";
-import { createLlmJudge } from "../../rewards/judges/llm.js";
-import { createOfflineJudge } from "../../rewards/judges/offline.js";
-import type { Refusal } from "../../trajectory/exporter.js";
-import { exporterByName } from "../../trajectory/exporters/registry.js";
+import { callable, checkOptions, type OptionShape, whole } from "../../lib/check-options.js";
 import type { TokenCounter, VersionedStore } from "../../types.js";
-import { type GroupResult, summarizeGroup } from "../group.js";
-import { policyEndpoint } from "../http/endpoint.js";
-import { keepAliveFetch } from "../http/keep-alive-fetch.js";
-import type { RolloutOptions } from "../options.js";
+import type { GroupResult } from "../group.js";
 import { streamRollouts } from "../runner.js";
+import { GroupOutput, type RolloutGroupOutput } from "./group-output.js";
+import { type RolloutRequest, type rolloutRequest, tasksOf } from "./request.js";
+import { optionsOf, parseRequest } from "./request-setup.js";
 
-import { credentialsFor } from "./endpoint-keys.js";
-import { endpointOf, type RolloutRequest, rolloutRequest, settingsOf, tasksOf } from "./request.js";
+/** Characters of all samples in one answer. A server holds an answer several times over, and its text as one string. */
+const MOST_IN_ONE_ANSWER = 64 * 1024 * 1024;
 
 /** What the graph needs from the process that hosts it. */
 export interface RolloutGraphOptions {
@@ -32,31 +25,21 @@ export interface RolloutGraphOptions {
   openStore: () => Promise<VersionedStore & { close(): Promise<void> }>;
   /** Counts the context for a named model. Default: `tokenCounter()`, exact for OpenAI's recent models only. */
   counterFor?: (model: string) => TokenCounter;
+  /** Most characters of samples in one answer; default 64 Mi. A run with more fails: see `createRolloutService`. */
+  maxAnswer?: number;
 }
 
 const graphOptions = z.strictObject(
-  { openStore: callable, counterFor: callable.optional() } satisfies OptionShape<RolloutGraphOptions>,
+  {
+    openStore: callable,
+    counterFor: callable.optional(),
+    maxAnswer: whole(1).optional(),
+  } satisfies OptionShape<RolloutGraphOptions>,
   "must be an object of options",
 );
 
 function checkRolloutGraphOptions(options: unknown): void {
   checkOptions(graphOptions, options, "createRolloutGraph");
-}
-
-/** One group as the trainer receives it. */
-export interface RolloutGroupOutput {
-  task_id: string;
-  group_id: string;
-  rewards: (number | null)[];
-  advantages: (number | null)[];
-  statuses: string[];
-  /** Why a rollout failed; null for the others. */
-  errors: (string | null)[];
-  zero_variance: boolean;
-  /** Per rollout its records (steps, then the trajectory), or rows in the requested format. */
-  samples: unknown[];
-  /** Counts of steps and rollouts that the format cannot express, by reason. */
-  refused: Record<string, number>;
 }
 
 const State = new StateSchema({
@@ -76,7 +59,7 @@ const State = new StateSchema({
  *
  * A run fails with `AGEMEM_INPUT_ARGUMENT` for a request that is not valid and `AGEMEM_CONFIG_INVALID` for an endpoint
  * that cannot be set up; the message includes code and remedy, because clients of a server see nothing else. Failed
- * rollouts are in their group. A key goes only to the addresses that `AGEMEM_ROLLOUT_KEYS` lists for it.
+ * rollouts are in their group. The answer comes in one piece, so it is limited: `AGEMEM_ROLLOUTS_SIZE`. A key goes only to the addresses that `AGEMEM_ROLLOUT_KEYS` lists for it.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown
  * @example
@@ -103,19 +86,17 @@ async function rollout(
   input: z.input<typeof rolloutRequest>,
   config: LangGraphRunnableConfig,
 ) {
-  const request = parse(input);
-  const { policy, judge } = { policy: policyOf(request), judge: judgeOf(request) };
+  const request = parseRequest(input);
+  const settings = optionsOf(request, options.counterFor);
+  const size = new AnswerSize(options.maxAnswer ?? MOST_IN_ONE_ANSWER);
   const store = await options.openStore();
   const groups = new Map<string, RolloutGroupOutput>();
   try {
     const summary = await streamRollouts(
       tasksOf(request),
       {
-        ...settingsOf(request),
-        policy,
-        judge,
+        ...settings,
         store,
-        ...(options.counterFor ? { counter: options.counterFor(request.policy.model) } : {}),
         ...(config.signal ? { signal: config.signal } : {}),
       },
       {
@@ -123,6 +104,7 @@ async function rollout(
           config.writer?.({ event: "agemem.progress", done, total, mean_reward: meanReward, failed }),
         onGroup: (group) => {
           const output = outputOf(group, request);
+          size.add(output);
           groups.set(group.groupId, output);
           const { samples, ...head } = output;
           config.writer?.({ event: "agemem.group", ...head, samples: samples.length });
@@ -139,59 +121,30 @@ async function rollout(
   }
 }
 
-function parse(input: unknown): RolloutRequest {
-  const parsed = rolloutRequest.safeParse(input);
-  if (parsed.success) return parsed.data;
-  const problems = problemsOf(parsed.error, rolloutRequest, "the request");
-  const field = parsed.error.issues[0]?.path.join(".") || "request";
-  throw new InputError("AGEMEM_INPUT_ARGUMENT", problems.join("; "), {
-    remedy: "See docs/rollouts.md for the form of the request.",
-    details: { field, problems },
-  });
+/** The whole group, for an answer in one piece. */
+function outputOf(group: GroupResult, request: RolloutRequest): RolloutGroupOutput {
+  const output = new GroupOutput(group.groupId, request);
+  const samples = group.rollouts.flatMap((rollout) => [...output.samples(rollout)]);
+  return { ...output.facts, zero_variance: group.advantages.zeroVariance, samples };
 }
 
-function policyOf(request: RolloutRequest): RolloutOptions["policy"] {
-  const { model, temperature = 1 } = request.policy;
-  if (model === "offline") return ({ seed }) => new OfflinePolicy({ seed, temperature });
-  const { patience, ...endpoint } = endpointOf(request);
-  const { apiKey, fetch } = credentialsFor(endpoint.baseURL, keepAliveFetch());
-  return policyEndpoint({ ...endpoint, apiKey, patience: { ...patience, fetch } }).policy;
-}
+/** Counts what an answer in one piece comes to, and ends the run before it cannot be sent any more. */
+class AnswerSize {
+  private bytes = 0;
 
-function judgeOf({ judge }: RolloutRequest): Judge {
-  if (judge === "offline") return createOfflineJudge();
-  return createLlmJudge({ model: resolveChatModel(judge, process.env, { temperature: 0 }) });
-}
+  constructor(private readonly limit: number) {}
 
-function outputOf(
-  group: GroupResult,
-  { format, policy_version: policyVersion }: RolloutRequest,
-): RolloutGroupOutput {
-  const { taskId, groupId, rewards, statuses, advantages } = summarizeGroup(group);
-  const refused: Record<string, number> = {};
-  const count = ({ reason }: Refusal): void => {
-    refused[reason] = (refused[reason] ?? 0) + 1;
-  };
-  const samples = group.rollouts.flatMap((each): unknown[] => {
-    if (format === "records") return [...each.steps, each.trajectory];
-    const exported = exporterByName(format).export(
-      each,
-      policyVersion === undefined ? {} : { policyVersion },
+  add(output: RolloutGroupOutput): void {
+    for (const sample of output.samples) this.bytes += JSON.stringify(sample).length;
+    if (this.bytes <= this.limit) return;
+    throw new InputError(
+      "AGEMEM_ROLLOUTS_SIZE",
+      `The groups of this request are larger than ${this.limit} characters, the most in one answer`,
+      {
+        remedy:
+          "Ask POST /rollouts, which streams group by group (agemem_grpo does), or for fewer tasks at a time.",
+        details: { limit: this.limit },
+      },
     );
-    for (const refusal of exported.refused) count(refusal);
-    return exported.rows;
-  });
-  return {
-    task_id: taskId,
-    group_id: groupId,
-    rewards,
-    advantages: advantages.advantages,
-    statuses,
-    errors: group.rollouts.map(({ trajectory: { error } }) =>
-      error ? `${error.code}: ${error.message}` : null,
-    ),
-    zero_variance: advantages.zeroVariance,
-    samples,
-    refused,
-  };
+  }
 }

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Client } from "@langchain/langgraph-sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { RolloutGroupOutput } from "../../../src/rollout/service/graph.js";
+import type { RolloutGroupOutput } from "../../../src/rollout/service/group-output.js";
 import { type OpenAIServer, startOpenAIServer } from "../../../src/testing/openai-server.js";
 import { freePort } from "../../support/free-port.js";
 import { personTask } from "../setup.js";

@@ -1,7 +1,8 @@
 /** The rollout graph: a trainer's request in, scored groups and progress out. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { z } from "zod";
-import { createRolloutGraph, type RolloutGroupOutput } from "../../../src/rollout/service/graph.js";
+import { createRolloutGraph } from "../../../src/rollout/service/graph.js";
+import type { RolloutGroupOutput } from "../../../src/rollout/service/group-output.js";
 import type { rolloutRequest } from "../../../src/rollout/service/request.js";
 import { type OpenAIServer, startOpenAIServer } from "../../../src/testing/openai-server.js";
 import { parseRecord } from "../../../src/trajectory/file.js";
@@ -82,14 +83,14 @@ describe("the rollout graph", () => {
       k: 1,
       policy,
       engine,
-      operations: ["RETRIEVE"],
+      operations: ["RETRIEVE", "FILTER"],
       ...small,
     });
     const { tools, messages } = server.requests[0]!.body as unknown as {
       tools: { function: { name: string } }[];
       messages: { content: string }[];
     };
-    expect(tools.map((tool) => tool.function.name)).toEqual(["Retrieve_memory"]);
+    expect(tools.map((tool) => tool.function.name)).toEqual(["Retrieve_memory", "Filter_context"]);
     expect(messages[0]!.content).toMatch(/Manage your memory with the tools[\s\S]*of 1024 tokens used/);
     expect(messages[0]!.content.length).toBeLessThan(200);
     const records = groups[0]!.samples.map((sample, i) => parseRecord(sample, `sample ${i}`));
@@ -116,6 +117,14 @@ describe("the rollout graph", () => {
     // One call per stage and the trajectory; else one per passage, of which there are two and three.
     expect(await counted({})).toBe(4);
     expect(await counted({ early_answer: "message", message_rounds: 2 })).toBe(7);
+  });
+
+  it("ends a run whose answer would be too large, naming the way out", async () => {
+    const small = createRolloutGraph({ openStore: memoryStore, maxAnswer: 10_000 });
+    await expect(small.invoke({ request: { tasks, k: 2 } })).rejects.toMatchObject({
+      code: "AGEMEM_ROLLOUTS_SIZE",
+      message: expect.stringContaining("POST /rollouts"),
+    });
   });
 
   it("keeps a failing endpoint's rollouts in their group", async () => {
