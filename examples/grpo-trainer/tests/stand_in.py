@@ -1,11 +1,10 @@
-"""A stand-in for the LangGraph API of the rollout service, with the faults that the client must survive."""
+"""A stand-in for the streaming rollout service, with the faults that the client must survive."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,17 +12,22 @@ Json = dict[str, Any]
 
 
 class StandIn:
-    """Serves threads and runs. ``answer(request)`` makes the final state of a run.
+    """Serves `agemem.rollouts/1`. ``answer(request)`` makes what a request comes to: groups of samples, or an error.
 
-    ``faults`` are taken from the left, one per join: "drop" closes the connection, "busy" answers 503, "restart"
-    forgets all threads, as a restarted server does.
+    ``faults`` are taken from the left, one per connection: "drop" closes it at once, "busy" answers 503, "cut" closes
+    it within the first group, "lose" forgets which groups were acknowledged.
     """
 
     def __init__(self, answer: Callable[[Json], Json]) -> None:
         self.answer = answer
         self.faults: list[str] = []
         self.started: list[Json] = []
-        self.threads: dict[str, Json] = {}
+        """Requests, each when it was first asked for."""
+        self.bodies: list[Json] = []
+        self.requests: dict[str, Json] = {}
+        """Open requests by id."""
+        self.acknowledged: dict[str, list[str]] = {}
+        self.alive_s = 0.1
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -36,27 +40,51 @@ class StandIn:
         self._server.shutdown()
         self._server.server_close()
 
-    def join(self, thread: str) -> tuple[int, Json] | None:
-        fault = self.faults.pop(0) if self.faults else None
-        if fault == "drop":
-            return None
-        if fault == "busy":
-            return 503, {"message": "loading"}
-        if fault == "restart":
-            self.threads.clear()
-        if thread not in self.threads:
-            return 404, {"message": "Thread not found"}
-        return 200, self.answer(self.threads[thread])
+    def lines(self, body: Json, fault: str | None) -> Iterator[Json | None]:
+        """What is said to a reader; None breaks the connection."""
+        identity, request = body["request_id"], body["request"]
+        if identity not in self.requests:
+            self.started.append(request)
+            self.requests[identity] = request
+        if body["again"] or fault == "lose":
+            self.acknowledged[identity] = []
+        have = self.acknowledged.setdefault(identity, [])
+        have.extend(body["acknowledged"])
+        yield {"event": "open"}
+        result: list[Json] = []
+        worker = threading.Thread(target=lambda: result.append(self.answer(request)), daemon=True)
+        worker.start()
+        while worker.is_alive():
+            worker.join(self.alive_s)
+            yield {"event": "alive"}
+        if "error" in result[0]:
+            yield {"event": "error", "remedy": "Mend it.", **result[0]["error"]}
+            return
+        for number, group in enumerate(result[0]["groups"]):
+            group_id = group["samples"][0]["group_id"]
+            if group_id in have:
+                continue
+            for sample in group["samples"]:
+                yield {"event": "sample", "group_id": group_id, "sample": sample}
+                if fault == "cut":
+                    yield None
+            yield {"event": "group", "group_id": group_id}
+            # One ahead, as the service: the next group waits for an acknowledgement.
+            while number >= body["ahead"] - 1 and group_id not in have and identity in self.requests:
+                threading.Event().wait(0.01)
+        yield {"event": "end"}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def log_message(self, *_: object) -> None:
                 """Quiet."""
 
-            def _reply(self, status: int, body: Json | None) -> None:
-                content = b"" if body is None else json.dumps(body).encode()
+            def _reply(self, status: int, body: Json) -> None:
+                content = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(content)))
@@ -65,30 +93,36 @@ class StandIn:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                if self.path == "/threads":
-                    owner.threads.setdefault(body["thread_id"], {})
-                    return self._reply(200, body)
-                request = body["input"]["request"]
-                owner.started.append(request)
-                owner.threads[self.path.split("/")[2]] = request
-                return self._reply(200, {"run_id": f"run-{len(owner.started)}"})
+                if self.path == "/rollouts":
+                    return self._stream(body)
+                if self.path == "/rollouts/close":
+                    owner.requests.pop(body["request_id"], None)
+                elif body["request_id"] not in owner.requests:
+                    return self._reply(404, {"code": "AGEMEM_ROLLOUTS_UNKNOWN", "message": "No request", "remedy": ""})
+                else:
+                    owner.acknowledged[body["request_id"]].extend(body["groups"])
+                self._reply(200, {})
 
-            def do_DELETE(self) -> None:
-                known = owner.threads.pop(self.path.split("/")[2], None) is not None
-                self._reply(204 if known else 404, None if known else {"message": "Thread not found"})
-
-            def do_GET(self) -> None:
-                thread = self.path.split("/")[2]
-                if not self.path.endswith("/join"):
-                    known = thread in owner.threads
-                    return self._reply(200 if known else 404, {"status": "running"} if known else {"message": "no run"})
-                reply = owner.join(thread)
-                if reply is None:
-                    self.close_connection = True
-                    self.connection.close()
+            def _stream(self, body: Json) -> None:
+                owner.bodies.append(body)
+                fault = owner.faults.pop(0) if owner.faults else None
+                if fault == "busy":
+                    return self._reply(503, {"message": "loading"})
+                self.close_connection = True
+                if fault == "drop":
                     return
-                with contextlib.suppress(OSError):  # a client that polls has hung up
-                    self._reply(*reply)
+                self.send_response(200)
+                self.send_header("transfer-encoding", "chunked")
+                self.end_headers()
+                try:
+                    for line in owner.lines(body, fault):
+                        if line is None:
+                            return
+                        content = json.dumps(line).encode() + b"\n"
+                        self.wfile.write(f"{len(content):x}\r\n".encode() + content + b"\r\n")
+                    self.wfile.write(b"0\r\n\r\n")
+                except OSError:
+                    return  # the client has hung up
 
         return Handler
 
@@ -133,7 +167,7 @@ def trajectory_record(group: str, task: str, index: int, *, reward: float, advan
 
 
 def state_of(request: Json) -> Json:
-    """Final state of a run that succeeded."""
+    """What a request comes to that succeeded."""
     records = records_of(request)
     groups = [{"samples": records[i : i + 2]} for i in range(0, len(records), 2)]
     return {"groups": groups, "summary": {"rollouts": len(records), "failed": 0, "mean_reward": 0.5}}

@@ -1,21 +1,28 @@
-"""Client of the rollout service: tasks in, groups out, as they finish.
+"""Client of rollout services: tasks in, groups out, as they finish.
 
-Owns how tasks are spread over requests, so that a result is never larger than a few groups, and what is checked of what
-comes back. Leaves out a single run and its interruptions (`runs.py`), what the records mean (`groups.py`) and the
-processes (`processes/`).
+Owns which service gets which tasks, how the groups of several come together, and what is checked of what comes back.
+Leaves out a single request and its interruptions (`streams.py`), what the records mean (`groups.py`) and the processes
+(`processes/`).
 """
 
 from __future__ import annotations
 
-import math
+import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 from agemem_grpo.feed.groups import Group, read_feed
-from agemem_grpo.feed.runs import RunFailedError, Runs, ServiceError, ServiceUnavailableError, StoppedError
+from agemem_grpo.feed.streams import (
+    RunFailedError,
+    ServiceError,
+    ServiceUnavailableError,
+    StoppedError,
+    Streams,
+    Terms,
+)
 
 __all__ = [
     "PolicyVersionError",
@@ -43,15 +50,19 @@ class PolicyVersionError(ServiceError):
 
 
 class RolloutService:
-    """Client of one rollout service.
+    """Client of one rollout service, or of several that share each run.
 
-    ``url``: address of the LangGraph API. ``request``: fields of every request, see the TypeScript `rolloutRequest`
-    (``k``, ``policy``, ``reward``, ...). ``patience_s``: seconds without any answer before giving up. ``api_key`` is
-    sent as ``x-api-key``, as hosted LangGraph servers ask for.
+    ``url``: address of the service, or addresses: of n services each gets every n-th task. ``request``: fields of
+    every request, see the TypeScript `rolloutRequest` (``k``, ``policy``, ``reward``, ...). ``patience_s``: seconds
+    without any answer before giving up. ``api_key`` is sent as ``x-api-key``, as hosted LangGraph servers ask for.
 
-    Tasks go out in requests of ``tasks_per_request`` (default 1: a group each), ``parallel`` of them at a time (default
-    8), between which the request's ``concurrency`` is divided. No request is begun while ``parallel`` results wait to
-    be taken, so that memory, here and in the service, is that of ``parallel * tasks_per_request`` groups.
+    Tasks go out in requests of at most ``tasks_per_request`` (default 1000), one after the other. Groups are read one
+    by one, and each is acknowledged when the next is asked for; a service begins no more than ``window`` groups that are
+    not acknowledged (default: what keeps its rollouts busy), so that a slow trainer makes it wait. Memory is that of a
+    group or two per service, whatever the number of tasks.
+
+    With ``shared`` several trainers that ask the same of the same services get each group once, whoever is free;
+    without it, a trainer that begins again gets all groups again, those rolled out before from the service's disk.
 
     >>> service = RolloutService("http://127.0.0.1:2024", {"policy": {"model": "offline"}, "k": 4})
     >>> for group in service.rollout(tasks, policy_version=3): train_on(group)      # doctest: +SKIP
@@ -59,26 +70,29 @@ class RolloutService:
 
     def __init__(
         self,
-        url: str,
+        url: str | Sequence[str],
         request: Mapping[str, Any],
         *,
-        assistant: str = "rollout",
         patience_s: float = 120.0,
         api_key: str | None = None,
-        tasks_per_request: int = 1,
-        parallel: int = 8,
-        poll_s: float = 15.0,
+        tasks_per_request: int = 1000,
+        window: int | None = None,
+        shared: bool = False,
+        silence_s: float = 30.0,
     ) -> None:
-        if min(tasks_per_request, parallel) < 1:
-            raise ValueError("tasks_per_request and parallel must be at least 1")
+        urls = [url] if isinstance(url, str) else list(url)
+        if tasks_per_request < 1 or not urls:
+            raise ValueError("tasks_per_request must be at least 1, and a service is needed")
         self._request = dict(request)
-        self._runs = Runs(url, assistant=assistant, patience_s=patience_s, api_key=api_key, poll_s=poll_s)
+        self._services = [Streams(each, patience_s=patience_s, api_key=api_key, silence_s=silence_s) for each in urls]
         self._tasks_per_request = tasks_per_request
-        self._parallel = parallel
+        self._window = window
+        self._shared = shared
 
     def close(self) -> None:
         """Closes the connections."""
-        self._runs.close()
+        for service in self._services:
+            service.close()
 
     @property
     def rollout_timeout_s(self) -> float | None:
@@ -98,8 +112,8 @@ class RolloutService:
     ) -> Iterator[Group]:
         """Rolls the tasks out and yields each group when it is whole, or with ``ordered`` in the order of the tasks.
 
-        ``alive`` is called, from other threads, whenever the service has said that a run goes on. Errors: those of
-        :meth:`records`, and `FeedError` for a record that is wrong.
+        ``alive`` is called, perhaps from other threads, whenever the service has said that a run goes on. Errors: those
+        of :meth:`records`, and `FeedError` for a record that is wrong.
         """
         yield from read_feed(
             self.records(tasks, policy_version, run_name=run_name, overrides=overrides, ordered=ordered, alive=alive)
@@ -112,60 +126,102 @@ class RolloutService:
         *,
         run_name: str | None = None,
         overrides: Mapping[str, Any] | None = None,
-        ordered: bool = True,
+        ordered: bool | None = None,
         alive: Callable[[], None] = lambda: None,
     ) -> Iterator[Json]:
         """Rolls the tasks out and yields the records of each group as the service sent them.
 
         ``tasks`` have the form of the request (``id, question, answer, context, distractors, gold_facts``).
         ``run_name`` is part of all ids; default ``v`` and the policy version. ``overrides`` are merged over the fields
-        given to the constructor, tables one level deep. Nothing is asked for before the first record is taken.
+        given to the constructor, tables one level deep. ``ordered``: groups in the order of the tasks; default true,
+        but for shared runs, where it cannot be had. Nothing is asked for before the first record is taken.
 
         Errors: :class:`RunFailedError`, :class:`ServiceUnavailableError`.
         """
+        if ordered is None:
+            ordered = not self._shared
+        if ordered and self._shared:
+            raise ValueError("the groups of a shared run come as they finish: ordered must be False")
         name = run_name or f"v{policy_version}"
         request = merged(self._request, overrides or {})
         request |= {"policy_version": policy_version, "run_name": name, "format": "records"}
+        terms = Terms(ordered=ordered, shared=self._shared, window=self._window)
         size = self._tasks_per_request
-        parts = [list(tasks[at : at + size]) for at in range(0, len(tasks), size)]
-        parallel = min(self._parallel, len(parts))
-        if parallel > 1 and "concurrency" in request:
-            request["concurrency"] = math.ceil(int(request["concurrency"]) / parallel)
-        stopped = threading.Event()
+        for at in range(0, len(tasks), size):
+            part = list(tasks[at : at + size])
+            count = len(self._services)
+            shares = [(each, part[i::count]) for i, each in enumerate(self._services) if part[i::count]]
+            sources: list[Source] = [
+                partial(each.groups, name, {**request, "tasks": share}, terms, alive) for each, share in shares
+            ]
+            groups = sources[0](None) if len(sources) == 1 else _together(sources, ordered=ordered)
+            with closing(groups):
+                for group in groups:
+                    yield from group
 
-        def ask(part: list[Task]) -> Json:
-            # Named by its tasks: the same part has the same thread, whatever else was asked for.
-            thread = name if len(parts) == 1 else f"{name}/{'/'.join(str(task['id']) for task in part)}"
-            return self._runs.run(thread, {**request, "tasks": part}, alive=alive, stopped=stopped)
 
-        pool = ThreadPoolExecutor(max_workers=max(1, parallel), thread_name_prefix="agemem-rollouts")
+Source = Callable[["threading.Event | None"], Generator[list[Json], None, None]]
+"""Reads one service, until the event is set."""
+
+
+class _Reader(threading.Thread):
+    """Reads one service. A group is handed over when the one before it was done with, which acknowledges it."""
+
+    def __init__(self, source: Source, stopped: threading.Event, ready: threading.Semaphore) -> None:
+        super().__init__(name="agemem-rollouts", daemon=True)
+        self.queue: queue.Queue[list[Json] | BaseException | None] = queue.Queue(maxsize=1)
+        self.taken = threading.Semaphore(0)
+        self._source = source
+        self._stopped = stopped
+        self._ready = ready
+
+    def run(self) -> None:
+        last: BaseException | None = None
         try:
-            for values in _results(pool, ask, parts, parallel, ordered=ordered):
-                for group in values["groups"]:
-                    yield from group["samples"]
-        finally:
-            stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            for group in self._source(self._stopped):
+                self._give(group)
+                while not self.taken.acquire(timeout=0.5):
+                    if self._stopped.is_set():
+                        return
+        except BaseException as error:
+            last = error
+        self._give(last)
+
+    def _give(self, what: list[Json] | BaseException | None) -> None:
+        self.queue.put(what)
+        self._ready.release()
 
 
-def _results(
-    pool: ThreadPoolExecutor,
-    ask: Callable[[list[Task]], Json],
-    parts: Sequence[list[Task]],
-    parallel: int,
-    *,
-    ordered: bool,
-) -> Iterator[Json]:
-    """What ``ask`` gives for each part; a part is begun when one before it has been taken."""
-    remaining = iter(parts)
-    pending: list[Future[Json]] = [pool.submit(ask, part) for part in islice(remaining, parallel)]
-    while pending:
-        done = pending[0] if ordered else next(iter(wait(pending, return_when=FIRST_COMPLETED).done))
-        pending.remove(done)
-        values = done.result()
-        del done
-        yield values
-        pending.extend(pool.submit(ask, part) for part in islice(remaining, 1))
+def _together(sources: Sequence[Source], *, ordered: bool) -> Generator[list[Json], None, None]:
+    """The groups of several services, as they come, or one of each in turn."""
+    stopped = threading.Event()
+    ready = threading.Semaphore(0)
+    readers = [_Reader(source, stopped, ready) for source in sources]
+    for reader in readers:
+        reader.start()
+    try:
+        turn = 0
+        while readers:
+            if ordered:
+                reader = readers[turn % len(readers)]
+                said = reader.queue.get()
+            else:
+                ready.acquire()
+                reader = next(each for each in readers if not each.queue.empty())
+                said = reader.queue.get()
+            if isinstance(said, BaseException):
+                raise said
+            if said is None:
+                # In turn, the first to end is the first whose share is one shorter: the others end in the same round.
+                at = readers.index(reader)
+                readers.remove(reader)
+                turn = at
+                continue
+            yield said
+            reader.taken.release()
+            turn = readers.index(reader) + 1
+    finally:
+        stopped.set()
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Json:

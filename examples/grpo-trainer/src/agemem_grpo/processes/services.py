@@ -151,9 +151,14 @@ class Services:
         project = find_project(self._settings.service.project)
         home = self._folder.root / "service"
         graph = os.path.relpath(project / "graphs" / "rollout.ts", home)
-        config = {"node_version": "20", "graphs": {"rollout": f"./{graph}:graph"}}
+        app = os.path.relpath(project / "graphs" / "rollout-http.ts", home)
+        config = {
+            "node_version": "20",
+            "graphs": {"rollout": f"./{graph}:graph"},
+            "http": {"app": f"./{app}:app"},
+        }
         write_atomically(home / "langgraph.json", json.dumps(config, indent=2) + "\n")
-        write_atomically(home / ".gitignore", ".langgraph_api\n")
+        write_atomically(home / ".gitignore", ".langgraph_api\nrollouts\n")
         program = project / "node_modules/@langchain/langgraph-cli/dist/cli/cli.mjs"
         port = str(self._service_port)
         # --no-reload: files of the run change all the time.
@@ -163,6 +168,7 @@ class Services:
             "LOG_LEVEL": "warn",
             "LANGSMITH_TRACING": "false",
             "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+            "AGEMEM_ROLLOUT_FOLDER": str((home / "rollouts").resolve()),
             "OPENAI_API_KEY": os.environ.get("OPENAI_API_KEY", "none"),
             **self._settings.service.env,
         }
