@@ -17,7 +17,12 @@ const CPU_INDEX = "https://download.pytorch.org/whl/cpu";
 const CPU_TORCH = "torch==2.13.0";
 
 /** Trainers whose own classes and configurations the tests use; files only, in a folder of their own. */
-const TRAINER_SOURCES = ["agentlightning==1.0.2", "verl==0.8.0"];
+const TRAINER_SOURCES = {
+  ".": ["agentlightning==1.0.2", "verl==0.8.0"],
+  // Its oldest release that the recipes are for, and the newest.
+  "trinity-0.3.1": ["trinity-rft==0.3.1"],
+  "trinity-0.6.0": ["trinity-rft==0.6.0"],
+};
 
 /** The first Python of this machine that is 3.10 or newer, `AGEMEM_PYTHON` before all; undefined when there is none. */
 export async function findPython(env = process.env) {
@@ -47,7 +52,7 @@ function wantedStamp(project, device) {
     manifest.indexOf("dependencies"),
     manifest.indexOf("[project.scripts]"),
   );
-  return createHash("sha256").update(`${device}\n${dependencies}\n${TRAINER_SOURCES}`).digest("hex");
+  return createHash("sha256").update(`${device}\n${dependencies}\n${JSON.stringify(TRAINER_SOURCES)}`).digest("hex");
 }
 
 /** Where pip looks for torch beside its own index; undefined = nowhere else. */
@@ -62,8 +67,11 @@ export function installSteps(project, device, env = process.env, platform = proc
     index === undefined ? [] : [["--extra-index-url", index, device === "cpu" ? CPU_TORCH : "torch"]];
   // Agent Lightning asks for Python 3.12: its files are read by older ones, it is not run by them.
   const anyPython = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python"];
-  const sources = [...anyPython, "--target", join(project, ".venv", "trainers"), ...TRAINER_SOURCES];
-  return [["setuptools>=77", "wheel"], ...torch, sources, ["--no-build-isolation", "-e", `${project}[dev]`]];
+  const sources = Object.entries(TRAINER_SOURCES).map(([folder, packages]) => [
+    ...[...anyPython, "--target", join(project, ".venv", "trainers", folder)],
+    ...packages,
+  ]);
+  return [["setuptools>=77", "wheel"], ...torch, ...sources, ["--no-build-isolation", "-e", `${project}[dev]`]];
 }
 
 /**

@@ -1,7 +1,8 @@
 """Sources of trainers that need GPUs to install: real classes and configurations, found beside the environment.
 
-`scripts/python-env.mjs` puts them there without their dependencies. A module that such a class imports and that no test
-reaches is stood in for by an empty one; the caller names each of them.
+`scripts/python-env.mjs` puts them there without their dependencies, two releases of one trainer in folders of their
+own. A module that such a class imports and that no test reaches is stood in for by an empty one; the caller names each
+of them.
 """
 
 from __future__ import annotations
@@ -21,25 +22,34 @@ FOLDER = Path(sys.prefix) / "trainers"
 
 
 @contextmanager
-def trainer_sources(package: str, stubs: Sequence[str] = ()) -> Iterator[None]:
-    """Makes a trainer importable, with stand-ins for the packages in `stubs`; takes all of it away afterwards.
+def trainer_sources(
+    package: str, stubs: Sequence[str] = (), *, release: str = "", forget: Sequence[str] = ()
+) -> Iterator[None]:
+    """Makes a trainer importable, with stand-ins for the modules in `stubs`; takes all of it away afterwards.
 
-    Skips the test where the sources are not there: an environment that something else made.
+    ``release`` is the folder of one of several releases; ``forget`` names modules of ours that subclass the trainer's
+    classes and must be imported anew. Skips the test where the sources are not there: an environment that something
+    else made.
     """
-    if not (FOLDER / package).is_dir():
-        pytest.skip(f"{FOLDER} has no {package}: make the environment with `npm run test:python`")
+    folder = FOLDER / release
+    if not (folder / package).is_dir():
+        pytest.skip(f"{folder} has no {package}: make the environment with `npm run test:python`")
     before = set(sys.modules)
     finder = _Stubs(stubs)
-    sys.path.append(str(FOLDER))
-    sys.meta_path.append(finder)
+    sys.path.append(str(folder))
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        sys.path.remove(str(FOLDER))
+        sys.path.remove(str(folder))
         sys.meta_path.remove(finder)
         for name in set(sys.modules) - before:
-            if name.partition(".")[0] in (package, *stubs):
+            if _within(name, (package, *stubs, *forget)):
                 del sys.modules[name]
+
+
+def _within(name: str, packages: Sequence[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
 class _Empty(types.ModuleType):
@@ -58,7 +68,7 @@ class _Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._packages = packages
 
     def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
-        if name.partition(".")[0] not in self._packages:
+        if not _within(name, self._packages):
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 

@@ -1,7 +1,7 @@
-"""Rows of `agemem export --to trinity` into the experience buffer that Trinity's trainer reads. Not run here.
+"""Rows of `agemem export --to trinity` into the experience buffer that Trinity's trainer reads.
 
 Owns turning rows into Trinity's objects; its own operator computes the advantages, so whole groups must come together.
-Trinity's side is as read from its sources; the rows are tested.
+The objects and the operator are tested on Trinity-RFT 0.3.1 and 0.6.0, writing to its buffer is not.
 
 python recipes/trinity/import_rows.py rows.jsonl --buffer sqlite:///agemem.db
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import inspect
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,15 +40,24 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         return [experience_fields(json.loads(line)) for line in lines if line.strip()]
 
 
+def experiences(rows: Iterable[dict[str, Any]]) -> list[Any]:
+    """Trinity's objects. A field that the installed Trinity does not know (`truncate_status` in 0.3) is left out."""
+    from trinity.common.experience import EID, Experience
+
+    known = inspect.signature(Experience.__init__).parameters
+    return [
+        Experience(**{name: value for name, value in row.items() if name in known} | {"eid": EID(**row["eid"])})
+        for row in rows
+    ]
+
+
 async def write(rows: Iterable[dict[str, Any]], buffer: str) -> int:
     """Scores the rows as groups and appends them to the buffer. Returns how many were written."""
     from trinity.algorithm.advantage_fn.multi_step_grpo_advantage import StepWiseGRPOAdvantageFn
     from trinity.buffer.writer.sql_writer import SQLWriter
     from trinity.common.config import StorageConfig
-    from trinity.common.experience import EID, Experience
 
-    experiences = [Experience(**{**row, "eid": EID(**row["eid"])}) for row in rows]
-    scored, _ = StepWiseGRPOAdvantageFn().process(experiences)
+    scored, _ = StepWiseGRPOAdvantageFn().process(experiences(rows))
     config = StorageConfig(name="agemem", storage_type="sql", schema_type="experience", path=buffer, wrap_in_ray=False)
     await SQLWriter(config).write(scored)
     return len(scored)

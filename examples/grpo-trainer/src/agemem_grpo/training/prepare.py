@@ -102,17 +102,23 @@ def _options(options: Mapping[str, Any]) -> list[str]:
 def _make(path: Path, command: Sequence[str]) -> None:
     """Runs a command with ``--out`` and gives what it made its name."""
     partial = path.with_name(f"partial-{path.name}")
-    for left in (partial, partial.with_name(partial.name + ".journal")):
-        if left.is_dir():
-            shutil.rmtree(left)
-        else:
-            left.unlink(missing_ok=True)
+    _clear(partial)
     print(f"making {path.name}", flush=True)
     done = subprocess.run([*command, "--out", str(partial)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
         raise PrepareError(f"`{' '.join(command[:6])} ...` ended with {done.returncode}:\n{last}")
     partial.replace(path)
+    _clear(partial)
+
+
+def _clear(partial: Path) -> None:
+    """Takes away what an earlier try left, the rollouts' journal and index included: neither fits another recording."""
+    for left in (partial, *partial.parent.glob(f"{partial.name}.*")):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _claim(folder: Path, wanted: PrepareSettings) -> None:
@@ -123,4 +129,6 @@ def _claim(folder: Path, wanted: PrepareSettings) -> None:
     if not path.exists():
         write_atomically(path, text)
     elif path.read_text() != text:
-        raise PrepareError(f"{folder} was prepared with other settings, or by another version. Give another --out, or delete the folder.")
+        raise PrepareError(
+            f"{folder} was prepared with other settings, or by another version. Give another --out, or delete it."
+        )
