@@ -52,7 +52,9 @@ function wantedStamp(project, device) {
     manifest.indexOf("dependencies"),
     manifest.indexOf("[project.scripts]"),
   );
-  return createHash("sha256").update(`${device}\n${dependencies}\n${JSON.stringify(TRAINER_SOURCES)}`).digest("hex");
+  return createHash("sha256")
+    .update(`${device}\n${dependencies}\n${JSON.stringify(TRAINER_SOURCES)}`)
+    .digest("hex");
 }
 
 /** Where pip looks for torch beside its own index; undefined = nowhere else. */
@@ -71,7 +73,12 @@ export function installSteps(project, device, env = process.env, platform = proc
     ...[...anyPython, "--target", join(project, ".venv", "trainers", folder)],
     ...packages,
   ]);
-  return [["setuptools>=77", "wheel"], ...torch, ...sources, ["--no-build-isolation", "-e", `${project}[dev]`]];
+  return [
+    ["setuptools>=77", "wheel"],
+    ...torch,
+    ...sources,
+    ["--no-build-isolation", "-e", `${project}[dev]`],
+  ];
 }
 
 /**
