@@ -1,7 +1,7 @@
 /**
  * The ready-made agent: think -> tool -> think … -> answer.
  *
- * Owns the wiring. Each node has a file of its own.
+ * Owns the wiring. Leaves out the nodes, which have a file each (`nodes/`).
  */
 import { END, START, StateGraph } from "@langchain/langgraph";
 import { forClients } from "../errors.js";
@@ -18,17 +18,17 @@ import { type AgentParts, createParts } from "./parts.js";
 import { AgentState } from "./state.js";
 
 /**
- * Builds an agent that manages its own memory: six memory tools beside yours, short-term memory within a token
- * budget, long-term memory in `store`.
+ * Builds an agent that manages its own memory: it offers six memory tools beside your own, keeps short-term memory
+ * within a token budget, and keeps long-term memory in `store`.
  *
- * The result is a compiled LangGraph graph: `invoke`, `stream`, checkpoints and interrupts work as always. The run
- * must supply what the namespace template names (default `user_id`), in `context` or `configurable`. After an
- * invocation the state's `finalAnswer` is the final text, `status` says how it ended ("answered", "max_steps",
- * "format_error"; "running" while it waits for approval). A tool with `returnDirect` gives the final answer itself.
+ * The result is a compiled LangGraph graph: `invoke`, `stream`, checkpoints and interrupts work as usual. The run
+ * must supply the values its namespace template names (default `user_id`), in `context` or `configurable`. After an
+ * invocation the state's `finalAnswer` is the final text, and `status` says how it ended ("answered", "max_steps",
+ * "format_error"; "running" while it waits for approval). The answer of a tool with `returnDirect` is the final answer.
  *
- * Errors: `AGEMEM_CONFIG_INVALID` when built with wrong, unknown or contradictory options; during a run store failures
- * (`AGEMEM_STORE_*`), model failures (`AGEMEM_MODEL_*`) and `AGEMEM_NAMESPACE_VALUE_MISSING` are thrown, and
- * `AGEMEM_THREAD_OWNER` for a run on another user's thread.
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for wrong, unknown or contradictory options. A run throws store failures
+ * (`AGEMEM_STORE_*`), model failures (`AGEMEM_MODEL_*`), `AGEMEM_NAMESPACE_VALUE_MISSING`, and `AGEMEM_THREAD_OWNER`
+ * on another user's thread.
  *
  * @example
  * const agent = createAgeMemAgent({ model, store });
@@ -62,21 +62,21 @@ function buildGraph(options: AgeMemAgentOptions) {
       .compile({
         name: options.name ?? "agemem",
         store: options.store,
-        // Left out, LangGraph takes the parent's.
+        // Without one, LangGraph uses the parent graph's.
         ...(checkpointer && checkpointer !== INHERITED ? { checkpointer } : {}),
       })
-      // `maxSteps` ends a run; the graph's own limit only stays out of the way of responses with many calls.
+      // `maxSteps` ends a run; the graph's own limit must be high enough not to stop responses with many calls.
       .withConfig({ recursionLimit: 50 * (options.maxSteps ?? 10) })
   );
 }
 
-/** A node that discards the memory branch it forked when it fails. */
+/** A node that, if it fails, discards the memory branch it forked. */
 function withOwnMemory(parts: AgentParts, make: typeof thinkNode | typeof toolNode): ReturnType<typeof make> {
   return (state, config) =>
     droppingUnused(parts.memory, (memory) => make({ ...parts, memory })(state, config));
 }
 
-/** A node whose failures reach the clients of a server with code and remedy; an application gets them as they are. */
+/** A node whose errors carry code and remedy in their message on a server, whose clients see nothing else. */
 function told(node: ReturnType<typeof thinkNode>): ReturnType<typeof thinkNode> {
   return async (state, config) => {
     try {

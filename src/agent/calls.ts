@@ -1,4 +1,4 @@
-/** The calls of the newest response: which are still to run, and ids that a history can hang on. Pure. */
+/** The tool calls of the newest response: which have yet to run, and usable ids for them. Pure. */
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import { shortHash } from "../lib/hash.js";
@@ -9,7 +9,7 @@ export function newestResponse(messages: readonly BaseMessage[]): AIMessage | un
   return messages.findLast((message): message is AIMessage => AIMessage.isInstance(message));
 }
 
-/** Calls of the newest response without an answer, in order; empty when its protocol was broken. */
+/** Calls of the newest response without an answer, in order; empty if the response broke the protocol. */
 export function openCalls(messages: readonly BaseMessage[]): ToolCall[] {
   const response = newestResponse(messages);
   if (!response || hasFormatError(messages)) return [];
@@ -19,8 +19,8 @@ export function openCalls(messages: readonly BaseMessage[]): ToolCall[] {
 }
 
 /**
- * What a tool with `returnDirect` answered to the newest response, which is then the final answer; undefined when none
- * did, or all failed. Of several the last counts.
+ * The answer of a `returnDirect` tool to the newest response, which is then the final answer: the last one that did not
+ * fail, or undefined.
  */
 export function directAnswer(
   messages: readonly BaseMessage[],
@@ -33,7 +33,7 @@ export function directAnswer(
     .findLast((m) => ToolMessage.isInstance(m) && m.status !== "error" && direct.has(m.name ?? ""))?.text;
 }
 
-/** Whether the list ends with a response that could not be read, also after a repair. */
+/** Whether the list ends with a response that broke the protocol even after a repair. */
 export function hasFormatError(messages: readonly BaseMessage[]): boolean {
   const last = messages.at(-1);
   return (
@@ -41,7 +41,7 @@ export function hasFormatError(messages: readonly BaseMessage[]): boolean {
   );
 }
 
-/** Calls with an id each: where a model gave none, or one twice in a response, one is derived. */
+/** Gives every call an id of its own: one is derived if the model gave none, or the same one twice. */
 export function withIds(calls: readonly ToolCall[], responseId: string | undefined): ToolCall[] {
   const seen = new Set<string>();
   return calls.map((call, index) => {

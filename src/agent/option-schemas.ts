@@ -1,5 +1,7 @@
 /**
- * What the options of the agent may be. Kept beside the types: an option without a schema does not compile.
+ * Schemas of the agent's options.
+ *
+ * Owns what each option accepts. An option of the type without a schema here does not compile.
  */
 import { z } from "zod";
 import {
@@ -35,7 +37,7 @@ const price = z.strictObject(
 
 const checkpointer = z.union(
   [z.literal(INHERITED), having(["getTuple", "put", "putWrites"], "")],
-  `must be a checkpointer, or "${INHERITED}" where a server or a parent graph brings one`,
+  `must be a checkpointer, or "${INHERITED}" if a server or a parent graph supplies one`,
 );
 
 const responseFormat = z.custom<object>(
@@ -52,14 +54,14 @@ const interruptOn: z.ZodType<Record<string, InterruptOn>> = z.record(
     ],
     'must be true, false or { allowedDecisions: ["approve", …] }',
   ),
-  "must be an object by the names of tools, such as { Delete_memory: true }",
+  "must be an object keyed by tool name, such as { Delete_memory: true }",
 );
 
-/** Options that had another name. */
+/** Options that have been renamed. */
 const RENAMED = {
-  instructions: 'it is called "systemPrompt" now',
-  approve: 'it is "interruptOn" now, by the names of tools: { Delete_memory: true }',
-  overflow: 'it is "onOverflow" now: "summarize" or "record"',
+  instructions: 'it is now called "systemPrompt"',
+  approve: 'it is now "interruptOn", by tool name: { Delete_memory: true }',
+  overflow: 'it is now "onOverflow": "summarize" or "record"',
 };
 
 const agentOptions = z
@@ -78,7 +80,7 @@ const agentOptions = z
       interruptOn: interruptOn.optional(),
       memoryConsistency: oneOf(["latest", "checkpoint"]).optional(),
       responseFormat: responseFormat.optional(),
-      prices: z.record(z.string(), price, "must be prices by the name of the model").optional(),
+      prices: z.record(z.string(), price, "must be prices keyed by model name").optional(),
       checkpointer: checkpointer.optional(),
       name: text.optional(),
     } satisfies OptionShape<AgeMemAgentOptions>,
@@ -90,7 +92,7 @@ const agentOptions = z
       context.addIssue({
         code: "custom",
         path: [key],
-        message: `${what} needs a checkpointer, or checkpointer: "${INHERITED}" where a server or a parent graph brings one`,
+        message: `${what} needs a checkpointer, or checkpointer: "${INHERITED}" if a server or a parent graph supplies one`,
       });
     if (Object.values(options.interruptOn ?? {}).some(Boolean)) {
       need("interruptOn", "a run that stops for a person");
@@ -98,7 +100,7 @@ const agentOptions = z
     if (options.memoryConsistency === "checkpoint") need("memoryConsistency", '"checkpoint"');
   });
 
-/** Errors: `AGEMEM_CONFIG_INVALID`. */
+/** Throws `AGEMEM_CONFIG_INVALID` for wrong, unknown or contradictory options. */
 export function checkAgentOptions(options: AgeMemAgentOptions): void {
   checkOptions(agentOptions, options, "createAgeMemAgent", RENAMED);
   if (options.protocol !== "text" && typeof options.model.bindTools !== "function") {

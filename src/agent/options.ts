@@ -1,4 +1,4 @@
-/** What the ready-made agent can be told, and its defaults. */
+/** Options of the ready-made agent, and their defaults. */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import type { BaseCheckpointSaver } from "@langchain/langgraph";
@@ -10,7 +10,7 @@ import type { MemoryConsistency } from "./branches/memory-branch.js";
 import type { InterruptOn } from "./nodes/approval.js";
 import type { WrittenCalls } from "./protocol.js";
 
-/** In place of a checkpointer: one comes with the server or the parent graph. */
+/** The value of `checkpointer` that says that the server or the parent graph supplies one. */
 export const INHERITED = "inherited";
 
 /** Options of `createAgeMemAgent`, on top of those of the memory tools. */
@@ -20,60 +20,63 @@ export interface AgeMemAgentOptions<T extends Record<string, unknown> = Record<s
   model: BaseChatModel;
   /** The application's own tools, offered beside the memory tools. */
   tools?: readonly StructuredToolInterface[];
-  /** The application's own system prompt; agemem's guide to the memories follows it. */
+  /** The application's own system prompt; agemem appends its guide to the memory tools. */
   systemPrompt?: string;
-  /** "short" for small models: examples, and tools without optional arguments; "minimal" for a policy in training; default "full". */
+  /**
+   * "short" for small models: with examples, and tools without optional arguments; "minimal" for a policy in training;
+   * default "full".
+   */
   promptVariant?: PromptVariant;
   /** "native" tool calling (default) or the paper's tags as "text". */
   protocol?: "native" | "text";
   /**
-   * Calls that a model writes into its text because its server does not read them ("native" only): "auto" (default) knows the
-   * form by the model's name, tries all for unknown models, and ends with the first call that the provider reports itself; a
-   * form's name insists; "off" takes all text for the answer.
+   * How to recognize calls that a model writes into its text because its server does not parse them ("native" only).
+   * "auto" (default) infers the form from the model's name, tries all forms for unknown models, and stops looking once
+   * the provider reports a call itself. The name of a form always applies that form; "off" treats all text as the answer.
    */
   writtenCalls?: WrittenCalls;
-  /** Model calls per invocation (N_max); default 10. The run's context may lower or raise it. */
+  /** Model calls per invocation (N_max); default 10. A run's context may override it. */
   maxSteps?: number;
-  /** At the last step: ask for an "answer" without tools (default), or "stop" without one (training). */
+  /** At the last step: ask for an "answer" without tools (default), or "stop" without an answer (training). */
   onMaxSteps?: "answer" | "stop";
   /**
-   * When the context exceeds its budget: "summarize" the oldest rounds (default), or only "record" it so that the
-   * penalty of training applies (default where `operations` is empty: an agent without memory keeps its context).
+   * When the context exceeds its budget: "summarize" the oldest rounds (default), or only "record" it, so that the
+   * training penalty applies (default if `operations` is empty, because an agent without memory keeps its context).
    */
   onOverflow?: "summarize" | "record";
   /**
-   * Tools that a person is asked about before a call runs, by name, memory tools and your own:
-   * `{ Delete_memory: true }`. The run stops with langchain's human-in-the-loop request and is resumed with its
-   * decisions; `allowedDecisions` leaves some out. Needs a checkpointer.
+   * Tools, memory tools or your own, whose calls a person must approve: `{ Delete_memory: true }`. The run interrupts with
+   * langchain's human-in-the-loop request and is resumed with its decisions; `allowedDecisions` restricts them. Needs a
+   * checkpointer.
    */
   interruptOn?: Readonly<Record<string, InterruptOn>>;
   /**
-   * "latest" (default): all threads share the newest long-term memory. "checkpoint": each thread has a branch of
-   * long-term memory of its own, begun from the trunk; going back to an earlier checkpoint goes back to the long-term
-   * memory it saw. Needs a `FaissStore` and a checkpointer; `store.branch(name)` with the state's `ltmVersion.branch`
-   * gives the branch, `promote()` merges it.
+   * "latest" (default): all threads share the newest long-term memory. "checkpoint": each thread has its own branch of
+   * long-term memory, forked from the store; going back to an earlier checkpoint goes back to the long-term memory it
+   * saw. Needs a `FaissStore` and a checkpointer. `store.branch(name)` with the state's `ltmVersion.branch` opens the
+   * branch, and its `promote()` merges it.
    */
   memoryConsistency?: MemoryConsistency;
   /**
-   * Schema of a structured answer: after the final answer one more call of the model fills `structuredResponse`, or
-   * says in `structuredError` why it could not. Not with protocol "text".
+   * Schema of a structured answer. After the final answer, one more model call fills `structuredResponse`;
+   * `structuredError` says why if it fails. Not available with protocol "text".
    */
   responseFormat?: z.ZodType<T> | Record<string, unknown>;
   /**
-   * Prices per million tokens by the name of the model, as `agemem trace --prices` takes them, for the `cost` in
-   * `usage`: `{ "gpt-4o-mini": { input: 0.15, output: 0.6 } }`. Without them it is null.
+   * Prices per million tokens by model name, as for `agemem trace --prices`, from which `usage.cost` is computed:
+   * `{ "gpt-4o-mini": { input: 0.15, output: 0.6 } }`. Without prices the cost is null.
    */
   prices?: Prices;
   /**
-   * Keeps threads; needed for conversations over several invocations. "inherited" where a LangGraph server or a parent
-   * graph brings its own: `interruptOn` and `memoryConsistency: "checkpoint"` are refused without either.
+   * Keeps threads; needed for conversations over several invocations. "inherited" if a LangGraph server or a parent
+   * graph supplies one. `interruptOn` and `memoryConsistency: "checkpoint"` require either.
    */
   checkpointer?: BaseCheckpointSaver | typeof INHERITED;
   /** Graph name in traces; default "agemem". */
   name?: string;
 }
 
-/** What agemem itself reads from a run's context. */
+/** The values agemem itself reads from a run's context. */
 export interface AgentContextValue {
   user_id?: string;
   agent_id?: string;
@@ -82,9 +85,9 @@ export interface AgentContextValue {
 }
 
 /**
- * Values of one run: `graph.invoke(input, { context: { user_id: "ada" } })`. Unknown keys are allowed, so that a
- * namespace template can name any of them. The type is open because LangGraph's types make every key of a schema
- * required; the values are looked at where they are used, by errors with a code instead of zod's.
+ * Values of one run: `graph.invoke(input, { context: { user_id: "ada" } })`. Unknown keys are allowed, because a
+ * namespace template can name any key. The schema names none, because LangGraph's types would make each key required;
+ * values are checked where they are used, with this package's errors instead of zod's.
  */
 // biome-ignore lint/complexity/noBannedTypes: an object schema without keys of its own
 export const AgentContext: z.ZodObject<{}, z.core.$loose> = z.looseObject({});

@@ -1,8 +1,8 @@
 /**
- * The state's `memoryOwner`: written once, whatever is written later.
+ * The channel of the state's `memoryOwner`, which can be written only once.
  *
- * A reducer is not enough. Anybody who may send a command or a state update to a server can write
- * `{ "__overwrite__": … }`, which LangGraph puts into a channel without asking its reducer.
+ * A reducer would not be enough: whoever may send a command or a state update to a server can write
+ * `{ "__overwrite__": … }`, which LangGraph puts into a channel without calling its reducer.
  */
 import { BinaryOperatorAggregate } from "@langchain/langgraph";
 

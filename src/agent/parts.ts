@@ -1,5 +1,4 @@
-/** What the nodes share: resolved once when the agent is built. */
-
+/** What the nodes share, resolved once when the agent is built. */
 import { type AIMessage, SystemMessage } from "@langchain/core/messages";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
@@ -29,14 +28,14 @@ import { type RunLimits, readRunLimits } from "./run-values.js";
 import { toolSchema } from "./tool-schemas.js";
 
 /**
- * How the nodes reach the model and the operations. The graph does it through LangChain's runnables and callbacks; a
- * driver of its own (rollouts) gives two functions in their place, and nothing else of the nodes depends on LangChain's
- * machinery around a call. Stable: a driver relies on these two signatures.
+ * How the nodes call the model and the operations. The graph uses LangChain's runnables and callbacks; the driver of
+ * rollouts passes two functions of its own instead, because nothing else in the nodes depends on LangChain's machinery
+ * around a call.
  */
 export interface Calls {
-  /** One call of the model: its response, as `invoke` would give it. */
+  /** Calls the model; the response is what `invoke` would return. */
   ask: Ask;
-  /** One call of an operation: `operation.run(call)`, with whatever is told around it. */
+  /** Calls an operation: `operation.run(call)`, with whatever reporting surrounds it. */
   run(operation: MemoryOperation, call: OperationCall): Promise<OperationDone>;
 }
 
@@ -45,37 +44,43 @@ const THROUGH_LANGCHAIN: Calls = {
   run: runReported,
 };
 
+/** The resolved parts of an agent. */
 export interface AgentParts {
   kit: MemoryToolkit;
   protocol: AgentProtocol;
-  /** System prompt without the lines that change per step. */
+  /** The system prompt without the lines that change at each step. */
   system: string;
   /** Whether the model is told how full the context is: where it can do something about it. */
   tellsBudget: boolean;
-  /** Tokens of a system prompt; the few that occur are counted once. */
+  /** Tokens of a system prompt; cached, because only a few different ones occur. */
   systemTokens(text: string): number;
-  /** Tokens of the tool schemas that travel beside the messages. */
+  /** Tokens of the tool schemas sent with the messages. */
   sentToolTokens: number;
-  /** By tool name. */
+  /** The memory operations, by tool name. */
   operations: ReadonlyMap<string, MemoryOperation>;
   run: Calls["run"];
   ownTools: ToolNode;
-  /** Names of own tools whose answer is the final one (LangChain's `returnDirect`). */
+  /** Names of own tools whose answer is the final answer (LangChain's `returnDirect`). */
   direct: ReadonlySet<string>;
   onOverflow: "summarize" | "record";
-  /** Names of the tools that a person is asked about, with the decisions that are allowed. */
+  /** The tools whose calls a person is asked about, with the allowed decisions. */
   interruptOn: ReadonlyMap<string, readonly AllowedDecision[]>;
-  /** The long-term memory of one node run. */
+  /** Chooses the long-term memory of a node run. */
   memory: MemoryOf;
   prices: Prices | undefined;
   /** Names of the acting model and of the summarizer, for `usage`. */
   models: { policy: string; auxiliary: string };
-  /** Fills the structured answer; undefined when none is asked for. */
+  /** Produces the structured answer; undefined if `responseFormat` is not set. */
   structure: Structure | undefined;
   limits(config: LangGraphRunnableConfig): { maxSteps: number; onMaxSteps: "answer" | "stop" };
 }
 
-/** Resolves models, tools and prompt. Errors: `AGEMEM_CONFIG_INVALID` for tools of the same name. */
+/**
+ * Resolves models, tools and prompt.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for tools with the same name, an unknown tool in `interruptOn`, or options
+ * that contradict each other or the store
+ */
 export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_LANGCHAIN): AgentParts {
   const { model } = options;
   const summarizer = options.summarizer ?? model;
@@ -122,7 +127,7 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
   };
 }
 
-/** The operations on offer, also by the names that others give them, where no tool of the application has such a name. */
+/** The offered operations, also under their usual other names, unless a tool of the application has such a name. */
 function withAliases(
   byName: ReadonlyMap<string, MemoryOperation>,
   own: readonly StructuredToolInterface[],
@@ -135,7 +140,7 @@ function withAliases(
   return new Map([...byName, ...aliases]);
 }
 
-/** The prompt changes with the budget line and the last step only. */
+/** Caches counts. System prompts differ only in the budget line and on the last step. */
 function countedOnce(count: (text: string) => number): (text: string) => number {
   const known = new LRUCache<string, number>({ max: 50 });
   return (text) => {
@@ -145,7 +150,7 @@ function countedOnce(count: (text: string) => number): (text: string) => number 
   };
 }
 
-/** An authenticated user is a client of a server: what a run may cost is for the server to say. */
+/** An authenticated user is a client of a server and must not set the limits of a run, which costs the server money. */
 function limitsOf(options: AgeMemAgentOptions, config: LangGraphRunnableConfig) {
   const client = authenticatedValues(config.configurable) !== undefined;
   const run: Partial<RunLimits> = client ? {} : readRunLimits(config);
@@ -167,7 +172,7 @@ function refuseSameNames(tools: readonly StructuredToolInterface[]): void {
   }
 }
 
-/** A name that no tool has would ask nobody. */
+/** Refuses misspelled names, for which nobody would ever be asked. */
 function refuseUnknownNames(
   { interruptOn = {} }: AgeMemAgentOptions,
   tools: readonly StructuredToolInterface[],
@@ -177,9 +182,9 @@ function refuseUnknownNames(
   if (unknown.length === 0) return;
   throw new ConfigError(
     "AGEMEM_CONFIG_INVALID",
-    `interruptOn names no tool of the agent: ${unknown.join(", ")}`,
+    `interruptOn names tools the agent does not have: ${unknown.join(", ")}`,
     {
-      remedy: `Its tools are ${known.join(", ")}.`,
+      remedy: `Use the names of its tools: ${known.join(", ")}.`,
       details: { unknown, known },
     },
   );

@@ -1,7 +1,7 @@
 /**
- * What a run says about itself in `context` or `configurable`, checked: LangGraph checks neither.
+ * Validates the values that a run passes in `context` or `configurable`, which LangGraph does not check.
  *
- * Owns the values that the agent's own nodes read. Leaves out those of the namespace (`lib/namespace.ts`).
+ * Owns the values that the agent's nodes read. Leaves out those of the namespace (`lib/namespace.ts`).
  */
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { z } from "zod";
@@ -21,7 +21,7 @@ export interface RunLimits {
   onMaxSteps: "answer" | "stop" | undefined;
 }
 
-/** Reads them. Errors: InputError `AGEMEM_INPUT_ARGUMENT` names the value that is wrong. */
+/** Reads the limits. Throws InputError `AGEMEM_INPUT_ARGUMENT`, which names the wrong value. */
 export function readRunLimits(config: Pick<LangGraphRunnableConfig, "configurable" | "context">): RunLimits {
   const parsed = runValues.safeParse({ ...config.configurable, ...(config.context as object | undefined) });
   if (parsed.success) {
@@ -29,8 +29,8 @@ export function readRunLimits(config: Pick<LangGraphRunnableConfig, "configurabl
     return { maxSteps: max_steps ?? undefined, onMaxSteps: on_max_steps ?? undefined };
   }
   const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
-  throw new InputError("AGEMEM_INPUT_ARGUMENT", `The run cannot begin: ${problems.join("; ")}`, {
-    remedy: "Correct the context or configurable that the run is given.",
+  throw new InputError("AGEMEM_INPUT_ARGUMENT", `The run cannot start: ${problems.join("; ")}`, {
+    remedy: "Correct the `context` or `configurable` passed to the run.",
     details: { problems },
   });
 }

@@ -1,10 +1,10 @@
-/** Tool schemas as a server gets them, for token counts and the text protocol: tools, and the forms of structured answers. */
+/** Schemas of tools and structured answers as a server receives them, for token counts and the text protocol. */
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { toJsonSchema } from "@langchain/core/utils/json_schema";
 import type { ToolSchema } from "../types.js";
 
-/** The schema of a tool; a provider's own tool (`{ type: "web_search" }`) is what it says of itself. */
+/** The schema of a tool. For a provider's built-in tool (`{ type: "web_search" }`) it stands in for the whole definition. */
 export function toolSchema(tool: StructuredToolInterface): ToolSchema {
   const given = convertToOpenAITool(tool) as Partial<ReturnType<typeof convertToOpenAITool>>;
   return given.function ? schemaOf(given.function) : schemaOf({ description: JSON.stringify(given) });
@@ -15,8 +15,8 @@ function schemaOf({ name = "", description = "", parameters = {} }: Partial<Tool
 }
 
 /**
- * What langchain's `responseFormat` adds to a request: a tool per schema (`toolStrategy`, and a bare schema for models
- * without structured output), or the schema itself (`providerStrategy`), which costs about as much.
+ * What langchain's `responseFormat` adds to a request: a tool per schema (`toolStrategy`, or a bare schema with a model
+ * that lacks structured output), or the schema itself (`providerStrategy`), which takes about as many tokens.
  */
 export function responseSchemas(format: unknown): ToolSchema[] {
   return [format ?? []].flat().map((each) => {

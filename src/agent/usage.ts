@@ -1,7 +1,7 @@
 /**
- * What an invocation cost: calls, tokens, time and, where prices are known, money. Pure.
+ * What an invocation used: calls, tokens, time and, if prices are known, money. Pure.
  *
- * Owns the state's `usage`. What a call is charged to, and what it costs, is that of a recording (`lib/usage.ts`).
+ * Owns the state's `usage`. Leaves out how calls are charged and priced (`lib/usage.ts`), which recordings share.
  */
 import type { AIMessage } from "@langchain/core/messages";
 import { addCalls, NO_CALLS, reportedTokens } from "../lib/call-usage.js";
@@ -16,19 +16,19 @@ import {
 } from "../lib/usage.js";
 import { type CallUsage, MEMORY_OPS, type MemoryOpOutcome, OVERFLOW_CALL_ID } from "../types.js";
 
-/** The state's `usage`: of the last invocation. */
+/** The state's `usage`, for the last invocation. */
 export interface AgentUsage {
   /** Calls of the acting model. */
   policy: CallUsage;
   /** Calls of the summarizer, and the one for a structured answer. */
   auxiliary: CallUsage;
-  /** The same calls by what they were for, with the operations that ran; the rows of `agemem trace`. */
+  /** The same calls by purpose, with the operations that ran; these are the rows of `agemem trace`. */
   operations: UsageByOperation;
-  /** Of all model calls, by the table of prices; null without a table, or when it or a server's report lacks something. */
+  /** Cost of all model calls; null without prices, or if the price of a model or a token count is missing. */
   cost: number | null;
 }
 
-/** Who made a call, and what for: the operations a response asks for share it. */
+/** Who made a call and what for. The operations that a response calls share its cost. */
 export interface Caller {
   role: "policy" | "auxiliary";
   /** Name of the model. */
@@ -36,12 +36,12 @@ export interface Caller {
   keys: readonly UsageKey[];
 }
 
-/** At the start of an invocation. */
+/** The usage at the start of an invocation. */
 export function noUsage(): AgentUsage {
   return { policy: NO_CALLS, auxiliary: NO_CALLS, operations: {}, cost: null };
 }
 
-/** With one more model call. Tokens are null where the server reported none. */
+/** Adds a model call. Its tokens are null if the server reported none. */
 export function addModelCall(
   usage: AgentUsage,
   response: AIMessage,
@@ -56,7 +56,7 @@ export function addModelCall(
   };
 }
 
-/** With one more memory operation. `summarizer` names the model of its own calls. */
+/** Adds a memory operation. `summarizer` names the model of its auxiliary calls. */
 export function addOutcome(usage: AgentUsage, outcome: MemoryOpOutcome, summarizer: string): AgentUsage {
   const { auxiliary } = outcome;
   const key: UsageKey = outcome.toolCallId === OVERFLOW_CALL_ID ? "GUARD" : outcome.op;
@@ -70,17 +70,17 @@ export function addOutcome(usage: AgentUsage, outcome: MemoryOpOutcome, summariz
   };
 }
 
-/** Memory operations of the invocation so far, refused ones included; not the guard's. */
+/** Memory operations of the invocation so far, including refused ones but not the guard's. */
 export function operationsOf(usage: AgentUsage): number {
   return MEMORY_OPS.reduce((sum, op) => sum + (usage.operations[op]?.operations ?? 0), 0);
 }
 
-/** Memories that the invocation has deleted so far. */
+/** Successful deletions of the invocation so far. */
 export function deletionsOf({ operations: { DELETE } }: AgentUsage): number {
   return DELETE ? DELETE.operations - DELETE.refused : 0;
 }
 
-/** With the money filled in. */
+/** Fills in the cost. */
 export function withCost(usage: AgentUsage, prices: Prices | undefined): AgentUsage {
   return prices ? { ...usage, cost: costOf(totalUsage(usage.operations), prices) } : usage;
 }

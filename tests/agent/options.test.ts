@@ -61,8 +61,8 @@ const SHARED: [object, RegExp][] = [
 const AGENT: [object, RegExp][] = [
   [{ model: undefined }, /model: must be a chat model/],
   [{ model: "openai:gpt-4o-mini" }, /model: must be a chat model object/],
-  [{ interruptOn: { DELETE: true }, checkpointer }, /interruptOn names no tool of the agent: DELETE/],
-  [{ interruptOn: ["Delete_memory"], checkpointer }, /interruptOn: must be an object by the names of tools/],
+  [{ interruptOn: { DELETE: true }, checkpointer }, /interruptOn names tools the agent does not have: DELETE/],
+  [{ interruptOn: ["Delete_memory"], checkpointer }, /interruptOn: must be an object keyed by tool name/],
   [
     { interruptOn: { Delete_memory: "yes" }, checkpointer },
     /interruptOn\.Delete_memory: must be true, false or/,
@@ -95,11 +95,11 @@ const AGENT: [object, RegExp][] = [
   [{ responseFormat: "json" }, /responseFormat: must be a zod schema/],
   [{ systemPrompt: 5 }, /systemPrompt: must be text/],
   // Names that options had before.
-  [{ instructions: "Be brief." }, /unknown option "instructions" \(it is called "systemPrompt" now\)/],
-  [{ approve: ["DELETE"] }, /unknown option "approve" \(it is "interruptOn" now, .*Delete_memory: true/],
+  [{ instructions: "Be brief." }, /unknown option "instructions" \(it is now called "systemPrompt"\)/],
+  [{ approve: ["DELETE"] }, /unknown option "approve" \(it is now "interruptOn", .*Delete_memory: true/],
   [
     { overflow: "summarise" },
-    /unknown option "overflow" \(it is "onOverflow" now: "summarize" or "record"\)/,
+    /unknown option "overflow" \(it is now "onOverflow": "summarize" or "record"\)/,
   ],
   [{ now: Date.now }, /unknown option "now"/],
   [{ overheadTokens: () => 5 }, /unknown option "overheadTokens"/],

@@ -1,11 +1,10 @@
 /**
- * Which long-term memory a run works on: the newest, shared by all threads, or the thread's own, as its checkpoint saw
- * it.
+ * Which long-term memory a run uses: the newest, shared by all threads, or the thread's own, as its checkpoint saw it.
  *
- * Owns the rule that both memories travel together: a checkpoint names the version of long-term memory it saw, and a
- * run that starts from a checkpoint whose branch has moved on since starts a new branch there; one whose branch was
- * promoted goes on from what the promotion left. LangGraph re-runs nodes (retry, resume,
- * time travel); each of them then finds long-term memory as the checkpoint left it.
+ * Owns the rule that both memories go back in time together. A checkpoint names the version of long-term memory it saw.
+ * If the branch has moved on since, a run from that checkpoint forks a new branch at that version; if the branch was
+ * promoted, the run continues from the result of the promotion. So a node that LangGraph runs again (retry, resume, time
+ * travel) finds long-term memory as its checkpoint left it.
  */
 import { randomUUID } from "node:crypto";
 import type { BaseStore, LangGraphRunnableConfig } from "@langchain/langgraph";
@@ -19,23 +18,27 @@ import { isVersionedStore, type StoreVersion, type VersionedStore } from "../../
  */
 export type MemoryConsistency = "latest" | "checkpoint";
 
-/** Gives the store for one node run, from the version that the state has seen. */
+/** Returns the store for one run of a node, given the version the state has seen. */
 export type MemoryOf = (
   seen: StoreVersion | null,
   config: LangGraphRunnableConfig,
 ) => BaseStore | Promise<BaseStore>;
 
-/** How the branches of a thread begin. The id itself does not show: branch names are listed and exported. */
+/** Prefix of a thread's branch names. The thread id is hashed, because branch names are listed and exported. */
 export function threadPrefix(threadId: string): string {
   return `thread-${shortHash(threadId, 10)}-`;
 }
 
-/** Whether a branch was begun for a thread, and not by a person. */
+/** Whether a branch was created for a thread, rather than by the application. */
 export function isThreadBranch(name: string): boolean {
   return /^thread-[0-9a-z]{10}-[0-9a-f]{8}$/.test(name);
 }
 
-/** @throws ConfigError `AGEMEM_CONFIG_INVALID` when the store has no branches to follow checkpoints with */
+/**
+ * Chooses the store of each node run.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` if checkpoints are to be followed and the store has no branches
+ */
 export function memoryOf(store: BaseStore, consistency: MemoryConsistency): MemoryOf {
   if (consistency === "latest") return () => store;
   if (!isVersionedStore(store)) {
@@ -53,7 +56,7 @@ export function memoryOf(store: BaseStore, consistency: MemoryConsistency): Memo
     if (!seen) return store.fork(name, { from: store.version() });
     const branch = await openOrPromoted(store, seen.branch);
     if ("promotedTo" in branch) {
-      // The end of the branch is what was promoted; before it lies a checkpoint that is gone back to.
+      // A version before the branch's end means that the run goes back to an earlier checkpoint.
       return seen.revision < branch.tip
         ? store.fork(name, { from: seen })
         : forkPromoted(store, name, branch.promotedTo);
@@ -63,16 +66,16 @@ export function memoryOf(store: BaseStore, consistency: MemoryConsistency): Memo
   };
 }
 
-/** A thread without a name would share its branch with all others of that kind. */
+/** All runs without a thread id would share their branches. */
 function threadOf({ configurable }: LangGraphRunnableConfig): string {
   const thread: unknown = configurable?.thread_id;
   if (typeof thread === "string" || typeof thread === "number") return String(thread);
-  throw new InputError("AGEMEM_INPUT_ARGUMENT", 'memoryConsistency "checkpoint" needs a thread', {
+  throw new InputError("AGEMEM_INPUT_ARGUMENT", 'memoryConsistency "checkpoint" needs a thread_id', {
     remedy: 'Pass it with the run: graph.invoke(input, { configurable: { thread_id: "…" } }).',
   });
 }
 
-/** Where the changes of a closed branch are, and its own last revision. */
+/** The version that a promoted branch was merged into, and its own last revision. */
 interface Promoted {
   promotedTo: StoreVersion;
   tip: number;
@@ -88,7 +91,7 @@ async function openOrPromoted(store: VersionedStore, name: string): Promise<Vers
   }
 }
 
-/** From the very state the promotion left, or from the newest where a vacuum took that away. */
+/** Forks from the result of the promotion, or from the newest version if a vacuum has removed that. */
 async function forkPromoted(
   store: VersionedStore,
   name: string,
@@ -103,9 +106,8 @@ async function forkPromoted(
 }
 
 /**
- * Runs a node's work with a long-term memory that is watched: a branch begun for work that fails is dropped, because
- * its update, the only one that would name the branch, is never written. What a killed process leaves is for
- * `sweepThreadBranches`.
+ * Runs a node's work, and if it fails discards the branch it has forked: the state update that would have named the
+ * branch is never written. Branches of a killed process are left to `sweepThreadBranches`.
  */
 export async function droppingUnused<T>(
   memory: MemoryOf,
@@ -121,7 +123,7 @@ export async function droppingUnused<T>(
   try {
     return await work(watched);
   } catch (error) {
-    // The failure itself is what the caller must see, also where the disk fails at this too.
+    // The caller must see the original failure, even if discarding fails too.
     await Promise.allSettled(begun.map((store) => store.discard()));
     throw error;
   }

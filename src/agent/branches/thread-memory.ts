@@ -1,10 +1,9 @@
 /**
- * What threads leave behind in long-term memory with `memoryConsistency: "checkpoint"`: which branches are still
- * needed, and dropping those that are not.
+ * Cleans up the branches that threads leave in long-term memory with `memoryConsistency: "checkpoint"`.
  *
- * A branch stays as long as a checkpoint names it, because going back to that checkpoint needs it. A run that crashed
- * or was repeated leaves branches that no checkpoint names, a deleted thread leaves all of its own. Owns neither
- * checkpoints nor the removal of rows: `vacuum` of the store does that once a branch is discarded.
+ * Owns which branches are still needed: those that a checkpoint names, because going back to it needs them. A crashed or
+ * repeated run leaves branches that no checkpoint names, and a deleted thread leaves all of its own. Leaves out deleting
+ * checkpoints, and deleting the rows of discarded branches, which the store's `vacuum` does.
  */
 import type { BaseCheckpointSaver } from "@langchain/langgraph";
 import type { StoreVersion, VersionedStore } from "../../types.js";
@@ -15,20 +14,20 @@ export interface BranchingStore extends VersionedStore {
   branches(): Promise<{ name: string; createdAt: Date }[]>;
 }
 
-/** What {@link sweepThreadBranches} may drop. */
+/** What {@link sweepThreadBranches} may discard. */
 export interface SweepOptions {
   /** Branches that must stay, such as {@link branchesInCheckpoints}. */
   referenced: Iterable<string> | AsyncIterable<string>;
-  /** Branches younger than this many milliseconds stay: their run may not have a checkpoint yet. Default: one day. */
+  /** Keep branches younger than this many milliseconds, whose run may have no checkpoint yet. Default: one day. */
   olderThanMs?: number;
-  /** Unix time in milliseconds. Default `Date.now`. */
+  /** The clock: Unix time in milliseconds. Default `Date.now`. */
   now?: () => number;
 }
 
 /**
- * Names of the branches of long-term memory that the checkpoints of a saver refer to, pending writes included.
+ * Yields the names of the long-term memory branches that a saver's checkpoints refer to, including pending writes.
  *
- * @param threadId only this thread's checkpoints. Default: all threads of the saver
+ * @param threadId read only this thread's checkpoints; default all threads
  * @example
  * for await (const name of branchesInCheckpoints(checkpointer)) console.log(name);
  */
@@ -52,13 +51,13 @@ export async function* branchesInCheckpoints(
 }
 
 /**
- * Discards the branches of threads that nothing refers to. Other branches of the store are left alone. Going back to
- * a checkpoint whose branch is gone fails with `AGEMEM_STORE_BRANCH`; a branch that others were begun from may be
- * discarded, they keep what they see.
+ * Discards the branches of threads that nothing refers to, and no other branches of the store. Going back to a
+ * checkpoint whose branch is gone fails with `AGEMEM_STORE_BRANCH`. Branches forked from a discarded one keep their
+ * contents.
  *
- * `referenced` is read before the branches are listed and must cover all threads that use the store.
+ * `referenced` must cover all threads that use the store; it is read before the branches are listed.
  *
- * @returns names of the branches discarded; `store.vacuum()` then frees their space
+ * @returns the names of the discarded branches; `store.vacuum()` then frees their space
  * @throws StoreError `AGEMEM_STORE_*`
  * @example
  * await sweepThreadBranches(store, { referenced: branchesInCheckpoints(checkpointer) });
@@ -75,9 +74,9 @@ export async function sweepThreadBranches(store: BranchingStore, options: SweepO
 }
 
 /**
- * Discards all branches of a thread: to be called when the thread is deleted. Copies of the thread keep theirs.
+ * Discards all branches of a thread. Call it when you delete the thread; copies of the thread keep their own branches.
  *
- * @returns names of the branches discarded; none when the thread had none
+ * @returns the names of the discarded branches, possibly none
  * @throws StoreError `AGEMEM_STORE_*`
  * @example
  * await checkpointer.deleteThread(threadId);

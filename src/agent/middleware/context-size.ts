@@ -1,12 +1,12 @@
 /**
- * langchain's shapes for "when" and "how much": trigger and keep, as its summarization and context editing take them.
+ * The options `trigger` (when) and `keep` (how much), in the shape of langchain's summarization and context editing.
  *
- * Owns their meaning here: fractions are of the agent's own token budget, which is known for every model.
+ * Owns their meaning here: a fraction refers to the agent's token budget, which exists for every model.
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import { ConfigError } from "../../errors.js";
 
-/** All of what is given must be reached. */
+/** A condition: every given size must be reached. */
 export interface ContextSize {
   /** Share of the token budget, above 0 and up to 1. */
   fraction?: number;
@@ -14,10 +14,10 @@ export interface ContextSize {
   messages?: number;
 }
 
-/** Exactly one of the three. */
+/** How much of the context to keep: exactly one of the three. */
 export type KeepSize = { fraction: number } | { tokens: number } | { messages: number };
 
-/** Checks a trigger once. An array means any of its conditions. Errors: `AGEMEM_CONFIG_INVALID`. */
+/** The conditions of a trigger, any of which suffices. Throws `AGEMEM_CONFIG_INVALID` for an unusable one. */
 export function triggerConditions(trigger: ContextSize | readonly ContextSize[]): ContextSize[] {
   const conditions = [trigger].flat() as ContextSize[];
   for (const condition of conditions) {
@@ -28,7 +28,7 @@ export function triggerConditions(trigger: ContextSize | readonly ContextSize[])
   return conditions;
 }
 
-/** Checks a keep once. Errors: `AGEMEM_CONFIG_INVALID`. */
+/** Returns `keep`. Throws `AGEMEM_CONFIG_INVALID` if it is unusable. */
 export function checkKeep(keep: KeepSize): KeepSize {
   const sizes = Object.entries(keep).filter(([, size]) => size !== undefined);
   const [[name, size] = ["", 0], ...more] = sizes;

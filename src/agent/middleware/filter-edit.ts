@@ -1,9 +1,9 @@
 /**
- * The filter as a `ContextEdit` of langchain's `contextEditingMiddleware`: passages about given criteria go before the
- * model is called.
+ * FILTER as a `ContextEdit` of langchain's `contextEditingMiddleware`: removes passages that match given criteria before
+ * each model call.
  *
- * langchain hands an edit the agent's own list of messages, so what an edit takes out is gone from the thread. This one
- * archives it first, as the FILTER tool does.
+ * Owns archiving what it removes, as the FILTER tool does, because langchain passes the agent's own list of messages, so
+ * whatever an edit removes is gone from the thread. Leaves out scoring and cutting (`context/edits/filter.ts`).
  */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import { getConfig } from "@langchain/langgraph";
@@ -22,9 +22,11 @@ import { type ContextSize, isReached, triggerConditions } from "./context-size.j
 import { type AgeMemFilterEditConfig, checkFilterEditOptions } from "./options.js";
 
 /**
- * Keeps noise from the model. The newest user message and calls in progress stay, calls stay with their answers.
+ * Removes noise before the model sees it. What the newest user message asks and calls in progress stay, and calls stay
+ * together with their answers.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID`; at a call ModelError `AGEMEM_EMBEDDING_FAILED`, StoreError `AGEMEM_STORE_*`
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID`; when applied, ModelError `AGEMEM_EMBEDDING_FAILED`, StoreError
+ * `AGEMEM_STORE_*`
  * @example
  * contextEditingMiddleware({ edits: [new AgeMemFilterEdit({ store, criteria: "advertising; cookie banners" })] });
  */
@@ -42,7 +44,7 @@ export class AgeMemFilterEdit implements ContextEdit {
     this.#counter = config.counter ?? tokenCounter();
   }
 
-  /** Takes what fits the criteria out of `messages`, in place. */
+  /** Removes what matches the criteria from `messages`, in place. */
   async apply({ messages, countTokens }: Parameters<ContextEdit["apply"]>[0]): Promise<void> {
     const { criteria, store, maxTokens = DEFAULT_BUDGET.maxTokens } = this.#config;
     const theta = this.#config.theta ?? thresholdsOf(this.#embeddings).theta;
@@ -62,7 +64,7 @@ export class AgeMemFilterEdit implements ContextEdit {
   }
 }
 
-/** Undefined when nothing reaches theta. */
+/** The edit, or undefined if it would remove nothing. */
 function unlessEmpty<T>(apply: () => T): T | undefined {
   try {
     return apply();

@@ -1,7 +1,7 @@
 /**
  * `ageMemMiddleware`: the six operations, the guide and the overflow guard for langchain's `createAgent`.
  *
- * Owns the translation to langchain's hooks. Only types of langchain are used, so that agemem works without it.
+ * Owns the translation to langchain's hooks. It imports only types of langchain, so that agemem works without it.
  */
 import { dispatchCustomEvent } from "@langchain/core/callbacks/dispatch";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
@@ -38,7 +38,7 @@ import { ownCall } from "./own-tool-errors.js";
 import { withoutTracedContext } from "./private-model.js";
 import { readableResponse } from "./readable-response.js";
 
-/** The middleware's type: its state, and the tools it brings. */
+/** The middleware's type, with its state and tools. */
 export type AgeMemMiddleware = AgentMiddleware<
   typeof MemoryState,
   typeof AgentContext,
@@ -50,11 +50,11 @@ type ModelRequest = Parameters<NonNullable<AgeMemMiddleware["wrapModelCall"]>>[0
 type ModelHandler = Parameters<NonNullable<AgeMemMiddleware["wrapModelCall"]>>[1];
 
 /**
- * Memory for an agent of langchain: six tools, the guide to them behind your system prompt, and a summary of the
- * oldest messages when the context reaches `trigger`.
+ * Memory for a langchain agent: six tools, a guide to them after your system prompt, and a summary of the oldest
+ * messages when the context reaches `trigger`.
  *
- * The run must supply what the namespace template names (default `user_id`) in `context` or `configurable`. Calls of
- * one response run at the same time in `createAgent`: of several SUMMARY and FILTER calls the first runs.
+ * The run must supply the values its namespace template names (default `user_id`) in `context` or `configurable`.
+ * `createAgent` runs the calls of a response concurrently, so only the first of several SUMMARY and FILTER calls runs.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a setting out of range
  * @example
@@ -71,7 +71,7 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
     names,
     variant,
     ...(config.operations ? { operations: config.operations } : {}),
-    // langchain runs the calls of a response side by side.
+    // langchain runs the calls of a response concurrently.
     inOrder: false,
   });
   const tools = [...byName.values()].map((operation) => toTool(operation, variant));
@@ -79,25 +79,25 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
   const toolTokens = toolCounter(counter);
   const tellsBudget = managesContext(config.operations ?? MEMORY_OPS);
   const middleware: AgeMemMiddleware & Record<symbol, boolean> = {
-    // What langchain's createMiddleware() puts on its results.
+    // The mark of langchain's createMiddleware().
     [Symbol.for("AgentMiddleware")]: true,
     name: "AgeMemMiddleware",
     stateSchema: MemoryState,
     contextSchema: AgentContext,
     tools,
-    // Before the first model call: whose run it is, and that the thread is theirs.
+    // Before the first model call: the run must say whose memory it uses, and the thread must belong to them.
     beforeAgent: (state) => {
-      // The hook's own context has only the keys that a schema names, and any may be in the namespace.
+      // The hook's own context has only the keys of a schema, but the namespace template may name any key.
       const { owner } = ownerOf(kit.namespace, getConfig() as LangGraphRunnableConfig, state.memoryOwner);
       return state.memoryOwner ? undefined : { memoryOwner: owner };
     },
     wrapToolCall: async (request, handler) => {
-      // A resumed run begins here.
+      // A resumed run starts here.
       ownerOf(kit.namespace, request.runtime, (request.state as { memoryOwner?: string }).memoryOwner);
       if (memoryTools.has(request.toolCall.name)) return handler(request);
       return ownCall(async () => handler(request), request.toolCall, request.runtime.signal);
     },
-    // The trigger is looked at here and not in a hook of its own, which would be one more graph step per model call.
+    // The trigger is checked here, because a hook of its own would add a graph step to every model call.
     wrapModelCall: async (request, handler) => {
       ownerOf(kit.namespace, request.runtime, request.state.memoryOwner);
       const size = sizes(chatModel(request));
@@ -124,12 +124,12 @@ export function ageMemMiddleware(config: AgeMemMiddlewareConfig): AgeMemMiddlewa
   return middleware;
 }
 
-/** The model of a request, of which LangChain's type shows the part that langchain needs. */
+/** The model of a request, whose declared type has only what langchain needs. */
 function chatModel({ model }: ModelRequest): BaseChatModel {
   return model as BaseChatModel;
 }
 
-/** The history as it may be sent; a developer's message among the others joins the agent's own system message. */
+/** The history in a form that providers accept; system messages within it are appended to the agent's own. */
 function promptOf(
   shown: BaseMessage[],
   framed: SystemMessage,
@@ -143,7 +143,7 @@ function promptOf(
   return {
     messages,
     systemMessage: developer.reduce(
-      // Anthropic refuses a text block of white space alone.
+      // Anthropic rejects a text block of white space only.
       (sum, { content }) =>
         sum.concat(typeof content === "string" ? `\n\n${content}` : new SystemMessage({ content })),
       own,
@@ -151,14 +151,14 @@ function promptOf(
   };
 }
 
-/** What the guard goes by, for a model. */
+/** The sizes that govern the guard, for one model. */
 interface Sizes {
   budget: ContextBudget;
   conditions: ContextSize[];
   keep: KeepSize;
 }
 
-/** Tokens from which the guard acts: the lowest that a condition names, else what a prompt may have. */
+/** The token count at which the guard acts: the lowest one a condition names, at most the limit of a prompt. */
 function actsAt({ budget, conditions }: Sizes): number {
   const named = conditions.map(({ tokens, fraction }) =>
     Math.max(tokens ?? 0, (fraction ?? 0) * budget.maxTokens),
@@ -166,7 +166,7 @@ function actsAt({ budget, conditions }: Sizes): number {
   return Math.min(promptLimit(budget), ...named.filter((size) => size > 0));
 }
 
-/** The sizes for each model that an agent uses; what is wrong whatever the model is refused here and now. */
+/** Returns the sizes for a model. Options that are wrong for any model are refused at once. */
 function sizesOf({ budget, trigger, keep = { fraction: 0.5 }, operations }: AgeMemMiddlewareConfig) {
   const given = trigger && triggerConditions(trigger);
   const kept = checkKeep(keep);
@@ -183,7 +183,7 @@ function sizesOf({ budget, trigger, keep = { fraction: 0.5 }, operations }: AgeM
   };
 }
 
-/** Summarizes the oldest messages where the trigger is reached; undefined where nothing changed. */
+/** Summarizes the oldest messages if the trigger is reached; undefined if nothing changed. */
 async function guard(
   kit: MemoryToolkit,
   { messages, state, runtime }: ModelRequest,
@@ -206,8 +206,8 @@ async function guard(
 }
 
 /**
- * The response, and what this call leaves in the state beside it. langchain puts the response of the model into the state
- * itself, and may have something to say in its place; only one that was `replaced` here must be told.
+ * The response with the state updates of this call. langchain itself adds the model's response to the state, and other
+ * middleware may replace it, so the response is part of the update only if it was `replaced` here.
  */
 function withMemory(
   response: Awaited<ReturnType<ModelHandler>>,
@@ -215,7 +215,7 @@ function withMemory(
 ): ReturnType<ModelHandler> | Command {
   const edited = made.reduced ? targetedUpdate(made.reduced.edit) : [];
   if (!AIMessage.isInstance(response)) {
-    // A structured answer, which langchain takes in no other form; it ends the run, and no tool call follows.
+    // langchain accepts a structured answer in no other form; it ends the run, so no tool call follows.
     const structured = response as unknown as { messages?: BaseMessage[] };
     return { ...structured, messages: [...edited, ...(structured.messages ?? [])] } as never;
   }
@@ -226,7 +226,7 @@ function withMemory(
   });
 }
 
-/** Tokens of the schemas that travel with a request; langchain gives the same objects at every step. */
+/** Counts the tokens of a request's schemas. Cached, because langchain passes the same objects at every step. */
 function toolCounter(counter: TokenCounter): (request: ModelRequest) => number {
   const known = new WeakMap<object, WeakMap<object, number>>();
   const nothing = {};

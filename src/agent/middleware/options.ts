@@ -1,4 +1,4 @@
-/** Options of `ageMemMiddleware` and `AgeMemFilterEdit`, and what they may be: an option without a schema does not compile. */
+/** Options of `ageMemMiddleware` and `AgeMemFilterEdit`, and their schemas. An option without a schema does not compile. */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseStore } from "@langchain/langgraph";
 import { z } from "zod";
@@ -22,11 +22,11 @@ import type { ContextSize, KeepSize } from "./context-size.js";
 /** Options of `ageMemMiddleware`, on top of those of the memory tools. */
 export interface AgeMemMiddlewareConfig extends MemoryToolsOptions {
   /**
-   * When the oldest messages are summarized without being asked; default `{ tokens: maxTokens - responseTokens }`, never where
-   * `operations` is empty.
+   * When to summarize the oldest messages without the model asking; default `{ tokens: maxTokens - responseTokens }`, or
+   * never if `operations` is empty.
    */
   trigger?: ContextSize | ContextSize[];
-  /** What such a summary leaves as it is; default `{ fraction: 0.5 }` of the budget. */
+  /** How much of the newest messages such a summary keeps; default `{ fraction: 0.5 }` of the budget. */
   keep?: KeepSize;
   /** "short" for models with a small window; default "full". */
   promptVariant?: PromptVariant;
@@ -34,24 +34,25 @@ export interface AgeMemMiddlewareConfig extends MemoryToolsOptions {
 
 /** Options of `AgeMemFilterEdit`. */
 export interface AgeMemFilterEditConfig {
-  /** What to remove: lines or clauses separated by ";" are matched on their own as well. */
+  /** What to remove. Lines, and clauses separated by ";", are also matched individually. */
   criteria: string;
-  /** Where what goes is archived, under the run's thread; a run without a thread archives nothing. */
+  /** Archives what is removed, under the run's thread; a run without a thread archives nothing. */
   store: BaseStore;
   /** When to filter; default always. */
   trigger?: ContextSize | ContextSize[];
   /** Tokens that `trigger.fraction` is a share of; default 8,192. */
   maxTokens?: number;
-  /** Similarity from which a passage goes (AgeMem, eq. 15); default as measured for the embedding model. */
+  /** Remove passages of at least this similarity (AgeMem, eq. 15); default as measured for the embedding model. */
   theta?: number;
-  /** Default: the store's own, lexical ones where it has none. */
+  /** Default: the store's own, else `LexicalEmbeddings`. */
   embeddings?: EmbeddingsInterface;
+  /** Counts tokens; default `tokenCounter()`. */
   counter?: TokenCounter;
   /** Messages of at least this many tokens are filtered by passage; default 80. */
   segmentMinTokens?: number;
 }
 
-/** Sizes are looked at by `context-size.ts`, which knows what they mean. */
+/** Checked further by `context-size.ts`, which knows what sizes mean. */
 const size = z.custom<object>(
   (value) => typeof value === "object" && value !== null,
   "must be an object of sizes",
@@ -67,7 +68,7 @@ const middlewareOptions = z.strictObject(
   "must be an object of options",
 );
 
-/** Errors: `AGEMEM_CONFIG_INVALID`. */
+/** Throws `AGEMEM_CONFIG_INVALID` for a wrong or unknown option. */
 export function checkMiddlewareOptions(config: AgeMemMiddlewareConfig): void {
   checkOptions(middlewareOptions, config, "ageMemMiddleware");
 }
@@ -86,7 +87,7 @@ const filterEditOptions = z.strictObject(
   "must be an object of options",
 );
 
-/** Errors: `AGEMEM_CONFIG_INVALID`. */
+/** Throws `AGEMEM_CONFIG_INVALID` for a wrong or unknown option. */
 export function checkFilterEditOptions(config: AgeMemFilterEditConfig): void {
   checkOptions(filterEditOptions, config, "AgeMemFilterEdit");
 }

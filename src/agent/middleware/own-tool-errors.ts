@@ -1,22 +1,22 @@
 /**
- * Errors of the application's own tools beside a middleware that has a hook around tool calls.
+ * Errors of the application's own tools, in an agent whose middleware wraps tool calls.
  *
- * langchain tells the model of any error of a tool, until some middleware has such a hook: then every error is fatal,
- * which the memory tools want and the others do not. Owns the way back to what an agent without the hook would do.
+ * langchain reports tool errors to the model, but makes every error fatal as soon as a middleware wraps tool calls. The
+ * memory tools need that, the application's tools do not. Owns restoring the usual behavior for the latter.
  */
 import { ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import { isGraphBubbleUp } from "@langchain/langgraph";
 
-/** By which langchain knows its own errors. */
+/** The property by which langchain recognizes its own errors. */
 const BRAND = "~brand";
-/** The brand of an error that is told to the model unless a middleware answers it. */
+/** The brand of an error that is reported to the model unless a middleware handles it. */
 const TOLD = "ToolInvocationError";
 
 /**
- * Runs the call of an own tool. Its error goes through every middleware outside of this one as it is, so that it can be
- * retried or answered there; where nobody does, langchain tells the model. What cannot be marked for that (thrown text, a
- * frozen error) is told at once.
+ * Runs a call of an application's tool. Its error is rethrown unchanged, so that outer middleware can retry or answer it;
+ * otherwise langchain reports it to the model. An error that cannot be branded for that (a thrown string, a frozen
+ * error) is reported here.
  */
 export async function ownCall<T>(
   call: () => Promise<T>,

@@ -1,9 +1,9 @@
 /**
  * A chat model whose calls do not carry the run's context.
  *
- * langchain's `createAgent` hands the whole config of the run to the model, and tracers copy what they find there into
- * the options of the call: the context names the user, and may hold the application's secrets. Owns the wrapping of a
- * model that somebody else binds tools to and invokes; our own graph drops the context itself (`tools/tracing.ts`).
+ * langchain's `createAgent` passes the run's whole config to the model, and tracers copy it into the options of the
+ * call, although the context names the user and may hold the application's secrets. Owns wrapping a model to which
+ * langchain binds tools and which langchain invokes; our own graph drops the context itself (`tools/tracing.ts`).
  */
 import { withoutContext } from "../../tools/tracing.js";
 
@@ -11,7 +11,7 @@ type Method = (...args: unknown[]) => unknown;
 
 /** Methods that take a config as their second argument. */
 const CALLS = new Set<PropertyKey>(["invoke", "stream", "streamEvents"]);
-/** Methods that give another form of the model, at once or later. */
+/** Methods that return another form of the model, or a promise of one. */
 const FORMS = new Set<PropertyKey>([
   "bindTools",
   "bind",
@@ -23,8 +23,8 @@ const FORMS = new Set<PropertyKey>([
 const wrapped = new WeakMap<object, object>();
 
 /**
- * The model as it is but for its calls: their config has an empty context, also when tools are bound to it first. One
- * model gives the same object each time.
+ * The model with an empty context in the config of its calls, even after tools are bound to it. A model is wrapped only
+ * once.
  */
 export function withoutTracedContext<M extends object>(model: M): M {
   const known = wrapped.get(model);
@@ -32,7 +32,7 @@ export function withoutTracedContext<M extends object>(model: M): M {
   const hidden = new Proxy(model, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
-      // The model inside of a binding is the one that tools are bound to.
+      // The model inside a binding is the one that is called.
       if (name === "bound" && typeof value === "object" && value !== null) return withoutTracedContext(value);
       if (typeof value !== "function" || name === "constructor") return value;
       const method = value as Method;

@@ -1,7 +1,8 @@
 /**
- * A response whose calls can be trusted, for agents whose calls are run by other code (`ageMemMiddleware`).
+ * Gets a response whose calls can be trusted, for agents whose calls are run by other code (`ageMemMiddleware`).
  *
- * Owns the one repetition and what is left when it is no better. The graph of this package does the same in think.
+ * Owns asking once more, and what is kept of a second bad response. The graph of this package does the same in its
+ * think node.
  */
 import { AIMessage, type BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { providerView } from "../../context/provider-view.js";
@@ -11,8 +12,9 @@ import { FORMAT_ERROR_KEY } from "../../types.js";
 import { withIds } from "../calls.js";
 
 /**
- * Asks, and when the calls of the response cannot be trusted (cut off, arguments that are not JSON objects) asks once
- * more, outside of the context. A second such response comes back without calls, marked with `FORMAT_ERROR_KEY`.
+ * Asks the model. If the calls of its response cannot be trusted (cut off, arguments that are not JSON objects), asks once
+ * more; this exchange stays out of the context. A second such response is returned without calls, marked with
+ * `FORMAT_ERROR_KEY`.
  */
 export async function readableResponse<R>(
   ask: (messages: BaseMessage[]) => R | Promise<R>,
@@ -30,7 +32,7 @@ export async function readableResponse<R>(
   return kept;
 }
 
-/** An answer finds its call by the id: one is derived where a model gave none, or one twice. */
+/** Gives every call an id of its own, by which answers refer to it. */
 function withCallIds<R>(response: R): R {
   if (AIMessage.isInstance(response) && response.tool_calls?.length) {
     response.tool_calls = withIds(response.tool_calls, response.id);
@@ -38,7 +40,7 @@ function withCallIds<R>(response: R): R {
   return response;
 }
 
-/** langchain may have made a structured answer of the response already; then there is nothing to run. */
+/** What is wrong with the response. langchain may have turned it into a structured answer, which has no calls. */
 function problemOf(response: unknown): string | undefined {
   return AIMessage.isInstance(response) ? callProblem(response) : undefined;
 }

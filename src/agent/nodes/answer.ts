@@ -1,4 +1,4 @@
-/** The answer node: says how the invocation ended and leaves a history that any provider accepts. */
+/** The answer node: records how the invocation ended, and leaves a history that any provider accepts. */
 import { ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
@@ -46,7 +46,7 @@ function answeredBy(finalAnswer: string | null): AgentStateUpdate {
   return { status: "answered", finalAnswer };
 }
 
-/** A call that came after the last step: answered, so that the history stays valid for the next invocation. */
+/** The answer to a call made after the last step, so that the history is valid for the next invocation. */
 function notRun(call: ToolCall, responseId: string | undefined): ToolMessage {
   return new ToolMessage({
     id: `${responseId}-${call.id}-not-run`,

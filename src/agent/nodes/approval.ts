@@ -1,8 +1,8 @@
 /**
- * A person's word before a tool runs, through LangGraph's `interrupt`.
+ * Asks a person before a tool runs, through LangGraph's `interrupt`.
  *
- * Option, request and answer have the shapes of langchain's `humanInTheLoopMiddleware`, so that its user interfaces work.
- * Owns what a person is shown, and which answers are decisions.
+ * Owns what the person is shown, and which answers are decisions. Option, request and answer have the shapes of
+ * langchain's `humanInTheLoopMiddleware`, so that user interfaces for it work here too.
  */
 import type { ToolCall } from "@langchain/core/messages/tool";
 import { type BaseStore, interrupt } from "@langchain/langgraph";
@@ -16,10 +16,10 @@ import type { MemoryValue } from "../../types.js";
 export const DECISIONS = ["approve", "edit", "reject"] as const;
 export type AllowedDecision = (typeof DECISIONS)[number];
 
-/** Whether a person is asked about the calls of a tool: false never, true always, or with these decisions only. */
+/** Whether to ask a person about a tool's calls: false, true, or with only some decisions allowed. */
 export type InterruptOn = boolean | { allowedDecisions: readonly AllowedDecision[] };
 
-/** Tools that a person is asked about, each with the decisions that are allowed. */
+/** The tools whose calls a person is asked about, with the allowed decisions. */
 export function askedTools(
   given: Readonly<Record<string, InterruptOn>> = {},
 ): Map<string, readonly AllowedDecision[]> {
@@ -30,13 +30,13 @@ export function askedTools(
   return asked;
 }
 
-/** What the interrupt carries. */
+/** The value of the interrupt. */
 export interface ApprovalRequest {
   actionRequests: { name: string; args: Record<string, unknown>; description: string }[];
   reviewConfigs: { actionName: string; allowedDecisions: AllowedDecision[] }[];
 }
 
-/** What the run is resumed with: `new Command({ resume: { decisions: [{ type: "approve" }] } })`. */
+/** The value to resume the run with: `new Command({ resume: { decisions: [{ type: "approve" }] } })`. */
 export interface ApprovalResponse {
   decisions: (
     | { type: "approve" }
@@ -45,7 +45,7 @@ export interface ApprovalResponse {
   )[];
 }
 
-/** One decision: a request is about one call. */
+/** Exactly one decision, because a request is about one call. */
 const response = z.object({
   decisions: z.tuple(
     [
@@ -62,17 +62,17 @@ const response = z.object({
   ),
 });
 
-/** The call as it may run, and what was decided; an edited call runs without a decision, like any other. */
+/** The call to run and the decision about it; an edited call runs like any other, without a decision. */
 export interface Reviewed {
   call: ToolCall;
   decision?: PersonDecision;
 }
 
 /**
- * Stops the run until a person has decided on the call. Whatever is not an allowed decision on this very call (another
- * shape, two decisions, an edit that names another tool) is a rejection.
+ * Interrupts the run until a person has decided on the call. Anything but an allowed decision on this call (another
+ * shape, two decisions, an edit that names another tool) counts as a rejection.
  *
- * @param memory what the person is told of the memory that the call is about
+ * @param memory describes to the person the memory that the call is about
  */
 export function review(call: ToolCall, memory: string, allowed: readonly AllowedDecision[]): Reviewed {
   const description = `The agent wants to call ${call.name} with ${showInvisible(JSON.stringify(call.args))}.`;
@@ -102,7 +102,7 @@ function rejection(call: ToolCall, reason: string): Reviewed {
   return { call, decision: { kind: "rejected", reason } };
 }
 
-/** What the memory says that a call is about, whole; empty for calls that name none. */
+/** Describes the memory that a call names, quoting it in full; empty for calls that name none. */
 export async function memoryAskedAbout(
   { args }: ToolCall,
   store: BaseStore,

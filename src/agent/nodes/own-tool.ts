@@ -1,8 +1,8 @@
 /**
- * One call of an application's own tool, through LangGraph's `ToolNode`, whose errors go back to the model.
+ * Runs one call of an application's own tool through LangGraph's `ToolNode`, which reports its errors to the model.
  *
- * Owns what becomes of its output: an update in which the call has its answer, and what a tool says in the user's role is
- * not taken for the user's.
+ * Owns what becomes of the output: an update in which the call is answered, and in which messages that the tool sends in
+ * the user's role are not taken for the user's.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -19,10 +19,10 @@ import { shortHash } from "../../lib/hash.js";
 import { runKeyOf } from "../../lib/run-owner.js";
 import type { AgentStateValue } from "../state.js";
 
-/** A graph update with its messages as such. */
+/** A state update whose messages are a list of messages. */
 export type ToolUpdate = Record<string, unknown> & { messages: BaseMessage[] };
 
-/** Runs the call on a state; what it changes. */
+/** Runs the call on a state and returns the update. */
 export async function runOwnTool(
   tools: ToolNode,
   call: ToolCall,
@@ -34,7 +34,7 @@ export async function runOwnTool(
   return { ...update, messages: update.messages.map((message) => fromTool(message, state.messages)) };
 }
 
-/** ToolNode answers with messages, or with one Command per tool that returned one. */
+/** Merges ToolNode's output: an object of messages, or a list of those and the Commands that tools returned. */
 function mergeOutputs(output: unknown): ToolUpdate {
   const merged: ToolUpdate = { messages: [] };
   for (const part of Array.isArray(output) ? output : [output]) {
@@ -47,7 +47,7 @@ function mergeOutputs(output: unknown): ToolUpdate {
   return merged;
 }
 
-/** What a tool says in the user's role is marked: edits keep the newest message of the user, which is another one. */
+/** Marks a tool's message in the user's role, so that edits do not protect it as the newest user message. */
 function fromTool(message: BaseMessage, known: readonly BaseMessage[]): BaseMessage {
   if (!isUserMessage(message) || known.some(({ id }) => id !== undefined && id === message.id))
     return message;
@@ -56,7 +56,7 @@ function fromTool(message: BaseMessage, known: readonly BaseMessage[]): BaseMess
   return Object.assign(copy, message, { additional_kwargs, id: message.id ?? randomUUID() });
 }
 
-/** A tool that answers with a Command alone still leaves a history in which each call has its answer. */
+/** Adds the missing answer if a tool returned only a Command, so that every call in the history is answered. */
 function answered(update: ToolUpdate, call: ToolCall): ToolUpdate {
   const isAnswer = (message: BaseMessage) =>
     ToolMessage.isInstance(message) && message.tool_call_id === call.id;
@@ -65,7 +65,7 @@ function answered(update: ToolUpdate, call: ToolCall): ToolUpdate {
   return { ...update, messages: [...update.messages, answer] };
 }
 
-/** Seeded rollouts must repeat to the id: what a call of an unknown tool is told would get a random one. */
+/** Derives missing message ids in seeded rollouts, which must repeat exactly; otherwise they would be random. */
 function withFixedIds(update: ToolUpdate, call: ToolCall, config: LangGraphRunnableConfig): ToolUpdate {
   const runKey = runKeyOf(config.configurable);
   if (!runKey) return update;

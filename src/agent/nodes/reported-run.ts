@@ -1,9 +1,9 @@
 /**
- * A memory operation that shows as a tool run: in LangSmith, `streamEvents`, LangGraph's stream mode "tools" and every
- * callback handler.
+ * Reports a memory operation as a tool run, visible in LangSmith, `streamEvents`, LangGraph's stream mode "tools" and
+ * every callback handler.
  *
- * Owns what LangChain's own tools would tell: start, end or error of the run, the operation's event inside of it, and a
- * manager for what the operation calls itself. Leaves out the operation (`tools/operations.ts`).
+ * Owns what LangChain's own tools would report: start, end or error of the run, the operation's event within it, and
+ * callbacks for models that the operation calls. Leaves out the operation (`tools/operations.ts`).
  */
 import { CallbackManager, parseCallbackConfigArg } from "@langchain/core/callbacks/manager";
 import type { Serialized } from "@langchain/core/load/serializable";
@@ -12,7 +12,7 @@ import type { MemoryOperation, OperationDone } from "../../tools/operations.js";
 import { traceFields } from "../../tools/tracing.js";
 import { MEMORY_EVENT } from "../../types.js";
 
-/** Handlers use the run's name: what runs is no LangChain object. */
+/** The run is not a LangChain object, so handlers have only its name. */
 const UNSERIALIZED: Serialized = { lc: 1, type: "not_implemented", id: ["agemem", "operation"] };
 
 /** Runs the operation, reported through the callbacks of the call's config. */

@@ -1,4 +1,4 @@
-/** Structured answers: one more model call that puts the conversation's outcome into the form of a schema. */
+/** Structured answers: one more model call that puts the outcome of the conversation into the form of a schema. */
 import { type AIMessage, type BaseMessage, SystemMessage } from "@langchain/core/messages";
 import type { LangGraphRunnableConfig } from "@langchain/langgraph";
 import { z } from "zod";
@@ -9,12 +9,12 @@ import { callProblem } from "../../models/response-problem.js";
 import { METADATA } from "../../types.js";
 import type { AgeMemAgentOptions } from "../options.js";
 
-/** A structured answer, or why there is none; `raw` is the model's response, for its usage, where it gave one. */
+/** A structured answer, or why there is none. `raw` is the model's response, if there was one, for its token usage. */
 export type Structured =
   | { value: Record<string, unknown>; error?: undefined; raw: AIMessage }
   | { value?: undefined; error: ModelError; raw?: AIMessage };
 
-/** Makes the structured answer from the whole conversation, under the agent's system prompt. */
+/** Produces the structured answer from the whole conversation and the agent's system prompt. */
 export type Structure = (
   system: string,
   messages: readonly BaseMessage[],
@@ -22,9 +22,9 @@ export type Structure = (
 ) => Promise<Structured>;
 
 /**
- * Undefined when no `responseFormat` is asked for. Its call is tagged: its tokens are not streamed as the answer and
- * not recorded as the policy's. A model that fails, or gives what does not fit, is told in the result: the answer that
- * it was to put into form is finished, and stays.
+ * Undefined if `responseFormat` is not set. The call is tagged so that its tokens are neither streamed as the answer nor
+ * recorded as the policy's. If the model fails, or its output does not fit the schema, the result says so instead of
+ * throwing, because the answer itself is complete and must not be lost.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` with protocol "text"
  */
@@ -48,7 +48,7 @@ export function structureOf({ model, responseFormat, protocol }: AgeMemAgentOpti
         metadata: { ...config.metadata, [METADATA.callRole]: "aux" },
       });
       const response = raw as AIMessage;
-      // What was cut off may fit the schema all the same, completed by guess.
+      // A response that was cut off may fit the schema because LangChain completed it by guessing.
       const problem = callProblem(response);
       const value = problem === undefined ? fitting(parsed, responseFormat) : undefined;
       return value ? { value, raw: response } : { error: unfit(problem), raw: response };
@@ -63,12 +63,12 @@ function unfit(problem: string | undefined): ModelError {
   const why = problem === undefined ? "" : `: ${problem}`;
   return new ModelError(
     "AGEMEM_MODEL_FAILED",
-    `The model gave no structured answer that fits the schema${why}`,
+    `The model returned no structured answer that fits the schema${why}`,
     { remedy: "Simplify the schema, or use a model with structured output." },
   );
 }
 
-/** Not every model's own parser checks the schema. Undefined when nothing came or it does not fit. */
+/** The value if it fits the schema, which not every model's own parser checks. */
 function fitting(
   parsed: unknown,
   schema: NonNullable<AgeMemAgentOptions["responseFormat"]>,

@@ -1,7 +1,7 @@
 /**
  * The think node: one policy call over the context, with the overflow guard before it and one repair after it.
  *
- * Owns what the model is shown. Leaves out how the protocol writes and reads it (`protocols/`) and what the tools do.
+ * Owns what the model is shown. Leaves out how a protocol renders and reads it (`protocols/`) and running tools.
  */
 import { dispatchCustomEvent } from "@langchain/core/callbacks/dispatch";
 import { type AIMessage, type BaseMessage, HumanMessage, SystemMessage } from "@langchain/core/messages";
@@ -54,7 +54,7 @@ export function thinkNode(parts: AgentParts) {
       ...(state.memoryOwner ? {} : { memoryOwner: owner }),
       usage: withCost(turn.usage, parts.prices),
       steps,
-      // Only what changes is written: each channel of an update is checked and stored at every step.
+      // Writes only what changes, because every channel of an update is validated and stored at every step.
       ...(guarded.overflowed ? { overflows: state.overflows + 1 } : {}),
       ...(turn.formatErrors > 0 ? { formatErrors: state.formatErrors + turn.formatErrors } : {}),
       ...(steps === 1
@@ -64,12 +64,12 @@ export function thinkNode(parts: AgentParts) {
   };
 }
 
-/** Whether the tools' answers are the newest, whoever they speak as: otherwise this is another invocation's first step. */
+/** Whether the newest message is still the tools' last one; otherwise this is the first step of an invocation. */
 function goesOn({ messages, afterTools }: AgentStateValue): boolean {
   return afterTools !== null && messages.at(-1)?.id === afterTools;
 }
 
-/** Seeded rollouts must repeat to the id, also to those derived from it; elsewhere the provider's id stays. */
+/** Sets a derived message id in seeded rollouts, which must repeat exactly; other runs keep the provider's id. */
 function fixId(message: AIMessage, config: LangGraphRunnableConfig, repair: boolean): void {
   const runKey = runKeyOf(config.configurable);
   if (!runKey) return;
@@ -84,11 +84,11 @@ interface GuardedContext {
   tokens: number;
   edited: boolean;
   overflowed: boolean;
-  /** Of the emergency summary, or why there is none. */
+  /** The outcome of the emergency summary, or why there is none. */
   outcome?: MemoryOpOutcome;
 }
 
-/** Counts the context; when it exceeds the budget, the oldest rounds are summarized (production) or it is recorded. */
+/** Counts the context. If it exceeds the limit, summarizes the oldest rounds (production) or only records it (training). */
 async function guard(
   parts: AgentParts,
   kit: MemoryToolkit,
@@ -112,12 +112,12 @@ async function guard(
   return { messages, facts, tokens: outcome.tokensAfter, edited: true, overflowed: true, outcome };
 }
 
-/** Training records only what breaks the window itself; production keeps room for the response. */
+/** In training only exceeding the whole window counts; production keeps room for the response. */
 function limitOf({ onOverflow, kit: { budget } }: AgentParts): number {
   return onOverflow === "record" ? budget.maxTokens : promptLimit(budget);
 }
 
-/** The system prompt of a step and what it costs with the tools. */
+/** The system prompt of a step, and its tokens together with those of the tool schemas. */
 function frameOf(parts: AgentParts, tokens: number, lastStep: boolean) {
   const budget = parts.tellsBudget ? budgetLine(tokens, limitOf(parts)) : "";
   const lines = [parts.system, lastStep ? LAST_STEP_LINE : "", budget];
@@ -125,7 +125,7 @@ function frameOf(parts: AgentParts, tokens: number, lastStep: boolean) {
   return { text, tokens: parts.systemTokens(text) + parts.sentToolTokens };
 }
 
-/** Asks; when the response breaks the protocol asks once more, outside of the context. */
+/** Calls the model, and once more if the response breaks the protocol; that exchange stays out of the context. */
 async function converse(
   parts: AgentParts,
   messages: BaseMessage[],
@@ -151,7 +151,7 @@ async function converse(
   return { ...second, formatErrors: second.formatError === undefined ? 1 : 2, usage: both };
 }
 
-/** A call is charged to what its response asks for; to the answer where it asks for nothing that can be read. */
+/** A model call is charged to the operations its response calls, or to the answer if it calls none. */
 function callerOf({ models, operations }: AgentParts, { message, formatError }: ModelTurn): Caller {
   const calls = formatError === undefined ? (message.tool_calls ?? []) : [];
   const keys = calls.map((call) => operations.get(call.name)?.op ?? "TOOLS");
@@ -186,7 +186,7 @@ async function ask(
     if (AgeMemError.isInstance(error) || config.signal?.aborted) throw error;
     throw describeModelError(error);
   }
-  // Recorded by now; in a checkpoint it would double every message.
+  // The recorder has read it by now; in a checkpoint it would double the size of every message.
   delete response.additional_kwargs.__raw_response;
   fixId(response, config, repair);
   return { ...parts.protocol.read(response), latencyMs: Date.now() - started };

@@ -1,13 +1,13 @@
 /**
- * The tool node: runs the calls of one response one after the other on a working copy of the state.
+ * The tool node: runs the calls of a response in order on a working copy of the state.
  *
- * In order and never in parallel, because each call may change what the next one sees (a FILTER after a RETRIEVE).
- * Memory operations are called directly and throw what store, embedder or disk throw; the application's own tools run
- * through `own-tool.ts`.
+ * Owns the order. Calls never run in parallel, because each may change what the next one sees (a FILTER after a
+ * RETRIEVE). Memory operations are called directly and throw what store, embedder or disk throw; the application's own
+ * tools run through `own-tool.ts`.
  *
- * An own tool, or a call that needs approval, has a graph step of its own. When it interrupts, the step is run again
- * from its start, and nothing before it may be done twice; when something after it fails, it may not be done twice itself.
- * Memory operations follow each other within one step: a call of theirs that runs again does nothing new.
+ * An own tool, or a call that needs approval, gets a graph step to itself. LangGraph runs an interrupted or failed step
+ * again from its start, and neither this call nor those before it may be done twice. Memory operations share a step,
+ * because repeating one does nothing new.
  */
 import { type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import type { ToolCall } from "@langchain/core/messages/tool";
@@ -25,19 +25,19 @@ import { addOutcome, deletionsOf, operationsOf, withCost } from "../usage.js";
 import { memoryAskedAbout, review } from "./approval.js";
 import { runOwnTool, type ToolUpdate } from "./own-tool.js";
 
-/** What the calls of a step share. */
+/** What all calls of a step share. */
 interface ToolStep {
   config: LangGraphRunnableConfig;
   /** Long-term memory of the step. */
   store: BaseStore;
-  /** The version of it before the first call. */
+  /** Its version before the first call. */
   seen: AgentStateValue["ltmVersion"];
 }
 
-/** What one call changes. */
+/** The changes of one call. */
 interface Ran extends ToolUpdate {
   contextFacts?: FactsUpdate;
-  /** The whole new context, where the call put one in place. */
+  /** The whole new context, if the call edited it. */
   list?: BaseMessage[];
   outcome?: MemoryOpOutcome;
 }
@@ -45,7 +45,7 @@ interface Ran extends ToolUpdate {
 /** Builds the node. */
 export function toolNode(parts: AgentParts) {
   return async (state: AgentStateValue, config: LangGraphRunnableConfig): Promise<AgentStateUpdate> => {
-    // A resumed run begins here, and an own tool has no check of its own.
+    // A resumed run starts here, and own tools have no check of their own.
     ownerOf(parts.kit.namespace, config, state.memoryOwner);
     const store = await parts.memory(state.ltmVersion, config);
     const step: ToolStep = { config, store, seen: state.ltmVersion };
@@ -89,7 +89,7 @@ function usageWith({ models, prices }: AgentParts, { usage }: AgentStateValue, o
   return withCost(addOutcome(usage, outcome, models.auxiliary), prices);
 }
 
-/** Own tools and calls that need approval may stop the run, and an own tool does what must not be done twice. */
+/** Own tools and calls that need approval may interrupt the run, and own tools may have side effects. */
 function standsAlone(parts: AgentParts, call: ToolCall): boolean {
   const operation = parts.operations.get(call.name);
   return !operation || parts.interruptOn.has(operation.name);
@@ -138,7 +138,7 @@ async function runMemory(
   };
 }
 
-/** What an own tool says may be a whole new context too; its update takes care of that itself. */
+/** Runs an own tool. Its messages may replace the whole context; `replacesAll` recognizes that. */
 function runOwn(parts: AgentParts, call: ToolCall, working: AgentStateValue, step: ToolStep): Promise<Ran> {
   return runOwnTool(parts.ownTools, call, working, step.config);
 }
@@ -154,7 +154,7 @@ function refused(call: ToolCall, { reason }: Extract<PersonDecision, { kind: "re
   return { messages: [answer] };
 }
 
-/** What a person is told of the memory that a call is about. */
+/** Describes to a person the memory that a call is about. */
 function describedMemory(
   { kit }: AgentParts,
   call: ToolCall,

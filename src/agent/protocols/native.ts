@@ -1,4 +1,4 @@
-/** Provider tool calling: tools are bound to the model, calls come back parsed, or are read out of the text. */
+/** The provider's tool calling: tools are bound to the model, and calls arrive parsed or are read from the text. */
 import type { AIMessage } from "@langchain/core/messages";
 import { ConfigError } from "../../errors.js";
 import { callProblem, earlyStop, withoutCalls } from "../../models/response-problem.js";
@@ -6,7 +6,11 @@ import { withIds } from "../calls.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
 import { type WrittenCallsReader, writtenCallsReader } from "./written-calls.js";
 
-/** @throws ConfigError `AGEMEM_CONFIG_INVALID` when the model cannot bind tools. */
+/**
+ * Builds the protocol.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` if the model cannot bind tools
+ */
 export function nativeProtocol(options: ProtocolOptions): AgentProtocol {
   const { model, ask, tools, schemas } = options;
   const hasTools = tools.length > 0;
@@ -29,7 +33,7 @@ export function nativeProtocol(options: ProtocolOptions): AgentProtocol {
   };
 }
 
-/** A response that was cut off, or has arguments that are not JSON objects, is a format error, and nothing runs. */
+/** Reads a response. One that was cut off, or has arguments that are not JSON objects, is a format error: nothing runs. */
 function read(response: AIMessage, written: WrittenCallsReader): ModelTurn {
   const calls = response.tool_calls ?? [];
   const problem = callProblem(response) ?? (calls.length > 0 ? written.reported(response) : undefined);

@@ -1,12 +1,11 @@
 /**
  * Strict parser of the tag protocol (AgeMem, appendix):
- * `<think>…</think>` then exactly one of `<tool_call>[…]</tool_call>` or `<answer>…</answer>`.
+ * `<think>…</think>`, then exactly one of `<tool_call>[…]</tool_call>` or `<answer>…</answer>`.
  *
- * Owns what counts as well-formed. Tolerated, because models do it and it cannot change the meaning: a missing
- * think block, white space and a code fence around the JSON, one call object without the array brackets. Everything
- * else is an error with a reason. Never throws.
+ * Owns what counts as well-formed. It tolerates what models often do and what cannot change the meaning: a missing
+ * think block, white space and a code fence around the JSON, a single call without array brackets. Anything else is an
+ * error with a reason. Never throws.
  */
-
 import { withoutFence } from "../../text/text.js";
 
 /** A tool call as written by the model. */
@@ -50,7 +49,7 @@ export function parseTextResponse(text: string): ParsedResponse {
   return typeof calls === "string" ? fail(calls) : { kind: "calls", think: thought, calls };
 }
 
-/** Top-level blocks in order, or what is wrong. A block ends at its last possible closing tag before the next block. */
+/** The top-level blocks in order, or what is wrong. */
 function readBlocks(text: string): { tag: Tag; body: string }[] | string {
   const blocks: { tag: Tag; body: string }[] = [];
   let rest = text.trim();
@@ -67,8 +66,8 @@ function readBlocks(text: string): { tag: Tag; body: string }[] | string {
 }
 
 /**
- * Think ends at its first closing tag. An act is the last block of a response, so it ends at the last closing tag:
- * an answer or a JSON string may mention the tags themselves.
+ * Where a block ends. A think block ends at its first closing tag. A call or answer is the last block of a response and
+ * may mention the tags itself, so it ends at the last closing tag.
  */
 function closingTag(text: string, tag: Tag, start: number): number {
   const close = `</${tag}>`;

@@ -1,7 +1,8 @@
 /**
- * The paper's tags over plain chat: for models without native tool calling, and for policies trained on them.
+ * The paper's tags in plain chat messages, for models without native tool calling and for policies trained on them.
  *
- * The context keeps LangChain's form (tool calls, ToolMessages); only what the model sees is rendered as tags.
+ * Owns rendering messages as tags for the model. Leaves out parsing (`text-parser.ts`). The context itself keeps
+ * LangChain's form (tool calls, ToolMessages).
  */
 import { AIMessage, type BaseMessage, HumanMessage, type ToolMessage } from "@langchain/core/messages";
 import { shortHash } from "../../lib/hash.js";
@@ -10,7 +11,7 @@ import { defuse, escapeXml } from "../../text/escaping.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
 import { parseTextResponse } from "./text-parser.js";
 
-/** Tags in the system prompt and in the messages; nothing is bound to the model. */
+/** Builds the protocol. Tools are described in the system prompt; nothing is bound to the model. */
 export function textProtocol({ model, ask, schemas }: ProtocolOptions): AgentProtocol {
   return {
     name: "text",
@@ -22,7 +23,7 @@ export function textProtocol({ model, ask, schemas }: ProtocolOptions): AgentPro
   };
 }
 
-/** Tool results become user messages; runs of them share one message, as chat templates want turns to alternate. */
+/** Turns tool results into user messages. Adjacent ones share a message, because chat templates require alternating turns. */
 export function renderAsText(messages: readonly BaseMessage[]): BaseMessage[] {
   const out: BaseMessage[] = [];
   let results: string[] = [];
@@ -33,7 +34,7 @@ export function renderAsText(messages: readonly BaseMessage[]): BaseMessage[] {
   for (const message of messages) {
     if (message.getType() === "tool") {
       const result = message as ToolMessage;
-      // A tool's text must not be able to close its own block and speak as the user, or as anyone the template knows.
+      // A tool's text must not be able to close its block and pose as the user or another role of the template.
       const body = defuse(result.text, ["tool_result"]);
       results.push(`<tool_result name="${escapeXml(result.name ?? "")}">${body}</tool_result>`);
       continue;

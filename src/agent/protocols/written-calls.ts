@@ -2,8 +2,7 @@
  * Calls that a model wrote into its text although tools were bound: its server has no parser for them, or handed back
  * what the parser could not read.
  *
- * Owns when a response is looked at, and what becomes of it. Leaves out the forms (`models/tool-text/`). Without this such a
- * call would be shown to the user as the answer, and nothing stored.
+ * Owns when a response is examined, and the message made of it. Leaves out the forms (`models/tool-text/`).
  */
 import { AIMessage } from "@langchain/core/messages";
 import { modelNameOf } from "../../models/model-name.js";
@@ -51,7 +50,7 @@ export function writtenCallsReader({
   };
 }
 
-/** Why a provider that reads calls itself left one in the text. */
+/** Why a provider that parses calls itself left one in the text. */
 function refusedCall(
   response: AIMessage,
   form: ToolTextForm | "any",
@@ -65,7 +64,7 @@ function refusedCall(
 
 const cutOff = (stop: string) => `it was cut off (${stop}) before its tool calls were complete`;
 
-/** Local models read their own text (`models/gguf/`). */
+/** The form a model uses, by its name. Local models parse their own text (`models/gguf/`). */
 function formOf(model: ProtocolOptions["model"]): ToolTextForm | "any" | "none" {
   return model._llmType() === "gguf" ? "none" : (toolTextFormOf(modelNameOf(model)) ?? "any");
 }
