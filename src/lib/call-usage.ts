@@ -1,15 +1,17 @@
 /**
- * Counts of model calls: what a server reported of one, and how counts add up. Pure.
+ * Token counts of model calls: what a server reported, and how counts add up. Pure.
  *
- * A count that nobody knows is null, and so is every sum it is part of: a sum that leaves a call out looks like one that
- * does not. `unreported` says how many calls are missing. A call that failed is a call of 0 tokens: it gave no answer.
+ * Owns the rule for unknown counts: they are null, and so is every sum that includes one, because a sum that leaves out a
+ * call looks complete. `unreported` says how many calls are missing. A failed call counts as 0 tokens, since there was no
+ * answer.
  */
 import type { AIMessage } from "@langchain/core/messages";
 import type { CallUsage } from "../types.js";
 
-/** Tokens and calls without the time. */
+/** Calls and tokens without the time. */
 export type CallTokens = Omit<CallUsage, "latencyMs">;
 
+/** The usage of no calls at all. */
 export const NO_CALLS: Readonly<CallUsage> = {
   calls: 0,
   promptTokens: 0,
@@ -18,11 +20,11 @@ export const NO_CALLS: Readonly<CallUsage> = {
 };
 
 /**
- * What the server reported of one call; null where it reported nothing. No prompt has 0 tokens: some model classes put
- * zeros, and `ChatOpenAI` an object without figures, where the server sent none.
+ * What the server reported of one call; tokens are null if it reported none. Since no prompt has 0 tokens, 0 counts as
+ * unreported: some model classes fill in zeros, and `ChatOpenAI` an object without figures, if the server sent none.
  */
 export function reportedTokens({ usage_metadata: told }: Pick<AIMessage, "usage_metadata">): CallTokens {
-  // Typed as numbers, but ChatOpenAI leaves out what is 0 or was not sent.
+  // Typed as numbers, but ChatOpenAI omits figures that are 0 or were not sent.
   const {
     input_tokens: prompt,
     output_tokens: completion,
@@ -40,7 +42,7 @@ export function reportedTokens({ usage_metadata: told }: Pick<AIMessage, "usage_
   };
 }
 
-/** Both together, calls and tokens. */
+/** The sum of calls and tokens. */
 export function addTokens(a: CallTokens, b: CallTokens): CallTokens {
   return withExtras(
     {
@@ -53,12 +55,12 @@ export function addTokens(a: CallTokens, b: CallTokens): CallTokens {
   );
 }
 
-/** Both together, time included. */
+/** The sum of calls, tokens and time. */
 export function addCalls(a: CallUsage, b: CallUsage): CallUsage {
   return { ...addTokens(a, b), latencyMs: a.latencyMs + b.latencyMs };
 }
 
-/** An equal share of a call. */
+/** A share of a call, such as 0.5. */
 export function shareOf(call: CallTokens, share: number): CallTokens {
   const part = (tokens: number | null): number | null => (tokens === null ? null : tokens * share);
   return withExtras(
@@ -72,7 +74,7 @@ export function shareOf(call: CallTokens, share: number): CallTokens {
   );
 }
 
-/** The sum of two counts; null when one is not known. */
+/** The sum of two counts; null if either is unknown. */
 export function plus(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : a + b;
 }

@@ -1,20 +1,21 @@
 /**
- * Options checked against a schema, at every public constructor and factory: also those of plain JavaScript.
+ * Validates the options of every public constructor and factory against a schema, because JavaScript callers have no
+ * compiler.
  *
- * Owns the one error there is for them, and the parts that schemas share. Leaves out which options there are: each
- * schema stands beside the type it checks.
+ * Owns the error for wrong options, and the building blocks that schemas share. Leaves out which options there are: each
+ * schema is kept beside the type it validates.
  */
 import { z } from "zod";
 import { ConfigError } from "../errors.js";
 
-/** One schema per option of a type, so that an option without a check does not compile. */
+/** One schema per option of a type, so that an option without a schema does not compile. */
 export type OptionShape<T> = { [K in keyof Required<T>]: z.ZodType };
 
 /**
- * Refuses options that are wrong or unknown; all problems at once.
+ * Refuses wrong and unknown options, reporting all problems at once.
  *
- * @param what the function or class that is given them, as the caller writes it
- * @param renamed what is said of options that had another name, by that name
+ * @param what the function or class that takes the options, as the caller writes it
+ * @param renamed hints for renamed options, by their old name
  * @throws ConfigError `AGEMEM_CONFIG_INVALID`, with `details.problems`
  * @example
  * checkOptions(z.strictObject({ limit: whole(1) }), { limt: 3 }, "openThings");
@@ -35,7 +36,7 @@ export function checkOptions(
   });
 }
 
-/** One line per problem that a schema found; an unknown key with the known one it was probably meant to be. */
+/** One line per problem that a schema found; for an unknown key it suggests the known one that was probably meant. */
 export function problemsOf(
   { issues }: z.ZodError,
   schema: z.ZodObject,
@@ -63,7 +64,7 @@ function problemOf(
   });
 }
 
-/** Keys of the object within a schema that an issue is about; none where there is no one object. */
+/** Keys of the object within a schema that an issue is about; none if it is not a single object. */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let at: unknown = schema;
   for (const key of path) {
@@ -80,7 +81,8 @@ function bare(schema: unknown): unknown {
 }
 
 /**
- * The known name that a wrong one was probably meant to be: the same but for case and separators, or two letters off.
+ * The known name that was probably meant: equal except for case and separators, or up to two letters off (one in names
+ * of up to four letters).
  *
  * @example
  * nearest("maxTokens", ["max_tokens", "model"]); // "max_tokens"
@@ -94,7 +96,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best && best.distance <= allowed ? best.each : undefined;
 }
 
-/** Levenshtein distance; for names, which are short. */
+/** Levenshtein distance. Quadratic, so only for short texts such as names. */
 export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
@@ -110,7 +112,7 @@ export function editDistance(a: string, b: string): number {
 
 // --- Parts of schemas ---
 
-/** A whole number from `min` on. */
+/** A whole number from `min` to `max`. */
 export function whole(min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> {
   const range = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `${min} to ${max}`;
   const fits = (value: unknown) =>
@@ -118,14 +120,14 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<num
   return z.custom<number>(fits, `must be a whole number of ${range}`);
 }
 
-/** A number in a range, bounds included. */
+/** A number from `min` to `max`. */
 export function number(min: number, max: number): z.ZodType<number> {
   const fits = (value: unknown) => typeof value === "number" && value >= min && value <= max;
   const range = max === Number.POSITIVE_INFINITY ? `${min} or more` : `from ${min} to ${max}`;
   return z.custom<number>(fits, `must be a number ${range}`);
 }
 
-/** Text that is not empty. */
+/** Text that is not blank. */
 export const text: z.ZodType<string> = z.custom<string>(
   (value) => typeof value === "string" && value.trim() !== "",
   "must be text that is not empty",
@@ -146,7 +148,7 @@ export function oneOf<T extends string>(words: readonly T[]): z.ZodType<T> {
   );
 }
 
-/** An object that is known by its methods: two copies of a package have two classes of one name. */
+/** An object recognized by its methods, because `instanceof` fails across two copies of a package. */
 export function having(methods: readonly string[], message: string): z.ZodType<object> {
   const fits = (value: unknown) =>
     typeof value === "object" &&

@@ -1,12 +1,12 @@
-/** Creating directories. One of the two places in `lib/` that touch the disk; see `jsonl.ts`. */
+/** Creates directories. Besides `jsonl.ts` the only file in `lib/` that touches the disk. */
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
 /**
- * Creates a directory with its parents; does nothing when it exists. Throws the file system's error.
+ * Creates a directory and its parents; does nothing if it exists. Throws the file system's error.
  *
- * One level at a time, because Node's recursive `mkdir` never returns below a directory that answers ENOENT to
- * every creation (such as /proc).
+ * It creates one level at a time, because Node's recursive `mkdir` never returns within a directory that answers every
+ * creation with ENOENT, such as /proc.
  */
 export function ensureDirectory(path: string): void {
   const missing: string[] = [];
@@ -15,7 +15,7 @@ export function ensureDirectory(path: string): void {
     try {
       mkdirSync(directory);
     } catch (error) {
-      // Another process was faster.
+      // Another process may have been faster.
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
   }

@@ -1,26 +1,27 @@
 /**
- * JSON that gives back what JSON loses: bytes, dates, maps, sets, big integers, numbers that are not finite.
+ * JSON that preserves what plain JSON loses: bytes, dates, maps, sets, URLs, regular expressions, big integers, numbers
+ * that are not finite.
  *
- * Owns the marks (`{ "$exact": kind, … }`). Instances of classes come back as such where the caller knows how to make them
- * ({@link InstanceForm}); any other value that JSON would change is refused: other instances, circles, functions, symbols.
- * Pure.
+ * Owns the marks (`{ "$exact": kind, … }`). Instances of other classes are preserved if the caller supplies their
+ * {@link InstanceForm}. Fields that are undefined are dropped; any other value that JSON would change is refused: other
+ * instances, circular references, functions, symbols. Pure.
  */
 import { InputError } from "../errors.js";
 
 const MARK = "$exact";
 type Json = null | string | number | boolean | Json[] | { [key: string]: Json };
 
-/** How the instances of a class are written and made again. */
+/** How instances of a class are written and read back. */
 export interface InstanceForm {
-  /** Stands in the JSON. */
+  /** Names the class in the JSON. */
   kind: string;
   is(value: object): boolean;
-  /** What makes an equal instance; may hold whatever can be written itself. */
+  /** The fields from which `read` makes an equal instance; they may be anything that can be written. */
   write(value: object): Record<string, unknown>;
   read(fields: Record<string, unknown>): object;
 }
 
-/** Classes of the language that are values. */
+/** Built-in classes that are written by their fields. */
 const VALUES: readonly InstanceForm[] = [
   {
     kind: "URL",
@@ -37,10 +38,11 @@ const VALUES: readonly InstanceForm[] = [
 ];
 
 /**
- * The value as JSON that {@link fromExactJson} reads back.
+ * Writes a value as JSON that {@link fromExactJson} reads back.
  *
- * @param forms of classes whose instances may occur
- * @throws InputError `AGEMEM_INPUT_ARGUMENT` for other instances, circles, functions and symbols; the message says where
+ * @param forms the classes whose instances may occur
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` for other instances, circular references, functions and symbols; the
+ * message says where
  */
 export function toExactJson(value: unknown, forms: readonly InstanceForm[] = []): Json {
   return new Writer([...VALUES, ...forms]).write(value, [], "");
@@ -55,7 +57,7 @@ class Writer {
     if (typeof value === "number") return writeNumber(value);
     if (typeof value === "bigint") return mark("bigint", String(value));
     if (typeof value !== "object") throw refusal(typeof value, path);
-    if (above.includes(value)) throw refusal("circle", path);
+    if (above.includes(value)) throw refusal("circular reference", path);
     const inside = [...above, value];
     const each = (item: unknown, key: string | number) => this.write(item, inside, `${path}.${key}`);
     const form = this.forms.find((known) => known.is(value));
@@ -72,7 +74,7 @@ function writeNumber(value: number): Json {
   return Number.isFinite(value) ? value : mark("number", String(value));
 }
 
-/** Subclasses are instances of another class. */
+/** Exact prototypes, because an instance of a subclass would lose its class. */
 const BUILT_INS: ReadonlySet<object> = new Set(
   [Array, Date, Map, Set, ArrayBuffer].map((each) => each.prototype),
 );
@@ -81,7 +83,7 @@ function isPlainOrBuiltIn(value: object): boolean {
   const form: object | null = Object.getPrototypeOf(value);
   if (form === null || BUILT_INS.has(form)) return true;
   if (ArrayBuffer.isView(value)) return isKnownView(value.constructor.name);
-  // Another realm has an Object and an Array of its own.
+  // Objects and arrays from another realm have prototypes of their own.
   if (Array.isArray(value)) return value.constructor.name === "Array";
   return Object.getPrototypeOf(form) === null && Object.hasOwn(form, "hasOwnProperty");
 }
@@ -121,7 +123,7 @@ function base64(bytes: Uint8Array): string {
 function refusal(what: string, path: string): InputError {
   return new InputError(
     "AGEMEM_INPUT_ARGUMENT",
-    `A message holds a ${what} at ${path.slice(1) || "its top"}, which cannot be archived`,
+    `A message contains a ${what} at ${path.slice(1) || "its top"}, which cannot be archived`,
     {
       remedy: "The context is unchanged; keep such values out of messages and artifacts.",
       details: { path: path.slice(1) },
@@ -130,9 +132,9 @@ function refusal(what: string, path: string): InputError {
 }
 
 /**
- * The inverse of {@link toExactJson}; plain JSON comes back as it is, as a copy.
+ * The inverse of {@link toExactJson}. Plain JSON is copied.
  *
- * @param forms those that it was written with
+ * @param forms the classes it was written with
  */
 export function fromExactJson(json: unknown, forms: readonly InstanceForm[] = []): unknown {
   if (typeof json !== "object" || json === null) return json;

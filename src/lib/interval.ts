@@ -1,10 +1,10 @@
-/** How sure a share is that was counted on a sample. Pure. */
+/** Confidence interval of a share that was counted on a sample. Pure. */
 
 /** 0.975 quantile of the normal distribution. */
 const Z = 1.959964;
 
 /**
- * Wilson's 95 % interval of a share. With nothing counted it is [0, 1].
+ * Wilson's 95 % interval of a share; [0, 1] if the sample is empty.
  *
  * @example
  * wilson(9, 10); // [0.596, 0.982] to three digits

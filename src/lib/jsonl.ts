@@ -1,4 +1,4 @@
-/** JSON Lines on disk: append that survives a crash, streaming read that names the broken line. `.gz` is gzip. */
+/** JSON Lines on disk: appends that survive a crash, and streaming reads that name the broken line and unpack `.gz`. */
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { InputError, messageOf } from "../errors.js";
 
-/** Reads a whole JSON file. Errors: `AGEMEM_INPUT_FILE` (missing, unreadable), `AGEMEM_INPUT_FORMAT` (not JSON). */
+/** Reads a JSON file. Throws `AGEMEM_INPUT_FILE` (missing, unreadable) or `AGEMEM_INPUT_FORMAT` (not JSON). */
 export async function readJson(path: string): Promise<unknown> {
   let text: string;
   try {
@@ -19,7 +19,7 @@ export async function readJson(path: string): Promise<unknown> {
   } catch (cause) {
     throw new InputError("AGEMEM_INPUT_FORMAT", `${path} is not JSON: ${messageOf(cause)}`, {
       cause,
-      remedy: "Give a file in one of the documented formats.",
+      remedy: "Use a file in one of the documented formats.",
       details: { path },
     });
   }
@@ -80,16 +80,16 @@ function openText(path: string, range?: ByteRange): Readable {
   return bytes.pipe(text).setEncoding("utf8");
 }
 
-/** The last member of a gzip file was cut off: the torn write of a killed process, as a torn line is. */
+/** Whether the last member of a gzip file is cut off: like a torn line, the torn write of a killed process. */
 function isTornGzip(error: unknown): boolean {
   return (error as NodeJS.ErrnoException)?.code === "Z_BUF_ERROR";
 }
 
-/** Appends whole lines and syncs them to the disk before it resolves. One per file and process. */
+/** Appends whole lines and syncs them to disk before it resolves. Open only one per file and process. */
 export class JsonlWriter {
   private constructor(private readonly file: FileHandle) {}
 
-  /** Opens for appending and creates the file; a torn last line of an earlier process is cut off first. */
+  /** Opens a file for appending, creating it if needed. First cuts off a torn last line of an earlier process. */
   static async open(path: string): Promise<JsonlWriter> {
     try {
       await mendTail(path);
@@ -114,7 +114,7 @@ export class JsonlWriter {
   }
 }
 
-/** Cuts off what follows the last newline, unless it is a whole record: that one only gets its newline. */
+/** Cuts off what follows the last newline, unless it is a whole record, which gets its newline. */
 async function mendTail(path: string): Promise<void> {
   const file = await open(path, "a+");
   try {
@@ -130,7 +130,7 @@ async function mendTail(path: string): Promise<void> {
   }
 }
 
-/** Position after the last newline, 0 when there is none; reads backwards from the end. */
+/** The position after the last newline, or 0; reads backwards from the end. */
 async function endOfLastLine(file: FileHandle, size: number): Promise<number> {
   const step = 65536;
   for (let end = size; end > 0; end = Math.max(0, end - step)) {

@@ -1,29 +1,30 @@
-/** Resolving namespace templates such as `["memories", "{user_id}"]` for one run. Pure. */
+/** Resolves namespace templates such as `["memories", "{user_id}"]` for a run. Pure. */
 import { ConfigError, InputError } from "../errors.js";
 
-/** Labels, where `{name}` stands for a value of the run. */
+/** Labels of a namespace, in which `{name}` stands for a value of the run. */
 export type NamespaceTemplate = readonly string[];
 
-/** What is wrong with a template; undefined for one that can be filled. */
+/** What is wrong with a template; undefined for a usable one. */
 export function namespaceProblem(template: NamespaceTemplate): string | undefined {
   if (template.length === 0) return 'is empty; give at least one label, such as ["memories", "{user_id}"]';
-  if (template[0] === "langgraph") return 'begins with "langgraph", which LangGraph keeps for itself';
+  if (template[0] === "langgraph") return 'begins with "langgraph", which LangGraph reserves';
   for (const label of template) {
     const literal = label.replace(/\{[\w-]+\}/g, "");
     const shown = JSON.stringify(label);
     if (label === "") return "has an empty label";
     if (/[{}]/.test(literal)) return `${shown} has a brace that belongs to no {name}`;
-    if (literal.includes(".")) return `${shown} has a dot, which LangGraph's stores refuse`;
+    if (literal.includes(".")) return `${shown} has a dot, which LangGraph's stores reject`;
   }
   return undefined;
 }
 
 /**
- * Fills a template from the run's values. Isolation rests on this: a missing, empty or non-text value is an
- * error, never a shared default, and a value cannot add labels or reach another tenant's namespace.
+ * Fills a template with the run's values. The isolation of users depends on it: a missing, empty or non-text value is an
+ * error, never a shared default, and a value cannot add labels or reach another user's namespace.
  *
- * Values may contain any character. What some LangGraph store forbids in labels ("." everywhere, ":" and NUL from 1.7 on,
- * "%", "_" and "\\" in PostgreSQL) and "~" become "~" and two hexadecimal digits, so that different values always give different labels.
+ * Values may contain any character. Those that some LangGraph store forbids in labels ("." everywhere, ":" and NUL since
+ * 1.7, "%", "_" and "\\" in PostgreSQL), and "~" itself, become "~" and two hexadecimal digits, so that different values
+ * always give different labels.
  *
  * @param values one or more records, searched in order (context, configurable)
  * @throws ConfigError `AGEMEM_NAMESPACE_VALUE_MISSING`, InputError `AGEMEM_NAMESPACE_INVALID`
@@ -42,7 +43,7 @@ export function resolveNamespace(
   return template.map((label) => label.replace(PLACEHOLDER, (_, name: string) => lookUp(name, values)));
 }
 
-/** The names that a template asks the run for, each once. */
+/** The names of the values in a template, each once. */
 export function valueNames(template: NamespaceTemplate): string[] {
   return [
     ...new Set(
@@ -57,7 +58,7 @@ function lookUp(name: string, values: (Record<string, unknown> | undefined)[]): 
   for (const record of values) {
     const value = record && Object.hasOwn(record, name) ? record[name] : undefined;
     if (value === undefined || value === null || value === "") continue;
-    // Text only: 5 and "5" from two callers would be one user.
+    // Text only, because 5 and "5" from two callers would be the same user.
     if (typeof value === "string") return encodeLabel(value);
     throw new ConfigError("AGEMEM_NAMESPACE_VALUE_MISSING", `The namespace value "${name}" is not text`, {
       remedy: `Pass "${name}" as a string in the run's context or configurable.`,

@@ -1,7 +1,7 @@
 /** Seeded pseudo-random numbers, so that rollouts and tests repeat. Not for secrets. */
 import { createHash } from "node:crypto";
 
-/** A source of randomness with a few draws on it. */
+/** A source of random numbers. */
 export interface Random {
   /** Uniform in [0, 1). */
   next(): number;

@@ -1,8 +1,8 @@
-/** The one format that names a store in a setting, for deployed graphs and the command line alike. Pure. */
+/** The format of a setting that names a store, for deployed graphs and the command line alike. Pure. */
 import { ConfigError } from "../errors.js";
 import { redact } from "../text/redaction.js";
 
-/** Where the store is when nothing says so. */
+/** The default setting. */
 export const DEFAULT_STORE = "faiss:.agemem/store";
 
 /** What a setting names. */
@@ -12,10 +12,10 @@ export type StoreSetting =
   | { kind: "platform" };
 
 /**
- * Reads `faiss:DIRECTORY`, `postgres:URL` (a URL that begins with `postgres://` may stand alone) or `platform`.
+ * Reads `faiss:DIRECTORY`, `postgres:URL` (or only the URL if it begins with `postgres://`) or `platform`.
  *
- * @param name what the setting is called, for the message
- * @throws ConfigError `AGEMEM_CONFIG_INVALID`; never with a password in it
+ * @param name the setting's name, for the message
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID`, with any password redacted
  */
 export function parseStoreSetting(text: string, name = "AGEMEM_STORE"): StoreSetting {
   if (/^postgres(ql)?:\/\//.test(text)) return { kind: "postgres", url: text };

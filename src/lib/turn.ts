@@ -1,5 +1,5 @@
 /**
- * Turns of the event loop: work that many wait for, one piece at a time, with input and output in between.
+ * Spreads work over turns of the event loop: one piece per turn, with input and output in between.
  *
  * Owns the queue. Leaves out what the work is.
  */
@@ -7,8 +7,8 @@
 const waiting: (() => void)[] = [];
 
 /**
- * Resolves in a turn of its own, in order of asking. What follows then runs after the sockets that are ready now have
- * been read, not before: a burst of answers does not wait for the work that the first of them sets off.
+ * Resolves in a turn of its own, in the order of the calls. Sockets that are ready now are read before the work that
+ * follows, so a burst of responses does not wait for the work that the first of them causes.
  *
  * @example
  * const response = await send(request);
@@ -23,6 +23,6 @@ export function ownTurn(): Promise<void> {
 
 function next(): void {
   waiting.shift()?.();
-  // Set within the check phase, it fires after the next poll.
+  // Called within the check phase, it fires after the next poll phase.
   if (waiting.length > 0) setImmediate(next);
 }

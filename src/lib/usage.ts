@@ -1,47 +1,52 @@
 /**
- * What operations cost: calls, tokens, time per operation and model, and the price by a table of the caller's.
+ * What operations cost: calls, tokens and time per operation and model, and money by the caller's table of prices.
  *
- * A policy call is charged in equal shares to the operations its response asks for, or to "ANSWER" when it asks for
- * none; a summarizer's call to the SUMMARY that made it. So the rows add up to the total. Pure; nothing is mutated.
+ * Owns how calls are charged, so that the rows add up to the total. A policy call is charged in equal shares to the
+ * operations its response calls, or to "ANSWER" if it calls none; a summarizer's call to the SUMMARY or overflow guard
+ * that made it. Pure; nothing is mutated.
  */
 import type { CallUsage, MemoryOp, MemoryOpOutcome } from "../types.js";
 import { addCalls, addTokens, type CallTokens, NO_CALLS, shareOf } from "./call-usage.js";
 
 /**
- * Rows beside the six operations: the final answers, the application's own tools, emergency summaries of the overflow
- * guard, and auxiliary calls that no operation made (a judge's).
+ * The rows: the six operations, final answers, the application's own tools, emergency summaries of the overflow guard,
+ * and auxiliary calls that no operation made (such as a judge's).
  */
 export type UsageKey = MemoryOp | "ANSWER" | "TOOLS" | "GUARD" | "AUX";
 
-/** Tokens of one model; null where the server did not report them. Shares of calls add up, so they can be fractions. */
+/** Tokens of one model; null if the server did not report them. They can be fractions, because calls are shared out. */
 export type ModelTokens = CallTokens;
 
-/** What one row took. */
+/** The usage of one row. */
 export interface OperationUsage extends CallUsage {
-  /** How often it ran, and how often it was refused. */
+  /** How often it ran, including refusals. */
   operations: number;
+  /** How often it was refused. */
   refused: number;
-  /** Tokens that edits took out of the context; negative when an edit made it longer. */
+  /** Tokens that edits removed from the context; negative if an edit made it longer. */
   tokensSaved: number;
-  /** The same calls by the name of the model. */
+  /** The same calls by model name. */
   models: Readonly<Record<string, ModelTokens>>;
 }
+
+/** Usage by row; rows without any are absent. */
 export type UsageByOperation = Readonly<Partial<Record<UsageKey, OperationUsage>>>;
 
-/** One model call, or several of one model taken together. */
+/** One model call, or several calls of one model added up. */
 export type ModelCall = CallUsage & { model: string };
 
-/** Price per million tokens, in the currency of the caller's choice. */
+/** Price per million tokens, in any currency. */
 export interface Price {
   input: number;
-  /** Of prompt tokens from the provider's cache; default the price of input. */
+  /** Price of prompt tokens from the provider's cache; default that of input. */
   cachedInput?: number;
   output: number;
 }
-/** By model name, as recorded. There is no built-in list: it would go stale. */
+
+/** Prices by model name, as recorded. There is no built-in list, because it would go stale. */
 export type Prices = Readonly<Record<string, Price>>;
 
-/** What is known of an operation. */
+/** The part of an outcome that is charged. */
 export type ChargedOperation = Pick<
   MemoryOpOutcome,
   "op" | "ok" | "tokensBefore" | "tokensAfter" | "latencyMs"
@@ -55,7 +60,7 @@ const NOTHING: OperationUsage = {
   models: {},
 };
 
-/** Charges a model call to rows, in equal shares; a key that occurs twice gets two shares. */
+/** Charges a model call to rows in equal shares; a key that occurs twice gets two shares. */
 export function chargeCall(
   usage: UsageByOperation,
   keys: readonly UsageKey[],
@@ -72,7 +77,7 @@ export function chargeCall(
   return keys.reduce((sum, key) => addRow(sum, key, row), usage);
 }
 
-/** Counts an operation with its own time; model calls inside of it are charged by {@link chargeCall}. */
+/** Counts an operation with its own time; model calls within it are charged by {@link chargeCall}. */
 export function chargeOperation(
   usage: UsageByOperation,
   operation: ChargedOperation,
@@ -96,13 +101,13 @@ export function addUsage(a: UsageByOperation, b: UsageByOperation): UsageByOpera
   );
 }
 
-/** All rows as one. */
+/** The sum of all rows. */
 export function totalUsage(usage: UsageByOperation): OperationUsage {
   return Object.values(usage).reduce(addRows, NOTHING);
 }
 
 /**
- * The price of a row or a total; null when the table lacks a model that used tokens, or a server did not report them.
+ * The cost of a row or a total; null if a model that used tokens has no price, or a server did not report tokens.
  *
  * @example
  * costOf(totalUsage(result.usage.operations), { "gpt-4o-mini": { input: 0.15, output: 0.6 } });

@@ -1,9 +1,8 @@
 /**
- * What an assistant of a server may set about the deployed agent, in its `configurable` or `context`, and the operator
- * for all of them in `AGEMEM_SETTINGS`.
+ * Settings of the deployed agent, which an assistant of a server gives in its `configurable` or `context`, and which the
+ * operator gives for all assistants in `AGEMEM_SETTINGS`.
  *
- * Owns their names and checks. An assistant is configuration: models, budgets and namespaces never come from the model.
- * Leaves out whose settings count (`trust.ts`).
+ * Owns their names, their checks, and the agent options they become. Leaves out whose settings are trusted (`trust.ts`).
  */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { z } from "zod";
@@ -18,7 +17,7 @@ import type { MemoryLimits } from "../tools/limits.js";
 import { MEMORY_OPS, PAPER_TOOL_NAMES, SEARCH_MODES } from "../types.js";
 
 const assistantSettings = z.object({
-  /** Such as "openai:gpt-4o-mini", or "offline" for the rules. */
+  /** Such as "openai:gpt-4o-mini", or "offline" for rules in place of a model. */
   model: z.string().optional(),
   system_prompt: z.string().optional(),
   protocol: z.enum(["native", "text"]).optional(),
@@ -30,7 +29,7 @@ const assistantSettings = z.object({
   namespace: z.array(z.string().min(1)).min(1).optional(),
   /** Operations that a person must approve, such as ["DELETE"]. */
   interrupt_on: z.array(z.enum(MEMORY_OPS)).optional(),
-  /** What a model may store and do; see `MemoryLimits`. */
+  /** How much a model may store and do; see `MemoryLimits`. */
   limits: z
     .strictObject({
       characters: z.number().int().min(1),
@@ -48,22 +47,22 @@ const assistantSettings = z.object({
   on_max_steps: z.enum(["answer", "stop"]).optional(),
 });
 
-/** Settings that had another name: left alone, an assistant would lose what protects it. */
+/** Settings that have been renamed. Ignoring an old name could silently drop a protection. */
 const RENAMED: Readonly<Record<string, string>> = { approve: "interrupt_on", instructions: "system_prompt" };
 
-/** What a client may not bring along: every setting, and what makes the ids of a run repeat. */
+/** What a client may not send: every setting, and the key that makes the ids of a run repeat. */
 export const PROTECTED_SETTINGS: readonly string[] = [
   ...Object.keys(assistantSettings.shape),
   "agemem_run_key",
 ];
 
-/** The settings that an assistant or a run may give. */
+/** The settings of an assistant or a run. */
 export type AssistantSettings = z.infer<typeof assistantSettings>;
 
 /**
- * Picks the known settings out of records that may hold other things too; later records win.
+ * Picks the known settings from records that may also hold other values; later records win.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID`, which names the settings that are wrong
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID`, which names the wrong settings
  * @example
  * readAssistantSettings({ user_id: "ada", max_steps: 3 }); // { max_steps: 3 }
  */
@@ -78,9 +77,8 @@ export function readAssistantSettings(...sources: (object | null | undefined)[])
 }
 
 /**
- * Refuses what was probably meant as a setting and is none, such as `maxTokens` for `max_tokens`. Settings share a record
- * with the values of the namespace, what LangGraph's server adds and what an application sends along, so a name that
- * resembles no setting is left alone.
+ * Refuses misspelled settings, such as `maxTokens` for `max_tokens`. A name that resembles no setting is accepted,
+ * because settings share their record with namespace values, LangGraph's own fields and the application's data.
  *
  * @param template the namespace template, whose values may have any name
  * @throws ConfigError `AGEMEM_CONFIG_INVALID`, with `details.problems`
@@ -89,19 +87,19 @@ export function refuseMisspelled(sources: readonly object[], template: Namespace
   const known = new Set([...PROTECTED_SETTINGS, ...valueNames(template)]);
   const problems = [...new Set(sources.flatMap(Object.keys))].flatMap((name) => {
     if (known.has(name) || isServers(name)) return [];
-    if (Object.hasOwn(RENAMED, name)) return [`setting "${name}" is called "${RENAMED[name]}" now`];
+    if (Object.hasOwn(RENAMED, name)) return [`setting "${name}" is now called "${RENAMED[name]}"`];
     const meant = nearest(name, PROTECTED_SETTINGS);
     return meant === undefined ? [] : [`unknown setting "${name}" (did you mean "${meant}"?)`];
   });
   if (problems.length === 0) return;
   throw new ConfigError("AGEMEM_CONFIG_INVALID", `The assistant's settings: ${problems.join("; ")}`, {
     remedy:
-      "Correct the assistant's configurable or the run's context; a value of another meaning needs another name.",
+      "Correct the assistant's configurable or the run's context; rename a value that is not meant as a setting.",
     details: { problems },
   });
 }
 
-/** Names that LangGraph, its server and LangSmith put beside the settings, and headers of the request. */
+/** Whether LangGraph, its server or LangSmith adds a value of this name, or it is a header of the request. */
 function isServers(name: string): boolean {
   return /^(__|x-|langgraph_|langsmith[_-]|checkpoint_)/.test(name) || SERVERS.has(name);
 }
@@ -109,7 +107,7 @@ function isServers(name: string): boolean {
 const SERVERS = new Set(["thread_id", "run_id", "graph_id", "assistant_id", "user_id", "user-agent"]);
 
 /**
- * The settings of all assistants: `AGEMEM_SETTINGS`, a JSON object.
+ * Reads the settings of all assistants from `AGEMEM_SETTINGS`, a JSON object.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for text that is not JSON, an unknown setting or a wrong value
  * @example
@@ -124,28 +122,28 @@ export function serverSettings(env: NodeJS.ProcessEnv = process.env): AssistantS
   } catch (cause) {
     throw new ConfigError("AGEMEM_CONFIG_INVALID", "AGEMEM_SETTINGS is not JSON", {
       cause,
-      remedy: `Give an object, such as AGEMEM_SETTINGS='{"interrupt_on":["DELETE"]}'.`,
+      remedy: `Set it to a JSON object, such as AGEMEM_SETTINGS='{"interrupt_on":["DELETE"]}'.`,
     });
   }
   const parsed = z.strictObject(assistantSettings.shape).safeParse(given);
   if (parsed.success) return parsed.data;
-  throw unusable("AGEMEM_SETTINGS", parsed.error, "Correct the variable and start the server again.");
+  throw unusable("AGEMEM_SETTINGS", parsed.error, "Correct the variable and restart the server.");
 }
 
 const HINTS = Object.fromEntries(
-  Object.entries(RENAMED).map(([old, now]) => [old, `it is called "${now}" now`]),
+  Object.entries(RENAMED).map(([old, now]) => [old, `it is now called "${now}"`]),
 );
 
 function unusable(what: string, error: z.ZodError, remedy: string): ConfigError {
   const problems = problemsOf(error, assistantSettings, "the settings", HINTS);
-  return new ConfigError("AGEMEM_CONFIG_INVALID", `${what} cannot be used (${problems.join("; ")})`, {
+  return new ConfigError("AGEMEM_CONFIG_INVALID", `${what} are not valid (${problems.join("; ")})`, {
     remedy,
     details: { problems },
   });
 }
 
 /**
- * The settings as options of `createAgeMemAgent`, over those of the environment. The checkpointer is the server's.
+ * The settings as options of `createAgeMemAgent`, overriding those of the environment. The checkpointer is the server's.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a model that cannot be resolved
  * @example
@@ -164,7 +162,7 @@ export async function assistantOptions(
   return {
     ...base,
     ...(model ? await modelOptions(model) : {}),
-    // The server that runs the assistant brings its own.
+    // The server that runs the assistant supplies its own.
     checkpointer: INHERITED,
     ...(systemPrompt ? { systemPrompt } : {}),
     ...(protocol ? { protocol } : {}),
@@ -180,19 +178,19 @@ export async function assistantOptions(
   };
 }
 
-/** Another model than the environment's counts tokens in its own way. */
+/** A model other than the environment's, with the token counter that suits it. */
 async function modelOptions(spec: string): Promise<Pick<AgeMemAgentOptions, "model" | "counter">> {
   const model = spec === "offline" ? await offlinePolicy() : resolveChatModel(spec);
   return { model, counter: await counterOf(model) };
 }
 
-/** The rules, loaded only where they act. */
+/** The rules that stand in for a model; loaded only if they are used. */
 export async function offlinePolicy(): Promise<BaseChatModel & { readonly model: string }> {
   const { OfflinePolicy } = await import("../offline/policy.js");
   return new OfflinePolicy();
 }
 
-/** Without the keys that are undefined, which would hide the defaults. */
+/** The limits without undefined keys, which would override the defaults. */
 function givenLimits(limits: NonNullable<AssistantSettings["limits"]>): Partial<MemoryLimits> {
   return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
 }

@@ -1,10 +1,10 @@
 /**
- * The agent as environment variables describe it: what the CLI and the deployed graph run on.
+ * Opens the store and models that environment variables describe, for the CLI and for deployed graphs.
  *
- * Owns what each variable means and the defaults. Leaves out how models are built (`models/`).
+ * Owns the meaning and the default of each variable. Leaves out how models are built (`models/`).
  *
- * - `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `AGEMEM_MODEL`: the acting model. None of them, or the model "offline", means
- *   rules instead of a language model; "gguf:FILE" is a model in this process
+ * - `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `AGEMEM_MODEL`: the acting model. Without any of them, or with the model
+ *   "offline", rules stand in for a language model; "gguf:FILE" runs a model in this process
  * - `AGEMEM_EMBEDDINGS`: "lexical", "openai:NAME", "hf:NAME" or "hf:FOLDER"
  * - `AGEMEM_STORE`: "faiss:DIRECTORY" (default `faiss:.agemem/store`), "postgres:URL" for several machines, or
  *   "platform" for the store of the server that runs the graph. A deployed graph has no default store
@@ -31,30 +31,30 @@ export interface AgentEnvironment<Store extends BaseStore = FaissStore> {
   /** For `createAgeMemAgent`. */
   agent: Pick<AgeMemAgentOptions, "model" | "store" | "embeddings" | "counter">;
   store: Store;
-  /** Counts as the acting model does. */
+  /** Counts tokens as the acting model does. */
   counter: TokenCounter;
-  /** False when rules stand in for a language model. */
+  /** False if rules stand in for a language model. */
   live: boolean;
   modelName: string;
-  /** Recorded in a `FaissStore`, which opens with this model only. */
+  /** Name of the embedding model. A `FaissStore` records it and later opens only with the same model. */
   embeddingName: string;
 }
 
-/** Overrides of what the environment says. */
+/** Overrides of the environment. */
 export interface EnvironmentOptions {
   /** Default `process.env`. */
   env?: NodeJS.ProcessEnv;
-  /** Instead of `AGEMEM_STORE`: directory of a `FaissStore`, or ":memory:". */
+  /** Used instead of `AGEMEM_STORE`: the directory of a `FaissStore`, or ":memory:". */
   storePath?: string;
   /**
-   * The caller is a graph that a server runs. Without `AGEMEM_STORE` only LangGraph's development server then gets the
-   * default directory, because a container's directory is lost with the container. Default false.
+   * Whether the caller is a graph on a server. If so, only LangGraph's development server uses the default directory
+   * when `AGEMEM_STORE` is not set, because a container's files are lost with the container. Default false.
    */
   deployed?: boolean;
 }
 
 const environmentOptions = z.strictObject({
-  // `process.env` is no plain object.
+  // `process.env` is not a plain object.
   env: z.custom<object>((env) => typeof env === "object" && env !== null, "must be an object").optional(),
   storePath: text.optional(),
   deployed: flag.optional(),
@@ -64,7 +64,7 @@ const environmentOptions = z.strictObject({
  * Opens the store and the models that the environment names. The variables are listed in docs/deployment.md.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for wrong options or variables, `AGEMEM_PACKAGE_MISSING`; StoreError
- * `AGEMEM_STORE_*` where the store cannot be opened
+ * `AGEMEM_STORE_*` if the store cannot be opened
  * @example
  * const { agent, store } = await openEnvironment();
  * const graph = createAgeMemAgent(agent);
@@ -116,7 +116,7 @@ async function openStore(setting: string | undefined, model: IndexModel): Promis
   return FaissStore.open(named.directory, { index: { ...model, fields: ["content"] } });
 }
 
-/** A name that bundlers do not follow: only those who use PostgreSQL have the package. */
+/** In a variable so that bundlers do not follow it: only users of PostgreSQL have the package. */
 const POSTGRES: string = "@langchain/langgraph-checkpoint-postgres/store";
 
 async function openPostgres(url: string, { embeddings }: IndexModel): Promise<BaseStore> {
@@ -145,7 +145,7 @@ async function openPostgres(url: string, { embeddings }: IndexModel): Promise<Ba
       `PostgreSQL at ${redact(url)} cannot be used: ${messageOf(cause)}`,
       {
         cause,
-        remedy: "Check the URL, that the server runs, and that it has the pgvector extension.",
+        remedy: "Check that the URL is right, the server is running, and it has the pgvector extension.",
       },
     );
   }

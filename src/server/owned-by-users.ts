@@ -1,10 +1,10 @@
 /**
- * Who may do what with the resources of a server: the handlers of LangGraph's `auth`.
+ * Who may do what with the resources of a server: handlers for LangGraph's `auth`.
  *
- * Owns the rules for threads, runs, assistants and the server's store. The graph refuses another user's run itself
- * (`thread-claim.ts`), but a state, a history or a run's events are read without the graph, so only these handlers can
- * guard them. Leaves out who a user is, which is the application's `authenticate`. Only shapes of LangGraph's SDK are
- * used, so that agemem works without it.
+ * Owns the rules for threads, runs, assistants and the server's store. The graph itself refuses another user's run
+ * (`thread-claim.ts`), but a state, a history or a run's events can be read without the graph, so only these handlers
+ * can guard them. Leaves out who a user is, which the application's `authenticate` decides. LangGraph's SDK is not
+ * imported, so that agemem works without it.
  */
 import { z } from "zod";
 import { AgentState } from "../agent/state.js";
@@ -16,19 +16,19 @@ import { DEFAULT_NAMESPACE } from "../tools/toolkit.js";
 import { PROTECTED_SETTINGS } from "./assistant.js";
 import { GUARDED } from "./trust.js";
 
-/** What the server asks a handler: an event such as "threads:create_run", what it is about, and who asks. */
+/** What the server passes to a handler: an event such as "threads:create_run", its subject, and the user. */
 export interface AuthRequest {
   event: string;
   value: unknown;
   user: { identity: string; permissions: string[]; kind?: unknown };
 }
 
-/** What a resource must have in its metadata (or its fields) to be this user's; undefined where everything is allowed. */
+/** What a resource's metadata (or fields) must contain to be this user's; undefined if everything is allowed. */
 export type AuthAnswer = Record<string, string | { $contains: string }> | undefined;
 
 /** Options of {@link ownedByUsers}. */
 export interface OwnedByUsersOptions {
-  /** The permission of those who may do everything, such as creating assistants. Default "agemem:operator". */
+  /** The permission that allows everything, such as creating assistants. Default "agemem:operator". */
   operator?: string;
   /** Namespace template of the memories, for the server's own store. Default `["memories", "{user_id}"]`. */
   namespace?: NamespaceTemplate;
@@ -36,7 +36,7 @@ export interface OwnedByUsersOptions {
 
 /** Options of {@link refuseUnguarded}. */
 export interface RefuseUnguardedOptions {
-  /** Lets clients join runs: for servers that check whose run it is. Default false. */
+  /** Lets clients join runs; only for servers that check whose run it is. Default false. */
   joins?: boolean;
 }
 
@@ -51,17 +51,17 @@ const refuseUnguardedOptions = z.strictObject({
 
 type Fields = Record<string, unknown>;
 
-/** The state that a run may not bring along: what agemem itself knows about the thread. */
+/** State that the input of a run may not contain: what agemem itself records about the thread. */
 const OWN_STATE = Object.keys(AgentState.fields).filter((name) => name !== "messages");
 
 /**
- * The handler for `auth.on("*", …)`. Threads and runs belong to the user who created them; settings, assistants, crons
- * and webhooks are the operator's. In the server's store users read their own memories and change them through the agent
- * only, because its limits and approvals apply there. Each run that it lets through is marked as guarded, without which
- * `servedAgent` serves no authenticated user.
+ * Makes the handler for `auth.on("*", …)`. Threads and runs belong to the user who created them; settings, creating and
+ * changing assistants, crons and webhooks are reserved to the operator. In the server's store, users can read their own
+ * memories but change them only through the agent, whose limits and approvals apply. Each admitted run is marked as
+ * guarded, which `servedAgent` requires of an authenticated user's runs.
  *
- * @returns the handler. It throws AccessError `AGEMEM_AUTH_FORBIDDEN`, which the server answers with HTTP 403; another
- * user's thread does not exist (404)
+ * @returns the handler. It throws AccessError `AGEMEM_AUTH_FORBIDDEN`, which the server answers with HTTP 403; for
+ * another user's thread the server answers 404
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for wrong or unknown options
  * @example
  * export const auth = new Auth()
@@ -76,9 +76,9 @@ export function ownedByUsers(options: OwnedByUsersOptions = {}): (request: AuthR
   const { operator = "agemem:operator", namespace = DEFAULT_NAMESPACE } = options;
   return ({ event, value, user }) => {
     const { identity, permissions = [], kind } = user;
-    // A header makes anybody the Studio's user on the development server.
+    // On the development server, a header makes anybody the Studio user.
     if (kind === "StudioUser")
-      throw forbidden("LangGraph Studio is not let in", "Set auth.disable_studio_auth.");
+      throw forbidden("LangGraph Studio is not admitted", "Set auth.disable_studio_auth.");
     if (typeof identity !== "string" || identity === "") throw forbidden("The user has no identity");
     const asked = asFields(value);
     if (event === "threads:create_run") asked.metadata = { ...asFields(asked.metadata), [GUARDED]: true };
@@ -95,15 +95,15 @@ export function ownedByUsers(options: OwnedByUsersOptions = {}): (request: AuthR
     if (resource === "store") {
       return storeAnswer(event, asked, resolveNamespace(namespace, { ...user, user_id: identity }));
     }
-    throw forbidden(`${event} is the operator's`);
+    throw forbidden(`${event} is reserved to the operator`);
   };
 }
 
 /**
- * Refuses the requests that LangGraph's server answers without asking a handler whose they are. Call it first in
- * `authenticate`. Measured on the development server 1.5.1: joining a run's events by the run's id alone or through
- * another thread's path, the thread protocol (`/commands` and `/stream/events`, which act as whoever opened the thread
- * first), and `/internal`. State updates are refused too: they write past what a run may bring along.
+ * Refuses the requests that LangGraph's server answers without asking a handler. Call it first in `authenticate`. On the
+ * development server 1.5.1 these are: joining a run's events by the run's id alone or through another thread's path, the
+ * thread protocol (`/commands` and `/stream/events`, which act as whoever first opened the thread), and `/internal`.
+ * State updates are refused too, because they bypass the checks on a run's input.
  *
  * @throws AccessError `AGEMEM_AUTH_FORBIDDEN`, which the server answers with HTTP 403; ConfigError
  * `AGEMEM_CONFIG_INVALID` for wrong or unknown options
@@ -123,7 +123,7 @@ export function refuseUnguarded(request: Request, options: RefuseUnguardedOption
   if (unguarded) throw forbidden(`${request.method} ${path ?? "this path"} is not served`);
 }
 
-/** The path as the server's router decodes it; undefined where it cannot be decoded. */
+/** The path as the server's router decodes it; undefined if it cannot be decoded. */
 function pathOf(request: Request): string | undefined {
   try {
     return decodeURIComponent(new URL(request.url).pathname);
@@ -132,7 +132,7 @@ function pathOf(request: Request): string | undefined {
   }
 }
 
-/** Settings are the operator's, the state is agemem's, and a webhook makes the server call any address. */
+/** Refuses settings (the operator's), state (agemem's), and webhooks, which make the server call any address. */
 function checkRun({ config, context, input, command, webhook }: Fields): void {
   const sources = [asFields(asFields(config).configurable), asFields(context)];
   const settings = [...PROTECTED_SETTINGS, "__proto__"];
@@ -151,7 +151,7 @@ function checkRun({ config, context, input, command, webhook }: Fields): void {
   refuse("uses", webhook === undefined || webhook === null ? [] : ["webhook"]);
 }
 
-/** The server passes `metadata` to change a thread, `action` to cancel a run, and neither to write a state. */
+/** The server passes `metadata` for changing a thread, `action` for canceling a run, and neither for writing a state. */
 function checkUpdate(asked: Fields): void {
   if ("metadata" in asked || "action" in asked) return;
   throw forbidden("A thread's state cannot be written from outside");
@@ -163,17 +163,19 @@ function refuse(does: string, names: readonly string[]): void {
 
 function storeAnswer(event: string, { namespace }: Fields, own: readonly string[]): AuthAnswer {
   const reads = ["store:get", "store:search", "store:list_namespaces"].includes(event);
-  if (!reads) throw forbidden("Memories are changed through the agent", "Ask the agent, or an operator.");
+  if (!reads)
+    throw forbidden("Memories can be changed only through the agent", "Ask the agent, or an operator.");
   const within = Array.isArray(namespace) && own.every((label, i) => namespace[i] === label);
   if (!within)
-    throw forbidden("This namespace is not the user's", `Name one that begins with ${own.join(".")}.`);
-  // Stores that compare prefixes as text find the namespaces of "10" for "1", so each label must be there. Where a label
-  // stands twice, that proves nothing.
-  if (new Set(own).size < own.length) throw forbidden("This namespace cannot be told from those of others");
+    throw forbidden("This namespace is not the user's", `Use one that begins with ${own.join(".")}.`);
+  // Stores that compare prefixes as text also find the namespaces of user "10" for "1", so the answer requires every label
+  // to be contained. That proves nothing if a label occurs twice.
+  if (new Set(own).size < own.length)
+    throw forbidden("This namespace cannot be distinguished from those of others");
   return { namespace: { $contains: own as unknown as string } };
 }
 
-/** As LangGraph's own `HTTPException`, which the server knows by its status and headers. */
+/** An error in the form of LangGraph's `HTTPException`, which the server recognizes by its status and headers. */
 function forbidden(problem: string, remedy = "Ask the operator of the server."): AccessError {
   const code: AgeMemErrorCode = "AGEMEM_AUTH_FORBIDDEN";
   const line = new AccessError(code, problem, { remedy }).toLine();

@@ -1,8 +1,8 @@
 /**
- * The store that LangGraph Platform (or `compile({ store })`) gives to a running graph, as a store of one's own.
+ * A store that delegates to the one LangGraph Platform (or `compile({ store })`) gives to a running graph.
  *
- * Owns nothing but the delegation. What a node sees as its store takes single operations only and drops `index` hints, so
- * the server's own configuration (`store.index` of `langgraph.json`) says what is embedded.
+ * Owns only the delegation. The store a node sees accepts only single operations and drops `index` hints, so the server's
+ * configuration (`store.index` of `langgraph.json`) decides what is embedded.
  */
 import {
   BaseStore,
@@ -17,8 +17,8 @@ import { ConfigError, StoreError } from "../errors.js";
 /**
  * Delegates each operation to the store of the running graph.
  *
- * Errors of `batch`: ConfigError `AGEMEM_CONFIG_INVALID` outside a running graph or where the graph has no store,
- * StoreError `AGEMEM_STORE_UNSUPPORTED` for listing namespaces.
+ * `batch` throws ConfigError `AGEMEM_CONFIG_INVALID` outside a running graph or if the graph has no store, and StoreError
+ * `AGEMEM_STORE_UNSUPPORTED` for listing namespaces.
  */
 export class PlatformStore extends BaseStore {
   async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
@@ -40,7 +40,7 @@ function run(store: BaseStore, operation: Operation): Promise<unknown> {
   if ("key" in operation) return store.get(operation.namespace, operation.key);
   throw new StoreError(
     "AGEMEM_STORE_UNSUPPORTED",
-    "The platform's store does not list namespaces to a graph",
+    "The platform's store cannot list namespaces within a graph",
     {
       remedy: "Use the server's store API.",
     },
@@ -50,7 +50,7 @@ function run(store: BaseStore, operation: Operation): Promise<unknown> {
 function runningStore(): BaseStore {
   const store = getStore();
   if (store) return store;
-  throw new ConfigError("AGEMEM_CONFIG_INVALID", "This graph runs without a store of the platform", {
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", "This graph runs without the platform's store", {
     remedy:
       "Run it on LangGraph Platform or `langgraphjs dev`, or set AGEMEM_STORE to faiss:DIRECTORY or postgres:URL.",
   });

@@ -1,8 +1,8 @@
 /**
- * The agent as LangGraph's server runs it: a factory that the server calls for each run.
+ * The agent for LangGraph's server: a factory that the server calls for each run.
  *
- * Owns what a run of a server may ask of the agent: store and models are the environment's and opened once per process,
- * settings are the operator's (`trust.ts`). Leaves out who may read a thread: only the server's auth sees that
+ * Owns what a run can choose about the agent: settings, if they are trusted (`trust.ts`). Store and models come from the
+ * environment and are opened once per process. Leaves out who may read a thread, which only the server's auth can check
  * (`owned-by-users.ts`).
  */
 import { LRUCache } from "lru-cache";
@@ -21,15 +21,15 @@ import { type AgentEnvironment, openEnvironment } from "./environment.js";
 import { claimThreads } from "./thread-claim.js";
 import { admit, type Trust, trustNotice, trustOf } from "./trust.js";
 
-/** The config that the server hands to a factory. */
+/** The config that the server passes to a factory. */
 export interface ServedConfig {
   configurable?: Record<string, unknown>;
   context?: unknown;
-  /** The run's own, over those of its thread and assistant. */
+  /** The run's metadata, merged over that of its thread and assistant. */
   metadata?: Record<string, unknown>;
 }
 
-/** What the server says about the call: only a run has `threads.create_run`. */
+/** What the server says about the call. `accessContext` is "threads.create_run" only for a run. */
 export interface ServedRuntime {
   accessContext?: string;
   executionRuntime?: { context?: unknown } | null;
@@ -39,14 +39,14 @@ export interface ServedRuntime {
 export type ServedAgent = (config?: ServedConfig, runtime?: ServedRuntime) => Promise<AgeMemAgent>;
 
 /**
- * Makes the factory, and says once, as a warning of the process, if runs may name their user themselves. Nothing is
- * opened before the first call; an opening that failed is tried again at the next one.
+ * Makes the factory, and emits a process warning if runs may name their user themselves. Nothing is opened before the
+ * first call; if opening fails, the next call tries again.
  *
  * A run fails with `AGEMEM_AUTH_REQUIRED`, `AGEMEM_AUTH_UNGUARDED`, `AGEMEM_AUTH_FORBIDDEN`, `AGEMEM_THREAD_OWNER` or
- * `AGEMEM_CONFIG_INVALID` before anything of it is written, with code and remedy in the message: the clients of a server
- * get no more than that.
+ * `AGEMEM_CONFIG_INVALID` before it writes anything. Code and remedy are in the message, because clients of a server
+ * get only that.
  *
- * @param env default `process.env`, read at each opening
+ * @param env default `process.env`, read when the store and models are opened
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for an `AGEMEM_TRUST_*` that is neither 1 nor 0
  * @example
  * export const graph = servedAgent();
@@ -72,7 +72,7 @@ interface Served {
   agent: AgentEnvironment["agent"];
   trust: Trust;
   settings: AssistantSettings;
-  /** By settings: a few assistants share a process, and a run's own settings must not fill it. */
+  /** Agents by their settings; bounded, because runs may bring settings of their own. */
   built: LRUCache<string, AgeMemAgent>;
 }
 
@@ -87,11 +87,11 @@ async function agentFor(served: Served, config: ServedConfig, runtime: ServedRun
   const key = JSON.stringify(settings);
   const agent = served.built.get(key) ?? createAgeMemAgent(await assistantOptions(served.agent, settings));
   served.built.set(key, agent);
-  // The server sets store and checkpointer on what it gets: runs that share one object would share those too.
+  // The server sets store and checkpointer on this object, so concurrent runs must not share it.
   return claimThreads(agent.withConfig({}) as AgeMemAgent, settings.namespace ?? DEFAULT_NAMESPACE);
 }
 
-/** Reading a state runs nothing, so what earlier runs of the thread brought along does not matter then. */
+/** The settings of a run. Reading a state runs nothing, so settings of the thread's earlier runs are ignored then. */
 function settingsOfRun(served: Served, config: ServedConfig, runtime: ServedRuntime): AssistantSettings {
   const { accessContext = "threads.create_run", executionRuntime } = runtime;
   if (accessContext !== "threads.create_run") return {};

@@ -1,10 +1,10 @@
 /**
- * Whose thread it is, before a served run writes anything into it.
+ * Checks whose thread it is before a served run writes anything to it.
  *
- * The graph's nodes refuse another user's run, but a run that has reached a node has already added its input to the
- * thread, and the first checkpoint of a thread is written before any node runs. Here the newest checkpoint is looked up
- * first, and the input of a thread's first run says who owns it. Leaves out the rule itself (`lib/run-owner.ts`) and
- * reading a thread, which runs no graph (`owned-by-users.ts`).
+ * The graph's nodes refuse another user's run, but by then the run's input is already in the thread, and a thread's first
+ * checkpoint is written before any node runs. So this file reads the newest checkpoint first, and writes the owner into
+ * the input of a thread's first run. Leaves out the rule itself (`lib/run-owner.ts`) and reading a thread, which runs no
+ * graph (`owned-by-users.ts`).
  */
 import type { BaseCheckpointSaver } from "@langchain/langgraph";
 import type { AgeMemAgent } from "../agent/agent.js";
@@ -15,11 +15,11 @@ import { ownerOf, type RunSource } from "../lib/run-owner.js";
 type Stream = (input: unknown, options?: RunSource) => Promise<unknown>;
 
 /**
- * Makes the runs of a graph claim their thread first. Changes the graph that it is given, because the server sets the
- * checkpointer on that object. `invoke` and `streamEvents` begin with `stream`, so they are covered.
+ * Makes the runs of a graph claim their thread first. It modifies the given graph, because the server sets the
+ * checkpointer on that object. `invoke` and `streamEvents` call `stream`, so they are covered.
  *
- * A run fails with `AGEMEM_THREAD_OWNER` on another user's thread, and with the other codes of a run that does not say
- * whose it is.
+ * A run fails with `AGEMEM_THREAD_OWNER` on another user's thread, and with `AGEMEM_NAMESPACE_VALUE_MISSING` or
+ * `AGEMEM_AUTH_REQUIRED` if it does not say whose it is.
  *
  * @param template the namespace template of the agent's memories, whose values tell users apart
  */
@@ -40,7 +40,7 @@ export function claimThreads(agent: AgeMemAgent, template: NamespaceTemplate): A
   return Object.assign(agent, { stream: claiming as unknown as AgeMemAgent["stream"] });
 }
 
-/** The owner that the newest checkpoint names, in the state or in an input that no node has seen yet. */
+/** The owner named by the newest checkpoint, in its state or in an input that no node has seen yet. */
 async function ownerOfThread(
   saver: BaseCheckpointSaver,
   { configurable }: RunSource,
@@ -57,7 +57,7 @@ function isSaver(checkpointer: AgeMemAgent["checkpointer"]): checkpointer is Bas
   return typeof checkpointer === "object" && checkpointer !== null;
 }
 
-/** The state's fields, not a command. */
+/** Whether the input is a plain object of state fields rather than a command. */
 function isPlain(input: unknown): input is Record<string, unknown> {
   return typeof input === "object" && input !== null && Object.getPrototypeOf(input) === Object.prototype;
 }

@@ -1,25 +1,25 @@
 /**
- * What a served graph may believe of a run. Pure.
+ * What a served graph may believe about a run. Pure.
  *
- * Owns the rules: an authenticated user is who the server says, and is served only where handlers keep users out of each
- * other's threads; a client that names its user is believed on the development server and where the operator says so;
- * settings come from the operator. LangGraph's server merges an assistant's settings with those of the run and of the
- * thread's earlier runs before a graph sees them, so the graph cannot tell them apart: where clients may send runs,
- * assistants count only if the operator keeps clients from sending such settings themselves (`ownedByUsers` does).
+ * Owns the rules. An authenticated user is who the server says, and is served only if handlers keep users out of each
+ * other's threads. A client that names its user is believed on the development server, or if the operator says so.
+ * Settings come from the operator. LangGraph's server merges an assistant's settings with those of the run and of the
+ * thread's earlier runs, so the graph cannot tell them apart; the settings of assistants therefore count only if the
+ * operator vouches that clients cannot send settings themselves (`ownedByUsers` prevents it).
  */
 import { AccessError, ConfigError } from "../errors.js";
 import { authenticatedValues } from "../lib/run-owner.js";
 import { PROTECTED_SETTINGS } from "./assistant.js";
 
-/** What the operator said about clients, read from the environment once. */
+/** What the operator trusts, read from the environment. */
 export interface Trust {
-  /** Runs without an authenticated user may name one: "development" and "told" say why they may. */
+  /** Whether runs without an authenticated user may name one: false, or the reason why they may. */
   client: "development" | "told" | false;
-  /** Settings in a run of an authenticated user are those of its assistant. */
+  /** Whether settings in an authenticated user's run can be taken to be its assistant's. */
   assistants: boolean;
-  /** The auth has handlers of the operator's own that keep each user to their threads. */
+  /** Whether the operator's own auth handlers keep each user to their threads. */
   handlers: boolean;
-  /** The server authenticates: what it stamps onto a run cannot come from the client. */
+  /** Whether the server authenticates, so that the user stamped onto a run cannot come from the client. */
   auth: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface RunClaims {
   metadata: object;
 }
 
-/** In the metadata of a run: `ownedByUsers` let it through. A client that sends it itself only gives up its own protection. */
+/** Metadata key of a run that `ownedByUsers` admitted. A client that sets it only gives up its own protection. */
 export const GUARDED = "agemem_guarded";
 
 /**
@@ -49,12 +49,12 @@ export function trustOf(env: NodeJS.ProcessEnv): Trust {
   };
 }
 
-/** `langgraphjs dev` gives its process both; the Dockerfile of `langgraphjs dockerfile` neither. */
+/** Whether this is `langgraphjs dev`, which sets both variables; containers of `langgraphjs dockerfile` have neither. */
 export function isDevelopmentServer(env: NodeJS.ProcessEnv): boolean {
   return env.NODE_ENV === "development" && Boolean(env.LANGGRAPH_API_URL);
 }
 
-/** What the operator should know when the server starts; undefined when clients name nobody. */
+/** What the operator should know when the server starts; undefined if clients cannot name a user. */
 export function trustNotice({ client }: Trust): string | undefined {
   if (client === "told") {
     return "AGEMEM_TRUST_CLIENT=1: a run without an authenticated user may name any user and any setting.";
@@ -68,9 +68,9 @@ export function trustNotice({ client }: Trust): string | undefined {
 /**
  * Whether the run may bring settings of its own.
  *
- * @param needsUser the memories are a user's, not one namespace for all
- * @throws AccessError `AGEMEM_AUTH_REQUIRED` where nobody vouches for the user, `AGEMEM_AUTH_UNGUARDED` where nothing
- * keeps other users out of the thread, `AGEMEM_AUTH_FORBIDDEN` for settings that are not the client's
+ * @param needsUser whether the namespace depends on values of the run
+ * @throws AccessError `AGEMEM_AUTH_REQUIRED` if nobody vouches for the user, `AGEMEM_AUTH_UNGUARDED` if nothing keeps
+ * other users out of the thread, `AGEMEM_AUTH_FORBIDDEN` for settings that the client may not send
  */
 export function admit(trust: Trust, { sources, metadata }: RunClaims, needsUser: boolean): boolean {
   const [configurable = {}] = sources as Record<string, unknown>[];
@@ -86,7 +86,7 @@ export function admit(trust: Trust, { sources, metadata }: RunClaims, needsUser:
   if (authenticated && trust.assistants) return true;
   const named = PROTECTED_SETTINGS.filter((name) => sources.some((source) => Object.hasOwn(source, name)));
   if (named.length === 0) return false;
-  throw new AccessError("AGEMEM_AUTH_FORBIDDEN", `The run brings settings of its own: ${named.join(", ")}`, {
+  throw new AccessError("AGEMEM_AUTH_FORBIDDEN", `The run may not set ${named.join(", ")}`, {
     remedy:
       "Leave them out. The operator sets them in AGEMEM_SETTINGS, or in an assistant with AGEMEM_TRUST_ASSISTANTS=1.",
     details: { settings: named },
@@ -96,17 +96,17 @@ export function admit(trust: Trust, { sources, metadata }: RunClaims, needsUser:
 function authRequired(): AccessError {
   return new AccessError("AGEMEM_AUTH_REQUIRED", "This server does not let clients say who they are", {
     remedy:
-      "Configure LangGraph's auth, or set AGEMEM_TRUST_CLIENT=1 where only trusted services reach the server.",
+      "Configure LangGraph's auth, or set AGEMEM_TRUST_CLIENT=1 if only trusted services can reach the server.",
   });
 }
 
 function unguarded(): AccessError {
   return new AccessError(
     "AGEMEM_AUTH_UNGUARDED",
-    "The server's auth says who a user is, and nothing keeps users out of each other's threads",
+    "The server authenticates users, but nothing keeps them out of each other's threads",
     {
       remedy:
-        'Add .on("*", ownedByUsers()) to the auth, or set AGEMEM_TRUST_HANDLERS=1 where handlers of your own do that.',
+        'Add .on("*", ownedByUsers()) to the auth, or set AGEMEM_TRUST_HANDLERS=1 if your own handlers do that.',
     },
   );
 }

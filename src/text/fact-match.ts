@@ -1,20 +1,20 @@
 /**
- * Whether a text says a fact, by its words: the lexical rule behind the verdicts of `agemem trace`.
+ * Whether a text states a fact, judged by its words. It decides who said a memory and the verdicts of `agemem trace`.
  *
- * Words are compared by their English stem, without stop words and without "user" (who tells of himself as "I"). A
- * text says a fact when one to three consecutive sentences of it (more for a fact of more) hold
- * - every name and number of the fact (words with a capital or a digit), and
- * - four fifths of its content words, rounded up, and
- * - agree with it on being negated or taken back ("no longer lives in Porto" does not say "lives in Porto").
+ * Owns the rule. Words are compared by their English stems, without stop words and without "user" (who says "I"). A text
+ * states a fact if up to three consecutive sentences of it (more if the fact itself has more)
+ * - contain every name and number of the fact (words with a capital or a digit),
+ * - contain four fifths of its content words, rounded up, and
+ * - agree with it on negation ("no longer lives in Porto" does not state "lives in Porto").
  *
- * Questions say nothing. It knows no synonyms: give a fact in the words of the conversation. Pure.
+ * Questions state nothing. It knows no synonyms, so phrase a fact in the words of the conversation. Pure.
  */
 import { splitSentences } from "./text.js";
 import { STOP_WORDS, stem, wordsInCase } from "./words.js";
 
-/** Tells whether texts say a fact. */
+/** Tells whether texts state a fact. */
 export interface FactMatcher {
-  /** False for a fact without content words, such as "yes": no text can be said to hold it. */
+  /** False for a fact without content words, such as "yes", which no text can be found to state. */
   usable(fact: string): boolean;
   says(text: string, fact: string): boolean;
 }
@@ -32,17 +32,17 @@ const NEGATIONS = new Set([
   "cannot",
   "forget",
 ]);
-/** Answers that mean nothing without their question. */
+/** One-word answers that mean nothing without their question. */
 const CLOSED = new Set(["yes", "no", "noanswer", "true", "false", "unknown"]);
 const WIDEST = 3;
 
 interface Fact {
   words: ReadonlySet<string>;
-  /** Names and numbers: all must be there. */
+  /** Names and numbers, all of which must occur. */
   must: readonly string[];
   needed: number;
   negated: boolean;
-  /** Sentences that may carry it together. */
+  /** How many consecutive sentences may state it together. */
   width: number;
 }
 
@@ -52,7 +52,7 @@ interface Sentence {
 }
 
 /**
- * A matcher that remembers what it has read, so that asking many texts about many facts stays cheap.
+ * Creates a matcher that caches what it has read, so that comparing many texts with many facts stays cheap.
  *
  * @example
  * createFactMatcher().says("Nora is a translator. She lives in Porto.", "Nora lives in Porto."); // true
@@ -80,7 +80,7 @@ function says(sentences: readonly Sentence[], fact: Fact): boolean {
   const counts = sentences.map((sentence) => overlap(sentence, fact));
   for (let width = 1; width <= fact.width; width++) {
     for (let from = 0; from + width <= sentences.length; from++) {
-      // A window that begins with a sentence of no use was tried as a narrower one.
+      // A window that begins with an irrelevant sentence has already been tried as a narrower one.
       if (counts[from] === 0) continue;
       if (covers(sentences.slice(from, from + width), fact)) return true;
     }
@@ -92,7 +92,7 @@ function covers(window: readonly Sentence[], fact: Fact): boolean {
   const has = (word: string): boolean => window.some(({ words }) => words.has(word));
   if (!fact.must.every(has)) return false;
   if ([...fact.words].filter(has).length < fact.needed) return false;
-  // Only what carries the fact counts: a sentence that shares one word of several may deny something else.
+  // Only sentences that carry the fact count: one that shares a single word may deny something else.
   const share = window.length === 1 ? 1 : Math.min(2, fact.words.size);
   const carrying = window.filter((sentence) => overlap(sentence, fact) >= share);
   return carrying.some(({ negated }) => negated) === fact.negated;
@@ -137,7 +137,7 @@ function contentWords(tokens: readonly string[]): Set<string> {
   return new Set(kept.map((token) => stem(token)));
 }
 
-/** "t" is what is left of "doesn't". */
+/** Whether the words negate; "t" is what remains of "doesn't". */
 function isNegated(tokens: readonly string[]): boolean {
   return tokens.some((token) => NEGATIONS.has(token.toLowerCase()));
 }

@@ -1,20 +1,20 @@
 /**
- * Blots keys and passwords out of texts that leave the process: error messages, answers to a model, recordings, traces.
+ * Redacts keys and passwords in texts that leave the process: error messages, answers to a model, recordings, traces.
  *
- * Owns what looks like a secret, for every place at which text leaves.
+ * Owns what looks like a secret. Leaves out the places where texts leave, all of which call this file.
  */
 
 /** Names of environment variables whose values are secrets. */
 const SECRET_NAME = /(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS|DSN)$/i;
 
-/** Shorter values are left: they would blot out ordinary words. */
+/** Shorter values are not redacted, because that would also hit ordinary words. */
 const SHORTEST = 6;
 
-/** What is put in a secret's place. */
+/** What replaces a secret. */
 const BLOT = "[redacted]";
 
 /**
- * Values of the variables whose names say that they are secret (`…_API_KEY`, `…_TOKEN`, `…_PASSWORD`).
+ * Values of the environment variables whose names mark them as secret (`…_API_KEY`, `…_TOKEN`, `…_PASSWORD`).
  *
  * @example
  * secretsOf({ ACME_API_KEY: "abcdef-123456", PATH: "/bin" }); // ["abcdef-123456"]
@@ -26,13 +26,13 @@ export function secretsOf(environment: Readonly<Record<string, string | undefine
 }
 
 /**
- * A function that blots out the given values, and whatever has the form of a key: `sk-…`, `Bearer …`, keys of well-known
- * providers, what follows `api_key=`, `token:` or `password=`, and the user and password of an address.
+ * Creates a function that redacts the given values and whatever looks like a key: `sk-…`, `Bearer …`, keys of well-known
+ * providers, what follows `api_key=`, `token:` or `password=`, and the user and password in a URL.
  */
 export function redactor(secrets: readonly (string | undefined)[]): (text: string) => string {
   const known = [...new Set(secrets)]
     .filter((secret): secret is string => (secret?.length ?? 0) >= SHORTEST)
-    // The longest first: one may be the beginning of another.
+    // Longest first, because one may be a prefix of another.
     .sort((a, b) => b.length - a.length);
   return (text) => {
     let out = text;
@@ -50,7 +50,7 @@ export function redactor(secrets: readonly (string | undefined)[]): (text: strin
 }
 
 /**
- * A text without what {@link redactor} knows, and without the secrets of the process's own environment.
+ * Redacts what {@link redactor} recognizes, and the secrets in this process's environment.
  *
  * @example
  * redact("postgres://ada:pass@db/x"); // "postgres://[redacted]@db/x"
@@ -59,7 +59,7 @@ export function redact(text: string, secrets: readonly (string | undefined)[] = 
   return redactor([...secrets, ...secretsOf(process.env)])(text);
 }
 
-/** What may be kept of a foreign error: its name, text and stack, blotted; no headers, requests or bodies. */
+/** A copy of a foreign error with only its name, message and stack, redacted: no headers, requests or bodies. */
 export function redactError(error: unknown, secrets: readonly (string | undefined)[] = []): Error {
   const copy = new Error(redact(error instanceof Error ? error.message : String(error), secrets));
   if (error instanceof Error) {

@@ -1,8 +1,8 @@
-/** Cutting and trimming text, for any language `Intl.Segmenter` knows. Pure; words are in `words.ts`. */
+/** Splits and trims text, in any language `Intl.Segmenter` knows. Pure; leaves out words (`words.ts`). */
 
 const sentenceSegmenter = new Intl.Segmenter("en", { granularity: "sentence" });
 
-/** Sentences in order, trimmed, without empty ones. */
+/** The sentences of a text in order, trimmed, without empty ones. */
 export function splitSentences(text: string): string[] {
   const out: string[] = [];
   for (const { segment } of sentenceSegmenter.segment(text)) {
@@ -12,20 +12,20 @@ export function splitSentences(text: string): string[] {
   return out;
 }
 
-/** Text with white space runs made one space, trimmed. */
+/** Trims the text and replaces every run of white space with one space. */
 export function collapseSpace(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }
 
-/** First `max` characters with an ellipsis when something was cut; never cuts a surrogate pair. */
+/** At most `max` characters, the last one an ellipsis if text was cut; never splits a surrogate pair. */
 export function truncate(text: string, max: number): string {
   const points = [...text];
   return points.length <= max ? text : `${points.slice(0, Math.max(0, max - 1)).join("")}…`;
 }
 
 /**
- * Text without the characters at its end that `unwanted` matches, each tested alone. In time linear to what goes, where
- * a pattern that ends in `$` tries every place at which it could begin.
+ * Removes characters that `unwanted` matches from the end of a text, testing one at a time. It takes linear time, whereas
+ * a pattern that ends in `$` would be tried from every position.
  *
  * @example
  * stripEnd("What?! ", /[\s?!]/); // "What"
@@ -40,7 +40,7 @@ export function stripEnd(text: string, unwanted: RegExp): string {
   return text.slice(0, end);
 }
 
-/** Text without the characters at its start that `unwanted` matches, each tested alone. */
+/** Removes characters that `unwanted` matches from the start of a text, testing one at a time. */
 export function stripStart(text: string, unwanted: RegExp): string {
   let start = 0;
   while (start < text.length) {
@@ -51,12 +51,12 @@ export function stripStart(text: string, unwanted: RegExp): string {
   return text.slice(start);
 }
 
-/** Words, each with the white space before it; white space at the end is a piece of its own. Joined, they are the text. */
+/** Splits a text into words, each with the white space before it; final white space is a piece of its own. */
 export function spacedWords(text: string): string[] {
   return text === "" ? [] : text.split(/(?<=\S)(?=\s)/);
 }
 
-/** Text without the code fence around it, where it has one. */
+/** The text without a code fence around it, if it has one. */
 export function withoutFence(text: string): string {
   const body = text.trim().replace(/^```(?:json)?/i, "");
   return (body.endsWith("```") ? body.slice(0, -3) : body).trim();

@@ -1,4 +1,4 @@
-/** Irregular English forms that no stemmer joins, and a few everyday variants of one word. Pure data. */
+/** Irregular English forms that stemmers do not unite, and a few everyday synonyms. Pure data. */
 
 const FORMS = `go went gone|buy bought|bring brought|think thought|teach taught|catch caught|fight fought|seek sought
 feel felt|keep kept|leave left|meet met|lose lost|sell sold|tell told|say said|hear heard|hold held|find found
@@ -21,7 +21,7 @@ for (const group of FORMS.split(/[|\n]/)) {
 }
 
 /**
- * The base of an irregular form, or the word itself. Lower case in, lower case out.
+ * The base of an irregular form, or the word itself. Expects and returns lower case.
  *
  * @example
  * baseForm("bought"); // "buy"

@@ -1,10 +1,10 @@
 /**
- * Words, their stems and the stop words: the one way by which agemem reads text, wherever it compares texts.
+ * Words, their stems, and stop words: shared by everything in agemem that compares texts.
  *
- * Owns what a word is in any script, its stem, and the English lists. Leaves out weights and features
- * (`models/lexical/`), index terms (`store/search/analyze.ts`) and sentences. Pure.
+ * Owns what a word is in any script, its stem, and the English word lists. Leaves out weights and features
+ * (`models/lexical/`), index terms (`store/search/analyze.ts`) and sentences (`text.ts`). Pure.
  *
- * Keyword indexes and lexical vectors are made of these words: a change here raises the version of both
+ * Keyword indexes and lexical vectors are built from these words, so a change here must raise the version of both
  * (`store/rows/schema.ts`, `models/lexical-embeddings.ts`).
  */
 import { stemmer } from "stemmer";
@@ -20,8 +20,8 @@ const HAS_UNSPACED = new RegExp(UNSPACED.source, "u");
 export const STOP_WORDS: ReadonlySet<string> = new Set(eng);
 
 /**
- * Words of talk that say little and that {@link STOP_WORDS} lacks, with what an apostrophe leaves of a contraction. Not
- * for an index: "may" and "won" are content elsewhere.
+ * Conversational words without much content that {@link STOP_WORDS} lacks, and what contractions leave when split at the
+ * apostrophe. Not for an index, because "may" and "won" can be content elsewhere.
  */
 export const TALK_WORDS: ReadonlySet<string> = new Set(
   `when why do don didn doesn isn wasn aren weren won wouldn couldn shouldn haven hasn hadn just yes no
@@ -30,8 +30,8 @@ gonna wanna gotta its there here else ever`.split(/\s+/),
 );
 
 /**
- * Words in order and in their case: runs of letters, marks and digits of any script, in compatibility form and without
- * the accents of Latin, Greek and Cyrillic letters. Apostrophes and hyphens split.
+ * The words of a text in order, in their original case: runs of letters, marks and digits of any script, in Unicode
+ * compatibility form and without accents on Latin, Greek and Cyrillic letters. Apostrophes and hyphens separate words.
  *
  * @example
  * wordsInCase("Zoë’s ﬁsh"); // ["Zoe", "s", "fish"]
@@ -40,13 +40,13 @@ export function wordsInCase(text: string): string[] {
   return plain(text).match(WORD) ?? [];
 }
 
-/** Words in order, in lower case; see {@link wordsInCase}. */
+/** The words of a text in order, in lower case; see {@link wordsInCase}. */
 export function words(text: string): string[] {
   return plain(text).toLowerCase().match(WORD) ?? [];
 }
 
 function plain(text: string): string {
-  // What most texts are needs no work.
+  // Most texts are plain ASCII and need no work.
   if (/^[\x20-\x7e\s]*$/.test(text)) return text;
   return text
     .normalize("NFKD")
@@ -55,8 +55,8 @@ function plain(text: string): string {
 }
 
 /**
- * The stem of a lower-case word: the base of an irregular form, English endings cut (Porter). What holds anything but
- * Latin letters is its own stem, so that ids and numbers stay what they are.
+ * The stem of a lower-case word: the base of an irregular form, with English endings removed (Porter). A word with
+ * anything but the letters a to z is its own stem, so that ids and numbers are unchanged.
  *
  * @example
  * stem("bought"); // "bui", as stem("buying")
@@ -66,7 +66,7 @@ export function stem(word: string): string {
 }
 
 /**
- * Stems of the words that carry content, in order. Scripts written without spaces give pairs of characters.
+ * Stems of the content words, in order. Scripts written without spaces yield pairs of characters.
  *
  * @example
  * contentStems("Where does Ada live?"); // ["doe", "ada", "live"]
@@ -75,7 +75,7 @@ export function contentStems(text: string): string[] {
   return words(text).flatMap((word) => (STOP_WORDS.has(word) ? [] : searchTerms(word)));
 }
 
-/** What a word is found by: its stem, or the overlapping pairs of characters of a script without spaces. */
+/** The terms a word is found by: its stem, or, in a script without spaces, overlapping pairs of characters. */
 export function searchTerms(word: string): string[] {
   if (!isUnspaced(word)) return [stem(word)];
   return runsOf(word).flatMap(({ text, unspaced }) => {
@@ -85,12 +85,12 @@ export function searchTerms(word: string): string[] {
   });
 }
 
-/** Whether a word has characters of a script that is written without spaces (Han, Kana, Thai, Lao, Khmer, Myanmar). */
+/** Whether a word has characters of a script written without spaces (Han, Kana, Thai, Lao, Khmer, Myanmar). */
 export function isUnspaced(word: string): boolean {
   return HAS_UNSPACED.test(word);
 }
 
-/** A word cut where scripts with and without spaces meet. */
+/** Splits a word where scripts with and without spaces meet. */
 export function runsOf(word: string): { text: string; unspaced: boolean }[] {
   const runs: { text: string; unspaced: boolean }[] = [];
   let from = 0;
@@ -103,7 +103,7 @@ export function runsOf(word: string): { text: string; unspaced: boolean }[] {
   return runs;
 }
 
-/** Neighbouring characters, two by two. */
+/** Overlapping pairs of neighboring characters. */
 export function pairsOf(characters: readonly string[]): string[] {
   return characters.slice(1).map((character, i) => `${characters[i]}${character}`);
 }

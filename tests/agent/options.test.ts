@@ -34,7 +34,7 @@ const SHARED: [object, RegExp][] = [
   [{ namespace: ["memories", ""] }, /namespace: has an empty label/],
   [{ namespace: "memories" }, /namespace: must be a list/],
   [{ namespace: ["memories.v1", "{user_id}"] }, /namespace: .* has a dot/],
-  [{ namespace: ["langgraph", "{user_id}"] }, /namespace: .* LangGraph keeps/],
+  [{ namespace: ["langgraph", "{user_id}"] }, /namespace: .* LangGraph reserves/],
   [{ limits: { operations: 2.5 } }, /limits\.operations: must be a whole number/],
   [{ limits: { operations: "20" } }, /limits\.operations: must be a whole number/],
   [{ limits: { operation: 20 } }, /unknown option "limits\.operation" \(did you mean "operations"\?\)/],

@@ -83,7 +83,7 @@ it.each([
   expect(() => storeMessage(message)).toThrow(
     expect.objectContaining({
       code: "AGEMEM_INPUT_ARGUMENT",
-      message: `A message holds a ${what} at data.artifact.deep.0, which cannot be archived`,
+      message: `A message contains a ${what} at data.artifact.deep.0, which cannot be archived`,
     }),
   );
   const asked = new AIMessage({ id: "a", content: "", tool_calls: [{ id: "c", name: "look", args: {} }] });

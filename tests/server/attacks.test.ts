@@ -278,7 +278,7 @@ describe.skipIf(!process.env.AGEMEM_TEST_DEPLOYED)("the deployed agent under att
     expect(through).toEqual([]);
     // Code and remedy reach the client.
     const refused = ask(clientOf("ben"), "ben", "Where is the secret?", target.thread);
-    await expect(refused).rejects.toThrow(/AccessError.*AGEMEM_THREAD_OWNER: .*Begin a thread of your own/);
+    await expect(refused).rejects.toThrow(/AccessError.*AGEMEM_THREAD_OWNER: .*Start a thread of your own/);
     const setting = clientOf("ben").runs.wait(null, "agent", {
       input: {},
       context: { interrupt_on: [] },

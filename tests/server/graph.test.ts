@@ -156,7 +156,7 @@ describe("servedAgent", () => {
     [{ maxTokens: 900 }, /unknown setting "maxTokens" \(did you mean "max_tokens"\?\)/],
     [{ interupt_on: ["DELETE"] }, /unknown setting "interupt_on" \(did you mean "interrupt_on"\?\)/],
     [{ interruptOn: ["DELETE"] }, /unknown setting "interruptOn" \(did you mean "interrupt_on"\?\)/],
-    [{ approve: ["DELETE"] }, /setting "approve" is called "interrupt_on" now/],
+    [{ approve: ["DELETE"] }, /setting "approve" is now called "interrupt_on"/],
     [{ "max-steps": 3 }, /"max-steps" \(did you mean "max_steps"\?\)/],
     [{ limits: { deletion: 1 } }, /"limits\.deletion" \(did you mean "deletions"\?\)/],
     [{ mode: "chat" }, /unknown setting "mode" \(did you mean "model"\?\)/],
