@@ -61,7 +61,10 @@ const SHARED: [object, RegExp][] = [
 const AGENT: [object, RegExp][] = [
   [{ model: undefined }, /model: must be a chat model/],
   [{ model: "openai:gpt-4o-mini" }, /model: must be a chat model object/],
-  [{ interruptOn: { DELETE: true }, checkpointer }, /interruptOn names tools the agent does not have: DELETE/],
+  [
+    { interruptOn: { DELETE: true }, checkpointer },
+    /interruptOn names tools the agent does not have: DELETE/,
+  ],
   [{ interruptOn: ["Delete_memory"], checkpointer }, /interruptOn: must be an object keyed by tool name/],
   [
     { interruptOn: { Delete_memory: "yes" }, checkpointer },
