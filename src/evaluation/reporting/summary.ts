@@ -4,16 +4,8 @@
  *
  * A failed episode counts as 0 in every metric, so that failing is never better than being wrong. Pure.
  */
-import { createRandom } from "../../lib/random.js";
 import type { EvaluationEpisode, EvaluationRecord, ObservedRecord } from "../runs/record.js";
-
-/** A mean and its 95% interval, from percentiles of 2,000 seeded bootstrap resamplings of the episodes. */
-export interface Estimate {
-  n: number;
-  mean: number;
-  low: number;
-  high: number;
-}
+import { type Estimate, estimate, type Sample } from "./estimate.js";
 
 /** Results of one system on one suite. */
 export interface SystemSummary {
@@ -46,23 +38,6 @@ export interface PairedDifference {
   difference: Estimate;
   better: number;
   worse: number;
-}
-
-const RESAMPLES = 2000;
-
-/** @example estimate([0, 1, 1]).mean; // 2/3 */
-export function estimate(values: readonly number[]): Estimate {
-  const n = values.length;
-  const mean = values.reduce((sum, each) => sum + each, 0) / Math.max(1, n);
-  if (n < 2) return { n, mean, low: mean, high: mean };
-  const random = createRandom("bootstrap");
-  const means = Array.from({ length: RESAMPLES }, () => {
-    let sum = 0;
-    for (let i = 0; i < n; i++) sum += values[Math.floor(random.next() * n)] ?? 0;
-    return sum / n;
-  }).sort((a, b) => a - b);
-  const at = (share: number): number => means[Math.round(share * (RESAMPLES - 1))] ?? mean;
-  return { n, mean, low: at(0.025), high: at(0.975) };
 }
 
 /** One summary per suite and system, in the order of the file. */
@@ -118,9 +93,7 @@ function summarizeSystem(
 
 function estimates(episodes: readonly EvaluationEpisode[]): Record<string, Estimate> {
   const names = [...new Set(episodes.flatMap(({ metrics }) => Object.keys(metrics ?? {})))];
-  return Object.fromEntries(
-    names.map((name) => [name, estimate(valuesOf(episodes, name).map(([, value]) => value))]),
-  );
+  return Object.fromEntries(names.map((name) => [name, estimate(valuesOf(episodes, name).map(sampleOf))]));
 }
 
 /** A metric's values in the episodes that have it, and 0 in those that failed. */
@@ -129,6 +102,11 @@ function valuesOf(episodes: readonly EvaluationEpisode[], name: string): [Evalua
     const value = record.metrics === null ? 0 : record.metrics[name];
     return value === undefined ? [] : [[record, value] as [EvaluationEpisode, number]];
   });
+}
+
+/** Questions of one conversation are not independent of each other. */
+function sampleOf([record, value]: [EvaluationEpisode, number]): Sample {
+  return { group: record.case, value };
 }
 
 /** Compares `system` with every other one in one metric, suite by suite. */
@@ -152,14 +130,14 @@ export function pairedDifferences(
       const theirs = valuesOf(
         here.filter((record) => record.system === baseline),
         metric,
-      ).map(keyed);
-      const differences = theirs.flatMap(([key, value]) => {
-        const mine = own.get(key);
-        return mine === undefined ? [] : [mine - value];
+      );
+      const differences = theirs.flatMap(([record, value]) => {
+        const mine = own.get(keyed([record, value])[0]);
+        return mine === undefined ? [] : [sampleOf([record, mine - value])];
       });
       if (differences.length === 0) return [];
-      const better = differences.filter((each) => each > 0).length;
-      const worse = differences.filter((each) => each < 0).length;
+      const better = differences.filter(({ value }) => value > 0).length;
+      const worse = differences.filter(({ value }) => value < 0).length;
       return [{ suite, metric, system, baseline, difference: estimate(differences), better, worse }];
     });
   });

@@ -1,5 +1,6 @@
 /** The figures of an evaluation as tables, and tables as Markdown. Pure. */
-import type { Estimate, PairedDifference, SystemSummary } from "./summary.js";
+import type { Estimate } from "./estimate.js";
+import type { PairedDifference, SystemSummary } from "./summary.js";
 
 /** A table. */
 export interface ReportTable {
@@ -8,7 +9,10 @@ export interface ReportTable {
   rows: readonly (readonly string[])[];
 }
 
-/** For each suite, tables of metrics, costs, categories and differences. */
+/**
+ * For each suite, tables of metrics, costs, categories and differences. Where episodes come in groups (questions of one
+ * conversation), the interval that takes them as independent is followed by the one over groups.
+ */
 export function reportTables(
   summaries: readonly SystemSummary[],
   differences: readonly PairedDifference[],
@@ -87,8 +91,12 @@ function paired(suite: string, pairs: readonly PairedDifference[]): ReportTable 
 
 function percent(value: Estimate | undefined): string {
   if (!value) return "-";
-  const [mean, low, high] = [value.mean, value.low, value.high].map((each) => (100 * each).toFixed(1));
-  return `${mean} [${low}, ${high}]`;
+  const points = (each: number): string => (100 * each).toFixed(1);
+  const { mean, low, high, grouped } = value;
+  const byGroup = grouped
+    ? `, ${grouped.groups} groups [${points(grouped.low)}, ${points(grouped.high)}]`
+    : "";
+  return `${points(mean)} [${points(low)}, ${points(high)}]${byGroup}`;
 }
 
 function number(value: number | null): string {

@@ -25,7 +25,7 @@ export interface HttpSystemOptions {
   name: string;
   /** Address of the memory's server, such as "http://127.0.0.1:8700". */
   url: string;
-  /** Returns the usage of its model calls so far, such as `() => proxy.usage("mem0")`. */
+  /** Returns the usage of its model calls so far, such as `() => proxy.usage("mem0")`; default: unknown. */
   meter?: () => SystemUsage;
   /** Time limit of one call in milliseconds; default 600,000, because a memory may call its model many times. */
   timeoutMs?: number;
@@ -93,7 +93,7 @@ export class HttpMemorySystem implements MemorySystem {
   }
 
   async #metered(work: () => Promise<unknown>): Promise<{ answer: unknown; usage: SystemUsage }> {
-    const read = this.options.meter ?? (() => NO_USAGE);
+    const read = this.options.meter ?? (() => ({ ...NO_USAGE, promptTokens: null, responseTokens: null }));
     const before = read();
     const answer = await work();
     return { answer, usage: combineUsage(read(), before, -1) };

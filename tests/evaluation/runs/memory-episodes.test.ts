@@ -3,10 +3,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { summarizeSystems } from "../../../src/evaluation/reporting/summary.js";
 import { memoryBatches } from "../../../src/evaluation/runs/memory-episodes.js";
+import { readEvaluation } from "../../../src/evaluation/runs/results-file.js";
 import { runEvaluation } from "../../../src/evaluation/runs/run.js";
 import { loadSuite } from "../../../src/evaluation/suites/source.js";
-import type { MemorySystem } from "../../../src/evaluation/systems/memory-system.js";
+import { type MemorySystem, NO_USAGE } from "../../../src/evaluation/systems/memory-system.js";
 import { NoMemory } from "../../../src/evaluation/systems/no-memory.js";
 import { PassageStore } from "../../../src/evaluation/systems/passage-store.js";
 import { tokenCounter } from "../../../src/models/tokens.js";
@@ -31,6 +33,27 @@ beforeEach(async () => {
   await writeFile(join(folder, "factconsolidation.json"), JSON.stringify(FACTS));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
+
+it("keeps tokens that nobody reported unknown, in the lines and in the sums", async () => {
+  const suite = await loadSuite(`locomo:${join(folder, "locomo.json")}`);
+  const unknown = { ...NO_USAGE, calls: 1, promptTokens: null, responseTokens: null };
+  class Silent extends NoMemory {
+    override observe = async () => unknown as never;
+  }
+  const batches = memoryBatches({
+    suite,
+    system: "silent",
+    open: async () => new Silent(),
+    reader: undefined,
+    counter: tokenCounter(),
+    seed: 0,
+  });
+  await runEvaluation(batches, { out: join(folder, "out.jsonl"), settings: {} });
+  const records = await readEvaluation(join(folder, "out.jsonl"));
+  const [shown] = records.flatMap((record) => (record.type === "observed" ? [record] : []));
+  expect(shown?.auxiliary).toEqual({ calls: 1, prompt_tokens: null, response_tokens: null });
+  expect(summarizeSystems(records)[0]).toMatchObject({ auxiliaryTokens: null, auxiliaryCalls: 1 });
+});
 
 async function asked(name: string, system: string, open: () => MemorySystem): Promise<string> {
   const suite = await loadSuite(`${name}:${join(folder, `${name}.json`)}`);
