@@ -40,7 +40,8 @@ function plainMemory(): RequestListener {
 
 memorySystemConformance(
   "behind HTTP",
-  async () => new HttpMemorySystem({ name: "plain", url: await listen(plainMemory()) }),
+  async () =>
+    new HttpMemorySystem({ name: "plain", url: await listen(plainMemory()), meter: () => NO_USAGE }),
   {
     recalls: true,
     chooses: true,
@@ -98,6 +99,14 @@ describe("a memory's server that fails", () => {
     const asked = system.recall("q", { k: 1, signal: AbortSignal.timeout(20) });
     await expect(asked).rejects.toMatchObject({ name: "TimeoutError" });
   });
+});
+
+it("does not know what its calls cost without a meter", async () => {
+  const system = new HttpMemorySystem({ name: "plain", url: await listen(plainMemory()) });
+  await system.reset({ user: "ada" });
+  const { promptTokens, responseTokens } = await system.observe([{ role: "user", content: "Hello there." }]);
+  expect([promptTokens, responseTokens]).toEqual([null, null]);
+  stop();
 });
 
 it("says what each call cost by its meter", async () => {

@@ -6,6 +6,7 @@ import { CodeTable } from "../../../src/store/vectors/codes/code-table.js";
 import { Coder, centerOf } from "../../../src/store/vectors/codes/coder.js";
 import { normalBelow } from "../../../src/store/vectors/codes/normal.js";
 import { Rotation } from "../../../src/store/vectors/codes/rotation.js";
+import { CodedIndex } from "../../../src/store/vectors/vector-indexes/coded.js";
 import { loadFaiss } from "../../../src/store/vectors/vector-indexes/faiss.js";
 import { scan } from "../../../src/store/vectors/vector-indexes/flat.js";
 import { SEES_ALL, VectorTable } from "../../../src/store/vectors/vector-table.js";
@@ -86,6 +87,21 @@ describe("an estimate", () => {
       "0.9950",
     ]);
   });
+});
+
+it("a search that finds vectors without a code ends, whatever is in the memory where their codes will be", () => {
+  const table = filled(384, 3000, (random) => isotropic(random, 384));
+  const codes = new CodeTable(table, new Coder(centerOf(table)));
+  codes.cover(2000);
+  codes.kernel.reserve(table.size);
+  for (let slot = 2000; slot < table.size; slot++) codes.kernel.setFactors(slot, Number.NaN, 1e30);
+  const slots = Int32Array.from({ length: table.size }, (_, i) => i);
+  const unit = table.vector(2500).slice();
+  const promise = { target: 0.99, widen: 1 };
+  const found = new CodedIndex(table, codes, [slots]).search(unit, 10, SEES_ALL, promise);
+  expect(found[0]).toMatchObject({ slot: 2500 });
+  const best = new Set(scan(table, [slots], unit, 10, SEES_ALL).map(({ slot }) => slot));
+  expect(found.filter(({ slot }) => best.has(slot)).length).toBeGreaterThanOrEqual(8);
 });
 
 /** Found by halving, since the kernel only says what lies between two bounds. */

@@ -76,6 +76,8 @@ export class CodeTable {
 
   /** Standard deviation of the estimate of a slot's cosine with a query, if the cosine is `score`. */
   deviation(slot: number, { distance, constant, perUnit }: CodedQuery, score: number): number {
+    // A slot without a code has no estimate; it is always looked at. Its place in the kernel's memory holds anything.
+    if (slot >= this.covered) return 0;
     const { signs, deviation } = this.coder;
     const factor = this.kernel.factorOf(slot);
     const full = (factor / this.#perDistance) * distance;
