@@ -7,8 +7,9 @@
 import { plus } from "../../lib/call-usage.js";
 import { MEMORY_OPS } from "../../types.js";
 import type { EvaluationEpisode, EvaluationRecord, ObservedRecord } from "../runs/record.js";
+import { type Estimate, estimate } from "./estimate.js";
 import { PAPER_HOTPOTQA, PAPER_ROWS, PAPER_SUITES, type PaperModel } from "./paper.js";
-import { type Estimate, estimate, type SystemSummary } from "./summary.js";
+import type { SystemSummary } from "./summary.js";
 import type { ReportTable } from "./tables.js";
 
 /**
@@ -169,6 +170,6 @@ function unit({ mean, low, high }: Estimate): string {
 }
 
 function interval(values: readonly number[], digits = 2): string {
-  const { mean, low, high } = estimate(values);
+  const { mean, low, high } = estimate(values.map((value, i) => ({ group: String(i), value })));
   return `${mean.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
 }
