@@ -1,4 +1,4 @@
-"""LangMem 0.0.30: its store manager, which extracts, updates and deletes memories in the background, over LangGraph's InMemoryStore."""
+"""LangMem 0.0.30 over LangGraph's InMemoryStore: its store manager, which extracts, updates and deletes memories."""
 
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from langgraph.store.memory import InMemoryStore
@@ -9,12 +9,12 @@ NAMESPACE = ("memories", "{user}")
 
 
 class LangMemMemory(Memory):
-    """A store per reset; memories are free text, as LangMem's default schema has them."""
+    """A new store per reset; memories are free text, as in LangMem's default schema."""
 
     def __init__(self, options) -> None:
         endpoint = {"base_url": options.base_url, "api_key": options.api_key}
         self.model = ChatOpenAI(model=options.model, temperature=0, **endpoint)
-        # Texts and not token ids: the endpoint has a tokenizer of its own.
+        # Texts, not token ids, because the endpoint has its own tokenizer.
         self.embeddings = OpenAIEmbeddings(model="proxied", check_embedding_ctx_length=False, **endpoint)
         self.dims = options.dims
         self.user = ""

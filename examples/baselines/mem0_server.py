@@ -1,4 +1,4 @@
-"""Mem0 as in the paper: mem0ai 1.0.11, vectors in memory (Qdrant), and with --graph its graph of entities (kuzu)."""
+"""Mem0 as in the paper: mem0ai 1.0.11 with vectors in memory (Qdrant); --graph adds its graph of entities (kuzu)."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from protocol import Memory, arguments, serve  # noqa: E402
 
 
 class Mem0Memory(Memory):
-    """One Mem0 per user: a reset begins a new one in a folder of its own."""
+    """One Mem0 per user: a reset creates a new one in its own folder."""
 
     def __init__(self, options) -> None:
         self.options = options
@@ -52,7 +52,7 @@ class Mem0Memory(Memory):
         self.mem0.add(told, user_id=self.user)
 
     def search(self, query: str, k: int) -> list[dict]:
-        """Mem0 gives the graph's edges beside the k memories; here they take up to half of the k places."""
+        """Mem0 returns the graph's edges besides the k memories; here they take up to half of the k places."""
         found = self.mem0.search(query, user_id=self.user, limit=k)
         edges = self.relations(found)[: k // 2]
         return [*self.texts(found)[: k - len(edges)], *edges]
@@ -70,7 +70,7 @@ class Mem0Memory(Memory):
 
     @staticmethod
     def relations(found: dict) -> list[dict]:
-        """Edges of the graph as sentences, after what the vectors found."""
+        """Edges of the graph as sentences, after the memories that the vectors found."""
         edges = found.get("relations") or []
         return [
             {"text": f"{edge['source']} {edge['relationship']} {edge.get('destination') or edge.get('target')}"}

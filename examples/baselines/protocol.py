@@ -1,7 +1,7 @@
-"""The contract of all compared memories: POST /reset {user}, /add {messages}, /search {query, k}, /all.
+"""The interface of all compared memories: POST /reset {user}, /add {messages}, /search {query, k}, /all.
 
-A memory subclasses Memory and calls serve(). One request at a time: memories are compared, not raced. An error of the memory
-itself (a model's nonsense it cannot parse) is answered with 500 and its text, and the server goes on.
+A memory subclasses Memory and calls serve(). One request at a time, because speed is not compared. An error of the
+memory itself (such as model output that it cannot parse) is answered with 500 and its text, and the server continues.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
 class Memory:
-    """What a server wraps."""
+    """The memory that a server wraps."""
 
     def reset(self, user: str) -> None:
         raise NotImplementedError
@@ -23,18 +23,18 @@ class Memory:
         raise NotImplementedError
 
     def search(self, query: str, k: int) -> list[dict]:
-        """Dictionaries with text, and score and sources where there are any; best first."""
+        """Dictionaries with text, and with score and sources where they exist; best first."""
         raise NotImplementedError
 
     def all(self) -> list[dict]:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Removes what lies on the disk."""
+        """Removes the files."""
 
 
 def arguments() -> argparse.Namespace:
-    """What every server is told: where to listen, and the endpoint that its models are behind."""
+    """The options of every server: where to listen, and the endpoint of its models."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--base-url", required=True, help="OpenAI-compatible endpoint, with /v1")
@@ -70,7 +70,7 @@ def serve(memory: Memory, port: int) -> None:
                     self.answer(200, {"memories": memory.all()})
                 else:
                     self.answer(404, {"error": f"no route {self.path}"})
-            except Exception as error:  # the memory's failure is its result, told to whoever compares
+            except Exception as error:  # the memory's failure is its result, so it is reported to the caller
                 traceback.print_exc()
                 self.answer(500, {"error": f"{type(error).__name__}: {error}"})
 
@@ -87,7 +87,7 @@ def serve(memory: Memory, port: int) -> None:
         memory.close()
         os._exit(0)
 
-    # Whoever started it holds its input open; a harness that was killed does not.
+    # The harness keeps the standard input open; when it is killed, the input closes.
     threading.Thread(target=end_with_input, daemon=True).start()
     print(f"listening on {port}", flush=True)
     HTTPServer(("127.0.0.1", port), Handler).serve_forever()

@@ -6,7 +6,7 @@ Success only: AgentBoard's subgoals for ALFWorld are not public, so progress is 
 import os
 import tempfile
 
-# Importing alfworld makes a folder for its downloads, of which nothing is needed.
+# Importing alfworld creates a folder for its downloads, which are not needed.
 os.environ.setdefault("ALFWORLD_DATA", os.path.join(tempfile.gettempdir(), "agemem-alfworld"))
 
 import textworld  # noqa: E402
@@ -49,7 +49,7 @@ class AlfWorld(Game):
         return list(self.now.get("admissible_commands") or [])
 
     def expert(self):
-        """The walkthrough stored in the game file; it starts at the beginning."""
+        """The walkthrough stored in the game file, from its beginning."""
         walkthrough = self.now.get("extra.walkthrough")
         if not walkthrough or self.taken:
             return None

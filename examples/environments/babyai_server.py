@@ -1,7 +1,8 @@
 """BabyAI's levels as an environment server. A task's setup is {"level": "BabyAI-...-v0", "seed", "subgoals", "goal"}.
 
-Progress is AgentBoard's: a subgoal is parts divided by "**" that one sentence must hold, each counts once and one per step.
-Without subgoals it is 1 when the level's own check is met. The expert is minigrid's bot, one move at a time.
+Progress is AgentBoard's: a subgoal consists of parts separated by "**", all of which one sentence must contain. Each
+subgoal counts once, and at most one counts per step. Without subgoals progress is 1 when the level's own check is met.
+The expert is minigrid's bot, one move at a time.
 """
 
 import importlib.util
@@ -14,7 +15,7 @@ import minigrid
 from babyai_text import DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE, View
 from protocol import Game, RequestError, serve, state
 
-# Releases before 2.5 register their levels on demand only.
+# Releases before 2.5 register their levels only on demand.
 if "BabyAI-GoToRedBall-v0" not in gymnasium.registry:
     minigrid.register_minigrid_envs()
 
@@ -37,7 +38,7 @@ class BabyAI(Game):
         mission = self.environment.unwrapped.mission
         self.goal = setup.get("goal") or mission
         subgoals = setup.get("subgoals") or []
-        # Some tasks have several ways, each a list of subgoals.
+        # Some tasks can be solved in several ways; each is a list of subgoals.
         self.ways = [list(way) for way in subgoals] if subgoals and isinstance(subgoals[0], list) else [list(subgoals)]
         self.total = len(self.ways[0])
         self.points = 0
@@ -89,14 +90,14 @@ class BabyAI(Game):
         return self.tell(text, True)
 
     def do(self, moves):
-        """A move that changes nothing in view ends the walk."""
+        """Makes the moves; one that changes nothing in view ends the walk."""
         for move in moves:
             before = self.seen["image"]
             self.seen, reward, terminated, truncated, _ = self.environment.step(move)
             self.last = move
             if terminated and reward > 0:
                 self.solved = True
-            # The level ends a task by its own check; without the subgoals' consent, only running out of time does.
+            # The level's own check ends a task without subgoals; otherwise only failure or running out of time does.
             if truncated or (terminated and (self.total == 0 or reward <= 0)):
                 self.over = True
                 return
@@ -107,14 +108,14 @@ class BabyAI(Game):
         return list(self.possible)
 
     def expert(self):
-        """The bot's next move in words; None where it gives up."""
+        """The bot's next move in words; None if it gives up."""
         if self.bot is None:
             self.bot = bot_class()(self.environment.unwrapped)
             self.bot.stack = Plans(self.bot.stack)
             self.last = None
         try:
             move = int(self.bot.replan(self.last))
-        except Exception:  # the bot asserts its way through levels and fails on some
+        except Exception:  # the bot has assertions, which fail in some levels
             return None
         words = self.in_words(move)
         return None if words is None else [words]
@@ -134,7 +135,7 @@ class BabyAI(Game):
 
 
 class Plans(list):
-    """The bot's stack of plans; where no plan helps it would add to it for ever."""
+    """The bot's stack of plans, which the bot would extend forever where no plan helps."""
 
     def append(self, plan):
         if len(self) >= 100:
@@ -148,7 +149,7 @@ def matches(text, pattern):
 
 
 def bot_class():
-    """The bot came after the release whose levels the tasks are of: its file is loaded from a later one, beside it."""
+    """The bot is newer than the release whose levels the tasks use, so its file is loaded from a later release."""
     folder = os.environ.get("AGEMEM_BABYAI_BOT") or os.path.join(sys.prefix, "bot")
     path = os.path.join(folder, "minigrid", "utils", "baby_ai_bot.py")
     if not os.path.isfile(path):

@@ -1,7 +1,8 @@
-"""What a BabyAI agent sees in words, and its actions in words: AgentBoard's wording over minigrid's view.
+"""What a BabyAI agent sees and does, in words: AgentBoard's wording for minigrid's view.
 
-An object is named by color and kind and numbered from near to far ("red ball 1"), a door also by its state. "go to", "pickup",
-"go through" and "toggle and go through" are walks: the shortest one over the cells in view, found by breadth-first search.
+An object is named by color and kind and numbered from near to far ("red ball 1"), a door also by its state. "go to",
+"pickup", "go through" and "toggle and go through" are walks: the shortest way over the cells in view, found by
+breadth-first search.
 """
 
 from collections import deque
@@ -15,7 +16,7 @@ SOLID = ("wall", "key", "ball", "box", "lava")
 
 
 class View:
-    """One look: named objects from near to far, solid cells, and how far the way ahead is free."""
+    """One view: named objects from near to far, solid cells, and how far the way ahead is free."""
 
     def __init__(self, environment, image, direction):
         self.position = tuple(int(each) for each in environment.agent_pos)
@@ -29,7 +30,7 @@ class View:
         front, right = ahead[self.direction], ahead[(self.direction + 1) % 4]
         size = environment.agent_view_size
         facing = []
-        # Row by row from the far end, as the order of equally near objects depends on it.
+        # Row by row from the far end, because the order of equally near objects depends on it.
         for row in range(size):
             for column in range(size):
                 forward, aside = size - 1 - row, column - size // 2
@@ -73,7 +74,7 @@ class View:
         return text + f"You are carrying a {self.carrying.color} {self.carrying.type}."
 
     def walk(self, target, onto):
-        """Moves that lead in front of the target, facing it, or onto it; None where nothing in view does."""
+        """Moves that lead in front of the target, facing it, or onto it; None if there is no way in view."""
         start = (self.position, self.direction)
         before = {start: None}
         queue = deque([start])
@@ -102,7 +103,7 @@ class View:
         return moves[::-1]
 
     def actions(self):
-        """What can be done, each with its moves, and why other things cannot."""
+        """Possible actions, each with its moves, and the reasons why others are impossible."""
         possible, refused = {"turn left": [LEFT], "turn right": [RIGHT]}, {}
         if self.facing is None or self.facing[0] > 1:
             possible["move forward"] = [FORWARD]

@@ -1,8 +1,11 @@
-"""The protocol all environment servers here speak: AgentGym's, plus what an evaluation needs.
+"""The protocol of all environment servers here: AgentGym's, plus what an evaluation needs.
 
-POST /create -> {id}; POST /reset {id, ...setup}, POST /step {id, action} -> {observation, goal, reward, done, won, progress, valid};
-GET /observation, /available_actions, /expert, each with ?id=; POST /close {id}; GET /health -> {name, episodes, rss_mb}.
-An error is {"error", "kind"} with status 200, as AgentGym's servers answer; kind is "request" where the caller is to blame.
+POST /create -> {id}
+POST /reset {id, ...setup}, POST /step {id, action} -> {observation, goal, reward, done, won, progress, valid}
+GET /observation, /available_actions, /expert, each with ?id=
+POST /close {id}
+GET /health -> {name, episodes, rss_mb}
+An error is {"error", "kind"} with status 200, as with AgentGym's servers; kind is "request" for mistakes of the caller.
 Standard library only.
 """
 
@@ -18,14 +21,14 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class RequestError(Exception):
-    """What the caller asked for cannot be done: no such episode, task or field."""
+    """The request cannot be fulfilled: no such episode, task or field."""
 
 
 class Game:
     """One episode. A server subclasses it."""
 
     def reset(self, setup):
-        """Set a task up and return the state."""
+        """Set up a task and return the state."""
         raise NotImplementedError
 
     def step(self, action):
@@ -36,7 +39,7 @@ class Game:
         return []
 
     def expert(self):
-        """The next actions of an expert, or None where there is none."""
+        """The next actions of an expert, or None if there is none."""
         return None
 
     def close(self):
@@ -44,7 +47,7 @@ class Game:
 
 
 def state(observation, goal, progress, won, done, valid, **more):
-    """A state as it is sent; the reward is the progress, as AgentGym's BabyAI and ScienceWorld have it."""
+    """A state in the form of the protocol; the reward is the progress, as in AgentGym's BabyAI and ScienceWorld."""
     return {
         "observation": observation,
         "goal": goal,
@@ -58,7 +61,7 @@ def state(observation, goal, progress, won, done, valid, **more):
 
 
 def rss_mb():
-    """Memory of this process now; its peak where /proc is not there."""
+    """Current memory of this process, or its peak where /proc does not exist."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -67,7 +70,7 @@ def rss_mb():
 
 
 class Episodes:
-    """Open episodes by number. One call at a time: the games are not made for threads."""
+    """Open episodes by number. One call at a time, because the games are not thread-safe."""
 
     def __init__(self, name, make_game):
         self.name = name
@@ -123,7 +126,7 @@ class Episodes:
 def handler_of(episodes):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # A small answer is not held back for the next one.
+        # Small answers are sent at once.
         disable_nagle_algorithm = True
         wbufsize = -1
 
@@ -164,7 +167,7 @@ def serve(name, make_game):
     parser = argparse.ArgumentParser(description=f"{name} as an environment server")
     parser.add_argument("--port", type=int, default=0, help="0 (default) takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--stay", action="store_true", help="go on when the standard input closes")
+    parser.add_argument("--stay", action="store_true", help="keep running when the standard input closes")
     args = parser.parse_args()
     server = ThreadingHTTPServer((args.host, args.port), handler_of(Episodes(name, make_game)))
     server.daemon_threads = True

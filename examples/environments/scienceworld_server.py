@@ -1,7 +1,7 @@
 """ScienceWorld as an environment server. A task's setup is AgentBoard's: {"task", "variation", "subgoals", "goal"}.
 
-Progress is the share of subgoals (regular expressions) that an observation has matched so far; without subgoals it is the
-simulator's own score, which is told as `score` (0 to 100) in any case.
+Progress is the share of subgoals (regular expressions) that an observation has matched so far; without subgoals it is
+the simulator's own score, which is always sent as `score` (0 to 100).
 """
 
 import os
@@ -18,7 +18,7 @@ NO_MATCH = ("No known action matches that input", "Unknown action", "Ambiguous r
 
 
 class ScienceWorld(Game):
-    # A simulator is a Java process of its own: one is kept for all episodes that follow each other.
+    # A simulator is a separate Java process, so one is kept and reused by later episodes.
     spare = []
 
     def __init__(self):

@@ -1,8 +1,8 @@
 """Full weights on several GPUs: TRL's asynchronous trainer, fed by the rollout service. Not run here.
 
 Owns putting the parts together. TRL loads FlashAttention-3 kernels and sends weights to vLLM over NCCL, so this needs
-GPUs of that generation; the worker's samples are checked against TRL's own classes in the tests. TRL's asynchronous
-loss has no KL term: beta of the paper has no place here.
+GPUs that support both; the tests check the worker's samples against TRL's own classes. TRL's asynchronous loss has no
+KL term, so the paper's beta cannot be set here.
 
 accelerate launch recipes/async_grpo.py --model models/Qwen3-4B-Instruct-2507 --tasks tasks/hotpotqa-train.jsonl
 """
@@ -47,14 +47,14 @@ def main() -> None:
         temperature=1.0,
         max_completion_length=2048,
         vllm_server_base_url=given.vllm,
-        max_staleness=2,  # versions of the weights a sample may lag behind
+        max_staleness=2,  # how many versions of the weights a sample may be behind
         per_device_train_batch_size=1,
         gradient_accumulation_steps=64,
         gradient_checkpointing=True,
         bf16=True,
         max_steps=1000,
     )
-    # The data set decides the length of an epoch only: prompts come from the worker.
+    # The data set only decides the length of an epoch; prompts come from the worker.
     prompts = Dataset.from_list([{"prompt": [{"role": "user", "content": task["question"]}]} for task in tasks])
     AsyncGRPOTrainer(given.model, args=args, train_dataset=prompts, rollout_worker=worker).train()
 

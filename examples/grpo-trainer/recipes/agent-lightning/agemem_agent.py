@@ -1,6 +1,6 @@
 """The class that Agent Lightning's local controller starts for each rollout: it runs `rollout.ts`.
 
-Owns nothing but the hand-over; the address of the gateway, of the rewards and the task are in the environment.
+Owns only the handover; the addresses of the gateway and of the rewards, and the task, are in the environment.
 """
 
 from __future__ import annotations

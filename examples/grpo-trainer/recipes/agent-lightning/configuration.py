@@ -1,7 +1,7 @@
-"""The trainer configuration of this recipe: verl's, with Agent Lightning's over it, with `overrides.yaml` over that.
+"""The trainer configuration of this recipe: verl's, overridden by Agent Lightning's, and that by `overrides.yaml`.
 
-Owns composing them and refusing a field that neither knows. Needs hydra-core, and the packages' files but not their
-imports: composing works on a machine without GPUs.
+Owns composing them and refusing a field that neither knows. Needs hydra-core and the files of both packages, but does
+not import them, so that it works on a machine without GPUs.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from omegaconf import DictConfig, OmegaConf
 OVERRIDES = Path(__file__).with_name("overrides.yaml")
 
 FREE = ("actor_rollout_ref.rollout.engine_kwargs.vllm", "agentlightning.local.env_map")
-"""Tables whose fields are the engine's or ours, so that the base configuration cannot know them."""
+"""Tables whose fields belong to the engine or to us, so that the base configuration cannot know them."""
 
 
 def configuration(dotlist: Sequence[str] = ()) -> DictConfig:
-    """Composes the configuration; `dotlist` are further values, such as `["trainer.n_gpus_per_node=2"]`.
+    """Composes the configuration; `dotlist` holds further values, such as `["trainer.n_gpus_per_node=2"]`.
 
     Raises ValueError for a field that Agent Lightning and verl do not have, and ModuleNotFoundError without them.
     """
     base_folder = folder_of("agentlightning") / "verl"
     verl_folder = folder_of("verl") / "trainer" / "config"
     with initialize_config_dir(config_dir=str(base_folder), version_base=None):
-        # By its folder: `pkg://` would import verl, and with it its GPU libraries.
+        # Found by its folder, because `pkg://` would import verl and its GPU libraries.
         base = compose("config", overrides=[f"hydra.searchpath=[file://{verl_folder}]"])
     own = OmegaConf.merge(OmegaConf.load(OVERRIDES), OmegaConf.from_dotlist(list(dotlist)))
     unknown = list(unknown_fields(OmegaConf.to_container(own), base))
@@ -42,7 +42,7 @@ def configuration(dotlist: Sequence[str] = ()) -> DictConfig:
 
 
 def folder_of(package: str) -> Path:
-    """Where a package lies, without importing it."""
+    """The folder of a package, without importing it."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(f"{package} is not installed: see docs/training.md, Agent Lightning")

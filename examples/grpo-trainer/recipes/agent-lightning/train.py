@@ -15,7 +15,7 @@ from agemem_grpo.feed.tasks import read_tasks
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    """A row is a rollout's input; the whole task is one field, which reaches the agent as one variable."""
+    """A row is the input of a rollout; the whole task is one field, which reaches the agent as one variable."""
     return [{"id": task["id"], "task": json.dumps(task)} for task in read_tasks(path)]
 
 

@@ -1,7 +1,7 @@
-"""Rows of `agemem export --to trinity` into the experience buffer that Trinity's trainer reads.
+"""Imports rows of `agemem export --to trinity` into the experience buffer that Trinity's trainer reads.
 
-Owns turning rows into Trinity's objects; its own operator computes the advantages, so whole groups must come together.
-The objects and the operator are tested on Trinity-RFT 0.3.1 and 0.6.0, writing to its buffer is not.
+Owns turning rows into Trinity's objects. Trinity's own operator computes the advantages, so a group must be imported
+whole. The objects and the operator are tested with Trinity-RFT 0.3.1 and 0.6.0; writing to its buffer is not.
 
 python recipes/trinity/import_rows.py rows.jsonl --buffer sqlite:///agemem.db
 """
@@ -22,9 +22,9 @@ TENSORS = {"tokens": torch.int32, "logprobs": torch.float32, "action_mask": torc
 
 
 def experience_fields(row: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of `Experience`, but for `eid`, which stays a dictionary.
+    """The keyword arguments of `Experience`, except `eid`, which stays a dictionary.
 
-    Raises ValueError when lengths do not fit: Trinity would train on shifted tokens.
+    Raises ValueError when lengths do not match, because Trinity would then train on shifted tokens.
     """
     fields = {name: torch.tensor(row[name], dtype=kind) for name, kind in TENSORS.items() if name in row}
     response = len(fields["tokens"]) - row["prompt_length"]
@@ -35,7 +35,7 @@ def experience_fields(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows in the order of the file: the steps of a rollout follow each other, and the last one's reward counts."""
+    """Rows in the order of the file: the steps of a rollout are consecutive, and the reward of the last one counts."""
     with path.open() as lines:
         return [experience_fields(json.loads(line)) for line in lines if line.strip()]
 

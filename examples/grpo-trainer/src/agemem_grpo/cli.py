@@ -1,6 +1,6 @@
 """The command `agemem-grpo`: train, study, evaluate, report, warm-start.
 
-Owns the arguments and how errors are told. Leaves out what the commands do (`training/run.py`, `study/report.py`).
+Owns the arguments and how errors are reported. Leaves out what the commands do (`training/run.py`, `study/report.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agemem_grpo.training.state import RunFolder
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, 1 for an expected error, 2 for wrong arguments."""
-    # A stopped study or container must end its servers: SIGTERM then runs the same clean-up as Ctrl-C.
+    # A stopped study or container must end its servers, so SIGTERM runs the same cleanup as Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _parser().parse_args(arguments)
     try:
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"agemem-grpo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("agemem-grpo: interrupted; the same command goes on", file=sys.stderr)
+        print("agemem-grpo: interrupted; repeat the command to resume", file=sys.stderr)
         return 130
     return 0
 
@@ -39,33 +39,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="agemem-grpo", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="evaluate, train with GRPO, evaluate; goes on when given again")
+    train = commands.add_parser("train", help="evaluate, train with GRPO, evaluate; repeat the command to resume")
     _settings_arguments(train)
     train.add_argument("--variant", choices=list(VARIANTS), default="all-returns")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--no-evaluation", action="store_true", help="train only")
     train.set_defaults(command=_train)
 
-    study = commands.add_parser("study", help="runs of several variants and seeds, then the report")
+    study = commands.add_parser("study", help="run several variants and seeds, then write the report")
     _settings_arguments(study)
     study.add_argument("--variants", default="all-returns,shuffled,answer-only")
     study.add_argument("--seeds", type=int, default=3, help="number of seeds: 0, 1, ... (default 3)")
-    study.add_argument("--jobs", type=int, default=2, help="runs at a time (default 2)")
+    study.add_argument("--jobs", type=int, default=2, help="parallel runs (default 2)")
     study.set_defaults(command=_study)
 
-    evaluate = commands.add_parser("evaluate", help="a model on the held-out tasks")
+    evaluate = commands.add_parser("evaluate", help="evaluate a model on the held-out tasks")
     _settings_arguments(evaluate)
     evaluate.add_argument("--model", required=True, help="folder of the model")
     evaluate.add_argument("--name", default="evaluation", help="name of the result (default: evaluation)")
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.set_defaults(command=_evaluate)
 
-    report = commands.add_parser("report", help="report.json, report.md and plots of the runs in a folder")
+    report = commands.add_parser("report", help="write report.json, report.md and plots of the runs in a folder")
     report.add_argument("--out", type=Path, required=True, help="folder of the study")
     report.add_argument("--to", type=Path, help="folder of the report (default: the study's)")
     report.set_defaults(command=_report)
 
-    warm = commands.add_parser("warm-start", help="a tiny policy by imitation of recorded steps", add_help=False)
+    warm = commands.add_parser("warm-start", help="train a tiny policy by imitation of recorded steps", add_help=False)
     warm.add_argument("rest", nargs=argparse.REMAINDER)
     warm.set_defaults(command=_warm_start)
     return parser

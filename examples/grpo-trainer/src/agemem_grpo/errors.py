@@ -1,4 +1,4 @@
-"""The base of errors that a user can do something about: the command line tells them in a line, without a traceback."""
+"""The base of errors that a user can fix: the command line prints them without a traceback."""
 
 
 class GrpoError(Exception):

@@ -1,6 +1,6 @@
-"""What pydantic found wrong, in the words of this package: the field, the value it has, and what it should be.
+"""Errors that pydantic found, in the words of this package: the field, its value, and what it should be.
 
-Owns the wording. Leaves out the exception each reader raises and its remedy.
+Owns the wording. Leaves out the exception that each reader raises, and its remedy.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ _EXPECTED: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One field at fault: its dotted name, and a sentence without its end that says what is wrong."""
+    """One wrong field: its dotted name, and a sentence without a final period that says what is wrong."""
 
     field: str
     text: str
     unknown: bool = False
-    """The field itself is not known."""
+    """The field itself is unknown."""
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """All fields at fault, in the order of the fields; a value is shown up to 80 characters.
+    """All wrong fields, in pydantic's order; a value is cut to 80 characters.
 
     >>> from pydantic import TypeAdapter
     >>> try: TypeAdapter(dict[str, int]).validate_python({"k": "8"}, strict=True)
@@ -62,7 +62,7 @@ def _problem(found: Mapping[str, Any]) -> Problem:
         return Problem(field, f"{field} is missing")
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return Problem(field, f"{field} is unknown", unknown=True)
-    if kind == "value_error":  # raised by a validator of ours, which says everything
+    if kind == "value_error":  # raised by one of our own validators, whose message is complete
         return Problem(field, str(context["error"]))
     expected = _EXPECTED.get(kind)
     what = f"expected {expected.format(**context)}" if expected else str(found["msg"])
@@ -78,6 +78,6 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def shown(value: Any, limit: int = 80) -> str:
-    """A value as Python writes it, cut to ``limit`` characters."""
+    """A value in Python notation, cut to ``limit`` characters."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -298,7 +298,7 @@ def test_weights_that_cannot_be_served_change_nothing(own: PolicyServer, tmp_pat
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (400, "weights_refused")
     assert expected in error["message"]
-    assert "Version 0 goes on" in error["message"]
+    assert "Version 0 stays in use" in error["message"]
     assert weights_behind(own) == (0, 0)
     assert update(own, save_policy(tmp_path / "good", seed=1), 9).status_code == 200
     assert weights_behind(own) == (9, 1)

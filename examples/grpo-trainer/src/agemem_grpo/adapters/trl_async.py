@@ -1,6 +1,6 @@
-"""Rollouts for TRL's `AsyncGRPOTrainer`: the service rolls out all the time, the trainer takes what is ready.
+"""Rollouts for TRL's `AsyncGRPOTrainer`: the service rolls out continuously, the trainer takes what is ready.
 
-Owns the threads that ask the rollout service, the bounded queue, and the form of TRL's `RolloutSample`. Leaves out the
+Owns the threads that call the rollout service, the bounded queue, and the form of TRL's `RolloutSample`. Leaves out the
 requests themselves (`feed/service.py`), which steps are trained on (`feed/samples.py`), and moving weights to the
 server, which is TRL's `WeightTransferProtocol`.
 """
@@ -24,7 +24,7 @@ Task = Mapping[str, Any]
 
 
 class RolloutClient(Protocol):
-    """What the worker needs of a rollout service; `RolloutService` is one."""
+    """What the worker needs from a rollout service; `RolloutService` has it."""
 
     @property
     def rollout_timeout_s(self) -> float | None:
@@ -34,32 +34,33 @@ class RolloutClient(Protocol):
     def rollout(
         self, tasks: Sequence[Task], policy_version: int, *, run_name: str, alive: Callable[[], None]
     ) -> Iterable[Group]:
-        """Rolls tasks out with the weights of this version and yields groups as they finish.
+        """Rolls out tasks with the weights of this version and yields groups as they finish.
 
-        `run_name` makes the ids of the records unique; `alive` is called while the service says that rollouts go on.
+        `run_name` makes the ids of the records unique; `alive` is called while the service reports that rollouts
+        continue.
         """
         ...
 
 
 class WorkerError(RuntimeError):
-    """The worker cannot give samples any more: it failed, hangs, or has no tasks left."""
+    """The worker can give no more samples: it failed, hangs, or has no tasks left."""
 
 
 class FeedRolloutWorker:
     """A `RolloutWorkerProtocol` over the rollout service.
 
     Each of `concurrency` threads (default 1; the service spreads one request over its own rollouts) takes the next
-    `tasks_per_rollout` tasks (default 4) and asks for them with the newest version of the weights. The samples of a
-    group are handed over as soon as it is whole. They wait in a queue of `max_samples` (default 1024); a full queue
-    stops the threads. A sample carries the version that the server says it served, else the one its rollout began
-    with, so TRL's `max_staleness` drops what is too old.
+    `tasks_per_rollout` tasks (default 4) and requests their rollouts with the newest version of the weights. The
+    samples of a group are delivered as soon as the group is complete. They wait in a queue of `max_samples` (default
+    1024); a full queue blocks the threads. A sample carries the version that the server reports, or else the one that
+    its request started with, so TRL's `max_staleness` drops what is too old.
 
-    Slow rollouts are not taken for dead ones: the heartbeat is the service's word that they go on. It is not believed
-    forever, since the service ends each rollout after the request's `timeout_s`: see :meth:`check_health`.
+    A heartbeat tells slow rollouts from dead ones: the service confirms that they continue. That is not believed
+    forever, because the service ends each rollout after the request's `timeout_s`: see :meth:`check_health`.
 
-    `tasks` is a sequence, which is gone through again and again, or any other iterable, which may end. `name` begins
-    the ids of all rollouts: another training run needs another. `select` says what is trained on, default
-    :func:`samples_of`. `decode` turns token ids to text for TRL's traces; without it they are empty.
+    `tasks` is a sequence, which is cycled through, or any other iterable, which may end. `name` is the prefix of all
+    rollout ids: each training run needs its own. `select` decides what is trained on (default :func:`samples_of`).
+    `decode` turns token ids into text for TRL's traces; without it they are empty.
 
     Metrics of each sample, the same keys on all: "reward", "reward_std" (of the group), "rollout/steps",
     "rollout/memory_ops", "rollout/truncated". In `metrics_queue`, per group: "rollout/groups_total",
@@ -102,13 +103,13 @@ class FeedRolloutWorker:
         ]
 
     def start(self) -> None:
-        """Begins to roll out. Called once, by the trainer, when the server has its first weights."""
+        """Starts rolling out. Called once, by the trainer, when the server has its first weights."""
         self._heard = self._progress = time.monotonic()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Ends after the request under way, whose samples are dropped; waits for that at most 10 seconds."""
+        """Drops the samples of the current requests and waits at most 10 seconds for the threads to end."""
         self._stopping.set()
         deadline = time.monotonic() + 10
         for thread in self._threads:
@@ -116,14 +117,15 @@ class FeedRolloutWorker:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def update_model_version(self, model_version: int) -> None:
-        """Rollouts that begin from now on are of these weights."""
+        """Requests that start from now on use these weights."""
         self._version = model_version
 
     def check_health(self, stale_after_s: float) -> None:
         """Raises WorkerError when a request failed, the tasks are used up, or the rollouts are dead.
 
-        They are when the service has neither given a group nor said that rollouts go on for `stale_after_s` seconds;
-        and when no group came for twice the time after which the service ends a rollout, and `stale_after_s` more.
+        They count as dead when, for `stale_after_s` seconds, the service has neither returned a group nor confirmed
+        that rollouts continue; or when no group has come for `stale_after_s` seconds more than twice the time after
+        which the service ends a rollout.
         """
         if self._failure is not None:
             raise WorkerError(f"The rollouts failed: {self._failure}") from self._failure
@@ -133,7 +135,7 @@ class FeedRolloutWorker:
         now = time.monotonic()
         if now - self._heard > stale_after_s:
             raise WorkerError(
-                f"No rollouts for {now - self._heard:.0f} s, and no word from the service that they go on; "
+                f"No rollouts for {now - self._heard:.0f} s, and no word from the service that they continue; "
                 f"{stale_after_s:.0f} s are allowed"
             )
         limit = self._client.rollout_timeout_s
@@ -155,7 +157,7 @@ class FeedRolloutWorker:
                     return
                 self._roll_out(tasks, version, f"{self._name}-v{version}-{number}")
         except BaseException as error:
-            # The trainer learns of it by check_health: an exception ends here with its thread.
+            # The exception would end with its thread; check_health tells the trainer.
             self._failure = error
             self._stopping.set()
 
@@ -177,13 +179,13 @@ class FeedRolloutWorker:
             )
 
     def _put(self, sample: RolloutSample) -> bool:
-        """Waits for room in the queue; False when the worker is to stop."""
+        """Waits for room in the queue; False when the worker must stop."""
         while not self._stopping.is_set():
             try:
                 sample.enqueued_at = time.time()
                 self.rollout_buffer.put(sample, timeout=0.1)
             except queue.Full:
-                # The trainer is behind, which is no fault of the rollouts.
+                # The trainer is slow, which is not the rollouts' fault.
                 self._heard = self._progress = time.monotonic()
             else:
                 return True
@@ -198,7 +200,7 @@ def rollout_samples(
 ) -> Iterator[RolloutSample]:
     """Samples of a group in TRL's form: one row per step, with the same numbers as `agemem export --to trl`.
 
-    `version` stands in where the feed has no policy version.
+    `version` is used where the feed has no policy version.
     """
     by_id = {one.rollout_id: one for one in group.trajectories}
     number = int(hashlib.sha256(group.group_id.encode()).hexdigest()[:12], 16)

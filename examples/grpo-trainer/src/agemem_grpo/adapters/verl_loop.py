@@ -1,9 +1,9 @@
-"""A verl `AgentLoop` over the rollout service: a rollout is one session, each step of the policy one output.
+"""A verl `AgentLoop` over the rollout service: a rollout is one session, and each policy step is one output.
 
-Owns turning a trajectory into `AgentLoopOutput`s and what is left out of them. Leaves out the rollouts
+Owns turning a trajectory into `AgentLoopOutput`s and which steps are omitted. Leaves out the rollouts
 (`feed/service.py`) and the advantages, which verl computes from the rewards of a prompt's sessions. Written for verl
-0.8 and 0.9, whose TransferQueue workers (`AgentLoopWorkerTQ`) take a list of outputs; the older worker takes one and
-does not fit, since the prompts of two steps need not extend each other. Import it where verl is installed.
+0.8 and 0.9, whose TransferQueue workers (`AgentLoopWorkerTQ`) accept a list of outputs. The older worker accepts only
+one, which is not enough, because the prompts of two steps need not extend each other. Importing this needs verl.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class AgeMemAgentLoop(AgentLoopBase):  # type: ignore[misc]
         self, *args: Any, service_url: str, request: Mapping[str, Any], api_key: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        # From a file, verl hands over tables that are no JSON.
+        # verl reads these tables from a file as objects that are not JSON.
         plain = OmegaConf.to_container(request, resolve=True) if OmegaConf.is_config(request) else request
         self._service = RolloutService(service_url, {**plain, "k": 1}, api_key=api_key)
 
     async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> list[AgentLoopOutput]:
-        """The steps of a rollout; verl hands the last one's reward on to the others.
+        """The steps of a rollout; verl passes the reward of the last one on to the others.
 
         Errors: :class:`RolloutFailedError` for a rollout without reward or without a step to train on, and those of the
         service. verl then counts the prompt as failed.
@@ -63,10 +63,10 @@ class AgeMemAgentLoop(AgentLoopBase):  # type: ignore[misc]
 
 
 def outputs_of(trajectory: Trajectory, *, prompt_length: int, response_length: int) -> list[AgentLoopOutput]:
-    """The trainable steps of a rollout as verl takes them, with the reward on the last.
+    """The trainable steps of a rollout in verl's form, with the reward on the last.
 
-    A step whose prompt or response is longer than verl's limit is left out whole: half a response would end where the
-    policy did not end it. Errors: :class:`RolloutFailedError` when there is no reward or nothing is left.
+    A step whose prompt or response exceeds verl's limit is left out completely, because a cut response would end where
+    the policy did not end it. Errors: :class:`RolloutFailedError` when there is no reward or no step is left.
     """
     if trajectory.reward is None:
         raise RolloutFailedError(
@@ -87,7 +87,7 @@ def outputs_of(trajectory: Trajectory, *, prompt_length: int, response_length: i
         )
     outputs = [_output(step, len(trajectory.steps)) for step in kept]
     outputs[-1].reward_score = trajectory.reward
-    # verl copies the last output's facts about the reward to the others, and needs them to be there.
+    # verl copies the last output's reward information to the others, and fails if it is missing.
     parts = {name: value for name, value in trajectory.reward_parts.items() if value is not None}
     outputs[-1].extra_fields["reward_extra_info"] = parts
     return outputs

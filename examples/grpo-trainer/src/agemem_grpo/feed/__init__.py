@@ -1,1 +1,1 @@
-"""The feed: what the rollout service or a trajectory file says, checked and grouped, down to one sample per step."""
+"""The feed: records of the rollout service or of a file, checked, grouped, and turned into one sample per step."""

@@ -1,7 +1,7 @@
 """The feed as a stream of groups: the K rollouts of one task, which share the baseline of their advantages.
 
-Owns the order of records, which steps belong to which rollout, and when a group is whole. Leaves out the fields of a
-record (`records.py`) and what is trained on (`samples.py`). Memory is that of the groups not yet whole.
+Owns the order of records, which steps belong to which rollout, and when a group is complete. Leaves out the fields of a
+record (`records.py`) and what is trained on (`samples.py`). Only incomplete groups are held in memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["SCHEMA", "FeedError", "Group", "Step", "Trajectory", "read_feed"]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The rollouts of one task with one set of weights, failed ones included, ordered by id as they came."""
+    """The rollouts of one task with one set of weights, including failed ones, in the order in which they came."""
 
     group_id: str
     task_id: str | None
@@ -43,7 +43,7 @@ class Group:
 
 @dataclass(slots=True)
 class _OpenGroup:
-    """A group some of whose rollouts are still to come."""
+    """A group that still lacks rollouts."""
 
     size: int
     trajectories: dict[str, Trajectory] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class _OpenGroup:
 
 @dataclass(slots=True)
 class _OpenRollout:
-    """The calls of a rollout whose trajectory record has not come yet; an auxiliary call is only an index."""
+    """The calls of a rollout whose trajectory record has not come yet; of an auxiliary call only the index is kept."""
 
     where: str
     steps: dict[int, Step | None] = field(default_factory=dict)
@@ -61,13 +61,13 @@ class _OpenRollout:
 def read_feed(
     lines: Iterable[str | Mapping[str, Any]], *, partial: Literal["error", "skip"] = "error"
 ) -> Iterator[Group]:
-    """Streams the groups of a feed, each as soon as its last rollout is there.
+    """Streams the groups of a feed, each as soon as its last rollout has come.
 
-    `lines` are those of a trajectory file, or records as the rollout service sends them. Rollouts of several groups
-    may alternate. A rollout that was tried again counts with its last attempt.
+    `lines` are the lines of a trajectory file, or records as the rollout service sends them. Rollouts of several groups
+    may alternate. If a rollout was retried, its last attempt counts.
 
-    `partial` says what to do with rollouts and groups that the feed ends in the middle of: "error" (default) raises,
-    "skip" leaves them out, which is right for a file that is still being written.
+    `partial` decides about rollouts and groups that are incomplete when the feed ends: "error" (default) raises, "skip"
+    omits them, which is right for a file that is still being written.
 
     Raises FeedError with the line (counted from 1) for another schema, missing or repeated steps, token fields of
     unequal lengths, numbers that are not finite, or an advantage that does not follow from reward and group.
@@ -114,7 +114,7 @@ def _add_step(rollout: _OpenRollout, record: Mapping[str, Any], where: str) -> N
     if call.step_index in rollout.steps:
         problem = f"step {call.step_index} of rollout {call.rollout_id} comes twice"
         raise FeedError(where, problem, "Remove the copy: two runs may have written into one file.")
-    # A summarizer's or judge's call is never trained on, but its index must be there for the steps to be complete.
+    # A summarizer's or judge's call is never trained on, but without its index the steps would be incomplete.
     rollout.steps[call.step_index] = None if call.call_role == "aux" else parse_step(record, where)
 
 
@@ -130,7 +130,7 @@ def _ordered(rollout: _OpenRollout, rollout_id: str, where: str) -> tuple[tuple[
 
 
 def _size(wire: TrajectoryRecord, where: str) -> int:
-    """K of the group; a rollout outside of a group is one of its own."""
+    """K of the group; a rollout without a group forms its own."""
     if wire.group_id is None:
         return 1
     if wire.k is None:

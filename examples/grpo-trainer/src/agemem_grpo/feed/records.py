@@ -1,4 +1,4 @@
-"""One record of the schema `agemem.trajectory/1`: what a trainer needs of it, checked.
+"""One record of the schema `agemem.trajectory/1`: what a trainer needs from it, checked.
 
 Owns the types of a step and a trajectory, the rules between their fields, and the errors that name a line. Leaves out
 the fields themselves (`wire.py`) and the order of records and the groups (`groups.py`).
@@ -18,15 +18,15 @@ from agemem_grpo.feed.wire import SCHEMA, AdvantageMeta, Call, Identity, StepRec
 from agemem_grpo.validation import problems_of
 
 FLOOR_LOGPROB = -1000.0
-"""At or below it a log-probability is a server's stand-in (-9999 in vLLM, minus infinity clamped) and no measurement.
-The ratio to it would be infinite, and the gradient not a number."""
+"""At or below it, a log-probability is a server's placeholder (-9999 in vLLM, clamped minus infinity), not a measured
+one. The ratio to it would be infinite, and the gradient NaN."""
 
 CUT = frozenset({"abort", "aborted", "cancelled", "content_filter", "error"})
-"""Reasons to finish of a response that something other than the policy and its length limit ended midway."""
+"""Finish reasons of a response that was ended midway by something other than the policy or its length limit."""
 
 
 class FeedError(ValueError):
-    """A feed that must not be trained on: which record, what is wrong, what to do about it."""
+    """A feed that must not be trained on. The message names the record, the problem and the remedy."""
 
     def __init__(self, where: str, problem: str, remedy: str) -> None:
         super().__init__(f"{where}: {problem}. {remedy}")
@@ -39,10 +39,10 @@ class FeedError(ValueError):
 class Step:
     """One call of the policy: the prompt it saw, the tokens it sampled, their log-probabilities (natural logarithm).
 
-    Without token ids from the server the four token fields are empty and `trainable` is false; `drop_reason` says why:
-    "error", "no_token_ids", "token_mismatch" as recorded, or the reader's own "no_logprobs", "floor_logprobs" (the
-    server gave a stand-in instead of a log-probability) and "cut" (something other than the policy or its length limit
-    ended the response).
+    Token fields that were not recorded are empty. `trainable` is false for a step that must not be trained on, and
+    `drop_reason` says why: "error", "no_token_ids" and "token_mismatch" as recorded, or the reader's own "no_logprobs",
+    "floor_logprobs" (the server gave a placeholder instead of a log-probability) and "cut" (something other than the
+    policy or its length limit ended the response).
     """
 
     rollout_id: str
@@ -59,13 +59,13 @@ class Step:
     truncated: bool
     finish_reason: str | None
     memory_ops: tuple[str, ...]
-    """Names of the memory operations the response asked for and that succeeded, such as "ADD"."""
+    """Names of the memory operations that the response requested and that succeeded, such as "ADD"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """One rollout. `reward` and `advantage` are None when it failed or was not scored; the advantage is that of all its
-    steps (AgeMem, eq. 5-6). `steps` are the policy's calls in order; `aux_calls` counts the others."""
+    """One rollout. `reward` and `advantage` are None when it failed or was not scored; all its steps have this
+    advantage (AgeMem, eq. 5-6). `steps` are the policy's calls in order; `aux_calls` counts the others."""
 
     rollout_id: str
     group_id: str
@@ -88,7 +88,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_identity(record: Any, where: str) -> Identity:
-    """What a record says of itself. Raises FeedError for anything that is no record of this schema."""
+    """The identity of a record. Raises FeedError for anything that is not a record of this schema."""
     if not isinstance(record, Mapping):
         raise FeedError(where, "not a JSON object", "Each line holds one record of a trajectory file.")
     if record.get("schema") != SCHEMA:
@@ -98,7 +98,7 @@ def read_identity(record: Any, where: str) -> Identity:
 
 
 def read_call(record: Mapping[str, Any], where: str) -> Call:
-    """The place of a call in its rollout, and whose it is."""
+    """The index of a call in its rollout, and its role."""
     return _read(Call, record, where)
 
 
@@ -126,7 +126,7 @@ def parse_step(record: Mapping[str, Any], where: str) -> Step:
         policy_version=wire.policy_version,
         truncated=wire.truncated,
         finish_reason=wire.finish_reason,
-        # An operation with the id "overflow" is the guard's own, not the policy's.
+        # An operation with the id "overflow" comes from the overflow guard, not from the policy.
         memory_ops=tuple(op.op for op in wire.memory_ops if op.ok and op.tool_call_id != "overflow"),
     )
 
@@ -142,7 +142,7 @@ def _check_tokens(wire: StepRecord, where: str) -> None:
     for name, values in lists:
         if values is not None and len(values) != len(ids):
             raise FeedError(where, f"{name} has {len(values)} entries for {len(ids)} token ids", _REWRITE)
-    # exp(0) = 1; servers that round may report a hair above it.
+    # exp(0) = 1; servers that round may report slightly more.
     for index, value in enumerate(wire.response_logprobs or []):
         if value > 1e-3:
             problem = f"response_logprobs[{index}] is {value}, a probability above 1"
@@ -164,7 +164,7 @@ def _why_not(wire: StepRecord) -> str | None:
 
 
 def parse_trajectory(wire: TrajectoryRecord, steps: tuple[Step, ...], aux_calls: int, where: str) -> Trajectory:
-    """A trajectory from its record and its policy steps, which are in order. Checks that all calls are there."""
+    """A trajectory from its record and its policy steps, which are in order. Checks that no call is missing."""
     if wire.n_steps != len(steps) + aux_calls:
         problem = f"rollout {wire.rollout_id} has {len(steps) + aux_calls} of its {wire.n_steps} step records"
         raise FeedError(where, problem, "Give the whole file: a trajectory follows all of its steps.")

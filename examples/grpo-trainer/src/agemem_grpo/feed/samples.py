@@ -1,8 +1,8 @@
 """From groups to training samples and tensors: one sample per step of the policy.
 
-Owns which steps are trained on, with the reason for every other one, and the padding. The prompts of two steps need not
-extend each other, because the policy edits its own context; so a step is a sequence of its own and carries the
-advantage of its trajectory (AgeMem, eq. 6). Leaves out the loss (`training/objective.py`).
+Owns which steps are trained on, the reason for omitting each other step, and the padding. The prompts of two steps need
+not extend each other, because the policy edits its own context; so each step is a separate sequence with the advantage
+of its trajectory (AgeMem, eq. 6). Leaves out the loss (`training/objective.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Sample:
     advantage: float
     trajectory_id: str
     trajectory_weight: float
-    """1 / trained tokens of the trajectory: summed over its tokens it is 1, however many steps it has."""
+    """1 / trained tokens of the trajectory: the sum over its trained tokens is 1, however many steps it has."""
     policy_version: int | None
     group_id: str
     stage: int
@@ -36,7 +36,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What of a group is trained on: the samples, and how many steps were left out by reason."""
+    """What is trained on in a group: the samples, and how many steps were omitted for each reason."""
 
     samples: list[Sample]
     dropped: dict[str, int]
@@ -50,17 +50,18 @@ def samples_of(
     mask_truncated: bool = False,
     max_length: int | None = None,
 ) -> Selection:
-    """The samples of a group, and the number of steps left out by reason.
+    """The samples of a group, and the number of steps omitted for each reason.
 
-    - "unscored": the rollout failed or has no reward; it had no vote in the baseline either.
+    - "unscored": the rollout failed or has no reward; it does not count in the baseline either.
     - "zero_variance": all rewards of the group are equal, so its advantages are 0 (default: left out; with
       `drop_zero_variance=False` they stay, and only the KL term acts on them).
     - "low_variance": the standard deviation of the rewards is not above `min_reward_std` (default 0: off). Dividing
-      by it would blow differences of a token or two in the context up to advantages of 1.
-    - "truncated": the response was cut at the length limit and `mask_truncated` is set (default: trained on, since
-      going on without end is the policy's own doing).
+      by it would turn differences of a token or two in the context into advantages of 1.
+    - "truncated": the response was cut at the length limit and `mask_truncated` is set (default: trained on, because
+      a response without end is the policy's own mistake).
     - "too_long": prompt and response have more than `max_length` tokens (default: no limit).
-    - "error", "no_token_ids", "token_mismatch", "no_logprobs": as the feed says; "masked": no token is to be trained.
+    - "masked": the mask excludes all tokens.
+    - "error", "no_token_ids", "token_mismatch", "no_logprobs", "floor_logprobs", "cut": the step's `drop_reason`.
 
     >>> selection = samples_of(group, mask_truncated=True)
     >>> len(selection.samples), selection.dropped
@@ -132,7 +133,7 @@ class Batch:
     prompt_mask: torch.Tensor
     completion_ids: torch.Tensor
     completion_mask: torch.Tensor
-    """1 for every real token, trained or not: the attention mask."""
+    """The attention mask: 1 for every real token, trained or not."""
     loss_mask: torch.Tensor
     """1 for the tokens to train on."""
     old_logps: torch.Tensor
@@ -141,7 +142,7 @@ class Batch:
     trajectory_ids: list[str]
 
     def to(self, device: torch.device | str) -> Batch:
-        """The batch with all tensors on the device."""
+        """The same batch with all tensors on the device."""
         tensors = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "trajectory_ids"}
         moved = {name: tensor.to(device) for name, tensor in tensors.items()}
         return Batch(**moved, trajectory_ids=self.trajectory_ids)

@@ -1,6 +1,6 @@
 """Client of rollout services: tasks in, groups out, as they finish.
 
-Owns which service gets which tasks, how the groups of several come together, and what is checked of what comes back.
+Owns which service gets which tasks, how the groups of several services are joined, and the checks of the results.
 Leaves out a single request and its interruptions (`streams.py`), what the records mean (`groups.py`) and the processes
 (`processes/`).
 """
@@ -46,23 +46,23 @@ class RolloutFailedError(ServiceError):
 
 
 class PolicyVersionError(ServiceError):
-    """A response was of other weights than asked for: its log-probabilities are those of another policy."""
+    """A response came from other weights than requested, so its log-probabilities belong to another policy."""
 
 
 class RolloutService:
     """Client of one rollout service, or of several that share each run.
 
-    ``url``: address of the service, or addresses: of n services each gets every n-th task. ``request``: fields of
-    every request, see the TypeScript `rolloutRequest` (``k``, ``policy``, ``reward``, ...). ``patience_s``: seconds
-    without any answer before giving up. ``api_key`` is sent as ``x-api-key``, as hosted LangGraph servers ask for.
+    ``url``: address of the service, or several addresses: of n services each gets every n-th task. ``request``: fields
+    of every request, see the TypeScript `rolloutRequest` (``k``, ``policy``, ``reward``, ...). ``patience_s``: seconds
+    without any answer before giving up. ``api_key`` is sent as ``x-api-key``, which hosted LangGraph servers require.
 
-    Tasks go out in requests of at most ``tasks_per_request`` (default 1000), one after the other. Groups are read one
-    by one, and each is acknowledged when the next is asked for; a service begins no more than ``window`` groups that are
-    not acknowledged (default: what keeps its rollouts busy), so that a slow trainer makes it wait. Memory is that of a
-    group or two per service, whatever the number of tasks.
+    Tasks are sent in requests of at most ``tasks_per_request`` (default 1000), one after another. Groups are read one
+    by one, and each is acknowledged when the next is requested. A service starts at most ``window`` groups that are not
+    acknowledged (default: enough to keep its rollouts busy), so that it waits for a slow trainer. Memory holds a group
+    or two per service, whatever the number of tasks.
 
-    With ``shared`` several trainers that ask the same of the same services get each group once, whoever is free;
-    without it, a trainer that begins again gets all groups again, those rolled out before from the service's disk.
+    With ``shared``, several trainers that send the same request to the same services each get different groups, whoever
+    is free. Without it, a restarted trainer gets all groups again; finished rollouts come from the service's disk.
 
     >>> service = RolloutService("http://127.0.0.1:2024", {"policy": {"model": "offline"}, "k": 4})
     >>> for group in service.rollout(tasks, policy_version=3): train_on(group)      # doctest: +SKIP
@@ -110,10 +110,10 @@ class RolloutService:
         ordered: bool = False,
         alive: Callable[[], None] = lambda: None,
     ) -> Iterator[Group]:
-        """Rolls the tasks out and yields each group when it is whole, or with ``ordered`` in the order of the tasks.
+        """Rolls out the tasks and yields each group when it is complete, or with ``ordered`` in the order of the tasks.
 
-        ``alive`` is called, perhaps from other threads, whenever the service has said that a run goes on. Errors: those
-        of :meth:`records`, and `FeedError` for a record that is wrong.
+        ``alive`` is called, perhaps from other threads, whenever the service has sent something. Errors: those of
+        :meth:`records`, and `FeedError` for a wrong record.
         """
         yield from read_feed(
             self.records(tasks, policy_version, run_name=run_name, overrides=overrides, ordered=ordered, alive=alive)
@@ -129,12 +129,12 @@ class RolloutService:
         ordered: bool | None = None,
         alive: Callable[[], None] = lambda: None,
     ) -> Iterator[Json]:
-        """Rolls the tasks out and yields the records of each group as the service sent them.
+        """Rolls out the tasks and yields the records of each group as the service sent them.
 
         ``tasks`` have the form of the request (``id, question, answer, context, distractors, gold_facts``).
-        ``run_name`` is part of all ids; default ``v`` and the policy version. ``overrides`` are merged over the fields
-        given to the constructor, tables one level deep. ``ordered``: groups in the order of the tasks; default true,
-        but for shared runs, where it cannot be had. Nothing is asked for before the first record is taken.
+        ``run_name`` is part of all ids (default: ``v`` and the policy version). ``overrides`` are merged over the
+        fields given to the constructor, tables one level deep. ``ordered``: groups in the order of the tasks (default:
+        true, except for shared runs, which cannot have it). No request is sent before the first record is taken.
 
         Errors: :class:`RunFailedError`, :class:`ServiceUnavailableError`.
         """
@@ -165,7 +165,7 @@ Source = Callable[["threading.Event | None"], Generator[list[Json], None, None]]
 
 
 class _Reader(threading.Thread):
-    """Reads one service. A group is handed over when the one before it was done with, which acknowledges it."""
+    """Reads one service. The next group is read only after the last one was processed, which acknowledges it."""
 
     def __init__(self, source: Source, stopped: threading.Event, ready: threading.Semaphore) -> None:
         super().__init__(name="agemem-rollouts", daemon=True)
@@ -193,7 +193,7 @@ class _Reader(threading.Thread):
 
 
 def _together(sources: Sequence[Source], *, ordered: bool) -> Generator[list[Json], None, None]:
-    """The groups of several services, as they come, or one of each in turn."""
+    """The groups of several services, as they come, or with ``ordered`` one of each in turn."""
     stopped = threading.Event()
     ready = threading.Semaphore(0)
     readers = [_Reader(source, stopped, ready) for source in sources]
@@ -212,7 +212,7 @@ def _together(sources: Sequence[Source], *, ordered: bool) -> Generator[list[Jso
             if isinstance(said, BaseException):
                 raise said
             if said is None:
-                # In turn, the first to end is the first whose share is one shorter: the others end in the same round.
+                # If ordered, the first to end is the first whose share is one shorter; the others end in the same round.
                 at = readers.index(reader)
                 readers.remove(reader)
                 turn = at
@@ -238,7 +238,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Json:
 
 
 def require_version(groups: Sequence[Group], policy_version: int) -> None:
-    """Errors: :class:`PolicyVersionError` when a trainable step says that other weights made it."""
+    """Errors: :class:`PolicyVersionError` when a trainable step was made by other weights."""
     for group in groups:
         for trajectory in group.trajectories:
             for step in trajectory.steps:
@@ -254,8 +254,8 @@ def require_version(groups: Sequence[Group], policy_version: int) -> None:
 def require_rolled_out(groups: Sequence[Group], *, max_failed: float = 0.25) -> None:
     """Errors: :class:`RolloutFailedError` when more than the share ``max_failed`` of the rollouts got no reward.
 
-    A few failures are data; many mean a policy endpoint that is down, and training on the rest would be on a sample
-    that the failure chose.
+    A few failures are normal. Many mean that the policy's endpoint is down, and the rest would be a sample selected by
+    the failure.
     """
     trajectories = [trajectory for group in groups for trajectory in group.trajectories]
     failed = [trajectory.status for trajectory in trajectories if trajectory.reward is None]

@@ -1,8 +1,8 @@
-"""One request to a rollout service, read group by group whatever breaks in between: the protocol `agemem.rollouts/1`.
+"""One request to a rollout service, read group by group despite interruptions: the protocol `agemem.rollouts/1`.
 
-Owns HTTP, the lines of an answer, acknowledging, and asking again: a broken connection or a restarted service gives the
-groups that were not acknowledged, and no finished rollout is run again. Memory is that of one group. Leaves out what is
-asked for (`service.py`).
+Owns HTTP, the lines of an answer, acknowledging, and asking again: after a broken connection or a restart, the service
+sends the groups that were not acknowledged, and runs no finished rollout again. Memory holds one group. Leaves out
+what is requested (`service.py`).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Json = dict[str, Any]
 
 PROTOCOL = "agemem.rollouts/1"
 LONGEST_LINE = 256 * 1024 * 1024
-"""Bytes of a record that are read; a longer one is an error instead of a machine without memory."""
+"""Longest record that is read, in bytes; a longer one is an error, so that it cannot exhaust the memory."""
 
 _NAMES = uuid.UUID("6a7c1f0e-3f52-5d0b-9a46-1f7f0a5f2d11")
 _AGAIN = frozenset({"AGEMEM_ROLLOUTS_UNKNOWN", "AGEMEM_ROLLOUTS_BUSY", "AGEMEM_RECORDING_LOCKED"})
-"""Codes of what passes: the request was put aside, another one holds its place, its last process is still ending."""
+"""Codes of temporary states: the request was suspended, its place is taken, or its last process is still ending."""
 
 
 class ServiceError(GrpoError):
-    """Base of what can go wrong with the rollout service. ``remedy`` says what to do, ``code`` is agemem's, if any."""
+    """Base class of errors of the rollout service. ``remedy`` says what to do; ``code`` is agemem's code, if any."""
 
     def __init__(self, message: str, remedy: str, code: str | None = None) -> None:
         super().__init__(f"{message}. {remedy}")
@@ -41,21 +41,21 @@ class ServiceError(GrpoError):
 
 
 class ServiceUnavailableError(ServiceError):
-    """The service could not be reached for ``patience_s`` seconds."""
+    """The service gave no answer for ``patience_s`` seconds."""
 
 
 class RunFailedError(ServiceError):
-    """The service answered that the run failed, for example because the request is not valid."""
+    """The service reported that the run failed, for example because the request is not valid."""
 
 
 class StoppedError(ServiceError):
-    """The caller does not want the result any more."""
+    """The caller no longer wants the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a request is read; see the bodies in docs/rollouts.md. ``shared`` leaves acknowledged groups to those who
-    have them; otherwise everything is sent again to a reader that begins, and the request is closed at its end."""
+    """How a request is read; see docs/rollouts.md. With ``shared``, groups that another reader acknowledged are not
+    sent; without it, a new reader gets all groups again, and the request is closed at its end."""
 
     ordered: bool = False
     shared: bool = False
@@ -67,8 +67,8 @@ class Streams:
     """Requests to one service. May be used by several threads at once.
 
     ``patience_s``: seconds without any answer before giving up. ``silence_s``: seconds without a line after which a
-    connection counts as broken; the service says every 5 seconds that a run goes on. ``api_key`` is sent as
-    ``x-api-key``, as hosted LangGraph servers ask for.
+    connection counts as broken; the service sends a sign of life every 5 seconds. ``api_key`` is sent as ``x-api-key``,
+    which hosted LangGraph servers require.
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class Streams:
     ) -> Generator[list[Json], None, None]:
         """The samples of each group of a request, as the service sent them.
 
-        A group is acknowledged when the next one is asked for: the caller has it then. The same ``name`` and request
-        go on where an earlier process ended. ``alive`` is called whenever the service has said something. Once
-        ``stopped`` is set the request is left with :class:`StoppedError`.
+        A group is acknowledged when the next one is requested, because the caller has it then. The same ``name`` and
+        request resume where an earlier process ended. ``alive`` is called whenever the service has sent something. Once
+        ``stopped`` is set, reading ends with :class:`StoppedError`.
 
         Errors: :class:`RunFailedError`, :class:`ServiceUnavailableError`.
         """
@@ -116,7 +116,7 @@ class Streams:
             if asked.ended:
                 self._forget(asked)
                 return
-            # An answer without an end: the service puts the request aside when it is stopped.
+            # An answer without an end, because the service suspends its requests when it is stopped.
             waiting.wait(_BusyError("the answer ended before the request"), self._url)
 
     def _connection(
@@ -153,14 +153,14 @@ class Streams:
             _check(response)
 
     def _forget(self, asked: _Asked) -> None:
-        """What was read takes no room on the service's disk any more; others may still read what is shared."""
+        """Frees the service's disk after reading, except for a shared request, which others may still read."""
         if not asked.terms.shared:
             with contextlib.suppress(httpx.TransportError, _BusyError):
                 self._post("/close", asked.address)
 
 
 def request_id(name: str, request: Mapping[str, Any]) -> str:
-    """Name of a request at the service: the same for the same name, tasks and settings, wherever the policy is now."""
+    """Id of a request at the service: equal for equal name, tasks and settings, whatever the policy's address."""
     fixed = {key: value for key, value in request.items() if key not in ("concurrency", "timeout_s", "format")}
     fixed["policy"] = {key: value for key, value in request.get("policy", {}).items() if key != "base_url"}
     return uuid.uuid5(_NAMES, json.dumps([name, fixed], sort_keys=True)).hex
@@ -173,7 +173,7 @@ class _Group:
 
 
 class _Asked:
-    """A request and how far it has come."""
+    """A request and its progress."""
 
     def __init__(self, identity: str, reader: str, request: Json, terms: Terms) -> None:
         self.address: Json = {"protocol": PROTOCOL, "request_id": identity}
@@ -194,11 +194,11 @@ class _Asked:
 
 
 class _BusyError(Exception):
-    """The service answered that it cannot answer now."""
+    """The service answered that it is busy or failing."""
 
 
 class _Patience:
-    """Waits between tries, 0.2 s and growing to 5 s, until the limit is used up."""
+    """Waits between tries, first 0.2 s and growing to 5 s, until the limit is used up."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -220,7 +220,7 @@ class _Patience:
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Whole lines of a stream of bytes; no more than one is held."""
+    """Complete lines of a stream of bytes; at most one is held."""
     held: list[bytes] = []
     size = 0
     for piece in pieces:
@@ -242,7 +242,7 @@ def _limit(size: int) -> None:
 
 
 def _check(response: httpx.Response) -> None:
-    """Raises what a status says; an answer that is an error is read whole."""
+    """Raises the error of a status; the body of an error is read completely."""
     if response.status_code == 200:
         return
     text = response.read()[:100_000].decode(errors="replace")

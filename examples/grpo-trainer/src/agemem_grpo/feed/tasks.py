@@ -1,7 +1,7 @@
 """Tasks of a run: JSON Lines in the form of the rollout request, and which of them an iteration gets.
 
-Owns reading and the order. The choice is a function of seed and iteration alone, so that a run that resumes needs no
-stored position.
+Owns reading and the order. The choice depends only on seed and iteration, so that a resumed run needs no stored
+position.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Passage(BaseModel):
 
 
 class TaskRow(BaseModel):
-    """One line of a task file, as the rollout service takes it; the service checks it too, but later."""
+    """One line of a task file, in the form of the rollout request; the service checks it too, but later."""
 
     model_config = ConfigDict(strict=True)
 
@@ -71,7 +71,7 @@ def read_tasks(path: Path) -> list[Task]:
 
 
 def _read_task(line: str, where: str) -> Task:
-    """The line's object as it is: fields of later versions go to the service untouched."""
+    """The object of the line, unchanged: fields of later versions reach the service too."""
     try:
         TaskRow.model_validate_json(line)
     except ValidationError as error:
@@ -81,7 +81,7 @@ def _read_task(line: str, where: str) -> Task:
 
 
 def tasks_of_iteration(tasks: Sequence[Task], *, iteration: int, count: int, seed: int) -> list[Task]:
-    """The ``count`` tasks of iteration 0, 1, ...: the list shuffled anew for each pass, taken from left to right.
+    """The ``count`` tasks of iteration 0, 1, ...: the list is shuffled again for each pass and taken in order.
 
     No task comes twice within an iteration. Errors: :class:`TasksError` when there are fewer than ``count``.
     """
@@ -95,7 +95,7 @@ def tasks_of_iteration(tasks: Sequence[Task], *, iteration: int, count: int, see
         random.Random(f"{seed}/tasks/{epoch}").shuffle(order)
         task = tasks[order[offset]]
         position += 1
-        # Across the border of two passes the same task could come twice; one request takes an id once.
+        # Where two passes meet, the same task could come twice, but a request accepts an id only once.
         if all(task["id"] != other["id"] for other in chosen):
             chosen.append(task)
     return chosen

@@ -1,7 +1,7 @@
 """The fields of a record of `agemem.trajectory/1` that a trainer reads, as pydantic models.
 
-Owns names, types and limits; a test holds them to `schemas/agemem.trajectory-1.json`. Fields that a trainer does not
-use are ignored. Leaves out rules between fields (`records.py`) and between records (`groups.py`).
+Owns names, types and limits; a test compares them with `schemas/agemem.trajectory-1.json`. Fields that a trainer does
+not use are ignored. Leaves out rules between fields (`records.py`) and between records (`groups.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _Record(BaseModel):
 
 
 class Identity(_Record):
-    """What every record says of itself. Groups are None for a rollout on its own."""
+    """The fields of every record. Those of the group are None for a rollout without one."""
 
     schema_: Literal["agemem.trajectory/1"] = Field(alias="schema")
     kind: Literal["step", "trajectory"]
@@ -33,8 +33,8 @@ class Identity(_Record):
 
 
 class Call(Identity):
-    """Any call of a rollout. Auxiliary calls (a summarizer's, a judge's) are never trained on: of them only the place
-    counts."""
+    """Any call of a rollout. Auxiliary calls (a summarizer's, a judge's) are never trained on; only their index
+    matters."""
 
     kind: Literal["step"]
     step_index: Index
@@ -42,7 +42,7 @@ class Call(Identity):
 
 
 class MemoryOp(_Record):
-    """A memory operation that a response asked for."""
+    """A memory operation that a response requested."""
 
     op: Operation
     tool_call_id: str
@@ -77,7 +77,7 @@ class AdvantageMeta(_Record):
 
 
 class Episode(_Record):
-    """What a rollout came to."""
+    """The outcome of a rollout."""
 
     answer: str | None = None
 

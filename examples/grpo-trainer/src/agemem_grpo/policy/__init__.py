@@ -1,1 +1,1 @@
-"""A policy that fits a laptop: its tokenizer, its model, and the imitation it starts from."""
+"""A policy that fits on a laptop: its tokenizer, its model, and the imitation it starts from."""

@@ -1,7 +1,8 @@
 """Imitation of recorded steps: next-token loss on what the assistant said.
 
-A narrow model learns late to copy names and ids from the few that are spoken. So the loss also falls, with less weight,
-on those words of the prompt that repeat earlier ones: they are what copying can tell, and every conversation has many.
+A narrow model learns late to copy names and ids, because the assistant says few of them. So the loss also covers,
+with less weight, the words of the prompt that repeat earlier ones: copying can predict them, and every conversation
+has many.
 
 Owns tokens, batches and the training loop. Leaves out where rows come from (`rows.py`) and the files (`warm_start.py`).
 """
@@ -23,9 +24,9 @@ REPEATS_WEIGHT = 0.5
 
 @dataclass(slots=True)
 class Example:
-    """One conversation: its tokens, and for each the token itself where the assistant speaks, else ``IGNORED``.
+    """One conversation: its tokens, and a label for each: the token where the assistant speaks, else ``IGNORED``.
 
-    ``weights`` say how much each spoken token counts.
+    ``weights`` are how much each spoken token counts.
     """
 
     ids: list[int]
@@ -33,7 +34,7 @@ class Example:
     weights: list[float]
 
     def repeats(self) -> list[int]:
-        """Labels of the prompt's tokens that follow the same token as once before in the conversation."""
+        """Labels of those tokens of the prompt that repeat a pair of tokens from earlier in the conversation."""
         seen: set[tuple[int, int]] = set()
         found = [IGNORED]
         for before, token, spoken in zip(self.ids, self.ids[1:], self.labels[1:], strict=False):
@@ -45,11 +46,11 @@ class Example:
 def to_examples(
     rows: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast, *, max_length: int = 1024
 ) -> list[Example]:
-    """Tokens of each row; a row that goes on where the last one ended is joined to it, which saves reading twice.
+    """Tokens of each row. A row that continues where the last one ended is joined to it, to compute nothing twice.
 
-    Rows longer than ``max_length`` are left out; a row's ``weight`` (1 if it has none) is that of what it ends with.
-    Errors: ``ValueError`` when the template does not keep the prompt as the beginning of the whole, because the loss
-    would then fall on the wrong tokens.
+    Rows longer than ``max_length`` are left out; a row's ``weight`` (1 if it has none) applies to its last turn.
+    Errors: ``ValueError`` when the rendered prompt is not a prefix of the rendered conversation, because the loss
+    would then cover the wrong tokens.
     """
     examples: list[Example] = []
     for row in rows:
@@ -89,7 +90,7 @@ def imitate(
     """Trains the model in place; yields the mean loss per spoken token of each step.
 
     AdamW without weight decay, 5 % warm-up, cosine decay to a tenth, gradients clipped to norm 1. ``batch_tokens`` is
-    the size of a batch with padding. Errors: ``ValueError`` without examples.
+    the size of a batch including padding. Errors: ``ValueError`` without examples.
 
     >>> losses = list(imitate(model, examples, steps=100))  # doctest: +SKIP
     """
@@ -119,7 +120,7 @@ def _rate(step: int, steps: int) -> float:
 
 
 def _batches(examples: Sequence[Example], batch_tokens: int, seed: int) -> Iterator[list[Example]]:
-    """Endless batches of examples of like length, in random order."""
+    """Endless batches of examples of similar length, in random order."""
     chance = random.Random(f"imitation/{seed}")
     while True:
         order = sorted(examples, key=lambda example: len(example.ids) + 20 * chance.random())
@@ -133,13 +134,13 @@ def _batches(examples: Sequence[Example], batch_tokens: int, seed: int) -> Itera
 
 
 def _losses(model: PreTrainedModel, batch: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean losses of spoken tokens, by weight, and of repeated ones."""
-    # Padded on the right, where causal attention makes a mask needless; padding carries no label.
+    """Mean losses of spoken tokens, weighted, and of repeated ones."""
+    # Padding on the right needs no mask under causal attention; it has no label.
     ids = _padded([example.ids for example in batch], 0)
     hidden = model.base_model(input_ids=ids).last_hidden_state[:, :-1]
     spoken = _padded([example.labels for example in batch], IGNORED)[:, 1:]
     repeated = _padded([example.repeats() for example in batch], IGNORED)[:, 1:]
-    # Logits only where they count: most of a prompt can neither be told nor has to be.
+    # Logits only where a label needs them, because most of a prompt has none.
     weights = _padded([example.weights for example in batch], 0.0)[:, 1:]
     head = model.get_output_embeddings()
     losses = []

@@ -1,7 +1,7 @@
 """The tiny policy's network: Qwen2's architecture with about a million parameters.
 
-Owns the sizes. The architecture is one that transformers, TRL, PEFT and vLLM all know, so that nothing that trains or
-serves the tiny policy is made for it.
+Owns the sizes. The architecture is one that transformers, TRL, PEFT and vLLM all support, so that training and serving
+the tiny policy needs no code of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def build_model(
     """A model with random weights (float32, input and output embeddings shared).
 
     ``window`` is the longest context in tokens. ``init`` is the standard deviation of the weights; with the usual 0.02
-    so narrow a model learns to copy names and ids much later. The same ``seed`` gives the same weights.
+    a model this narrow learns to copy names and ids much later. The same ``seed`` gives the same weights.
     Errors: ``ValueError`` when ``heads`` does not divide ``hidden``.
 
     >>> build_model(tokenizer).num_parameters()  # doctest: +SKIP

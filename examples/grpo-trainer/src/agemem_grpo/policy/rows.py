@@ -1,6 +1,6 @@
-"""Chat rows (`agemem export --to chat`) as what imitation learns from.
+"""Chat rows (`agemem export --to chat`), prepared for imitation.
 
-Owns what is left of a recorded step: the calls with their required arguments and without the thought before them, or
+Owns what remains of a recorded step: the calls with their required arguments and without the thought before them, or
 the final answer. Leaves out tokens (`imitation.py`).
 """
 
@@ -44,7 +44,7 @@ def read_rows(path: Path) -> Iterator[Json]:
 
 
 def shortened(row: Mapping[str, Any]) -> Json:
-    """The row with every assistant turn cut to what a tiny model is to say: bare calls, or a bare answer."""
+    """The row with every assistant turn cut to what a tiny model should say: bare calls, or a bare answer."""
     messages = copy.deepcopy(list(row["messages"]))
     for message in messages:
         if message["role"] == "assistant":
@@ -66,7 +66,7 @@ def _shorten(message: Json) -> None:
 
 
 def _spoken(text: str) -> str:
-    """An answer without the rules' mark; what they say to a distractor becomes one word."""
+    """An answer without the rules' mark; their replies without an answer become one word."""
     if not text.startswith("[offline rules]"):
         return text
     return "Unknown" if "do not know" in text else "Noted"
@@ -75,11 +75,12 @@ def _spoken(text: str) -> str:
 def with_taught_answers(
     rows: Iterable[Json], answers: Mapping[str, str], *, share: float, weight: float = 1.0, seed: int = 0
 ) -> Iterator[Json]:
-    """Puts the expected answer in place of the recorded one in a ``share`` of the final steps (0 to 1).
+    """Replaces the recorded answer with the expected one in a ``share`` of the final steps (0 to 1).
 
-    The offline rules answer few of the synthetic questions right, and GRPO can only strengthen what a policy sometimes
-    does. Only answers that stand in the prompt are put in: the model is to learn reading, not guessing.
-    ``answers`` maps task id to expected answer; ``weight`` is what a taught answer counts against any other turn.
+    The offline rules answer few of the synthetic questions correctly, and GRPO can only strengthen what a policy
+    sometimes does. Only answers that occur in the prompt are used, so that the model learns to read, not to guess.
+    ``answers`` maps task ids to expected answers; ``weight`` is how much a taught answer counts, where other turns
+    count 1.
     """
     chance = random.Random(f"answers/{seed}")
     for row in rows:

@@ -3,9 +3,9 @@
 Owns the vocabulary and the phrases that are one token each. Leaves out what the corpus is (`rows.py`) and the order of
 a prompt (`chat_template.jinja`).
 
-A model of a million parameters copies names and ids well when they are few tokens, and its prompts are short when the
-wording that agemem repeats in every prompt is one token. Both only shorten: any text survives encoding and decoding,
-and a change of agemem's wording makes prompts longer, not wrong.
+A model of a million parameters copies names and ids well when they have few tokens, and its prompts are short when the
+phrases that agemem repeats in every prompt are one token each. Both only shorten prompts: any text survives encoding
+and decoding, and if agemem's wording changes, prompts become longer, not wrong.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CALL_HEADS = {
     "Summary_context": "span",
     "Filter_context": "criteria",
 }
-"""Tool and its first argument: choosing a tool is then one token, which is what GRPO has to learn."""
+"""A tool and its first argument, so that choosing a tool, which GRPO has to learn, is one token."""
 
 PHRASES: tuple[str, ...] = (
     *(f'\n{{"name":"{name}","arguments":{{"{first}":"' for name, first in CALL_HEADS.items()),
@@ -56,17 +56,17 @@ PHRASES: tuple[str, ...] = (
     "Updated memory ",
     "Deleted memory ",
 )
-"""Agemem's own wording around what differs from prompt to prompt."""
+"""Agemem's fixed wording around the variable parts of a prompt."""
 
-# Words with the space before them, single digits (ids and dates), single other signs.
+# Words with the space before them, single digits (for ids and dates), single other characters.
 WORDS = Regex(r" ?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]|\s")
 
 
 def train_tokenizer(texts: Iterable[str], *, vocabulary: int = 1536) -> PreTrainedTokenizerFast:
     """Trains the tokenizer on ``texts`` and gives it the chat template.
 
-    ``vocabulary`` is the most tokens BPE may have; phrases and special tokens come on top. The same texts give the same
-    tokenizer. Errors: ``ValueError`` when ``vocabulary`` does not hold the 256 bytes.
+    ``vocabulary`` is the most tokens BPE may have; phrases and special tokens are added to it. The same texts give the
+    same tokenizer. Errors: ``ValueError`` when ``vocabulary`` does not hold the 256 bytes.
 
     >>> tokenizer = train_tokenizer(["In May Ivo Hale settled in Graz."] * 3)
     >>> tokenizer.decode(tokenizer.encode("Ivo Hale"))
@@ -90,7 +90,7 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int = 1536) -> PreTrain
     )
     inner.train_from_iterator(texts, trainer)
     inner.add_special_tokens([AddedToken(text, special=True) for text in (PAD, START, END)])
-    # As in Qwen's tokenizers, the marks of a call are text that a parser reads: decoding keeps them.
+    # As in Qwen's tokenizers, the marks of a call are text that a parser reads, so decoding keeps them.
     inner.add_tokens([AddedToken(text, special=False, normalized=False) for text in (CALL_START, CALL_END, *PHRASES)])
     return PreTrainedTokenizerFast(
         tokenizer_object=inner,

@@ -1,7 +1,7 @@
 """Makes the tiny policy: ``python -m agemem_grpo.policy.warm_start --chat rows.jsonl --out DIR``.
 
-Trains a tokenizer on the rows, builds the model, lets it imitate the recorded steps, and writes a Hugging Face folder
-with model, tokenizer and chat template that any server or trainer loads.
+Trains a tokenizer on the rows, builds the model, trains it to imitate the recorded steps, and writes a Hugging Face
+folder with model, tokenizer and chat template, which any server or trainer can load.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ def warm_start(
     seed: int = 0,
     progress: bool = False,
 ) -> Mapping[str, Any]:
-    """Trains on the rows of ``chat`` and writes the folder ``out``; returns what was done as figures.
+    """Trains on the rows of ``chat`` and writes the folder ``out``; returns figures of the training.
 
-    With ``tasks`` (JSON Lines of ``agemem tasks``) the expected answer takes the place of the recorded one in
-    ``answer_share`` of the final steps and counts ``answer_weight`` times: an answer is a word or two, and what is hard
-    to say about it is which. Fewer ``steps`` leave a weaker policy and more for GRPO to do.
-    Errors: :class:`~agemem_grpo.policy.rows.RowsError`; ``FileExistsError`` when ``out`` holds files already.
+    With ``tasks`` (JSON Lines of ``agemem tasks``) the expected answer replaces the recorded one in ``answer_share`` of
+    the final steps and counts ``answer_weight`` times, because an answer is only a word or two and choosing it is the
+    hard part. Fewer ``steps`` give a weaker policy, which leaves more for GRPO to do.
+    Errors: :class:`~agemem_grpo.policy.rows.RowsError`; ``FileExistsError`` when ``out`` already holds files.
 
     >>> warm_start(Path("rows.jsonl"), Path("policy"), steps=300)["loss"]  # doctest: +SKIP
     0.21
     """
     if out.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out} holds files already: name a new folder")
+        raise FileExistsError(f"{out} already holds files: name a new folder")
     rows = [shortened(row) for row in read_rows(chat)]
     tokenizer = train_tokenizer(str(message.get("content") or "") for row in rows for message in row["messages"])
     answers = {} if tasks is None else _answers(tasks)
@@ -82,10 +82,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="agemem_grpo.policy.warm_start", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--chat", type=Path, required=True, help="rows of `agemem export --to chat`")
-    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument("--out", type=Path, required=True, help="folder to create")
     parser.add_argument("--tasks", type=Path, help="tasks of the rows, for the expected answers")
-    parser.add_argument("--answer-share", type=float, default=0.8, help="final steps that get the expected answer")
-    parser.add_argument("--answer-weight", type=float, default=5.0, help="what such an answer counts")
+    parser.add_argument("--answer-share", type=float, default=0.8, help="share of final steps with the expected answer")
+    parser.add_argument("--answer-weight", type=float, default=5.0, help="weight of such an answer")
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)

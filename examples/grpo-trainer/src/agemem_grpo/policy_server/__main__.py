@@ -1,6 +1,6 @@
 """`python -m agemem_grpo.policy_server --model DIR`: serves until SIGINT or SIGTERM.
 
-Prints one line when requests are answered: `listening http://HOST:PORT/v1`.
+Prints one line when it is ready: `listening http://HOST:PORT/v1`.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 2 when the folder cannot be served or the address not be bound."""
+    """Returns 2 when the folder cannot be served or the address cannot be bound."""
     given = vars(parser().parse_args(arguments))
     model, version = given.pop("model"), given.pop("version")
-    # A bar per loading of weights would fill the log of a training run.
+    # A progress bar for each loading of weights would fill the log of a training run.
     logging.disable_progress_bar()
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,7 +1,7 @@
 """The routes: OpenAI's for clients, `/update_weights` and `/health` for the trainer.
 
-Owns HTTP. A client that hangs up drops its row. Leaves out generating (`engine.py`) and shapes (`protocol.py`).
-Who reaches the address may load any folder of this machine: bind it to the loopback, or guard it.
+Owns HTTP. When a client hangs up, its row is dropped. Leaves out generating (`engine.py`) and shapes (`protocol.py`).
+Anyone who can reach the address can load any folder of this machine: bind it to the loopback interface, or protect it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Calls(Protocol):
-    """What a policy server answers; every error is an :class:`ApiError`."""
+    """What a policy server does; every error is an :class:`ApiError`."""
 
     async def chat(self, request: Request) -> Response: ...
 
@@ -73,7 +73,7 @@ class _Routes:
         job = self._job(asked)
         completion = await unless_gone(request, asyncio.wrap_future(self.server.engine.submit(job)))
         if completion is None:
-            # Nobody reads it; 499 is what proxies log for a client that hung up.
+            # Nobody reads this answer; 499 is what proxies log for a client that hung up.
             return Response(status_code=499)
         answer = self._answer(asked, job, completion)
         if asked.stream:
@@ -132,7 +132,7 @@ class _Routes:
         try:
             await run_in_threadpool(self.server.update_weights, update.path, update.version)
         except WeightsError as error:
-            message = f"{error} Version {self.server.version} goes on."
+            message = f"{error} Version {self.server.version} stays in use."
             raise ApiError(400, message, code="weights_refused", param="path") from error
         return JSONResponse({"status": "ok", "policy_version": self.server.version})
 

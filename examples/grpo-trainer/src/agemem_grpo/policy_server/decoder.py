@@ -1,8 +1,8 @@
 """Forward passes over rows that join and leave: prompts in, logits of each row's next token out.
 
-Owns slots, masks and positions; float32 logits equal those of a plain forward pass over the whole sequence up to
-rounding, which is what a trainer's importance ratio of 1 rests on. Leaves out sampling (`sampling.py`), when rows come
-and go (`engine.py`).
+Owns slots, masks and positions. Its float32 logits equal those of a plain forward pass over the whole sequence up to
+rounding, so that a trainer's importance ratio starts at 1. Leaves out sampling (`sampling.py`) and when rows come and
+go (`engine.py`).
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from agemem_grpo.policy_server.kv_cache import SlotCache, Window
 from agemem_grpo.policy_server.prefix_pool import Ids, PrefixPool, common_prefix
 
 _WORTH_SHARING = 16
-"""A prefix shorter than this, in tokens, is computed faster than it is copied."""
+"""A prefix shorter than this, in tokens, is faster to compute than to copy."""
 _PREFILL_TOKENS = 8192
-"""Prompt tokens of one forward pass at most, padding included, to bound its memory."""
+"""Most prompt tokens in one forward pass, including padding, to limit its memory."""
 
 
 @dataclass(eq=False)
 class Row:
-    """One sequence: the prompt, what was sampled, and how many positions of it the cache holds."""
+    """One sequence: the prompt, the sampled tokens, and how many of its positions the cache holds."""
 
     prompt: list[int]
     generated: list[int] = field(default_factory=list)
     cached: int = 0
     slot: int = -1
     source: Row | Tensor | None = None
-    """What begins as the prompt does, to be copied: a row of this batch or one under way, or a kept row."""
+    """Where the beginning of the prompt is copied from: a row of this batch, an active row, or a kept row."""
     shared: int = 0
     """Tokens to copy from it."""
     ids: Ids = field(init=False)
@@ -43,7 +43,7 @@ class Row:
 
     @property
     def missing(self) -> int:
-        """Prompt tokens that are to be computed."""
+        """Prompt tokens to compute."""
         return len(self.prompt) - self.shared
 
 
@@ -53,11 +53,11 @@ class DecoderStats:
 
     prompt_tokens: int = 0
     reused_tokens: int = 0
-    """Prompt tokens whose keys and values were there already."""
+    """Prompt tokens whose keys and values were already there."""
 
 
 class Decoder:
-    """A model with the rows it is generating. For one thread; not safe for more."""
+    """A model with the rows it is generating. Not thread-safe: use it from one thread."""
 
     def __init__(self, model: PreTrainedModel, *, max_rows: int, prefix_tokens: int = 16_384) -> None:
         self.model = model
@@ -70,7 +70,7 @@ class Decoder:
 
     @torch.inference_mode()
     def admit(self, rows: list[Row]) -> Tensor:
-        """Takes rows in and computes their prompts: logits [rows, vocabulary] in the order given."""
+        """Adds rows and computes their prompts: logits [rows, vocabulary] in the given order."""
         if len(self.rows) + len(rows) > self.max_rows:
             raise ValueError(f"{len(rows)} rows do not fit beside {len(self.rows)} of {self.max_rows}")
         self.cache.reserve(max(len(row.prompt) for row in rows) + 1)
@@ -90,7 +90,7 @@ class Decoder:
 
     @torch.inference_mode()
     def step(self) -> Tensor:
-        """Logits of the next token of all rows, each of which has one sampled token the cache lacks."""
+        """Logits of the next token of all rows, each of which has one sampled token that is not in the cache yet."""
         self.cache.reserve(max(row.cached for row in self.rows) + 1)
         out = self._forward([row.generated[-1:] for row in self.rows], 0)
         for row in self.rows:
@@ -99,7 +99,7 @@ class Decoder:
 
     @torch.inference_mode()
     def retire(self, rows: list[Row]) -> None:
-        """Lets rows go; the last rows move into their slots."""
+        """Removes rows; the last rows move into their slots."""
         for row in rows:
             if self.pool.limit:
                 kept = (row.prompt + row.generated)[: row.cached]
@@ -115,7 +115,7 @@ class Decoder:
         self.rows.clear()
 
     def _find_prefixes(self, rows: list[Row]) -> None:
-        """Sets where the beginning of each prompt is copied from. Its last token is computed always, for its logits."""
+        """Sets where the beginning of each prompt is copied from. Its last token is always computed, for its logits."""
         leaders: list[Row] = []
         for row in rows:
             if not self.pool.limit:
@@ -128,7 +128,7 @@ class Decoder:
             row.shared = min(row.shared, len(row.prompt) - 1)
             if row.shared < _WORTH_SHARING:
                 row.shared, row.source = 0, None
-            # Rows copy from rows that copy from none of this batch: two waves are enough.
+            # A row copies only from rows that copy from none of this batch, so two waves are enough.
             if not any(row.source is leader for leader in leaders):
                 leaders.append(row)
 
@@ -159,7 +159,7 @@ class Decoder:
         position_ids = self._tensor(positions)
         slots = torch.arange(first, first + len(rows), device=self.device)[:, None]
         self.cache.look(Window(first, first + len(rows), length, slots, self._tensor(writes)))
-        # A padding query looks at position 0: one with nothing to look at would give NaN.
+        # A padding query attends to position 0, because attending to nothing would give NaN.
         mask = torch.arange(length, device=self.device) <= position_ids[:, None, :, None]
         out = self.model(
             input_ids=self._tensor(ids),
@@ -177,7 +177,7 @@ class Decoder:
 
 
 def _batches(rows: list[Row]) -> Iterator[list[Row]]:
-    """Rows that others copy from first; then rows of like length together, so that little padding is computed."""
+    """Rows that others copy from come first; then rows of similar length together, to keep padding small."""
     for waits in (False, True):
         wave = [row for row in rows if any(row.source is other for other in rows) == waits]
         wave.sort(key=lambda row: row.missing, reverse=True)

@@ -1,8 +1,8 @@
 """The loop that generates: requests join the batch, sample a token per pass, and leave when they are done.
 
-Owns the queue, stopping, cancelling, and the moment new weights take over. A request is answered by one set of weights:
-new ones wait until the rows under way are done, and the requests that wait meanwhile get the new weights. Leaves out
-forward passes (`decoder.py`), the draw (`sampling.py`), texts and HTTP (`app.py`).
+Owns the queue, stopping, canceling, and when new weights take over. A request is answered by one set of weights: new
+weights wait until the active rows are done, and requests that arrive meanwhile get the new weights. Leaves out forward
+passes (`decoder.py`), the draw (`sampling.py`), texts and HTTP (`app.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What was sampled: the token that ended it is among the ids."""
+    """The sampled tokens, including the one that ended the response."""
 
     token_ids: list[int]
     logprobs: list[float]
@@ -39,14 +39,14 @@ class Completion:
 
 @dataclass(eq=False)
 class Job:
-    """One request. `max_tokens` fits the window already."""
+    """One request. `max_tokens` must fit the window."""
 
     prompt: list[int]
     max_tokens: int
     stop_tokens: frozenset[int]
     sampling: Sampling = field(default_factory=Sampling)
     seed: int | None = None
-    """Equal seed, prompt and weights give equal tokens, whatever else is in the batch."""
+    """The same seed, prompt and weights give the same tokens, whatever else is in the batch."""
     find_stop: Callable[[list[int]], str | None] | None = None
     """The stop string in the text of these ids, if any."""
     done: Future[Completion] = field(default_factory=Future)
@@ -56,7 +56,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.row = Row(self.prompt)
-        # With the prompt, or all calls of a rollout that has one seed would make the same draws.
+        # The prompt is part of the seed, or all calls of a rollout with one seed would make the same draws.
         self.draws = random.Random(None if self.seed is None else repr((self.seed, self.prompt)))
 
 
@@ -68,7 +68,7 @@ class _Swap:
 
 
 class Engine:
-    """Runs a decoder in a thread of its own. All methods may be called from any thread.
+    """Runs a decoder in its own thread. All methods may be called from any thread.
 
     >>> engine = Engine(decoder, version=0, max_waiting=256, threads=1)  # doctest: +SKIP
     >>> engine.submit(Job([1, 2], max_tokens=8, stop_tokens=frozenset())).result()  # doctest: +SKIP
@@ -91,14 +91,14 @@ class Engine:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread; requests under way fail with 503."""
+        """Ends the thread; pending requests fail with 503."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
         self._thread.join()
 
     def submit(self, job: Job) -> Future[Completion]:
-        """Queues a request. Cancelling the future drops its row.
+        """Queues a request. Canceling the future drops its row.
 
         Raises ApiError 429 when the queue is full, 503 when the engine ends.
         """
@@ -117,7 +117,7 @@ class Engine:
         return job.done
 
     def swap(self, decoder: Decoder, version: int) -> Future[None]:
-        """Lets another decoder take over as soon as the rows under way are done."""
+        """Lets another decoder take over as soon as the active rows are done."""
         with self._wake:
             if self._stopping:
                 raise _ended()
@@ -128,7 +128,7 @@ class Engine:
             return self._swap.done
 
     def figures(self) -> dict[str, int]:
-        """Load and sums, for `/health`."""
+        """Current load and totals, for `/health`."""
         stats = self._decoder.stats
         return {
             "active": len(self._active),
@@ -150,7 +150,7 @@ class Engine:
                 joining = self._next_jobs()
             try:
                 self._advance(joining)
-            # Whatever the pass failed with, its requests get to know, and the next ones may do better.
+            # Any error of a pass is reported to its requests; the next ones may succeed.
             except Exception as error:
                 self._fail(error)
         self._end()
@@ -228,7 +228,7 @@ def _ending(job: Job, token: int) -> tuple[FinishReason | None, str | None]:
 
 
 def _settle(job: Job, outcome: Completion | Exception) -> None:
-    # False when the client is gone; it cannot cancel any more afterwards.
+    # False when the client is gone; after this call it can no longer cancel.
     if not job.done.set_running_or_notify_cancel():
         return
     if isinstance(outcome, Exception):

@@ -1,4 +1,4 @@
-"""What goes wrong with a request, in OpenAI's error shape.
+"""Errors of a request, in OpenAI's error shape.
 
 Owns status, text and code of each refusal. Leaves out where they are raised.
 """
@@ -35,9 +35,9 @@ class ApiError(Exception):
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
     def headers(self) -> dict[str, str]:
-        """Retry-After where the client should come back."""
+        """The Retry-After header where the client should retry."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
 class WeightsError(ValueError):
-    """Weights that cannot be served: what is wrong with the folder, and what to do."""
+    """Weights that cannot be served. The message says what is wrong with the folder, and what to do."""

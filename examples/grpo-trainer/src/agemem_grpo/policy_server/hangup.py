@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 async def unless_gone(request: Request, work: Awaitable[T]) -> T | None:
-    """The result of `work`; None when the client hung up first, and the work is cancelled.
+    """The result of `work`; None when the client hung up first, which cancels the work.
 
-    The body of the request must have been read: what comes after it is the end of the connection.
+    The body of the request must have been read, because only the end of the connection comes after it.
     """
     done: asyncio.Future[T] = asyncio.ensure_future(work)
     gone: asyncio.Future[None] = asyncio.ensure_future(_disconnected(request))

@@ -1,8 +1,8 @@
 """Keys and values of the rows being generated, one slot per row, behind the cache interface of transformers.
 
-Owns the buffers and where a forward pass reads and writes. Rows begin at position 0 of their slot, whatever their
-length, so that rows of different lengths share a batch, new rows join and finished rows leave without moving the
-others. Leaves out which row has which slot (`decoder.py`) and which prefixes are kept (`prefix_pool.py`).
+Owns the buffers and where a forward pass reads and writes. Every row starts at position 0 of its slot, so that rows of
+different lengths can share a batch, and rows can join and leave without moving the positions of the others. Leaves out
+which row has which slot (`decoder.py`) and which prefixes are kept (`prefix_pool.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 _STEP = 128
-"""Buffers grow by this many positions, so that they are seldom copied."""
+"""Buffers grow by this many positions, so that they are rarely copied."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Window:
     slots: Tensor
     """[rows, 1]"""
     positions: Tensor
-    """[rows, queries]; the last position of the buffer takes what belongs nowhere."""
+    """[rows, queries]; the last position of the buffer receives the writes of padding."""
 
 
 class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
@@ -50,7 +50,7 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
         return self.keys[rows, :, : window.length], self.values[rows, :, : window.length]
 
     def grow(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
-        """Zeros, not empty memory: what a masked position holds is multiplied by 0 and must be finite."""
+        """Zeros, not uninitialized memory: the values of masked positions are multiplied by 0 and must be finite."""
         old = (self.keys, self.values) if self.is_initialized else None
         self.keys, self.values = (torch.zeros(shape, dtype=dtype, device=device) for _ in range(2))
         if old is not None:
@@ -61,7 +61,7 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         raise RuntimeError("SlotCache.reserve() allocates")
 
-    # The model asks for these only when it builds the mask itself, which here it never does.
+    # The model needs these only when it builds the mask itself, which never happens here.
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.window.length, 0
 
@@ -71,7 +71,7 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     def get_max_length(self) -> int:
         return -1
 
-    # The name of the same in earlier versions of transformers 5, where it is abstract.
+    # Its name in earlier versions of transformers 5, where it is abstract.
     get_max_cache_shape = get_max_length
 
 
@@ -88,7 +88,7 @@ class SlotCache(Cache):  # type: ignore[misc]
         super().__init__(layers=self.slot_layers)
 
     def reserve(self, length: int) -> None:
-        """Makes room for rows of `length` positions, and one position for what belongs nowhere."""
+        """Makes room for rows of `length` positions, and one position for the writes of padding."""
         if length < self.capacity:
             return
         self.capacity = -(-(length + 1) // _STEP) * _STEP
@@ -113,7 +113,7 @@ class SlotCache(Cache):  # type: ignore[misc]
         return torch.stack(both)
 
     def put(self, slot: int, kept: Tensor, length: int) -> None:
-        """Writes the first `length` positions of what `take` gave."""
+        """Writes the first `length` positions of what `take` returned."""
         for layer, both in zip(self.slot_layers, kept, strict=True):
             layer.keys[slot, :, :length] = both[0, :, :length]
             layer.values[slot, :, :length] = both[1, :, :length]

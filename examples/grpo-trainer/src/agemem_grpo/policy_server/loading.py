@@ -1,7 +1,7 @@
 """A policy from a Hugging Face folder, checked before it is served.
 
-Owns what makes a folder fit. transformers fills what a folder lacks with random numbers and a warning; here that is an
-error. Leaves out when weights take over (`engine.py`).
+Owns what makes a folder fit to serve. transformers fills missing weights with random numbers and only warns; here that
+is an error. Leaves out when weights take over (`engine.py`).
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ def load_model(
 ) -> PreTrainedModel:
     """The causal model of a folder, ready to generate.
 
-    A folder with a LoRA adapter is merged into the model that its `adapter_config.json` names. `base` is the model
-    served so far: another architecture than its own is refused.
+    A LoRA adapter is merged into the model that its `adapter_config.json` names. `base` is the model served so far; a
+    different architecture is refused.
 
-    Raises WeightsError for a folder that is missing or torn, lacks weights, has others, or holds NaN or infinity.
+    Raises WeightsError for a folder that is missing or damaged, lacks weights, has unknown ones, or holds NaN or
+    infinity.
     """
     model = _merged(folder, dtype) if (folder / ADAPTER).is_file() else _whole(folder, dtype)
     _check_attention(model.config, folder)
@@ -68,7 +69,7 @@ def _whole(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
         model, report = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, attn_implementation="sdpa", output_loading_info=True, local_files_only=True
         )
-    # The readers of safetensors and pickles have their own errors for torn files.
+    # The readers of safetensors and pickles have their own errors for damaged files.
     except Exception as error:
         raise WeightsError(f"The weights in {folder} cannot be read: {error}. Save them again.") from error
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):

@@ -1,6 +1,6 @@
 """The policy server: a model folder behind an address, in this process or as `python -m agemem_grpo.policy_server`.
 
-Owns the parts' lives and the exchange of weights. Leaves out routes (`app.py`) and generating (`engine.py`).
+Owns the lifetime of the parts and the exchange of weights. Leaves out routes (`app.py`) and generating (`engine.py`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ServerOptions:
     """0 takes a free one."""
     device: str = "cpu"
     dtype: str = "float32"
-    """A trainer in another precision computes other log-probabilities."""
+    """Use the trainer's: another precision gives other log-probabilities."""
     threads: int = 1
     """Processor threads of a forward pass."""
     model_name: str = "policy"
@@ -41,9 +41,9 @@ class ServerOptions:
     max_rows: int = 64
     """Requests generated at once."""
     max_waiting: int = 256
-    """Requests queued beyond that; more are answered with 429."""
+    """Further requests that may wait; more are answered with 429."""
     prefix_tokens: int = 16_384
-    """Tokens of finished rows whose keys and values are kept for prompts that begin alike; 0 for none."""
+    """Tokens of finished rows whose keys and values are kept for prompts with the same beginning; 0 keeps none."""
 
 
 class PolicyServer:
@@ -74,7 +74,7 @@ class PolicyServer:
             self._decoder(), version=version, max_waiting=self.options.max_waiting, threads=self.options.threads
         )
         self._socket = socket.create_server((self.options.host, self.options.port), backlog=1024)
-        # Idle clients and proxies keep connections longer than uvicorn's 5 s; a dropped one costs a retry.
+        # Idle clients and proxies keep connections longer than uvicorn's 5 s, and a dropped one costs a retry.
         config = uvicorn.Config(create_app(self), log_level="warning", access_log=False, timeout_keep_alive=75)
         self._http = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="policy-http", daemon=True)
@@ -91,7 +91,7 @@ class PolicyServer:
         return self.engine.version
 
     def start(self) -> PolicyServer:
-        """Returns when requests are answered."""
+        """Returns when the server is ready."""
         self.engine.start()
         self._thread.start()
         while not self._http.started:
@@ -101,7 +101,7 @@ class PolicyServer:
         return self
 
     def stop(self) -> None:
-        """Answers what is under way with 503 and ends."""
+        """Answers pending requests with 503 and ends."""
         self.engine.stop()
         self._http.should_exit = True
         self._thread.join()
@@ -113,9 +113,9 @@ class PolicyServer:
         self.stop()
 
     def update_weights(self, path: str | Path, version: int) -> None:
-        """Loads a folder beside the weights served, and lets it take over between two batches. Returns when it has.
+        """Loads a folder while the old weights serve, and lets it take over once the active requests are done.
 
-        Raises WeightsError when it cannot be served; the old weights then go on.
+        Returns when it has taken over. Raises WeightsError when it cannot be served; the old weights then stay.
         """
         with self._updating:
             folder = Path(path)

@@ -1,8 +1,8 @@
-"""Keys and values of finished rows, for prompts that begin as they did.
+"""Keys and values of finished rows, for prompts with the same beginning.
 
-The calls of a rollout share their system prompt, and later ones repeat the conversation so far; most of a prompt has
-been computed before. Owns what is kept and for how long. Leaves out the buffers (`kv_cache.py`). Entries are of one set
-of weights: a new set has a new pool.
+The calls of a rollout share their system prompt, and later ones repeat the conversation so far, so most of a prompt has
+been computed before. Owns what is kept and for how long. Leaves out the buffers (`kv_cache.py`). Entries belong to one
+set of weights: a new set has a new pool.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def common_prefix(a: Ids, b: Ids) -> int:
 
 
 class PrefixPool:
-    """The last rows that hold `tokens` tokens together at most; 0 keeps nothing."""
+    """The most recently used rows, with at most `tokens` tokens together; 0 keeps nothing."""
 
     def __init__(self, tokens: int) -> None:
         self.limit = tokens
@@ -33,7 +33,7 @@ class PrefixPool:
         self._next = 0
 
     def add(self, ids: Sequence[int], kept: Tensor) -> None:
-        """Keeps what `SlotCache.take` gave for `ids`; the least recently used rows go."""
+        """Keeps what `SlotCache.take` returned for `ids`; the least recently used rows are dropped."""
         if len(ids) > self.limit:
             return
         self._entries[self._next] = (np.asarray(ids, dtype=np.int64), kept)
@@ -44,10 +44,10 @@ class PrefixPool:
             self.held -= len(gone)
 
     def longest(self, ids: Ids) -> tuple[int, Tensor | None]:
-        """How many tokens of `ids` a kept row begins with, and that row."""
+        """The longest prefix of `ids` that a kept row shares, in tokens, and that row."""
         best, length = -1, 0
         for key, (kept, _) in self._entries.items():
-            # One comparison rules most rows out.
+            # One comparison rules out most rows.
             if len(kept) > length and kept[length] == ids[length]:
                 shared = common_prefix(kept, ids)
                 if shared > length:

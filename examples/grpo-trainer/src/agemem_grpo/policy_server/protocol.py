@@ -1,7 +1,7 @@
 """The chat completions request and response in vLLM's shape: OpenAI's with token ids.
 
 Owns which fields there are and what they may hold. A field that would change the distribution and is not supported is
-refused rather than ignored: log-probabilities would be silently wrong. Leaves out generating.
+refused rather than ignored, because log-probabilities would be silently wrong. Leaves out generating.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _Body = TypeVar("_Body", bound=BaseModel)
 
 
 class _Lenient(BaseModel):
-    """Messages and tools go to the chat template, which may use more than is named here."""
+    """Messages and tools go to the chat template, which may use more fields than are named here."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -72,15 +72,15 @@ class ChatRequest(BaseModel):
     messages: Annotated[list[Message], Field(min_length=1)]
     tools: list[Tool] | None = None
     tool_choice: Literal["auto", "none"] | None = None
-    """As vLLM, "none" shows the tools and reads no calls."""
+    """As with vLLM, "none" shows the tools to the model but reads no calls."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     """Default 1."""
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     """Default 1."""
     top_k: Annotated[int, Field(ge=-1)] | None = None
-    """Default, 0 and -1: all tokens."""
+    """0, -1 and the default allow all tokens."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    """Default and limit: what the window leaves."""
+    """Default and maximum: the space left in the window."""
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     stop: _Stop | Annotated[list[_Stop], Field(max_length=16)] | None = None
     ignore_eos: bool = False
@@ -92,13 +92,13 @@ class ChatRequest(BaseModel):
     stream_options: Json | None = None
     chat_template_kwargs: Json | None = None
     n: Annotated[int, Field(ge=1, le=1)] | None = None
-    # These change the distribution and are not supported: they may be sent only when they do nothing.
+    # These change the distribution and are not supported: only values without effect are accepted.
     top_logprobs: Annotated[int, Field(ge=0, le=0)] | None = None
     presence_penalty: _Neutral0 | None = None
     frequency_penalty: _Neutral0 | None = None
     min_p: _Neutral0 | None = None
     repetition_penalty: Annotated[float, Field(ge=1, le=1)] | None = None
-    # These say nothing about the tokens.
+    # These do not affect the tokens.
     user: str | None = None
     metadata: Json | None = None
     store: bool | None = None
@@ -127,12 +127,12 @@ class WeightsUpdate(BaseModel):
 
 
 def read_request(body: bytes) -> ChatRequest:
-    """Raises ApiError 400 that names the first field at fault."""
+    """Raises ApiError 400 that names the first wrong field."""
     return _read(ChatRequest, body)
 
 
 def read_update(body: bytes) -> WeightsUpdate:
-    """Raises ApiError 400 that names the first field at fault."""
+    """Raises ApiError 400 that names the first wrong field."""
     return _read(WeightsUpdate, body)
 
 
@@ -148,7 +148,7 @@ def _read(kind: type[_Body], body: bytes) -> _Body:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Everything a response tells."""
+    """Everything that a response contains."""
 
     request: ChatRequest
     prompt: list[int]
@@ -158,13 +158,13 @@ class Answer:
 
     @property
     def finish_reason(self) -> str:
-        """A response that was cut off stays so, even behind a complete call."""
+        """A response that was cut off is reported so, even after a complete call."""
         calls = self.parsed.tool_calls and self.completion.finish_reason == "stop"
         return "tool_calls" if calls else self.completion.finish_reason
 
 
 def response(answer: Answer) -> Json:
-    """The body of the answer that does not stream."""
+    """The body of an answer that does not stream."""
     message: Json = {"role": "assistant", "content": answer.parsed.content, "refusal": None}
     message["tool_calls"] = _calls(answer)
     choice = {"index": 0, "message": message, **_choice(answer)}
@@ -173,7 +173,7 @@ def response(answer: Answer) -> Json:
 
 
 def chunks(answer: Answer) -> Iterator[str]:
-    """The server-sent events of an answer that streams. All tokens come in one delta, behind the prompt's ids."""
+    """The server-sent events of an answer that streams. All tokens come in one delta, after the prompt's ids."""
     head = _head(answer, "chat.completion.chunk")
     ids = {"prompt_token_ids": answer.prompt} if answer.request.return_token_ids else {}
     start = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}

@@ -1,7 +1,7 @@
-"""From logits to tokens and their log-probabilities, for rows that each sample in their own way.
+"""From logits to tokens and their log-probabilities, for rows that each have their own sampling settings.
 
 Owns temperature, top_k, top_p and the draw. The log-probability of a token is that of the distribution it was drawn
-from, which is what a trainer's ratio divides by. Leaves out which logits (`decoder.py`) and when to stop.
+from, because a trainer's ratio divides by it. Leaves out the logits (`decoder.py`) and when to stop.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How one row samples; the defaults are the distribution of the model itself."""
+    """How one row samples; the defaults give the model's own distribution."""
 
     temperature: float = 1.0
-    """0 takes the likeliest token; its log-probability is then that at temperature 1, as with vLLM."""
+    """0 takes the most likely token, with its log-probability at temperature 1, as vLLM does."""
     top_p: float = 1.0
     top_k: int = 0
     """0 keeps all tokens."""
@@ -27,13 +27,13 @@ class Sampling:
 def sample(logits: Tensor, sampling: Sequence[Sampling], uniforms: Sequence[float]) -> tuple[list[int], list[float]]:
     """Draws one token per row of `logits` [rows, vocabulary].
 
-    The draw inverts the cumulated probabilities at the row's number of `uniforms` in [0, 1), so that a row depends on
-    no other. Sums run in double precision: a vocabulary of 150,000 would lose tokens in single.
+    The draw inverts the cumulative probabilities at the row's number of `uniforms` in [0, 1), so that a row depends on
+    no other. Sums use double precision, because single precision would lose tokens of a vocabulary of 150,000.
     """
     logp = log_probabilities(logits, sampling)
     cumulated = logp.double().exp().cumsum(dim=-1)
     drawn = torch.tensor(uniforms, dtype=torch.float64, device=logits.device)[:, None]
-    # Below 1 by more than rounding, so that the sum never falls short of it.
+    # Below 1 by more than rounding errors, so that the sum always reaches it.
     aims = drawn * (1 - 1e-12) * cumulated[:, -1:]
     tokens = torch.searchsorted(cumulated, aims, right=True)
     greedy = [row for row, one in enumerate(sampling) if one.temperature == 0]
@@ -44,9 +44,9 @@ def sample(logits: Tensor, sampling: Sequence[Sampling], uniforms: Sequence[floa
 
 
 def log_probabilities(logits: Tensor, sampling: Sequence[Sampling]) -> Tensor:
-    """What each row draws from, as float32 log-probabilities; tokens outside of top_k and top_p have -inf.
+    """What each row draws from, as float32 log-probabilities; tokens outside top_k and top_p have -inf.
 
-    top_k is applied before top_p, and what is left is normalized again, as vLLM does.
+    top_k is applied before top_p, and the rest is normalized again, as vLLM does.
     """
     scores = logits.float()
     scales = [one.temperature or 1.0 for one in sampling]

@@ -1,4 +1,4 @@
-"""Between messages, texts and token ids: the chat template, and the text of what was sampled.
+"""Converts between messages, texts and token ids: the chat template, and the text of sampled tokens.
 
 Owns rendering prompts with the model's own template, decoding, and finding stop strings. Leaves out reading calls
 (`tool_parser.py`).
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 class Texts:
-    """A tokenizer as the server uses it. Its template is that of the folder the server was started with."""
+    """A tokenizer as the server uses it. The template comes from the folder that the server was started with."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
@@ -59,7 +59,7 @@ class Texts:
         """Finds the stop string that the last token completed; None without stop strings."""
         if not stops:
             return None
-        # A token is a byte at least, but for special ones, which have no text.
+        # A token has at least one byte, except special ones, which have no text.
         reach = max(len(stop.encode()) for stop in stops) + 8
 
         def find(ids: list[int]) -> str | None:
@@ -70,12 +70,12 @@ class Texts:
 
 
 def cut_at_stop(text: str, stop: str | None) -> str:
-    """The text before the stop string, as OpenAI's API gives it; the token ids stay whole."""
+    """The text before the stop string, as OpenAI's API returns it; the token ids stay complete."""
     return text if stop is None else text[: text.index(stop)] if stop in text else text
 
 
 def _for_template(message: Message) -> Json:
-    """Templates want text, and arguments as objects: a string would be encoded twice."""
+    """A message as templates expect it: content as text, and arguments as objects (a string would be encoded twice)."""
     fields = message.model_dump(exclude_none=True)
     content = message.content
     fields["content"] = content if isinstance(content, str) else "".join(part.text for part in content or [])

@@ -2,10 +2,10 @@
 
 <tool_call>{"name": "Add_memory", "arguments": {"content": "…"}}</tool_call>
 
-Owns reading them. A response with any call that is not well-formed has no calls: all of it is content, as with vLLM,
-so that the agent sees what the policy wrote. Stricter than vLLM in that an unclosed call, a call without arguments and
-numbers that JSON cannot hold are not well-formed, and looser in that a call may contain the closing tag in a string.
-Leaves out whether the tool exists: that is the agent's to say.
+Owns reading them. If any call of a response is not well-formed, the response has no calls: all of it is content, as
+with vLLM, so that the agent sees what the policy wrote. It is stricter than vLLM, because an unclosed call, a call
+without arguments and numbers that JSON cannot hold are not well-formed, and more lenient, because a call may contain
+the closing tag in a string. Leaves out whether the tool exists, which the agent decides.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """`content` is the text outside of the calls, None when there is none beside them."""
+    """`content` is the text outside the calls, or None if there is none."""
 
     content: str | None
     tool_calls: tuple[ToolCall, ...]
@@ -68,12 +68,12 @@ def _split(text: str) -> tuple[str, list[ToolCall]]:
 
 
 def _call(text: str, start: int) -> tuple[ToolCall, int]:
-    """The call whose JSON begins after `start`, and where its closing tag ends."""
+    """The call whose JSON begins after `start`, and the end of its closing tag."""
     start += len(text[start:]) - len(text[start:].lstrip(_SPACE))
     try:
         value, end = _DECODER.raw_decode(text, start)
         call = _checked(value)
-    # A deep nest overflows the stack of the JSON reader, a lone surrogate the encoder.
+    # Deep nesting overflows the stack of the JSON reader, and a lone surrogate cannot be encoded.
     except (ValueError, RecursionError) as error:
         raise _MalformedError from error
     rest = text[end:].lstrip(_SPACE)

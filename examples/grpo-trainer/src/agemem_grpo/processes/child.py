@@ -1,7 +1,8 @@
-"""One supervised process: started in a group of its own, checked, restarted after a crash, ended with all it started.
+"""One supervised process: started in its own process group, checked, restarted after a crash, and ended with all that
+it started.
 
-Owns the process, its log and its process id file. Leaves out watching several of them (`supervise.py`) and dying with a
-killed parent (`launch.py`).
+Owns the process, its log and its process id file. Leaves out watching several processes (`supervise.py`) and ending
+with a killed parent (`launch.py`).
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ import httpx
 from agemem_grpo.errors import GrpoError
 
 STEADY_S = 60.0
-"""A child that was up this long, in seconds, starts a new count of crashes."""
+"""After a child was up this long, in seconds, the count of crashes starts again."""
 
 
 class SuperviseError(GrpoError):
-    """A child process did not start or does not stay up. The message says where its log is."""
+    """A child process did not start or does not keep running. The message says where its log is."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """What a child process is.
+    """The description of a child process.
 
-    ``command`` is called at every start, so that a restart takes the current weights. ``health`` is a URL that answers
-    200 once the child can work. ``ready_s`` and ``max_restarts`` limit how long one start and how many crashes in a row
-    are put up with.
+    ``command`` is called at every start, so that a restart uses the current weights. ``health`` is a URL that answers
+    200 once the child is ready. ``ready_s`` limits how long a start may take, ``max_restarts`` how many crashes in a
+    row are tolerated.
     """
 
     name: str
@@ -61,11 +62,11 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """Process id, also that of its process group; None when it does not run."""
+        """Process id, which is also the id of its process group; None when it is not running."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def start(self) -> None:
-        """Starts the process in a group of its own; its output is appended to the log."""
+        """Starts the process in its own process group; its output is appended to the log."""
         self._end_leftover()
         command = [sys.executable, "-m", "agemem_grpo.processes.launch", str(os.getpid()), *self.spec.command()]
         with self.log.open("ab") as log:
@@ -103,7 +104,7 @@ class Child:
             return False
 
     def watch(self) -> None:
-        """Starts the process again when it has ended; the wait doubles with each crash in a row, up to 10 s.
+        """Restarts the process when it has ended; the wait doubles with each crash in a row, up to 10 s.
 
         Crashes less than ``STEADY_S`` seconds after the child was ready are crashes in a row.
         """
@@ -122,10 +123,10 @@ class Child:
             self.wait_ready()
         except SuperviseError:
             if self.pid is not None:
-                raise  # it runs and never gets ready: another start would not help
+                raise  # it runs but never becomes ready, so another start would not help
 
     def stop(self, grace_s: float = 5.0) -> None:
-        """SIGTERM to the group, SIGKILL to what is left of it after ``grace_s``."""
+        """Sends SIGTERM to the group; once its first process has ended, or after ``grace_s``, SIGKILL to the rest."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -142,19 +143,19 @@ class Child:
     def _kill_group(self) -> None:
         if self._process is None:
             return
-        # The group can outlive its first process: npm and tsx have children of their own.
+        # The group can outlive its first process, because npm and tsx have their own children.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def _end_leftover(self) -> None:
-        """Ends the process group an earlier, killed run left; its start time tells it from a reused process id."""
+        """Ends the process group that an earlier, killed run left; the start time tells it from a reused process id."""
         if not self._pid_file.exists():
             return
         try:
             left = json.loads(self._pid_file.read_text())
         except json.JSONDecodeError:
-            return  # torn by a kill: the process was being started and dies with its parent
+            return  # incomplete after a kill: the process was just being started and ends with its parent
         pid = int(left["pid"])
         if left["started"] is not None and _start_time(pid) == left["started"]:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,10 +1,10 @@
 """Runs a command that ends when its parent ends: ``python -m agemem_grpo.processes.launch COMMAND...``.
 
-Owns the one thing a killed parent cannot do: a trainer that is killed with SIGKILL runs no clean-up, and its servers
-would go on. On Linux the kernel sends SIGTERM to this process instead. Elsewhere the command simply runs, and
-`child.py` ends what it finds of an earlier run.
+Owns the one thing that a killed parent cannot do: a trainer killed with SIGKILL runs no cleanup, and its servers would
+keep running. On Linux the kernel then sends SIGTERM to this process. Elsewhere the command simply runs, and `child.py`
+ends what it finds of an earlier run.
 
-A process of its own, because setting this between fork and exec of a threaded Python process is not safe.
+It is a separate process, because setting this between fork and exec of a threaded Python process is not safe.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def die_with_parent(parent: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    # The parent may have ended before the call: then no signal comes.
+    # The parent may have ended before the call, and then no signal comes.
     if os.getppid() != parent:
         raise SystemExit(f"the parent {parent} has ended")
 
 
 def main() -> None:
-    """Entry point. First argument: process id of the parent; then the command."""
+    """Entry point. The first argument is the process id of the parent; the rest is the command."""
     if len(sys.argv) < 3:
         raise SystemExit("usage: python -m agemem_grpo.processes.launch PARENT_PID COMMAND...")
     die_with_parent(int(sys.argv[1]))

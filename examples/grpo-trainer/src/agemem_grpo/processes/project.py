@@ -1,4 +1,4 @@
-"""Where the checkout of agemem is, whose commands and rollout service a run starts."""
+"""Finds the checkout of agemem, whose commands and rollout service a run starts."""
 
 from __future__ import annotations
 

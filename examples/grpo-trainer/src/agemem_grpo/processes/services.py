@@ -1,7 +1,7 @@
 """The servers of a run: the policy server on the current weights, and the rollout service that calls it.
 
-Owns their commands, addresses and settings, and handing new weights over. Leaves out keeping them up (`supervise.py`)
-and the requests for rollouts (`feed/service.py`).
+Owns their commands, addresses and settings, and publishing new weights. Leaves out keeping them running
+(`supervise.py`) and the requests for rollouts (`feed/service.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class WeightsError(GrpoError):
 
 
 class Services:
-    """Starts what the settings do not name an address of; a context manager.
+    """A context manager that starts the servers for which the settings name no address.
 
     >>> with Services(settings, RunFolder(Path("runs/x"))) as services:          # doctest: +SKIP
     ...     services.load_weights(Path("runs/x/weights/v1"), 1)
@@ -71,7 +71,7 @@ class Services:
             self._supervisor.__exit__()
             raise
         if self._settings.server.url is not None:
-            self._keeper.start()  # our own server is restarted with the weights it had
+            self._keeper.start()  # our own server restarts with the weights it had
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -82,13 +82,13 @@ class Services:
         self._supervisor.__exit__()
 
     def check(self) -> None:
-        """Errors: `SuperviseError` when a server could not be kept up."""
+        """Errors: `SuperviseError` when a server could not be kept running."""
         self._supervisor.check()
 
     def load_weights(self, folder: Path, version: int, *, patience_s: float = 120.0) -> None:
-        """Makes the policy server answer with the weights in ``folder``, also after a restart of it.
+        """Makes the policy server answer with the weights in ``folder``, even after it restarts.
 
-        A server named by an address is watched: restarted without these weights, it gets them again.
+        A server named by an address is watched: if it was restarted without these weights, it gets them again.
 
         Errors: :class:`WeightsError` when it refuses them or does not answer for ``patience_s`` seconds.
         """
@@ -121,7 +121,7 @@ class Services:
         return httpx.post(f"{self._server_root}/update_weights", json=body, timeout=60)
 
     def _keep_published(self) -> None:
-        """Publishes again what a server of another's was restarted without; until then it should not answer."""
+        """Publishes the weights again if a server that is not ours was restarted without them."""
         while not self._stopping.wait(self._check_s):
             with self._publishing:
                 if not self._published:
@@ -131,7 +131,7 @@ class Services:
                     if served != self._version:
                         self._post_weights()
                 except (httpx.HTTPError, ValueError):
-                    continue  # it is down: the requests under way wait for it, and the next round looks again
+                    continue  # it is down: pending requests wait for it, and the next round checks again
 
     def _policy_server(self) -> ChildSpec:
         server = self._settings.server
@@ -147,7 +147,7 @@ class Services:
         return ChildSpec("policy-server", command, f"http://127.0.0.1:{port}/health", env=env)
 
     def _rollout_service(self) -> ChildSpec:
-        """`langgraphjs dev` on a configuration of its own: its state folder then is the run's and not the project's."""
+        """`langgraphjs dev` with its own configuration, so that its state folder belongs to the run."""
         project = find_project(self._settings.service.project)
         home = self._folder.root / "service"
         graph = os.path.relpath(project / "graphs" / "rollout.ts", home)
@@ -161,7 +161,7 @@ class Services:
         write_atomically(home / ".gitignore", ".langgraph_api\nrollouts\n")
         program = project / "node_modules/@langchain/langgraph-cli/dist/cli/cli.mjs"
         port = str(self._service_port)
-        # --no-reload: files of the run change all the time.
+        # --no-reload, because files of the run change all the time.
         flags = ["--no-browser", "--no-reload", "--host", "127.0.0.1", "--port", port]
         command = ["node", str(program), "dev", *flags, "--config", str((home / "langgraph.json").resolve())]
         env = {

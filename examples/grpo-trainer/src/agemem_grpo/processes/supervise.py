@@ -1,7 +1,7 @@
 """Child processes of a run: the policy server and the rollout service.
 
-Owns starting them side by side, watching them, and an end without orphans. Leaves out the single process (`child.py`)
-and what the processes are (`services.py`).
+Owns starting them in parallel, watching them, and ending them without orphans. Leaves out the single process
+(`child.py`) and what the processes are (`services.py`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ __all__ = ["Child", "ChildSpec", "SuperviseError", "Supervisor", "free_port"]
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that is free now. Chosen once per run, so that a restarted child has the address of the old one."""
+    """A port that is free now. Chosen once per run, so that a restarted child keeps its address."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 class Supervisor:
-    """Starts children, keeps them up, and ends them.
+    """Starts children, keeps them running, and ends them.
 
     >>> with Supervisor(folder) as supervisor:            # doctest: +SKIP
     ...     supervisor.add(ChildSpec("policy", lambda: ["python", "-m", "agemem_grpo.policy_server"], url))
@@ -37,7 +37,7 @@ class Supervisor:
         self._stopping = threading.Event()
         self._failure: SuperviseError | None = None
         self._lock = threading.Lock()
-        # All starts happen in this one thread: on Linux a child dies with the thread that started it, see launch.py.
+        # All starts happen in this one thread: on Linux a child ends with the thread that started it (launch.py).
         self._requests: list[tuple[ChildSpec, threading.Event, list[Child | SuperviseError]]] = []
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
@@ -51,7 +51,7 @@ class Supervisor:
         self._thread.join()
 
     def add(self, *specs: ChildSpec) -> list[Child]:
-        """Starts children side by side and waits until all are ready. Errors: :class:`SuperviseError`."""
+        """Starts children in parallel and waits until all are ready. Errors: :class:`SuperviseError`."""
         waiting = [(spec, threading.Event(), list[Child | SuperviseError]()) for spec in specs]
         with self._lock:
             self._requests.extend(waiting)
@@ -69,7 +69,7 @@ class Supervisor:
         return children
 
     def check(self) -> None:
-        """Errors: :class:`SuperviseError` when a child could not be kept up."""
+        """Errors: :class:`SuperviseError` when a child could not be kept running."""
         if self._failure:
             raise self._failure
 

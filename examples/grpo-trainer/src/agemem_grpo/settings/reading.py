@@ -1,6 +1,6 @@
 """From a TOML file to checked settings.
 
-Owns reading, overrides, names of earlier versions, and the error messages. Leaves out the settings (`tables.py`).
+Owns reading, overrides, former names of settings, and the error messages. Leaves out the settings (`tables.py`).
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ _TABLES: Mapping[str, Any] = {
     "prepare": PrepareSettings,
 }
 _FORMER_NAMES = {("train", "normalise"): "normalize"}
-"""Settings that files of earlier versions, run folders among them, name otherwise."""
+"""Settings that have other names in files of earlier versions, including run folders."""
 
 
 class SettingsError(GrpoError, ValueError):
-    """A settings file that cannot be used. The message names each field at fault, its value, and what it should be."""
+    """A settings file that cannot be used. The message names each wrong field, its value, and what it should be."""
 
 
 def read_settings(path: Path, overrides: Mapping[str, Any] | None = None, *, out: Path | None = None) -> Settings:
     """Reads a TOML file; ``overrides`` are dotted names, such as ``{"train.iterations": 5}``.
 
-    With a table ``[prepare]`` model and task files are those made in ``out / "prepared"``.
+    With a table ``[prepare]``, the model and the task files are the ones made in ``out / "prepared"``.
 
     Errors: :class:`SettingsError` for a file that is missing, not TOML, or has unknown or wrong fields.
     """
@@ -73,13 +73,13 @@ def read_settings(path: Path, overrides: Mapping[str, Any] | None = None, *, out
 def settings_of(raw: Mapping[str, Any]) -> Settings:
     """Settings from parsed TOML, or from the `settings.json` of a run folder.
 
-    Errors: :class:`SettingsError`, with a sentence for each field at fault.
+    Errors: :class:`SettingsError`, with a sentence for each wrong field.
 
     >>> settings_of({"model": "m", "train_tasks": "t", "heldout_tasks": "h", "rollout": {}, "threads": "x"})
     Traceback (most recent call last):
     agemem_grpo.settings.reading.SettingsError: threads is 'x': expected a whole number.
     """
-    # As JSON: a strict model takes tables and lists from there, where Python's validation wants instances and tuples.
+    # As JSON: only there does a strict model accept tables and lists; from Python it wants instances and tuples.
     text = json.dumps(_with_new_names(raw), default=str)
     try:
         return _SETTINGS.validate_json(text)

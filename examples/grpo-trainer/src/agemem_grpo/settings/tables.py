@@ -1,6 +1,7 @@
 """The tables of a settings file: names, defaults, and what each value may be.
 
-Owns the models. They are pydantic dataclasses: values are checked whenever one is made, `dataclasses.replace` included.
+Owns the models. They are pydantic dataclasses: values are checked whenever one is created, also by
+`dataclasses.replace`.
 Leaves out files and error messages (`reading.py`) and what the settings do (`training/`).
 """
 
@@ -24,7 +25,7 @@ VARIANTS: Mapping[str, tuple[Reward, Advantages]] = {
     "answer-only": ("answer-only", "feed"),
     "shuffled": ("all-returns", "shuffled"),
 }
-"""What a study compares: the reward, and where the advantages come from."""
+"""What a study compares, by name: the reward, and where the advantages come from."""
 
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Count = Annotated[int, Field(ge=1)]
@@ -33,13 +34,13 @@ Amount = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True, config=_CONFIG)
 class TrainSettings:
-    """Table ``[train]``. Defaults are the paper's where it gives one (K is a field of the rollout request)."""
+    """Table ``[train]``. Defaults are the paper's, where it gives a value (K is a field of the rollout request)."""
 
     iterations: Count = 60
     """Batches of rollouts; each is followed by ``updates`` optimizer steps."""
     tasks_per_iteration: Count = 4
     updates: Count = 1
-    """Optimizer steps per batch of rollouts; the samples are dealt out to them."""
+    """Optimizer steps per batch of rollouts; the samples are divided among them."""
     gradient_accumulation: Count = 1
     learning_rate: Annotated[float, Field(gt=0)] = 1e-5
     warmup_steps: Annotated[int, Field(ge=0)] = 0
@@ -51,21 +52,21 @@ class TrainSettings:
     max_grad_norm: Amount = 1.0
     weight_decay: Amount = 0.0
     loss_type: str = "dapo"
-    """TRL's name of the normalization; ``dapo`` is the mean over the trained tokens of a step."""
+    """TRL's name for the normalization; ``dapo`` is the mean over the trained tokens of a step."""
     normalize: Literal["token", "trajectory"] = "token"
     """``trajectory`` gives every trajectory the same weight, however many tokens it has."""
     min_reward_std: Amount = 0.0
-    """Groups whose rewards deviate no more than this are left out, besides those of equal rewards."""
+    """Groups whose rewards have at most this standard deviation are left out, besides those with equal rewards."""
     mask_truncated: bool = False
     max_length: Count = 10240
     """Longest prompt and response together, in tokens; longer samples are dropped and counted."""
     lora: Mapping[str, Any] | None = None
     """Arguments of ``peft.LoraConfig``; none = all weights are trained."""
     checkpoint_every: Count = 1
-    """Iterations per checkpoint. After a kill, iterations since the last one are trained again from their rollouts."""
+    """Iterations per checkpoint. After a kill, iterations since the last one are trained again on their rollouts."""
     keep_checkpoints: Count = 2
     max_failed: Annotated[float, Field(ge=0, le=1)] = 0.25
-    """Share of rollouts without reward above which an iteration is rolled out again, up to three times."""
+    """If a larger share of rollouts has no reward, the iteration is rolled out again; the third time ends the run."""
     bf16: bool = False
     trainer: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Further fields of TRL's ``GRPOConfig``; they override the fields above."""
@@ -82,9 +83,9 @@ class EvaluateSettings:
     seed: int = 20260101
     """Sampling seed, the same before and after training."""
     request: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Fields of the rollout request that evaluation sets otherwise, for example ``policy.temperature``."""
+    """Fields of the rollout request that evaluation sets differently, for example ``policy.temperature``."""
     without_memory: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Fields that take the memory tools away; empty = this comparison is left out."""
+    """Fields that remove the memory tools; empty = this comparison is left out."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -92,13 +93,13 @@ class ServerSettings:
     """Table ``[server]``: the policy server of this package, or the address of another one."""
 
     url: str | None = None
-    """Address up to ``/v1`` of a server that runs already and knows ``/update_weights``; none = start our own."""
+    """Address, including ``/v1``, of a running server that has ``/update_weights``; none = start our own."""
     threads: Count = 1
     device: str = "cpu"
     arguments: tuple[str, ...] = ()
     """Further arguments of ``python -m agemem_grpo.policy_server``."""
     adapters: bool = False
-    """Hand LoRA adapters over as they are, which the vLLM gateway needs; otherwise they are merged."""
+    """Pass LoRA adapters on unmerged, which the vLLM gateway needs; otherwise they are merged."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -114,10 +115,10 @@ class ServiceSettings:
 
 @dataclass(frozen=True, config=_CONFIG)
 class PrepareSettings:
-    """Table ``[prepare]``: tasks and a warm-started policy that are made first, in the folder of the study."""
+    """Table ``[prepare]``: tasks and a warm-started policy, which are made first, in the folder of the study."""
 
     train: str
-    """Source of the training tasks, as `agemem tasks` takes it."""
+    """Source of the training tasks, in the form that `agemem tasks` takes."""
     heldout: str
     warm: str
     """Source of the tasks whose rollouts by the rules are imitated."""
@@ -142,7 +143,7 @@ class Settings:
     train_tasks: str
     heldout_tasks: str
     rollout: Mapping[str, Any]
-    """Fields of every rollout request as they are sent: ``k``, ``max_turns``, ``policy.temperature``, ..."""
+    """Fields of every rollout request, sent unchanged: ``k``, ``max_turns``, ``policy.temperature``, ..."""
     train: TrainSettings = dataclasses.field(default_factory=TrainSettings)
     evaluate: EvaluateSettings = dataclasses.field(default_factory=EvaluateSettings)
     server: ServerSettings = dataclasses.field(default_factory=ServerSettings)
@@ -155,7 +156,7 @@ class Settings:
     @model_validator(mode="after")
     def _adapters_need_lora(self) -> Settings:
         if self.server.adapters and self.train.lora is None:
-            raise ValueError("server.adapters hands LoRA adapters over: set train.lora, or leave it out")
+            raise ValueError("server.adapters passes LoRA adapters on: set train.lora, or leave it out")
         return self
 
     def facts(self) -> Json:
@@ -163,9 +164,10 @@ class Settings:
         return dataclasses.asdict(self)
 
     def decisive(self) -> Json:
-        """What decides the result, as JSON values: a run folder belongs to one such set of values.
+        """What decides the trained policy, as JSON values: a run folder belongs to one such set of values.
 
-        Where things run decides speed only, and the number of iterations may be raised.
+        Left out are places and threads, which decide only speed; evaluation; how checkpoints are kept; and the number
+        of iterations, which may be raised.
         """
         facts = self.facts()
         for place in ("server", "service", "threads", "evaluate"):

@@ -1,6 +1,6 @@
-"""The pictures of a report: learning curves, parts of the reward, tool use, tokens.
+"""The plots of a report: learning curves, parts of the reward, tool use, tokens.
 
-Owns what is drawn. Leaves out the numbers (`results.py`). Curves are means over seeds with the range of the seeds.
+Owns what is drawn. Leaves out the numbers (`results.py`). Curves show the mean over the seeds and their range.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Pick = Callable[[Json], float | None]
 
 COLOURS = {"all-returns": "#1b6ca8", "answer-only": "#d1770f", "shuffled": "#777777"}
 WINDOW = 5
-"""Iterations of the moving mean: a batch of a few tasks is a noisy measure."""
+"""Iterations of the moving mean, because a batch of a few tasks is a noisy measure."""
 
 
 def draw(runs: Sequence[Run], folder: Path) -> list[Path]:
-    """Draws all pictures as PNG files and returns their paths."""
+    """Draws all plots as PNG files and returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     main = of_variant(runs, MAIN) or list(runs)
     return [
@@ -94,7 +94,7 @@ def _curves(runs: Sequence[Run], path: Path) -> Path:
 
 
 def _ablation(runs: Sequence[Run], path: Path) -> Path:
-    """As figure 5 of the paper: all returns against the answer alone."""
+    """Like figure 5 of the paper: all returns compared with the answer alone."""
     figure, panels = plt.subplots(1, 2, figsize=(10, 4))
     for variant in (MAIN, ABLATION):
         if found := of_variant(runs, variant):

@@ -1,7 +1,7 @@
 """The report of a study: `report.json`, `report.md` and the plots, from its run folders.
 
-Owns the text and the facts about the machine. Leaves out the figures (`results.py`) and the pictures (`plots.py`).
-Every number in the text is one of the figures.
+Owns the text and the facts about the machine. Leaves out the figures (`results.py`) and the plots (`plots.py`).
+Every measured number in the text is one of the figures.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def write_report(study: Path, folder: Path) -> Path:
 
 
 def machine() -> Json:
-    """Processor, memory and versions: without names or paths of the machine."""
+    """Processor and versions, without names or paths of the machine."""
     packages = {name: version(name) for name in ("torch", "transformers", "trl")}
     facts = {"cores": os.cpu_count(), "system": platform.system(), "processor": _processor()}
     return {"machine": {**facts, "python": platform.python_version(), **packages}}
 
 
 def _processor() -> str:
-    """The processor's name where Linux tells it, else the architecture."""
+    """The processor's name where Linux reports it, else the architecture."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

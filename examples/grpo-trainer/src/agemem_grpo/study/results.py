@@ -1,7 +1,7 @@
 """The results of a study: its run folders, read and compared.
 
 Owns which runs belong together and the figures of `report.json`. Leaves out the text (`report.py`) and the pictures
-(`plots.py`). All rewards are those of all returns (`training/metrics.py`), whatever a run was trained with.
+(`plots.py`). All rewards are computed with all returns (`training/metrics.py`), whatever a run was trained with.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAIN, CONTROL, ABLATION = "all-returns", "shuffled", "answer-only"
 
 
 class ResultsError(GrpoError):
-    """A folder without finished runs, or runs that cannot be compared."""
+    """A folder without finished runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def of_variant(runs: Sequence[Run], variant: str) -> list[Run]:
 def compare(runs: Sequence[Run], measured: str = "reward") -> Json:
     """Before, after and gain on held-out tasks: the mean over the seeds with Student's t interval.
 
-    ``gain_tasks_ci`` is the bootstrap over tasks, each with its mean over the seeds: it says what other tasks of the
-    same kind would do to the figure, where the interval over seeds says what other runs would.
+    ``gain_tasks_ci`` is the bootstrap over tasks, each with its mean over the seeds. It shows how much the figure
+    depends on the choice of tasks, while the interval over seeds shows how much it depends on the run.
     """
     before = [run.before["with_memory"][measured] for run in runs]
     after = [run.after["with_memory"][measured] for run in runs]
@@ -98,7 +98,7 @@ def _gains_by_task(runs: Sequence[Run], measured: str) -> list[float]:
 
 
 def memory_benefit(runs: Sequence[Run]) -> Json | None:
-    """Answers of the trained policy with its memory tools and without them; None where that was not evaluated."""
+    """The trained policy with its memory tools and without them; None if some run was not evaluated without them."""
     pairs = [(run.after["with_memory"], run.after["without_memory"]) for run in runs if "without_memory" in run.after]
     if len(pairs) < len(runs):
         return None
@@ -118,8 +118,8 @@ def memory_benefit(runs: Sequence[Run]) -> Json | None:
 def paired(main: Sequence[Run], others: Sequence[Run]) -> Json:
     """After training, ``main`` minus ``others``, seed by seed: runs of one seed share warm start, tasks and seeds.
 
-    Student's t interval over the seeds that both have. Whether one is better than the other is answered by this, not
-    by two intervals side by side.
+    Student's t interval over the seeds that both have. This interval decides which of the two is better; comparing
+    their separate intervals does not.
     """
     by_seed = {run.seed: run.after["with_memory"] for run in others}
     pairs = [(run.after["with_memory"], by_seed[run.seed]) for run in main if run.seed in by_seed]
@@ -132,9 +132,9 @@ def paired(main: Sequence[Run], others: Sequence[Run]) -> Json:
 
 
 def share_of_answer(runs: Sequence[Run]) -> Json:
-    """How much of the gain is the answer's and how much that of other parts: weighted differences of the parts.
+    """How much of the gain comes from the answer and how much from other parts: weighted differences of the parts.
 
-    The weights are those of the reward of all returns, 1/3 each; penalties count with weight 1.
+    The weights are those of all returns: 1/3 each, and 1 for penalties.
     """
     weights = {"task": 1 / 3, "context": 1 / 3, "memory": 1 / 3, "penalty": 1.0}
     gains = {
@@ -162,7 +162,7 @@ def parts_of(runs: Sequence[Run]) -> list[str]:
 
 
 def report_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> Json:
-    """What `report.json` says. ``facts`` (machine, commands, versions) are added as they are."""
+    """The content of `report.json`. ``facts`` (machine, versions) are added unchanged."""
     main = of_variant(runs, MAIN) or list(runs)
     result: Json = {**compare(main), "variant": main[0].variant}
     for name, variant in (("control", CONTROL), ("ablation", ABLATION)):
@@ -187,7 +187,7 @@ def report_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> Json:
 
 
 def settings_of(run: Run) -> Json:
-    """What of the settings decides the result: without the places of files and servers."""
+    """The settings that decide the result, without the places of files and servers."""
     return {name: run.settings[name] for name in ("prepare", "rollout", "train", "evaluate") if run.settings.get(name)}
 
 

@@ -1,7 +1,7 @@
 """Means with 95 % intervals: over seeds by Student's t, over tasks by the bootstrap.
 
-Owns the numbers of the report. Leaves out where they come from (`training/evaluate.py`) and how they
-are shown (`report.py`).
+Owns the calculation of intervals. Leaves out where the values come from (`training/evaluate.py`) and how they are shown
+(`report.py`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
 def bootstrap_interval(
     values: Sequence[float], *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> Interval:
-    """Mean and percentile bootstrap interval, for values of many tasks whose distribution is far from normal.
+    """Mean and percentile bootstrap interval, for values of many tasks with a distribution far from normal.
 
     Errors: `ValueError` without values.
     """

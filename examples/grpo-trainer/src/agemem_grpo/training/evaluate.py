@@ -1,8 +1,8 @@
 """Evaluation of a policy on held-out tasks, with its memory tools and without them.
 
-Owns which rollouts are made and the figures of one evaluation. Leaves out comparing evaluations (`study/report.py`).
-The reward is always that of all returns, whatever reward the policy was trained with. Before and after, the tasks and
-the sampling seeds are the same.
+Owns which rollouts are made and the figures of one evaluation. Leaves out comparing evaluations (`study/results.py`).
+The reward is always all returns, whatever reward the policy was trained with. Tasks and sampling seeds are the same
+before and after training.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 def evaluate(settings: Settings, services: Services, path: Path, *, version: int, seed: int) -> Json:
     """Evaluates the weights that the policy server holds and writes the result to ``path``.
 
-    Returns what is in the file when it is there already. ``seed`` is added to the settings' sampling seed.
+    If the file already exists, returns its content. ``seed`` becomes part of the sampling seed.
     Errors: those of the rollout service, and `RolloutFailedError` when more than a tenth of the rollouts failed.
     """
     if path.exists():
@@ -71,8 +71,8 @@ def _measure(
 def measure(groups: Sequence[Group], answers: Mapping[str, str]) -> Json:
     """Figures of an evaluation from its groups; ``answers`` are the gold answers by task id.
 
-    ``answer_f1`` is the judge's score with 0 where no answer was given; ``answer_exact`` compares normalized texts.
-    ``by_task`` holds the mean per task, which intervals over tasks are made of.
+    ``answer_f1`` is the judge's score, or 0 where no answer was given; ``answer_exact`` compares normalized texts.
+    ``by_task`` holds the mean per task, from which intervals over tasks are computed.
     """
     by_task: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for group in groups:

@@ -1,9 +1,9 @@
-"""The training loop: roll out with the current weights, train on what came back, give the server the new weights.
+"""The training loop: roll out with the current weights, train on the results, give the server the new weights.
 
-One TRL trainer runs from beginning to end; its feed does the rollouts. Checkpoints, optimizer, schedule and resuming
-are TRL's own. Owns the order of things within an iteration and what happens to it at a kill:
+One TRL trainer runs from beginning to end; its feed makes the rollouts. Checkpoints, optimizer, schedule and resuming
+are TRL's own. Owns the order of steps within an iteration and what a kill does to it:
 
-- Rollouts that had come back are on disk and are trained on; those under way are asked for again.
+- Its finished rollouts are on disk, in the run's folder or at the rollout service; only the others are made again.
 - An iteration is finished once its checkpoint is sealed (`state.py`). Finished iterations are not repeated.
 
 Leaves out the objective (`trl_trainer.py`), lines of metrics (`recorder.py`), processes (`processes/services.py`) and
@@ -62,14 +62,14 @@ class Loop:
     def train(self) -> None:
         """Trains from the newest checkpoint, or from the beginning, to the last iteration, and saves the model.
 
-        Errors: those of the service, the feed and the supervisor; after any of them, or a kill, call it again.
+        Errors: those of the service, the feed and the supervisor. After an error or a kill, call it again to resume.
         """
         checkpoint = self.folder.resume()
         train = self.settings.train
         done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
         if done >= train.iterations * train.updates and self.folder.model.exists():
             return
-        transformers_logging.disable_progress_bar()  # one per saved file, within our own
+        transformers_logging.disable_progress_bar()  # it shows a bar per saved file, inside our own bar
         torch.manual_seed(self.seed)
         torch.set_num_threads(self.settings.threads)
         with tqdm(total=train.iterations, initial=done // train.updates, unit="it", desc=self.folder.root.name) as bar:
@@ -82,7 +82,7 @@ class Loop:
         self._save_model(self.folder.model)
 
     def feed(self, step: int) -> list[Sample]:
-        """The samples of optimizer step 0, 1, ...; rolls out when the step begins an iteration."""
+        """The samples of optimizer step 0, 1, ...; rolls out when the step starts an iteration."""
         iteration, part = divmod(step, self.settings.train.updates)
         if part == 0 or not self._batches:
             self._batches = self._iteration(iteration)
@@ -107,7 +107,7 @@ class Loop:
             peft_config=lora,
             callbacks=[recorder],
         )
-        trainer.remove_callback(PrinterCallback)  # the bar says it, and metrics.jsonl keeps it
+        trainer.remove_callback(PrinterCallback)  # the bar shows the logs, and metrics.jsonl keeps them
         return trainer
 
     def _iteration(self, iteration: int) -> list[list[Sample]]:
@@ -152,7 +152,7 @@ class Loop:
             for reason, count in kept.dropped.items():
                 dropped[reason] = dropped.get(reason, 0) + count
         if not samples:
-            # Nothing to learn from; the step still happens, with the pull to the reference alone.
+            # Nothing to learn from: the step still happens, but with the KL term alone.
             for group in groups:
                 kept = samples_of(group, drop_zero_variance=False, max_length=train.max_length)
                 samples.extend(replace(sample, advantage=0.0) for sample in kept.samples)
@@ -163,7 +163,7 @@ class Loop:
         return samples, dropped
 
     def _roll_out(self, iteration: int) -> list[Group]:
-        """The groups of an iteration; their records go to disk as they come and are not held."""
+        """The groups of an iteration; their records are written to disk as they come and are not kept in memory."""
         tasks = self._tasks(iteration)
         overrides = {
             "reward": {"preset": self.reward},
@@ -190,7 +190,7 @@ class Loop:
         return tasks_of_iteration(self.tasks, iteration=iteration, count=count, seed=self.seed)
 
     def _publish(self, version: int) -> None:
-        """Gives the policy server the weights of the trainer. They lie in a folder, which a restarted server loads."""
+        """Gives the policy server the trainer's weights, in a folder that a restarted server loads again."""
         folder = self.folder.weights(version)
         if not folder.exists():
             self._save_model(folder)
@@ -207,7 +207,7 @@ class Loop:
 
 
 def trainer_config(settings: Settings, folder: RunFolder, *, seed: int) -> GRPOConfig:
-    """TRL's configuration for a run: everything that generation would need is left out."""
+    """TRL's configuration for a run, without everything that generation would need."""
     train = settings.train
     temperature = float(settings.rollout.get("policy", {}).get("temperature", 1.0))
     values: Json = {
@@ -240,7 +240,7 @@ def trainer_config(settings: Settings, folder: RunFolder, *, seed: int) -> GRPOC
 
 
 def deal(samples: Sequence[Sample], hands: int, *, seed: str) -> list[list[Sample]]:
-    """Shuffles samples and deals them out to ``hands`` optimizer steps. Errors: `ValueError` when there are too few."""
+    """Shuffles samples and divides them among ``hands`` optimizer steps. Errors: `ValueError` if there are too few."""
     if len(samples) < hands:
         raise ValueError(f"{len(samples)} samples for {hands} optimizer steps: set train.updates lower")
     shuffled = list(samples)

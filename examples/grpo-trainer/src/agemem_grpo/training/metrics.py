@@ -1,4 +1,4 @@
-"""What a batch of groups was like: rewards and their parts, tool use by stage, tokens. Pure.
+"""Figures of a batch of groups: rewards and their parts, tool use by stage, tokens. Pure.
 
 Owns the figures of one line of `metrics.jsonl` and of an evaluation. Leaves out writing them (`state.py`) and
 intervals over seeds (`study/statistics.py`).
@@ -28,10 +28,10 @@ PENALTIES = ("penalty.rounds", "penalty.tokens")
 
 
 def all_returns(parts: Mapping[str, float | None]) -> float | None:
-    """R(tau) with every weight 1/3, from the parts of a record, whatever reward the run itself used.
+    """R(tau) with every weight 1/3 and the full penalty, from the parts of a record, whatever reward the run used.
 
-    It makes runs with different rewards comparable. The sums ``context``, ``memory`` and ``penalty`` of a record carry
-    its own weights, so they are made anew from what they are sums of. None when a part was not scored.
+    It makes runs with different rewards comparable. The sums ``context``, ``memory`` and ``penalty`` of a record
+    contain its own weights, so they are computed again from their parts. None when a part was not scored.
 
     >>> parts = {"task": 1.0, "penalty.rounds": -0.5, "penalty.tokens": 0.0}
     >>> parts |= {f"context.{name}": 0.5 for name in ("compression", "preventive", "preservation")}
@@ -48,7 +48,7 @@ def all_returns(parts: Mapping[str, float | None]) -> float | None:
 
 
 def mean(values: Iterable[float]) -> float | None:
-    """Arithmetic mean; None of nothing."""
+    """Arithmetic mean; None without values."""
     values = list(values)
     return math.fsum(values) / len(values) if values else None
 
@@ -60,7 +60,7 @@ def normalize_answer(text: str) -> str:
 
 
 def summarize(groups: Sequence[Group]) -> Json:
-    """Figures of the rollouts in the groups. Counts of tools are means per rollout; tokens are those of the server."""
+    """Figures of the rollouts in the groups. Tool counts are means per rollout; tokens are the server's counts."""
     all_rollouts = [trajectory for group in groups for trajectory in group.trajectories]
     scored = [each for each in all_rollouts if each.reward is not None]
     steps = [step for each in scored for step in each.steps]
@@ -87,7 +87,7 @@ def summarize(groups: Sequence[Group]) -> Json:
 
 
 def tool_counts(trajectories: Sequence[Trajectory]) -> Json:
-    """Successful operations per rollout, in all and by stage: ``{"ADD": {"all": 1.5, "1": 1.2, ...}, ...}``."""
+    """Successful operations per rollout, in total and by stage: ``{"ADD": {"all": 1.5, "1": 1.2, ...}, ...}``."""
     counts: Counter[tuple[str, int]] = Counter()
     for trajectory in trajectories:
         for step in trajectory.steps:
@@ -103,10 +103,10 @@ def tool_counts(trajectories: Sequence[Trajectory]) -> Json:
 
 
 def shuffle_advantages(groups: Sequence[Group], *, seed: str) -> list[Group]:
-    """The control: the same advantages, dealt out anew among the rollouts of the batch.
+    """The control: the same advantages, shuffled among the rollouts of the batch.
 
-    Lengths, prompts and the size of updates stay as they are; only the tie between behavior and advantage is cut.
-    Groups without variance keep their zeros, so that as many samples are trained on as without shuffling.
+    Lengths, prompts and the size of updates stay the same; only the link between behavior and advantage is cut. Groups
+    without variance keep their zeros, so that the number of trained samples is the same as without shuffling.
     """
     places = [
         (i, j)

@@ -32,11 +32,11 @@ def stepwise_grpo_loss(
     trajectory_ids: Sequence[str] | None = None,
     correct_kl: bool = False,
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """The loss -J of a batch of steps, and what it was made of.
+    """The loss -J of a batch of steps, and its metrics.
 
     `logps`, `old_logps`, `ref_logps` and `mask` are (B, T): natural log-probabilities of the sampled tokens under the
-    weights in training, those that sampled, and the reference; 1 where a token is trained on. Values where the mask is
-    0 are never read, whatever they are. `advantages` is (B,).
+    weights in training, the weights that sampled, and the reference; the mask is 1 where a token is trained on. Values
+    where the mask is 0 are never read. `advantages` is (B,).
 
     - `beta`: weight of the KL term. Default 0.1, the paper's. With 0, `ref_logps` may be None.
     - `clip`: epsilon, or (low, high). Default None: no clipping, as eq. 6 is written.
@@ -54,7 +54,7 @@ def stepwise_grpo_loss(
     >>> loss.backward()
     """
     trained = mask.bool()
-    # Where instead of a product: padding may hold -inf or NaN, and 0 * NaN is NaN.
+    # `where` instead of a product, because padding may hold -inf or NaN, and 0 * NaN is NaN.
     log_ratio = torch.where(trained, logps - old_logps, 0.0)
     ratio = log_ratio.exp()
     advantage = advantages.to(logps.dtype).unsqueeze(1)
@@ -79,7 +79,7 @@ def token_weights(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> torch.Tensor:
-    """What each token of a batch counts, (B, T): the weights of all trained tokens sum to 1, others have 0.
+    """The weight of each token of a batch, (B, T): trained tokens sum to 1, others have 0.
 
     >>> token_weights(torch.tensor([[1, 1], [1, 0]]), "trajectory", ["a", "b"])
     tensor([[0.2500, 0.2500],
@@ -93,7 +93,7 @@ def token_weights(
     numbers = {one: i for i, one in enumerate(dict.fromkeys(trajectory_ids))}
     rows = torch.tensor([numbers[one] for one in trajectory_ids], device=trained.device)
     per_trajectory = weights.new_zeros(len(numbers)).index_add_(0, rows, weights.sum(1))
-    # A trajectory whose steps are all masked teaches nothing, and must not dilute the others.
+    # A trajectory whose steps are all masked teaches nothing and must not dilute the others.
     counted = (per_trajectory > 0).sum().clamp(min=1)
     return weights / (per_trajectory.clamp(min=1)[rows] * counted).unsqueeze(1)
 
@@ -101,8 +101,8 @@ def token_weights(
 def token_logps(model: Any, batch: Batch, *, temperature: float = 1.0) -> torch.Tensor:
     """Log-probabilities (B, C) that a Hugging Face causal LM gives the completions of a batch.
 
-    `temperature` is the one the tokens were sampled with (default 1): the logits are divided by it, as servers do that
-    report processed log-probabilities. Positions of padding hold numbers without meaning.
+    `temperature` is the one that the tokens were sampled with (default 1). The logits are divided by it, as in servers
+    that report processed log-probabilities. Positions of padding hold meaningless numbers.
     """
     ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)
     attention = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
@@ -115,7 +115,7 @@ def token_logps(model: Any, batch: Batch, *, temperature: float = 1.0) -> torch.
 def _surrogate(
     ratio: torch.Tensor, advantage: torch.Tensor, clip: float | tuple[float, float] | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """rho * A, clipped when asked to; and where the clip cut the gradient off."""
+    """rho * A, clipped if requested; and where the clip removed the gradient."""
     gain = ratio * advantage
     if clip is None:
         return gain, torch.zeros_like(ratio, dtype=torch.bool)

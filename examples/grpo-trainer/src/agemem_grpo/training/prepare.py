@@ -1,6 +1,6 @@
-"""What a study of a tiny policy begins with: tasks, and a policy that imitates the rules.
+"""What a study of a tiny policy starts with: tasks, and a policy that imitates the rules.
 
-Owns the commands of agemem and of the warm start, and doing each of them once. Leaves out the imitation itself
+Owns the commands of agemem and of the warm start, and running each of them only once. Leaves out the imitation itself
 (`policy/warm_start.py`). Used only by settings with a table ``[prepare]``; others name a model and task files.
 """
 
@@ -25,15 +25,15 @@ Json = dict[str, Any]
 
 
 class PrepareError(GrpoError):
-    """A command failed. The message has its last lines."""
+    """Preparing failed. The message says why; for a command it has the last lines of its output."""
 
 
 def prepare(settings: Settings, seed: int = 0) -> Settings:
-    """Makes the tasks and the policy of a seed, unless they are there; returns the settings with that policy.
+    """Makes the tasks and the policy of a seed, unless they exist; returns the settings with that policy.
 
-    No question of a held-out task is asked in the tasks of training or of the warm start. Each seed has a warm start of
-    its own: runs that shared one would differ by less than independent ones. Everything is made under another name and
-    renamed, so that a kill leaves it whole or missing; several runs may call this at once. Errors:
+    The tasks of training and of the warm start contain no question of a held-out task. Each seed has its own warm
+    start, because runs that shared one would differ less than independent ones. Everything is made under another name
+    and then renamed, so that a kill leaves it complete or missing; several runs may call this at once. Errors:
     :class:`PrepareError` for a command that fails, or for a folder that was prepared with other settings.
     """
     wanted = settings.prepare
@@ -89,7 +89,7 @@ def _policy(wanted: PrepareSettings, folder: Path, project: Path, model: Path, s
 
 
 def _agemem(project: Path, command: str, argument: str, options: Mapping[str, Any]) -> list[str]:
-    """A command of agemem, from its sources: a checkout need not be built."""
+    """A command of agemem, run from its sources, so that a checkout need not be built."""
     tsx = project / "node_modules/tsx/dist/esm/index.mjs"
     return ["node", "--import", tsx.as_uri(), str(project / "src/cli/main.ts"), command, argument, *_options(options)]
 
@@ -100,7 +100,7 @@ def _options(options: Mapping[str, Any]) -> list[str]:
 
 
 def _make(path: Path, command: Sequence[str]) -> None:
-    """Runs a command with ``--out`` and gives what it made its name."""
+    """Runs a command with ``--out`` and renames its result to ``path``."""
     partial = path.with_name(f"partial-{path.name}")
     _clear(partial)
     print(f"making {path.name}", flush=True)
@@ -123,7 +123,7 @@ def _clear(partial: Path) -> None:
 
 def _claim(folder: Path, wanted: PrepareSettings) -> None:
     path = folder / "prepare.json"
-    # What earlier versions made had held-out questions among those of the warm start, which all seeds shared.
+    # In earlier versions all seeds shared one warm start, whose tasks contained held-out questions.
     made = {**wanted.facts(), "heldout_questions": "excluded", "warm_starts": "one per seed"}
     text = json.dumps(made, indent=1, sort_keys=True) + "\n"
     if not path.exists():

@@ -1,6 +1,6 @@
 """Turns a trainer's logs and checkpoints into lines of metrics: one per iteration, written when it is sealed.
 
-Owns when a line is whole. Leaves out what the rollouts were like (`metrics.py`) and writing (`state.py`).
+Owns when a line is complete. Leaves out the figures of the rollouts (`metrics.py`) and writing (`state.py`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Json = dict[str, Any]
 class Recorder(TrainerCallback):  # type: ignore[misc]
     """A callback of TRL's trainer.
 
-    ``rollouts()`` gives the figures of the iteration under way, ``updates`` is the number of optimizer steps in one.
-    ``bar`` is a tqdm bar that counts iterations.
+    ``rollouts()`` returns the figures of the current iteration; ``updates`` is the number of optimizer steps per
+    iteration. ``bar`` is a tqdm bar that counts iterations.
     """
 
     def __init__(self, folder: RunFolder, rollouts: Callable[[], Json], *, updates: int, bar: Any) -> None:
@@ -34,7 +34,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._began = time.monotonic()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Json | None = None, **_: Any) -> None:
-        """Adds the logs of an optimizer step; the last step of an iteration makes its line."""
+        """Adds the logs of an optimizer step; the last step of an iteration completes its line."""
         if logs is None or "train_runtime" in logs:
             return
         self._logs.append({name: value for name, value in logs.items() if isinstance(value, int | float)})
@@ -49,7 +49,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._bar.update()
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Seals the checkpoint with the lines since the one before."""
+        """Seals the checkpoint with the lines since the previous one."""
         self._folder.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}", self._lines)
         self._lines = []
 

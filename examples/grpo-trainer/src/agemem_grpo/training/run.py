@@ -1,6 +1,6 @@
-"""One run from beginning to end: evaluate, train, evaluate; and a study of many runs side by side.
+"""One run from beginning to end: evaluate, train, evaluate; and a study of many parallel runs.
 
-Owns the order of these, and that a run which is given again goes on where it stopped. Leaves out training (`loop.py`),
+Owns the order of these steps, and that a repeated run resumes where it stopped. Leaves out training (`loop.py`),
 evaluation (`evaluate.py`) and the report (`study/report.py`).
 """
 
@@ -24,7 +24,7 @@ from agemem_grpo.training.state import RunFolder
 
 
 class StudyError(GrpoError):
-    """A run of a study failed; its log says why."""
+    """A run of a study failed; the message names its log."""
 
 
 def run_folder(out: Path, variant: str, seed: int) -> RunFolder:
@@ -33,14 +33,14 @@ def run_folder(out: Path, variant: str, seed: int) -> RunFolder:
 
 
 def train(settings: Settings, out: Path, *, variant: str, seed: int, evaluations: bool = True) -> None:
-    """Evaluates the policy, trains it, and evaluates the result, each unless it is done already.
+    """Evaluates the policy, trains it, and evaluates the result, each only if it is not done yet.
 
     Errors: :class:`~agemem_grpo.settings.SettingsError` for an unknown variant, `RunFolderError` for a folder that is
-    in use or of other settings, and those of training. Whatever ended it, the same call goes on.
+    in use or has other settings, and those of training. Whatever ended it, the same call resumes.
     """
     if variant not in VARIANTS:
         raise SettingsError(f"There is no variant {variant!r}: {', '.join(VARIANTS)}")
-    # Loading torch and transformers takes seconds; the other commands need neither.
+    # Imported here, because loading torch and transformers takes seconds, and other commands need neither.
     from agemem_grpo.processes.services import Services
     from agemem_grpo.training.evaluate import evaluate
     from agemem_grpo.training.loop import Loop
@@ -67,13 +67,13 @@ def study(
 ) -> None:
     """Makes the runs of all variants and seeds, ``jobs`` at a time, each in a process of its own.
 
-    ``command`` is the beginning of the command line of one run, ``--variant``, ``--seed`` and ``--out`` are added.
-    Runs that are finished end at once. Errors: :class:`StudyError` after all others have ended.
+    ``command`` is the beginning of the command line of one run; ``--variant``, ``--seed`` and ``--out`` are added.
+    Finished runs end at once. If a run fails, the others still run, then :class:`StudyError` is raised.
     """
     out.mkdir(parents=True, exist_ok=True)
     for seed in seeds:
         prepare(settings, seed)
-    # Seed by seed: an interrupted study then has whole comparisons.
+    # Seed by seed, so that an interrupted study has complete comparisons.
     runs = [(variant, seed) for seed in seeds for variant in variants]
     die_with_us = [sys.executable, "-m", "agemem_grpo.processes.launch", str(os.getpid())]
     processes: list[subprocess.Popen[bytes]] = []
@@ -84,7 +84,7 @@ def study(
         began = time.monotonic()
         with log.open("ab") as file:
             arguments = ["--variant", variant, "--seed", str(seed), "--out", str(out)]
-            # Runs of a killed study end with it: given again, it would find their folders in use.
+            # Runs end with a killed study, or a repeated one would find their folders in use.
             process = subprocess.Popen([*die_with_us, *command, *arguments], stdout=file, stderr=subprocess.STDOUT)
             processes.append(process)
             status = process.wait()

@@ -3,8 +3,8 @@
 Owns paths, atomic writes, the lock, which checkpoint is complete, and that each iteration has one line of metrics.
 Leaves out training (`loop.py`) and what a metrics line says (`metrics.py`).
 
-A checkpoint counts once `agemem.json` is in it, which is written last and holds the metrics lines since the checkpoint
-before. `metrics.jsonl` is therefore a copy that can be put right after a kill at any moment.
+A checkpoint counts once `agemem.json` is in it, which is written last and holds the metrics lines since the previous
+checkpoint. So `metrics.jsonl` can be corrected after a kill at any moment.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _ANOTHER_FOLDER = "Give another --out, or delete the folder."
 
 
 class RunFolderError(GrpoError):
-    """A run folder that cannot be used: in use, or of other settings."""
+    """A run folder that cannot be used: it is in use, cannot be read, or has other settings."""
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes a file so that a kill leaves the old or the new content, never a part; synced to disk."""
+    """Writes a file so that a kill leaves the old or the new content, never a part. Syncs it to disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("w") as file:
@@ -72,7 +72,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder; a kill frees it. Errors: :class:`RunFolderError` when another process holds it."""
+        """Locks the folder; a kill releases it. Errors: :class:`RunFolderError` when another process has locked it."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as lock:
             try:
@@ -82,9 +82,9 @@ class RunFolder:
             yield
 
     def claim(self, settings: Settings) -> None:
-        """Binds the folder to settings. Errors: :class:`RunFolderError` when it was begun with others.
+        """Binds the folder to settings. Errors: :class:`RunFolderError` when it was started with others.
 
-        What the folder holds is read by today's rules, so that a run of an earlier version is gone on with.
+        The settings in the folder are read by today's rules, so that a run of an earlier version can be resumed.
         """
         path = self.root / "settings.json"
         if path.exists():
@@ -94,14 +94,14 @@ class RunFolder:
                 raise RunFolderError(f"{path} cannot be read: {error} {_ANOTHER_FOLDER}") from error
             changes = differences(held.decisive(), settings.decisive())
             if changes:
-                raise RunFolderError(f"{self.root} was begun with other settings: {changes}. {_ANOTHER_FOLDER}")
+                raise RunFolderError(f"{self.root} was started with other settings: {changes}. {_ANOTHER_FOLDER}")
         facts = {"fingerprint": settings.fingerprint(), "settings": settings.facts()}
         write_atomically(path, json.dumps(facts, indent=2) + "\n")
 
     def resume(self) -> Path | None:
         """The newest complete checkpoint, or None at the beginning.
 
-        Takes away checkpoints that a kill left incomplete, and makes `metrics.jsonl` say exactly what was trained.
+        Removes checkpoints that a kill left incomplete, and corrects `metrics.jsonl` to what was trained.
         """
         complete: list[tuple[int, Path]] = []
         for folder in self.checkpoints.glob("checkpoint-*"):
@@ -118,7 +118,7 @@ class RunFolder:
         return newest
 
     def seal(self, checkpoint: Path, lines: Sequence[Json]) -> None:
-        """Marks a checkpoint as complete and appends the metrics ``lines`` since the one before."""
+        """Marks a checkpoint as complete and appends the metrics ``lines`` since the previous one."""
         write_atomically(checkpoint / MARKER, json.dumps({"lines": list(lines)}) + "\n")
         with self.metrics.open("a") as file:
             file.write("".join(json.dumps(line) + "\n" for line in lines))
@@ -126,15 +126,15 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def read_metrics(self) -> list[Json]:
-        """Lines of metrics; a last line that a kill tore is left out."""
+        """Lines of metrics, without a last line that a kill left incomplete."""
         if not self.metrics.exists():
             return []
         lines = self.metrics.read_text().split("\n")
-        # What follows the last line break is empty, or torn.
+        # What follows the last line break is empty or incomplete.
         return [json.loads(line) for line in lines[:-1] if line]
 
     def writing_rollouts(self, iteration: int, records: Iterable[Json]) -> Iterator[Json]:
-        """Hands records on and writes each of them down as it passes; :meth:`keep_rollouts` makes them count."""
+        """Yields the records and writes each of them to disk; they count only after :meth:`keep_rollouts`."""
         path = self.rollouts(iteration)
         path.parent.mkdir(parents=True, exist_ok=True)
         with gzip.open(_partial(path), "wt", compresslevel=3) as file:
@@ -143,12 +143,12 @@ class RunFolder:
                 yield record
 
     def keep_rollouts(self, iteration: int) -> None:
-        """Keeps what was written of an iteration: after a kill it is trained on instead of being rolled out again."""
+        """Keeps the written rollouts of an iteration, so that after a kill they need not be made again."""
         path = self.rollouts(iteration)
         _partial(path).replace(path)
 
     def load_rollouts(self, iteration: int) -> Iterator[Json] | None:
-        """Records of an iteration, read one after the other; None when they had not come back."""
+        """Records of an iteration, read one by one; None when they had not all come back."""
         path = self.rollouts(iteration)
         return _read_lines(path) if path.exists() else None
 
@@ -170,7 +170,7 @@ def _read_lines(path: Path) -> Iterator[Json]:
 
 
 def differences(held: Any, given: Any, at: str = "", most: int = 5) -> str:
-    """Where two values of settings differ, by dotted name, up to ``most`` of them; empty when they are equal.
+    """Up to ``most`` differences between two sets of settings, by dotted name; empty when they are equal.
 
     >>> differences({"train": {"beta": 0.1}}, {"train": {"beta": 0.2}})
     'train.beta was 0.1 and is 0.2'
@@ -183,5 +183,5 @@ def _differences(held: Any, given: Any, at: str) -> Iterator[str]:
     if isinstance(held, Mapping) and isinstance(given, Mapping):
         for name in sorted({*held, *given}):
             yield from _differences(held.get(name), given.get(name), f"{at}.{name}" if at else str(name))
-    elif json.dumps(held) != json.dumps(given):  # a tuple is a list once it has been on disk
+    elif json.dumps(held) != json.dumps(given):  # a tuple becomes a list on disk
         yield f"{at} was {held!r} and is {given!r}"

@@ -1,7 +1,7 @@
-"""TRL's `GRPOTrainer`, fed by rollouts that already happened.
+"""TRL's `GRPOTrainer`, fed by rollouts that are already complete.
 
 Owns the step that TRL calls "generate and score": here it takes the next samples from a feed. Prompts, completions,
-masks, advantages and the log-probabilities of the old policy are the feed's; nothing is generated, no reward is
+masks, advantages and the log-probabilities of the old policy come from the feed; nothing is generated, no reward is
 computed, no text is tokenized. Everything after it is TRL's: loss, clipping, KL against the reference, optimizer,
 schedule, checkpoints, logs. Leaves out where samples come from (`loop.py`) and what the loss means (`objective.py`).
 """
@@ -26,7 +26,7 @@ Feed = Callable[[int], Sequence[Sample]]
 Inputs = dict[str, torch.Tensor]
 
 TOKEN_MEAN_LOSSES = ("dapo", "cispo", "vespo")
-"""TRL's loss types that divide by the trained tokens of the optimizer step, however the step is cut into pieces."""
+"""TRL's loss types that divide by the trained tokens of the optimizer step, whatever pieces the step is cut into."""
 
 
 class EmptyFeedError(RuntimeError):
@@ -36,12 +36,12 @@ class EmptyFeedError(RuntimeError):
 class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     """Step-wise GRPO on TRL: each sample is one step of the policy with the advantage of its trajectory.
 
-    `feed(global_step)` returns the samples of the next optimizer step, as many as there are; it is called once per
+    `feed(global_step)` returns the samples of the next optimizer step, any number of them; it is called once per
     `steps_per_generation * num_iterations / gradient_accumulation_steps` steps, in the main process. The samples are
-    cut by length into `gradient_accumulation_steps` pieces, each padded to its own longest sequence. The size of a
+    grouped by length into `gradient_accumulation_steps` pieces, each padded to its own longest sequence. The size of a
     piece follows from that; `per_device_train_batch_size` and `num_generations` only have to satisfy TRL.
 
-    With several processes the feed is asked in the main one, and each trains on its share.
+    With several processes the main one calls the feed, and each trains on its share.
 
     Settings of `GRPOConfig` that matter:
 
@@ -50,17 +50,19 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
       default is True). `epsilon`: clipping; a huge value turns it off.
     - `loss_type`: "dapo" (TRL's default) is the mean over trained tokens, as `normalize="token"` of the objective.
       Losses that take means of sequences need pieces of equal size.
-    - `temperature`: that of the rollouts. `learning_rate`, schedule, `save_*`, `resume_from_checkpoint`: as in TRL.
+    - `temperature`: set it to that of the rollouts. `learning_rate`, schedule, `save_*`, `resume_from_checkpoint`: as
+      in TRL.
     - `mask_truncated_completions`, `max_completion_length`, reward and generation settings have no effect: what is
       trained on is decided where samples are made (`samples_of`).
 
-    `normalize="trajectory"` lets every trajectory weigh the same however many tokens it has. `max_empty` (default 8)
+    `normalize="trajectory"` gives every trajectory the same weight, however many tokens it has. `max_empty` (default 8)
     is how often in a row the feed may have nothing. With `peft_config` an adapter is trained and the reference is the
-    model without it; otherwise the reference is read from where the model came from, also after a resume.
+    model without it; otherwise the reference is loaded from where the model came from, also after a resume.
 
-    Logged beside TRL's own: "ratio/mean" and "ratio/max_deviation" (largest |rho - 1| over the tokens of the step: at
-    a first update it says how exact the feed's log-probabilities are), and of the feed "feed/samples", "feed/tokens"
-    (trained), "feed/padding" (share of positions), "feed/seconds" (waited), "feed/empty", "feed/advantage_abs".
+    Logged besides TRL's own: "ratio/mean" and "ratio/max_deviation" (largest |rho - 1| over the tokens of the step; at
+    the first update it shows how exact the feed's log-probabilities are), and for the feed "feed/samples",
+    "feed/tokens" (trained), "feed/padding" (share of positions), "feed/seconds" (waited), "feed/empty",
+    "feed/advantage_abs".
 
     Raises ValueError for settings that cannot work, EmptyFeedError after `max_empty` empty answers.
 
@@ -94,7 +96,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             model=model,
             reward_funcs=_no_reward,
             args=args,
-            # TRL walks over a data set of prompts; ours are in the feed, so it gets one blank row per prompt it wants.
+            # TRL iterates over a data set of prompts. Ours are in the feed, so TRL gets one blank row per prompt.
             train_dataset=Dataset.from_dict(
                 {"prompt": [""] * (args.max_steps * args.generation_batch_size // args.num_generations)}
             ),
@@ -106,7 +108,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         )
 
     def _prepare_inputs(self, generation_batch: Any) -> Inputs:
-        """The next piece. TRL's own version would pad all pieces alike and drop what does not divide evenly."""
+        """The next piece. TRL's own version would pad all pieces to one length and drop what does not divide evenly."""
         if not self.model.training:
             raise NotImplementedError("evaluate with rollouts: the feed is for training")
         pieces = self.args.steps_per_generation
@@ -115,7 +117,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return dict(self._buffered_inputs[self._step % pieces])
 
     def _generate_and_score_completions(self, inputs: Any) -> list[Inputs]:
-        """Takes samples from the feed and lays them out as the pieces that TRL's loss reads. `inputs` is blank."""
+        """Takes samples from the feed and arranges them as the pieces that TRL's loss reads. `inputs` is blank."""
         samples = self._take()
         windows = self.args.steps_per_generation // self.args.gradient_accumulation_steps
         share = self._share(samples, windows)
@@ -132,7 +134,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return pieces
 
     def _take(self) -> list[Sample]:
-        """What the feed has next, the same in all processes."""
+        """The next samples of the feed, the same in all processes."""
         began = time.perf_counter()
         box: list[Any] = [None]
         if self.accelerator.is_main_process:
@@ -150,7 +152,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return list(box[0])
 
     def _share(self, samples: list[Sample], windows: int) -> list[Sample]:
-        """This process's share. All are of one size, because TRL gathers a figure per row of each piece."""
+        """This process's share. All shares have the same size, because TRL gathers a figure per row of each piece."""
         world = self.accelerator.num_processes
         parts = world * windows * self.args.gradient_accumulation_steps
         if self.loss_type not in TOKEN_MEAN_LOSSES and len(samples) % parts:
@@ -162,7 +164,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return [*samples, *blanks][self.accelerator.process_index :: world]
 
     def _pieces(self, samples: list[Sample]) -> list[Batch]:
-        """One optimizer step cut into accumulation pieces of about equal numbers, like lengths together."""
+        """One optimizer step cut into accumulation pieces of about equal numbers, with similar lengths together."""
         count = self.args.gradient_accumulation_steps
         ordered = sorted(samples, key=lambda one: len(one.prompt_ids) + len(one.completion_ids))
         cuts = [len(ordered) * i // count for i in range(count + 1)]
@@ -170,7 +172,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return [collate(part, self._tokenizer.pad_token_id).to(self.accelerator.device) for part in parts]
 
     def _inputs(self, batches: list[Batch], windows: int) -> list[Inputs]:
-        """The pieces of one optimizer step in TRL's names."""
+        """The pieces of one optimizer step, with TRL's names."""
         tokens = self._sum(sum(batch.loss_mask.sum() for batch in batches))
         weights = [batch.loss_mask for batch in batches]
         if self._normalize == "trajectory":
@@ -185,11 +187,11 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                 "prompt_mask": batch.prompt_mask,
                 "completion_ids": batch.completion_ids,
                 "completion_mask": batch.completion_mask,
-                # TRL multiplies the loss by it: 0 on tokens that are seen but not trained, else what a token weighs.
+                # TRL multiplies the loss by it: 0 on tokens that are seen but not trained, else the token's weight.
                 "tool_mask": weight,
                 "advantages": batch.advantages,
                 "old_per_token_logps": batch.old_logps,
-                # TRL divides it by `windows` again, because its own figure spans all of them.
+                # TRL divides it by `windows` again, because its own figure covers all of them.
                 "num_items_in_batch": tokens * windows,
             }
             if self.beta != 0:
@@ -257,12 +259,12 @@ def _check_settings(args: GRPOConfig, normalize: str) -> None:
 
 
 def _adapter_off(model: Any) -> Any:
-    """The model as it was before training: without a new adapter, or with the copy TRL made of a given one."""
+    """The model before training: without a new adapter, or with TRL's copy of a given one."""
     return use_adapter(model, adapter_name="ref" if "ref" in model.peft_config else None)
 
 
 def _blank(sample: Sample) -> Sample:
-    """A stand-in for a piece without samples: a forward pass that weighs nothing."""
+    """A placeholder for a piece without samples: a forward pass with weight 0."""
     return replace(sample, completion_mask=(0,) * len(sample.completion_mask), advantage=0.0, trajectory_weight=0.0)
 
 

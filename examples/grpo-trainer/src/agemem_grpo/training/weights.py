@@ -1,4 +1,4 @@
-"""A trainer's model as a folder that servers and trainers load."""
+"""Saves a trainer's model as a folder that servers and trainers load."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path, *, merge: bool) -> None:
-    """Saves model and tokenizer; the folder is there whole or not at all, also after a kill.
+    """Saves model and tokenizer; the folder is complete or missing, even after a kill.
 
-    ``merge`` writes a model with LoRA adapters as a plain one, with the adapters added to its weights; the model itself
-    stays as it is.
+    ``merge`` writes a model with LoRA adapters as a plain one, with the adapters added to its weights; the model in
+    memory is not changed.
     """
     temporary = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -27,7 +27,7 @@ def save_model(model: Any, tokenizer: Any, folder: Path, *, merge: bool) -> None
 def _save_merged(model: Any, folder: Path) -> None:
     model.merge_adapter()
     try:
-        # peft wraps each adapted layer: its weights are called base_layer, with the adapters beside them.
+        # peft wraps each adapted layer: its weights are named base_layer, next to the adapters.
         state = {
             name.removeprefix("base_model.model.").replace(".base_layer", ""): tensor
             for name, tensor in model.state_dict().items()

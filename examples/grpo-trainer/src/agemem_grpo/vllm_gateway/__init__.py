@@ -1,1 +1,1 @@
-"""A gateway in front of vLLM that answers as the policy server does, LoRA adapters by version included."""
+"""A gateway in front of vLLM that answers as the policy server does, including versions of LoRA adapters."""

@@ -1,6 +1,6 @@
 """`python -m agemem_grpo.vllm_gateway --upstream URL`: serves until it is interrupted.
 
-Prints one line when requests are answered: `listening http://HOST:PORT/v1`.
+Prints one line when it is ready: `listening http://HOST:PORT/v1`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agemem_grpo.vllm_gateway.gateway import Gateway, create_gateway
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 2 when vLLM is not there or not set up for this."""
+    """Returns 2 when vLLM cannot be reached or is not set up for this."""
     parser = argparse.ArgumentParser(prog="python -m agemem_grpo.vllm_gateway", description=__doc__)
     parser.add_argument("--upstream", required=True, help="address of vLLM, without /v1")
     parser.add_argument("--host", default="127.0.0.1")

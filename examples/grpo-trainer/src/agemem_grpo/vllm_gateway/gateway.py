@@ -1,11 +1,10 @@
-"""vLLM behind the calls of our own policy server.
+"""vLLM with the interface of our own policy server.
 
-Owns `/update_weights` for a vLLM server: requests wait while an adapter takes the place of the last one, so that each
-response is by one set of weights. Everything else goes to vLLM as it is. Leaves out full weights, which TRL's
-asynchronous trainer sends to vLLM itself.
+Owns `/update_weights` for a vLLM server: requests wait while an adapter replaces the previous one, so that each
+response comes from one set of weights. Leaves out full weights, which TRL's asynchronous trainer sends to vLLM itself.
 
-A gateway that was just started knows no version: it refuses to generate until weights have been published to it, so
-that the base model never answers for a policy that has been trained since.
+A gateway that was just started has no version: it refuses to generate until weights have been published to it, so that
+the base model never answers for a trained policy.
 
 vLLM must be 0.22 or newer and run with `--enable-lora`, VLLM_ALLOW_RUNTIME_LORA_UPDATING=True and
 VLLM_SERVER_DEV_MODE=1 (for `/reset_prefix_cache`: keys and values of the old adapter would be used for the new one).
@@ -35,15 +34,15 @@ from agemem_grpo.policy_server.protocol import read_update
 Json = dict[str, Any]
 
 NEEDED = (0, 22)
-"""The vLLM that TRL's asynchronous trainer asks for too. Older ones lack token ids (before 0.10.2) or the exchange of
-an adapter in place; which of those in between would do was not looked at."""
+"""The version that TRL's asynchronous trainer requires too. Older ones lack token ids (before 0.10.2) or cannot replace
+an adapter in place; which versions in between would work was not checked."""
 
 LORA_NAME = "agemem-policy"
-"""What the adapter is called at vLLM."""
+"""The name of the adapter in vLLM."""
 
 
 class Gateway:
-    """One vLLM server, the adapter it serves, and the requests under way."""
+    """One vLLM server, the adapter it serves, and the pending requests."""
 
     def __init__(self, upstream: httpx.AsyncClient, *, model_name: str = "policy") -> None:
         self.upstream = upstream
@@ -56,7 +55,7 @@ class Gateway:
         self._updating = False
 
     async def connect(self) -> None:
-        """Learns what vLLM serves. Raises ApiError 502 when it is not there or not set up for this."""
+        """Reads what vLLM serves. Raises ApiError 502 when vLLM cannot be reached or is not set up for this."""
         self.upstream_version = str((await self._call("GET", "/version"))["version"])
         if _release(self.upstream_version) < NEEDED:
             message = f"vLLM is {self.upstream_version}; {'.'.join(map(str, NEEDED))} or newer is needed. Update vLLM."
@@ -145,7 +144,7 @@ class Gateway:
         try:
             return await self.upstream.request(method, path, json=body)
         except httpx.TransportError as error:
-            # 503 is tried again by the client; vLLM may be starting.
+            # The client retries after 503, because vLLM may be starting.
             raise ApiError(503, f"vLLM does not answer: {error!r}", code="upstream", retry_after=2) from error
 
     async def _call(self, method: str, path: str, body: Json | None = None, *, refused: str = "upstream") -> Any:
@@ -158,7 +157,7 @@ class Gateway:
 
 
 def _release(version: str) -> tuple[int, ...]:
-    """``"0.22.1rc2+cu130"`` as ``(0, 22, 1)``; a version that is none sorts before all."""
+    """``"0.22.1rc2+cu130"`` as ``(0, 22, 1)``; a text that is not a version sorts before all."""
     found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", version)
     return tuple(int(part or 0) for part in found.groups()) if found else ()
 
