@@ -1,8 +1,9 @@
 /**
- * Horizontal bars as SVG text: stacked parts, an interval, a legend. Pure, and without a library: what a report needs of one is a
- * scale and a row of labels (docs/evaluation.md says what libraries weigh).
+ * Horizontal bars as SVG text: stacked parts, an interval, a legend. Pure, and without a library, because a report
+ * needs only a scale and a row of labels (docs/evaluation.md has the size of libraries).
  *
- * Owns the drawing; labels lie left of the bars and are cut to fit, so that none overlap. Leaves out which figures (`plots.ts`).
+ * Owns the drawing; labels are left of the bars and are cut to fit, so that none overlap. Leaves out the figures
+ * (`plots.ts`).
  */
 import { escapeXml } from "../../text/escaping.js";
 
@@ -14,16 +15,16 @@ export interface Bar {
   /** Interval of the sum, drawn as a line. */
   low?: number;
   high?: number;
-  /** Somebody else's figure: drawn as an outline. */
+  /** A figure from another source: drawn as an outline. */
   theirs?: boolean;
 }
 
 /** What is drawn. */
 export interface BarChart {
   title: string;
-  /** Of the axis. */
+  /** Label of the axis. */
   unit: string;
-  /** Names of the stacked parts; a legend is drawn from two on. */
+  /** Names of the stacked parts; with two or more a legend is drawn. */
   series: readonly string[];
   bars: readonly Bar[];
   /** End of the axis; default the largest value, rounded up. */
@@ -37,7 +38,7 @@ const ROW = 24;
 const CHARACTERS = 32;
 /** Okabe and Ito's colors, which people with any color vision tell apart. */
 const COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c", "#f0e442"];
-/** Of bars without parts: light enough for the interval to be seen on it. */
+/** Color of bars without parts, light enough that the interval is visible on it. */
 const PLAIN = "#8cbfe6";
 const INK = "#222222";
 
@@ -97,7 +98,7 @@ function barRow({ label, values, low, high, theirs }: Bar, y: number, at: (value
   return parts.join("");
 }
 
-/** Names with their colors, as many in a row as have room. */
+/** Names with their colors, as many in a row as fit. */
 function legendRows(series: readonly string[]): { name: string; color: string; x: number }[][] {
   const rows: { name: string; color: string; x: number }[][] = [];
   let x = WIDTH;

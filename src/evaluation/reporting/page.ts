@@ -1,12 +1,12 @@
-/** A report as one page of HTML that opens offline: no scripts, no fonts or pictures from elsewhere. Pure. */
+/** A report as one HTML page that opens offline, without scripts, external fonts or external images. Pure. */
 import { escapeXml } from "../../text/escaping.js";
 import type { ReportPlot } from "./plots.js";
 import type { ReportTable } from "./tables.js";
 
-/** What stands on it, from top to bottom. */
+/** The content of a page, from top to bottom. */
 export interface ReportPage {
   title: string;
-  /** Lines of name and value, such as the settings of the runs. */
+  /** Names and values, such as the settings of the runs. */
   facts: readonly (readonly [string, string])[];
   sections: readonly {
     heading: string;
@@ -59,7 +59,7 @@ function tableHtml({ caption, head, rows }: ReportTable): string {
   return `<div class="table"><table><caption>${escapeXml(caption)}</caption><thead><tr>${cells("th", head)}</tr></thead><tbody>${lines.join("")}</tbody></table></div>`;
 }
 
-/** An interval stands below its mean, which keeps tables narrow. */
+/** An interval is set below its mean, which keeps tables narrow. */
 function cellHtml(cell: string): string {
   const at = cell.indexOf(" [");
   return at < 0

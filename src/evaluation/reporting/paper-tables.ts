@@ -1,8 +1,9 @@
 /**
- * Results in the form of the paper's tables, its own figures below ours: performance on the five benchmarks (table 2), calls of each
- * operation on HotpotQA, and J, tokens, memory quality and calls there.
+ * Results in the form of the paper's tables, with its figures below ours: performance on the five benchmarks (table 2),
+ * calls of each operation on HotpotQA, and J, tokens, memory quality and calls there.
  *
- * Tokens (TN) are all prompt tokens of an episode, the memory's own calls included, so that no system hides what it spends. Pure.
+ * Tokens (TN) are all prompt tokens of an episode, including the memory's own calls, so that no system hides its cost.
+ * Pure.
  */
 import { plus } from "../../lib/call-usage.js";
 import { MEMORY_OPS } from "../../types.js";
@@ -13,10 +14,10 @@ import type { SystemSummary } from "./summary.js";
 import type { ReportTable } from "./tables.js";
 
 /**
- * Those of the tables for which there are results.
+ * The tables for which there are results.
  *
- * @param models whose rows of the paper are shown
- * @param judge what gave J, which captions name
+ * @param models base models whose rows in the paper are shown
+ * @param judge the judge that gave J, which captions name
  */
 export function paperTables(
   records: readonly EvaluationRecord[],
@@ -65,7 +66,7 @@ function performance(
   };
 }
 
-/** Of one HotpotQA episode, with its share of what showing the paragraphs took. */
+/** Means of one HotpotQA episode, with its share of the cost of showing the paragraphs. */
 interface EpisodeShare {
   calls: Record<string, number>;
   prompt: number | null;

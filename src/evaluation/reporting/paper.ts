@@ -1,6 +1,6 @@
 /**
- * Figures that AgeMem's paper (arXiv 2601.01885) gives of itself and of the memories it compares with. They are theirs: other
- * judges, prompts and data than ours, so that a difference to a figure of ours proves nothing. Data only.
+ * Figures of AgeMem's paper (arXiv 2601.01885) for AgeMem and the memories it compares with. Their judges, prompts and
+ * data differ from ours, so that a difference from a figure of ours proves nothing. Data only.
  */
 
 /** The paper's five benchmarks: our suite, its heading there, and what is measured. */
@@ -16,7 +16,7 @@ export const PAPER_SUITES = [
 export interface PaperRow {
   model: PaperModel;
   name: string;
-  /** What it is called here. */
+  /** Its name here. */
   system: string;
   figures: readonly number[];
   average: number;
@@ -64,7 +64,10 @@ export const PAPER_ROWS: readonly PaperRow[] = PAPER_MODELS.flatMap((model) =>
   }),
 );
 
-/** AgeMem after training, on HotpotQA: calls of each operation per episode, memory quality, prompt tokens saved against "-RAG". */
+/**
+ * AgeMem after training, on HotpotQA: calls of each operation per episode, memory quality, prompt tokens saved against
+ * "-RAG".
+ */
 export const PAPER_HOTPOTQA: Readonly<
   Record<PaperModel, { calls: Readonly<Record<string, number>>; mq: number; j: number; savedPercent: number }>
 > = {
@@ -82,7 +85,7 @@ export const PAPER_HOTPOTQA: Readonly<
   },
 };
 
-/** The paper's models that a run's model is, by its name; all where it is neither. */
+/** The paper's base models that match the name of a run's model; all of them if none matches. */
 export function paperModelsFor(models: readonly string[]): PaperModel[] {
   const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9.]/g, "");
   const meant = PAPER_MODELS.filter((each) => models.some((name) => plain(name).includes(plain(each))));

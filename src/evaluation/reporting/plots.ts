@@ -1,19 +1,21 @@
-/** The plots of a report: performance, tokens, and operations by stage, each per suite. Pure; drawn by `bar-chart.ts`. */
+/**
+ * The plots of a report: performance, tokens, and operations by stage, each per suite. Pure; drawn by `bar-chart.ts`.
+ */
 import { MEMORY_OPS } from "../../types.js";
 import { type Bar, barChart } from "./bar-chart.js";
 import { PAPER_ROWS, PAPER_SUITES, type PaperModel } from "./paper.js";
 import type { Spending } from "./spending.js";
 import type { SystemSummary } from "./summary.js";
 
-/** A plot and the name of its file, without the ending. */
+/** A plot and the name of its file, without the extension. */
 export interface ReportPlot {
   name: string;
   svg: string;
 }
 
 /**
- * @param metrics the figure that is shown, by suite
- * @param paper base models whose figures the paper gives, to be drawn below ours; empty for none
+ * @param metrics the metric that is shown, by suite
+ * @param paper base models whose figures in the paper are drawn below ours; may be empty
  */
 export function reportPlots(
   summaries: readonly SystemSummary[],

@@ -1,4 +1,4 @@
-/** Everything that `agemem report` shows of one or more files of results. Pure; reading and writing are the command's. */
+/** Everything that `agemem report` shows for one or more files of results. Pure; the command reads and writes. */
 import type { EvaluationRecord } from "../runs/record.js";
 import { paperModelsFor } from "./paper.js";
 import { paperTables } from "./paper-tables.js";
@@ -12,7 +12,7 @@ export interface Report {
   summaries: SystemSummary[];
   spendings: Spending[];
   differences: PairedDifference[];
-  /** In the paper's form; empty without results on its benchmarks. */
+  /** Tables in the paper's form; empty without results on its benchmarks. */
   paper: ReportTable[];
   bySuite: { suite: string; tables: ReportTable[]; plots: ReportPlot[] }[];
   /** Settings of the runs, by name. */
@@ -24,10 +24,10 @@ const MAIN = ["j", "success", "progress", "substring_exact_match", "f1"];
 const PROGRESS_FIRST = ["progress", ...MAIN];
 
 /**
- * @param files lines of each file; where the files are of different models, a system is named with its model
- * @param system that is compared with all others, of its own model
+ * @param files lines of each file; if the files have different models, a system is named with its model
+ * @param system the system that is compared with all others of its model
  * @param metric that is compared; default of each suite: J, success or progress, or the suite's own measure
- * @param paper with tables in the form of AgeMem's paper, and its figures
+ * @param paper whether to add tables in the form of AgeMem's paper, with its figures
  */
 export function makeReport(
   files: readonly (readonly EvaluationRecord[])[],

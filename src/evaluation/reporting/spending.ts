@@ -1,22 +1,25 @@
-/** What systems did and spent, per episode: operations by stage, tokens by who used them, time, money. Pure. */
+/** Actions and costs of systems per episode: operations by stage, tokens by user, time, money. Pure. */
 import { plus } from "../../lib/call-usage.js";
 import type { EvaluationEpisode, EvaluationRecord, ObservedRecord } from "../runs/record.js";
 
-/** Means per episode of one system on one suite; null where a server did not report tokens, or there were no prices. */
+/** Means per episode of one system on one suite; null if a server did not report tokens, or there were no prices. */
 export interface Spending {
   suite: string;
   system: string;
   episodes: number;
-  /** Tokens of the answering or acting model, of the system's own calls (being shown the conversations included), and the judge's. */
+  /**
+   * Tokens of the answering or acting model, of the system's own calls (also while shown conversations), and of the
+   * judge.
+   */
   prompt: number | null;
   response: number | null;
   ownPrompt: number | null;
   ownResponse: number | null;
   judge: number | null;
   judgeCalls: number;
-  /** Scores that the judge did not give, in all. */
+  /** Total number of scores that the judge did not give. */
   judgeFailures: number;
-  /** Calls of language models but the judge's. */
+  /** Calls of language models, without the judge's. */
   calls: number;
   seconds: number;
   cost: number | null;

@@ -1,9 +1,9 @@
 /**
  * The paper's parts with their shortcuts closed. Pure.
  *
- * A part that the episode gave no occasion for does not apply, so that no policy can earn it by acting for its own sake:
- * preventive where the context would never have filled, maintenance where nothing told became outdated, preservation where
- * the question names nothing that was told. Compression, task and penalties are the paper's.
+ * A part for which the episode gave no occasion does not apply, so that no policy can earn it with needless actions:
+ * preventive if the context would never have filled, maintenance if no fact became outdated, preservation if the
+ * question names nothing that was told. Compression, task and penalties are the paper's.
  */
 import { compressionReward } from "../compression.js";
 import { roundsPenalty, tokensPenalty } from "../penalties.js";

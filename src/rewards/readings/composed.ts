@@ -1,4 +1,4 @@
-/** The terms of a reward put together from their parts. Pure. */
+/** Composes the terms of a reward from their parts. Pure. */
 import { type PartsByName, type PartWeights, type RewardPart, weigh } from "../scoring.js";
 
 type Three = [RewardPart, RewardPart, RewardPart];
@@ -14,7 +14,7 @@ interface Parts {
   penalty: [RewardPart, RewardPart];
 }
 
-/** All parts by name, with the sums of those that have parts. */
+/** All parts by name, including the sums of composed terms. */
 export function composed({ alpha, beta }: PartWeights, parts: Parts): PartsByName<RewardPart> {
   const [compression, preventive, preservation] = parts.context;
   const [storage, maintenance, relevance] = parts.memory;

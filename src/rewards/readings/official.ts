@@ -1,8 +1,8 @@
 /**
- * The parts as the authors' released code has them, computed from recorded operations. Pure.
+ * The parts as in the authors' released code, but computed from recorded operations. Pure.
  *
- * That code reads strings of the final context: what was erased there, refused, or only mentioned counts otherwise than here.
- * `docs/rewards.md` has the differences.
+ * That code reads strings of the final context, so that erased, refused or only mentioned operations count differently.
+ * `docs/rewards.md` lists the differences.
  */
 import type { StepRecord } from "../../trajectory/schema.js";
 import { contentText } from "../../trajectory/trace/context-text.js";
@@ -52,7 +52,7 @@ export const officialReading: RewardReading = {
   },
 };
 
-/** A quarter of the characters of the final context, the answer included. */
+/** A quarter of the characters of the final context, including the answer and the tools. */
 function finalTokens(steps: readonly StepRecord[]): number {
   const step = answerStep(steps);
   if (!step) return 0;
@@ -105,7 +105,9 @@ function rounds({ steps, episode }: ScoringInput): RewardPart {
   };
 }
 
-/** Rounds of stage 3 that called a tool on the context, the last allowed one apart, and the round that ended it. */
+/**
+ * Rounds of stage 3 that called a tool on the context, except the last allowed one, and the round that ended the stage.
+ */
 function stageThreeSamples(steps: readonly StepRecord[], allowed: number): number {
   const own = policySteps(steps).filter(({ stage }) => stage === 3);
   const sampled = own.filter((step, i) => i === own.length - 1 || (i < allowed - 1 && usesContext(step)));

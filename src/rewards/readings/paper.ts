@@ -1,4 +1,4 @@
-/** The parts as the paper has them (AgeMem, appendix A.2). Pure. */
+/** The parts as in the paper (AgeMem, appendix A.2). Pure. */
 import { compressionReward } from "../compression.js";
 import { maintenanceReward } from "../maintenance.js";
 import { roundsPenalty, tokensPenalty } from "../penalties.js";
@@ -10,7 +10,7 @@ import { storageReward } from "../storage.js";
 import { taskReward } from "../task.js";
 import { composed } from "./composed.js";
 
-/** Each part by its own file of `rewards/`. */
+/** Each part is computed by its own file in `rewards/`. */
 export const paperReading: RewardReading = {
   parts: (input, weights) =>
     composed(weights, {

@@ -1,5 +1,5 @@
 /**
- * What a rollout's stages 1 and 2 tell, message by message.
+ * The messages of a rollout's stages 1 and 2.
  *
  * Owns which passages come in which message. Leaves out running them (`stages.ts`). Pure.
  */
@@ -8,7 +8,7 @@ import type { MemoryTask, Passage } from "../../types.js";
 import type { RolloutSettings } from "../settings.js";
 import { UNRELATED_TALK } from "./small-talk.js";
 
-/** Messages of the two stages, in order. */
+/** The messages of the two stages, in order. */
 interface StageMessages {
   first: string[];
   second: string[];
@@ -18,8 +18,8 @@ interface StageMessages {
  * The messages of a task. The K rollouts of a group are told the same.
  *
  * - `passages`: each passage of the context, then each distractor.
- * - `together`: all passages in one message, the distractors among them; then lines of small talk. N_max does not apply to
- *   messages here: it is the rounds of the question.
+ * - `together`: all passages in one message, the distractors among them; then lines of small talk. N_max does not apply
+ *   to messages here: it is the rounds of the question.
  */
 export function stageMessages(
   task: MemoryTask,

@@ -1,12 +1,12 @@
 /**
- * Whole recipes of a run: what the three stages show, how long each goes on, what the reward and the advantages are.
+ * Complete recipes of a run: what the three stages show, how long each may last, the reward and the advantages.
  *
- * Owns their figures. A setting given beside a preset wins over it. Leaves out how the messages are made (`messages.ts`).
+ * Owns their figures. A setting given beside a preset wins. Leaves out how the messages are made (`messages.ts`).
  */
 import type { AdvantagePreset } from "../../grpo.js";
 import type { RewardOptions } from "../../rewards/reward.js";
 
-/** What a preset settles; the names are those of the options. */
+/** What a preset sets; the names are those of the options. */
 interface PresetSettings {
   maxTurns: number;
   messageRounds: number;
@@ -22,9 +22,10 @@ const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
 /**
  * - `paper`: AgeMem, alg. 3-5 and appendix A.2.
- * - `official`: the recipe of the authors' released code: all passages in one message, three lines of small talk, up to five rounds
- *   per message, its reward, advantages over samples.
- * - `agemem`: the paper's, with a plain reply ending only its message's calls, and with the reward whose shortcuts are closed.
+ * - `official`: the recipe of the authors' released code: all passages in one message, three lines of small talk, up to
+ *   five rounds per message, its reward, advantages over samples.
+ * - `agemem`: the paper's, with a plain reply ending only its message's calls, and with the reward whose shortcuts are
+ *   closed.
  */
 export const ROLLOUT_PRESETS = {
   paper: {

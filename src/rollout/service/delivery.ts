@@ -1,14 +1,14 @@
 /**
- * Which group of a request is where: waiting, begun, finished, under way to a reader, acknowledged.
+ * The state of each group of a request: waiting, begun, finished, sent to a reader, acknowledged.
  *
- * Owns the window: no more groups are begun and not acknowledged than it allows, so a slow reader stops new work. Owns who
- * gets a group: one reader, until it acknowledges or is gone. Leaves out the groups themselves, which are on disk
- * (`request-run.ts`). No clock, no disk.
+ * Owns the window, which limits the groups that are begun and not acknowledged, so that a slow reader stops new work.
+ * Owns which reader gets a group: only one, until it acknowledges the group or is gone. Leaves out the groups
+ * themselves, which are on disk (`request-run.ts`). Uses no clock and no disk.
  */
 
 interface GroupState {
   stage: "waiting" | "begun" | "finished" | "acknowledged";
-  /** The reader it is under way to. */
+  /** The reader that it was sent to. */
   reader: string | null;
 }
 
@@ -22,9 +22,9 @@ export interface ReaderTerms {
 export class Delivery {
   private readonly states: Map<string, GroupState>;
   private readonly ids: readonly string[];
-  /** Every group before it is acknowledged. */
+  /** Index of the first group that may not be acknowledged yet. */
   private first = 0;
-  /** Finished and under way to nobody, in the order in which they finished. */
+  /** Finished groups that no reader has, in the order in which they finished. */
   private readonly ready = new Set<string>();
   private readonly underWay = new Map<string, Set<string>>();
   private begun = 0;
@@ -33,7 +33,7 @@ export class Delivery {
 
   /**
    * @param ids groups in the order of their tasks
-   * @param finished those whose rollouts are recorded already
+   * @param finished whether the rollouts of a group are already recorded
    */
   constructor(
     ids: readonly string[],
@@ -54,7 +54,7 @@ export class Delivery {
     return this.acknowledgedGroups;
   }
 
-  /** Waits for room in the window, first come, first served, and takes it. @throws the signal's reason */
+  /** Waits for room in the window and takes it. @throws the signal's reason */
   async begin(id: string, signal: AbortSignal): Promise<void> {
     const state = this.stateOf(id);
     while (this.begun >= this.window) {
@@ -76,7 +76,7 @@ export class Delivery {
     this.tell();
   }
 
-  /** The next group for a reader, which is then under way to it; "done" when all are acknowledged, "none" for now. */
+  /** The next group for a reader, which then has it; "done" if all are acknowledged, "none" if there is none now. */
   take({ reader, ordered, ahead }: ReaderTerms): { group: string } | "done" | "none" {
     this.advance();
     if (this.first === this.ids.length) return "done";
@@ -90,7 +90,7 @@ export class Delivery {
     return { group };
   }
 
-  /** Whoever had them has them for good. @returns ids that are none of this request's groups */
+  /** Marks groups as received, by any reader. @returns ids that are not groups of this request */
   acknowledge(ids: readonly string[]): string[] {
     const unknown: string[] = [];
     for (const id of ids) {
@@ -108,7 +108,7 @@ export class Delivery {
     return unknown;
   }
 
-  /** What is under way to a reader may be sent to any. */
+  /** The unacknowledged groups of a reader may be sent to any reader. */
   release(reader: string): void {
     for (const id of this.underWay.get(reader) ?? []) {
       this.stateOf(id).reader = null;
@@ -118,7 +118,7 @@ export class Delivery {
     this.tell();
   }
 
-  /** Resolves at the next change, when the signal aborts, or after so many milliseconds. */
+  /** Resolves at the next change, when the signal aborts, or after `afterMs` milliseconds. */
   changed(signal: AbortSignal, afterMs?: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
@@ -136,7 +136,7 @@ export class Delivery {
     });
   }
 
-  /** Wakes everybody who waits for a change. */
+  /** Wakes all that wait for a change. */
   tell(): void {
     for (const done of [...this.waiting]) done();
   }
@@ -155,7 +155,7 @@ export class Delivery {
     return undefined;
   }
 
-  /** Under way to nobody. */
+  /** Takes a group from its reader. */
   private free(state: GroupState, id: string): void {
     if (state.reader !== null) this.underWay.get(state.reader)?.delete(id);
     state.reader = null;

@@ -59,7 +59,8 @@ const State = new StateSchema({
  *
  * A run fails with `AGEMEM_INPUT_ARGUMENT` for a request that is not valid and `AGEMEM_CONFIG_INVALID` for an endpoint
  * that cannot be set up; the message includes code and remedy, because clients of a server see nothing else. Failed
- * rollouts are in their group. The answer comes in one piece, so it is limited: `AGEMEM_ROLLOUTS_SIZE`. A key goes only to the addresses that `AGEMEM_ROLLOUT_KEYS` lists for it.
+ * rollouts are in their group. The answer comes in one piece, so it is limited: `AGEMEM_ROLLOUTS_SIZE`. A key goes only
+ * to the addresses that `AGEMEM_ROLLOUT_KEYS` lists for it.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown
  * @example
@@ -121,14 +122,14 @@ async function rollout(
   }
 }
 
-/** The whole group, for an answer in one piece. */
+/** The complete group, for an answer in one piece. */
 function outputOf(group: GroupResult, request: RolloutRequest): RolloutGroupOutput {
   const output = new GroupOutput(group.groupId, request);
   const samples = group.rollouts.flatMap((rollout) => [...output.samples(rollout)]);
   return { ...output.facts, zero_variance: group.advantages.zeroVariance, samples };
 }
 
-/** Counts what an answer in one piece comes to, and ends the run before it cannot be sent any more. */
+/** Counts the size of an answer in one piece, and ends the run when it becomes too large to send. */
 class AnswerSize {
   private bytes = 0;
 

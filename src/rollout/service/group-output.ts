@@ -1,12 +1,12 @@
-/** What a trainer receives of a group: its samples in the format of the request, and the facts about the group. */
+/** What a trainer receives for a group: its samples in the format of the request, and the facts about the group. */
 
 import { exporterByName } from "../../trajectory/exporters/registry.js";
 import type { Rollout } from "../../trajectory/file.js";
 import type { RolloutRequest } from "./request.js";
 
-/** One group as the trainer gets it. */
+/** One group in the form that the trainer gets. */
 export interface RolloutGroupOutput extends GroupFacts {
-  /** Records (steps, then the trajectory, per rollout), or rows of the format asked for. */
+  /** Records (steps, then the trajectory, per rollout), or rows of the requested format. */
   samples: unknown[];
 }
 
@@ -17,14 +17,14 @@ export interface GroupFacts {
   rewards: (number | null)[];
   advantages: (number | null)[];
   statuses: string[];
-  /** Why a rollout failed; null for the others. */
+  /** Why a rollout failed; null if it did not. */
   errors: (string | null)[];
   zero_variance: boolean;
   /** Steps and rollouts that the format cannot take, by reason. */
   refused: Record<string, number>;
 }
 
-/** Collects the facts of a group while its rollouts pass by, one at a time. */
+/** Collects the facts of a group from its rollouts, one at a time. */
 export class GroupOutput {
   readonly facts: GroupFacts;
 

@@ -1,8 +1,8 @@
 /**
- * The streaming rollout service over HTTP, as a function from a `Request` to a `Response` for any server that has these.
+ * The streaming rollout service over HTTP, as a function from `Request` to `Response`, for any server that has these.
  *
- * Owns routes, sizes of bodies, statuses of errors, and the stream of an answer, which is made line by line as the
- * connection takes it. Leaves out what the lines say (`lines.ts`) and the requests (`requests.ts`).
+ * Owns routes, the size limit of bodies, statuses of errors, and the stream of an answer, which is made line by line as
+ * the connection accepts it. Leaves out the lines (`lines.ts`) and the requests (`requests.ts`).
  */
 import { z } from "zod";
 import { AgeMemError, InputError } from "../../errors.js";
@@ -25,13 +25,13 @@ import { Requests } from "./requests.js";
 export interface RolloutServiceOptions {
   /** Opens a new empty store for each request, which is closed after it. */
   openStore: () => Promise<VersionedStore & { close(): Promise<void> }>;
-  /** Folder for what requests have rolled out; one service at a time per request. */
+  /** Folder for the rollouts of requests; only one service at a time may work on a request. */
   folder: string;
   /** Counts the context for a named model. Default: `tokenCounter()`. */
   counterFor?: (model: string) => TokenCounter;
-  /** Name of the embeddings behind `openStore`: a request does not go on with others. Default: not compared. */
+  /** Name of the embeddings behind `openStore`: a request is not resumed with others. Default: not compared. */
   embeddings?: string;
-  /** Default: those of the environment, see docs/rollouts.md. */
+  /** Default: from the environment, see docs/rollouts.md. */
   limits?: Partial<ServiceLimits>;
 }
 
@@ -49,7 +49,7 @@ const serviceOptions = z.strictObject(
 /** The service; `fetch` answers the routes below `/rollouts`. */
 export interface RolloutService {
   fetch(request: Request): Promise<Response>;
-  /** Puts all requests aside: they go on, from the folder, when they are asked for again. */
+  /** Suspends all requests: they resume from the folder when they are sent again. */
   close(): Promise<void>;
 }
 
@@ -66,9 +66,9 @@ const STATUSES: Partial<Record<string, number>> = {
 };
 
 /**
- * Builds the service of `agemem.rollouts/1`: groups are streamed as they finish and acknowledged one by one; a request goes
- * on after a lost connection, a killed reader or a killed service without running a finished rollout again. The protocol
- * and its limits are in docs/rollouts.md.
+ * Builds the service of `agemem.rollouts/1`: groups are streamed as they finish and are acknowledged one by one. After
+ * a lost connection, a killed reader or a killed service a request resumes without running a finished rollout again.
+ * docs/rollouts.md describes the protocol and its limits.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for options that are wrong or unknown
  * @example
@@ -131,7 +131,7 @@ async function answer(
   });
 }
 
-/** A line is made when the connection asks for one; what it does not take stays on disk. */
+/** Makes a line only when the connection requests one; the rest stays on disk. */
 function toStream(
   lines: AsyncGenerator<RolloutLine>,
   signal: AbortSignal,
@@ -145,7 +145,7 @@ function toStream(
           const { value, done } = await lines.next();
           if (!done) return controller.enqueue(encoder.encode(`${JSON.stringify(value)}\n`));
         } catch (error) {
-          // A request that is put aside takes its recording away from whoever reads it; the reader asks again.
+          // Suspending a request closes the recording under its readers; they send the request again.
           if (!signal.aborted) {
             const line: RolloutLine = { event: "error", ...errorFields(error) };
             controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
@@ -162,7 +162,7 @@ function toStream(
   );
 }
 
-/** @throws InputError `AGEMEM_ROLLOUTS_SIZE`, `AGEMEM_INPUT_ARGUMENT` for what is not JSON */
+/** @throws InputError `AGEMEM_ROLLOUTS_SIZE`, `AGEMEM_INPUT_ARGUMENT` if it is not JSON */
 async function readJsonBody(request: Request, limit: number): Promise<unknown> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;

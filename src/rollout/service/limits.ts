@@ -1,4 +1,4 @@
-/** What the rollout service takes and keeps, with the variables that change it. */
+/** The limits of the rollout service, and the environment variables that set them. */
 import { z } from "zod";
 import { ConfigError } from "../../errors.js";
 import type { OptionShape } from "../../lib/check-options.js";
@@ -9,15 +9,17 @@ import { type Environment, setting } from "../../models/settings.js";
 export interface ServiceLimits {
   /** Bytes of one request's body; default 128 MiB, `AGEMEM_ROLLOUT_MAX_REQUEST_BYTES`. */
   requestBytes: number;
-  /** Requests worked on at the same time; default 256, `AGEMEM_ROLLOUT_MAX_REQUESTS`. */
+  /** Most requests open at a time; default 256, `AGEMEM_ROLLOUT_MAX_REQUESTS`. */
   requests: number;
-  /** Milliseconds without a reader after which a request is put aside, on disk; default 10 minutes, `AGEMEM_ROLLOUT_IDLE_MS`. */
+  /**
+   * Milliseconds without a reader until a request is suspended to disk; default 10 minutes, `AGEMEM_ROLLOUT_IDLE_MS`.
+   */
   idleMs: number;
-  /** Milliseconds without a reader after which a request is removed; default 24 hours, `AGEMEM_ROLLOUT_KEEP_MS`. */
+  /** Milliseconds without a reader until a request is removed; default 24 hours, `AGEMEM_ROLLOUT_KEEP_MS`. */
   keepMs: number;
-  /** Milliseconds that a lost reader's groups wait for it before another one gets them; default 60 seconds, `AGEMEM_ROLLOUT_LEASE_MS`. */
+  /** Milliseconds until the groups of a lost reader go to another; default 60 seconds, `AGEMEM_ROLLOUT_LEASE_MS`. */
   leaseMs: number;
-  /** Milliseconds of silence after which the service says that a run goes on; default 5 seconds, `AGEMEM_ROLLOUT_ALIVE_MS`. */
+  /** Milliseconds of silence until the service sends an `alive` line; default 5 seconds, `AGEMEM_ROLLOUT_ALIVE_MS`. */
   aliveMs: number;
 }
 
@@ -39,7 +41,7 @@ const VARIABLES: Record<keyof ServiceLimits, string> = {
   aliveMs: "AGEMEM_ROLLOUT_ALIVE_MS",
 };
 
-/** What a timer of Node can wait. */
+/** The longest time that a timer of Node.js can wait. */
 const wait = whole(1, 2 ** 31 - 1);
 
 /** Schemas of the limits, all optional. */
@@ -54,7 +56,9 @@ export const serviceLimits = z
   } satisfies OptionShape<ServiceLimits>)
   .partial();
 
-/** Those given, else those of the environment, else the defaults. @throws ConfigError `AGEMEM_CONFIG_INVALID` */
+/**
+ * The given limits, or else those of the environment, or else the defaults. @throws ConfigError `AGEMEM_CONFIG_INVALID`
+ */
 export function limitsOf(given: Partial<ServiceLimits>, env: Environment = process.env): ServiceLimits {
   const limits = { ...DEFAULTS };
   for (const name of Object.keys(VARIABLES) as (keyof ServiceLimits)[]) {

@@ -1,4 +1,4 @@
-/** The answer to a reader as lines: groups as they finish, from disk, one record in memory at a time. */
+/** The lines of an answer: groups as they finish, read from disk with one record in memory at a time. */
 import type { ReaderTerms } from "./delivery.js";
 import { GroupOutput } from "./group-output.js";
 import { type OpenBody, ROLLOUTS_PROTOCOL, type RolloutLine } from "./protocol.js";
@@ -6,8 +6,8 @@ import type { RolloutRequest } from "./request.js";
 import { errorFields, type RequestRun } from "./request-run.js";
 
 /**
- * Lines until all groups are acknowledged, the run fails, or the signal aborts. Nothing is read ahead: a reader that does
- * not take lines keeps its groups, and with them the window.
+ * Lines until all groups are acknowledged, the run fails, or the signal aborts. Nothing is read ahead: as long as a
+ * reader takes no lines, its groups stay unacknowledged and occupy the window.
  */
 export async function* linesOf(
   run: RequestRun,
@@ -30,7 +30,7 @@ export async function* linesOf(
   while (!signal.aborted) {
     const next = delivery.take(terms);
     if (next === "done") {
-      // The last figures come with the end of the run, which follows its last group at once.
+      // The last figures come with the end of the run, immediately after its last group.
       while (!run.ended && !signal.aborted) await delivery.changed(signal, aliveMs);
       if (!signal.aborted) yield { event: "end", ...run.figures };
       return;

@@ -1,15 +1,15 @@
 /**
- * What trainer and rollout service say to each other over HTTP: `agemem.rollouts/1`.
+ * The HTTP protocol between trainer and rollout service: `agemem.rollouts/1`.
  *
- * Owns the bodies of requests, the lines of an answer, and the version. Leaves out the rollout request within
- * (`request.ts`) and what is done about either (`http.ts`, `lines.ts`).
+ * Owns the bodies of requests, the lines of an answer, and the version. Leaves out the rollout request inside a body
+ * (`request.ts`) and how both are handled (`http.ts`, `lines.ts`).
  */
 import { z } from "zod";
 import { InputError } from "../../errors.js";
 import { problemsOf } from "../../lib/check-options.js";
 import type { GroupFacts } from "./group-output.js";
 
-/** The version; another one is refused. */
+/** The version; other versions are refused. */
 export const ROLLOUTS_PROTOCOL = "agemem.rollouts/1";
 
 /** Also the name of a folder. */
@@ -18,23 +18,23 @@ const groupIds = z.array(z.string().min(1).max(64)).max(100_000);
 
 const addressed = z.strictObject({
   protocol: z.literal(ROLLOUTS_PROTOCOL),
-  /** Names the request: asked again under the same id, it goes on. */
+  /** Names the request: sent again under the same id, it resumes. */
   request_id: id,
 });
 
 /** Body of `POST /rollouts`. */
 export const openBody = addressed.extend({
-  /** Names the reader: the same one, connected again, gets at once what it had not acknowledged. */
+  /** Names the reader: if it connects again, it gets at once what it had not acknowledged. */
   reader: id,
-  /** Groups the reader has, of an earlier connection. */
+  /** Groups that the reader has from an earlier connection. */
   acknowledged: groupIds.default([]),
-  /** Sends all other groups again, also those that were acknowledged. No rollout is run again. */
+  /** Sends all other groups again, even acknowledged ones. No finished rollout is run again. */
   again: z.boolean().default(false),
-  /** Groups come in the order of the tasks; else as they finish. */
+  /** Sends groups in the order of the tasks; otherwise as they finish. */
   ordered: z.boolean().default(false),
-  /** Groups that may be under way to this reader, not acknowledged. */
+  /** Most groups sent to this reader and not acknowledged. */
   ahead: z.int().min(1).max(1024).default(2),
-  /** Groups that may be begun and not acknowledged. Default: enough to keep the policy's slots filled. */
+  /** Most groups begun and not acknowledged. Default: enough to keep the policy's slots filled. */
   window: z.int().min(1).max(1024).optional(),
   /** The rollout request, checked on its own. */
   request: z.unknown(),
@@ -66,7 +66,7 @@ export type RolloutLine =
       acknowledged: number;
       window: number;
     }
-  /** Says that the run goes on; at least every few seconds while nothing else is said. */
+  /** Says that the run continues; sent every few seconds while there are no other lines. */
   | ({ event: "alive" } & LineProgress)
   | { event: "sample"; group_id: string; sample: unknown }
   | ({ event: "group"; samples: number } & GroupFacts)

@@ -1,9 +1,10 @@
 /**
- * One request of the streaming service: its run, its recording on disk, and which groups were acknowledged.
+ * One request of the streaming service: its run, its recording on disk, and its acknowledged groups.
  *
- * Owns the folder of the request: `request.json` (what it asked for), `run/` (the recording, with its journal and index) and
- * `acknowledged.jsonl`. Every finished rollout and group is on disk before it is sent, so that neither a lost connection nor
- * a killed service runs it again; memory is that of the rollouts under way. Leaves out readers and time (`requests.ts`).
+ * Owns the folder of the request: `request.json` (its settings), `run/` (the recording, with its journal and index) and
+ * `acknowledged.jsonl`. Every finished rollout and group is on disk before it is sent, so that it is not run again
+ * after a lost connection or a killed service; memory holds only the current rollouts. Leaves out readers and time
+ * (`requests.ts`).
  */
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
@@ -25,7 +26,7 @@ import type { LineProgress, OpenBody } from "./protocol.js";
 import { type RolloutRequest, tasksOf } from "./request.js";
 import { optionsOf } from "./request-setup.js";
 
-/** What a run needs of its process. */
+/** What a run needs from its process. */
 export interface RunHost {
   openStore: () => Promise<VersionedStore & { close(): Promise<void> }>;
   counterFor?: ((model: string) => TokenCounter) | undefined;
@@ -34,7 +35,7 @@ export interface RunHost {
 }
 
 export class RequestRun {
-  /** Set when the run ended: by itself, or by a failure, which is then told to the readers. */
+  /** Set when the run has ended: by itself, or by a failure, which its readers then get. */
   ended: { failure: unknown } | undefined;
   private progress: RolloutProgress = { done: 0, total: 0, failed: 0, meanReward: null };
   private readonly controller = new AbortController();
@@ -54,9 +55,9 @@ export class RequestRun {
   }
 
   /**
-   * Begins the run, or goes on with what its folder has.
+   * Begins the run, or resumes it from its folder.
    *
-   * @param have groups that the reader has: they are not rolled out, also when the folder was lost
+   * @param have groups that the reader has: they are not rolled out, even if the folder was lost
    * @throws InputError `AGEMEM_RECORDING_SETTINGS`, `AGEMEM_RECORDING_LOCKED`, `AGEMEM_INPUT_FILE`
    */
   static async open(
@@ -118,7 +119,7 @@ export class RequestRun {
     return this.journal.read(groupId);
   }
 
-  /** @throws InputError `AGEMEM_INPUT_ARGUMENT` for ids that are no groups of the request; the others count */
+  /** @throws InputError `AGEMEM_INPUT_ARGUMENT` for ids that are not groups of the request; the others count */
   async acknowledge(ids: readonly string[]): Promise<void> {
     const unknown = new Set(this.delivery.acknowledge(ids));
     await this.acknowledgements.append(
@@ -140,7 +141,7 @@ export class RequestRun {
     return { done, total, failed, mean_reward: meanReward };
   }
 
-  /** Ends the run; what is finished stays on disk. */
+  /** Ends the run; finished rollouts stay on disk. */
   async stop(): Promise<void> {
     this.controller.abort(new InputError("AGEMEM_ROLLOUTS_UNKNOWN", "The request was put aside or closed"));
     await this.done;
@@ -154,7 +155,10 @@ export class RequestRun {
   }
 }
 
-/** As many groups as the runner keeps open, so that all slots are busy while the slowest rollouts of some end. */
+/**
+ * As many groups as the runner keeps open, so that all slots stay busy while some groups wait for their slowest
+ * rollouts.
+ */
 function defaultWindow({ concurrency, k }: RolloutSettings): number {
   return 2 * Math.ceil(concurrency / k) + 1;
 }
@@ -172,7 +176,7 @@ async function openJournal(
   );
 }
 
-/** Notes what the request asks for, or compares it with what it asked for before, but for what may change in between. */
+/** Writes down the settings of the request, or compares them with the earlier ones, except those that may change. */
 async function claim(file: string, request: RolloutRequest): Promise<void> {
   const now = fixedFields(request);
   if (!existsSync(file)) return writeFile(file, JSON.stringify(now));
@@ -180,7 +184,7 @@ async function claim(file: string, request: RolloutRequest): Promise<void> {
   try {
     before = JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
   } catch (error) {
-    // Torn by a kill; nothing was begun before it was written.
+    // Incomplete after a kill; nothing was begun before it was written.
     if (error instanceof SyntaxError) return writeFile(file, JSON.stringify(now));
     throw error;
   }
@@ -196,7 +200,7 @@ async function claim(file: string, request: RolloutRequest): Promise<void> {
   );
 }
 
-/** Where the policy is, how many requests it takes and what form the samples have may change while a request goes on. */
+/** The settings that must not change. Address and concurrency of the policy, the time limit and the format may. */
 export function fixedFields(request: RolloutRequest): Record<string, unknown> {
   const { tasks, concurrency: _c, timeout_s: _t, format: _f, policy, ...rest } = request;
   const { base_url: _b, ...sampling } = policy;
@@ -209,7 +213,7 @@ async function readIds(file: string): Promise<string[]> {
   return ids;
 }
 
-/** An error as readers get it. */
+/** An error in the form that readers get. */
 export function errorFields(error: unknown): { code: string | null; message: string; remedy: string | null } {
   if (!AgeMemError.isInstance(error)) {
     return {

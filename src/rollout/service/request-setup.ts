@@ -1,5 +1,5 @@
 /**
- * From a request to what rolls it out: policy, judge and settings. Shared by the graph and the streaming service.
+ * Sets up policy, judge and settings for a request. Shared by the graph and the streaming service.
  *
  * Leaves out the form of a request (`request.ts`) and which key goes where (`endpoint-keys.ts`).
  */
@@ -29,7 +29,10 @@ export function parseRequest(input: unknown): RolloutRequest {
   });
 }
 
-/** Everything of the run's options but the store. @throws ConfigError `AGEMEM_CONFIG_INVALID` for an endpoint that cannot be set up */
+/**
+ * The options of the run, except the store. @throws ConfigError `AGEMEM_CONFIG_INVALID` for an endpoint that cannot be
+ * set up
+ */
 export function optionsOf(
   request: RolloutRequest,
   counterFor: ((model: string) => TokenCounter) | undefined,

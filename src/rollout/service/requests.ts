@@ -1,8 +1,8 @@
 /**
- * The requests of the streaming service: which are open, who reads them, when they are put aside and when removed.
+ * The requests of the streaming service: which are open, who reads them, when they are suspended and when removed.
  *
- * Owns readers and time. A request without a reader goes on until its window is full; after `idleMs` it is put aside, its
- * folder stays, and it goes on when it is asked for again; after `keepMs` the folder is removed.
+ * Owns readers and time. A request without a reader continues until its window is full. After `idleMs` it is suspended:
+ * its folder stays, and it resumes when it is sent again. After `keepMs` the folder is removed.
  */
 import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ interface Open {
 export interface ReaderConnection {
   run: RequestRun;
   signal: AbortSignal;
-  /** To be called when the connection ends, however it ends. */
+  /** Must be called when the connection ends, whatever ended it. */
   leave: () => void;
 }
 
@@ -34,7 +34,7 @@ const IDLE = "\0idle";
 
 export class Requests {
   private readonly open = new Map<string, Promise<Open>>();
-  /** Requests that are being put aside: they hold their recording until then. */
+  /** Requests that are being suspended and still hold their recording. */
   private readonly closing = new Map<string, Promise<void>>();
   private readonly sweeper: NodeJS.Timeout;
 
@@ -53,16 +53,17 @@ export class Requests {
   }
 
   /**
-   * Connects a reader, beginning or taking up the request where it is not open.
+   * Connects a reader; if the request is not open, begins or resumes it.
    *
-   * @throws InputError `AGEMEM_INPUT_ARGUMENT`, `AGEMEM_ROLLOUTS_BUSY`, `AGEMEM_RECORDING_SETTINGS`, `AGEMEM_RECORDING_LOCKED`
+   * @throws InputError `AGEMEM_INPUT_ARGUMENT`, `AGEMEM_ROLLOUTS_BUSY`, `AGEMEM_RECORDING_SETTINGS`,
+   * `AGEMEM_RECORDING_LOCKED`
    */
   async connect(body: OpenBody): Promise<ReaderConnection> {
     const request = parseRequest(body.request);
     const { request_id: id, reader } = body;
     const opened = await this.opened(id, request, body);
     const { run, readers, timers } = opened;
-    // The same reader again: its connection broke, and the service has not noticed yet.
+    // If the same reader connects again, its earlier connection broke, and the service has not noticed yet.
     readers.get(reader)?.abort();
     const controller = new AbortController();
     readers.set(reader, controller);
@@ -91,13 +92,13 @@ export class Requests {
     return opened.run;
   }
 
-  /** Ends a request and removes what is kept of it; one that is not there is no error. */
+  /** Ends a request and removes its folder. An unknown request is not an error. */
   async close(id: string): Promise<void> {
     await this.putAside(id);
     await rm(this.folderOf(id), { recursive: true, force: true });
   }
 
-  /** Puts all requests aside; they go on in the next process. */
+  /** Suspends all requests; the next process can resume them. */
   async end(): Promise<void> {
     clearInterval(this.sweeper);
     await Promise.all(this.ids.map((id) => this.putAside(id)));
@@ -113,7 +114,7 @@ export class Requests {
       const failed = known.run.ended?.failure !== undefined;
       const elsewhere = others.length === 0 && !sameWay(known.run.request, request);
       if (!failed && !elsewhere && !body.again) return known;
-      // What is finished is on disk; the rest begins again, where the policy is now.
+      // Finished rollouts are on disk; the rest begins again, with the policy's current address.
       await this.putAside(id);
     } else if (this.open.size >= this.limits.requests) {
       throw new InputError(
@@ -141,13 +142,13 @@ export class Requests {
     return { run, readers: new Map(), timers: new Map() };
   }
 
-  /** A reader is gone: its groups go to others after a while, and a request without readers is put aside. */
+  /** A reader is gone: after a while its groups go to others, and a request without readers is suspended. */
   private left(id: string, opened: Open, reader: string): void {
     const { run, readers, timers } = opened;
     this.after(timers, reader, this.limits.leaseMs, () => run.delivery.release(reader));
     if (readers.size > 0) return;
     const now = new Date();
-    // The folder's age is that of its last reader.
+    // The age of the folder counts from its last reader.
     utimes(this.folderOf(id), now, now).catch(() => undefined);
     this.after(timers, IDLE, this.limits.idleMs, () => void this.putAside(id));
   }
@@ -191,7 +192,7 @@ export class Requests {
   }
 }
 
-/** Whether two requests ask the same of the same policy server. */
+/** Whether two requests are equal except for their format, including the policy's address. */
 function sameWay(a: RolloutRequest, b: RolloutRequest): boolean {
   const way = ({ format: _, ...rest }: RolloutRequest): string => JSON.stringify(rest);
   return way(a) === way(b);

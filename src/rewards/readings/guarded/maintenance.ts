@@ -1,4 +1,4 @@
-/** Was what became outdated put right in long-term memory? Pure. */
+/** Were outdated facts corrected in long-term memory? Pure. */
 import { contentStems } from "../../../text/words.js";
 import type { StepRecord } from "../../../trajectory/schema.js";
 import { MemoryLedger } from "../../../trajectory/trace/memory-ledger.js";
@@ -12,11 +12,10 @@ const STATES = 0.5;
 const CONCERNS = 0.4;
 
 /**
- * Of the outdated facts that long-term memory held at some time, the share put right: by an UPDATE or DELETE that came after a
- * message about them, and no longer held at the end. 0 when none was ever held.
+ * Of the outdated facts that long-term memory ever held, the share that was corrected: by an UPDATE or DELETE after a
+ * message about them, so that they are no longer held at the end. 0 when none was ever held.
  *
- * Does not apply where the task declares no outdated facts: there is nothing to keep up to date, and an UPDATE or DELETE for its
- * own sake earns nothing.
+ * Does not apply where the task declares no outdated facts, so that a needless UPDATE or DELETE earns nothing.
  */
 export function maintainedFacts({ steps, episode }: Pick<ScoringInput, "steps" | "episode">): RewardPart {
   const outdated = episode.outdated_facts.map(stemsOf).filter((fact) => fact.size > 0);

@@ -11,9 +11,10 @@ import { toldMessages, toldPart, withoutLookUp } from "./told.js";
 /**
  * 1 if every key item K_q that some message of stages 1 and 2 named is in the context at answer time, else 0.
  *
- * What counts: those messages where they are still there, memories as they stood before the question came, and summaries: those
- * written before the question whole, later ones only for what the context had held until then. Answers to refused calls, the
- * question, and everything the policy wrote after it count for nothing. Does not apply where the messages named no key item.
+ * What counts: those messages if they are still there, memories as they were before the question, and summaries: those
+ * written before the question completely, later ones only for what the context held until then. Answers to refused
+ * calls, the question, and everything that the policy wrote after it do not count. Does not apply where the messages
+ * named no key item.
  */
 export function groundedPreservation({
   steps,
@@ -58,7 +59,7 @@ function heldAtTheEnd(steps: readonly StepRecord[], items: readonly string[]): S
   return held;
 }
 
-/** Contents of long-term memory, by id, as they stood before a call. */
+/** Contents of long-term memory, by id, before a call. */
 function memoriesBefore(steps: readonly StepRecord[], index: number): Map<string, string> {
   const ledger = new MemoryLedger();
   for (const step of steps) {
@@ -83,7 +84,7 @@ function sourcesOf(
     .flatMap((message) => memoriesIn(contentText(message.content)))
     .filter(({ id, content }) => bare(memories.get(id) ?? "") === bare(content))
     .map(({ content }) => content);
-  // A line break stays between two texts, so that no item is found across them.
+  // A line break separates two texts, so that no item is found across them.
   const summaries = step.messages
     .filter(isSummary)
     .map(textOf)

@@ -1,4 +1,4 @@
-/** Was a context that would have filled reduced in time? Pure. */
+/** Was a context that would have filled up reduced in time? Pure. */
 import type { StepRecord } from "../../../trajectory/schema.js";
 import { contentText } from "../../../trajectory/trace/context-text.js";
 import { operations, policySteps, type RewardPart, type ScoringInput } from "../../scoring.js";
@@ -14,8 +14,8 @@ const CONTEXTS = [[1], [2, 3]] as const;
 /**
  * 1 if SUMMARY or FILTER took a tenth of T_max or more out of what was told, and no policy call reached T_max.
  *
- * Does not apply where the messages of the task, system prompt and tools included, would not have filled half of T_max: what
- * the policy itself wrote, summarized or looked up is no occasion, however much it was.
+ * Does not apply where the messages of the task, with system prompt and tools, would not have filled half of T_max.
+ * Text that the policy itself wrote, summarized or looked up is no occasion, however long it is.
  */
 export function reducedInTime({ steps, episode }: Pick<ScoringInput, "steps" | "episode">): RewardPart {
   const limit = episode.t_max;
@@ -39,7 +39,7 @@ interface Load {
   frame: number;
   /** Tokens of all messages of the task. */
   told: number;
-  /** Characters per token, as the recording's own counts have it. */
+  /** Characters per token, from the recording's own counts. */
   ratio: number;
 }
 

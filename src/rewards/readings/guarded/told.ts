@@ -1,7 +1,7 @@
 /**
- * What a rollout was told, apart from what its policy wrote: the messages of the task, as they were first shown.
+ * The messages of the task in a rollout, as they were first shown, without the policy's own text.
  *
- * Owns telling them from summaries, results and look-ups, whose text is the policy's or its memories'. Pure.
+ * Owns telling them from summaries, results and lookups, whose text comes from the policy or its memories. Pure.
  */
 import type { StepRecord } from "../../../trajectory/schema.js";
 import type { MessageRecord } from "../../../trajectory/schema-parts.js";
@@ -21,7 +21,7 @@ const TOLD_ID = /-s\d-t\d+$/;
 const FRAMED = /^\s*<(?:tool_result|context_summary|retrieved_memories)[\s>]/;
 const LOOKED_UP = "\n\n<retrieved_memories ";
 
-/** All messages that were told, in order. A message that was filtered later stands as it was first shown. */
+/** All messages that were told, in order. A message that was filtered later is returned as it was first shown. */
 export function toldMessages(steps: readonly StepRecord[]): ToldMessage[] {
   const told = new Map<string, ToldMessage>();
   for (const step of policySteps(steps)) {

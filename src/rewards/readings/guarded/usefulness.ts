@@ -1,13 +1,15 @@
-/** Storage and relevance by what the judge calls useful against the gold facts. Pure. */
+/** Storage and relevance, by the items that the judge calls useful given the gold facts. Pure. */
 
 import { contentStems } from "../../../text/words.js";
 import type { MemoryItemRecord } from "../../../trajectory/schema-parts.js";
 import { addedInStageOne, operations, type RewardPart, retrieved, type ScoringInput } from "../../scoring.js";
 
-/** Share of its words that an item may have in common with an earlier one before it is a copy. */
+/** An item that shares this part of its words with an earlier one is a copy. */
 const COPY = 0.8;
 
-/** Useful items over all items added in stage 1; a near copy of an earlier item is one more item and not a useful one. */
+/**
+ * Useful items over all items added in stage 1; a near copy of an earlier item counts as an item, but not as useful.
+ */
 export function usefulStorage({ steps, episode, verdicts }: ScoringInput): RewardPart {
   const items = addedInStageOne(steps, episode);
   if (items.length === 0) return { value: 0, basis: "nothing was added in stage 1" };
@@ -18,8 +20,8 @@ export function usefulStorage({ steps, episode, verdicts }: ScoringInput): Rewar
 }
 
 /**
- * The judge's score of the retrieved set, times the share of it that is useful and was stored before the question came: what was
- * stored after it can only repeat it.
+ * The judge's score of the retrieved set, times the share of it that is useful and was stored before the question came,
+ * because what was stored later can only repeat it.
  */
 export function usefulRelevance({ steps, episode, verdicts }: ScoringInput): RewardPart {
   const items = retrieved(steps, episode);
@@ -61,7 +63,7 @@ function withoutCopies(items: readonly MemoryItemRecord[]): MemoryItemRecord[] {
   });
 }
 
-/** Common words over those of the longer text: an item that holds another and more is no copy of it. */
+/** Common words over the words of the longer text, so that an item that holds another and more is not its copy. */
 function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   const common = [...a].filter((stem) => b.has(stem)).length;
   return common / Math.max(a.size, b.size, 1);
