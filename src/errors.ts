@@ -1,40 +1,39 @@
 /**
- * Error vocabulary of agemem: one stable code per kind of failure, six families.
+ * The errors of agemem: one stable code per kind of failure, in six families.
  *
- * Owns the codes, their one-line meaning (the README table is checked against it) and the classes.
- * Leaves out: what to do with an error. Tools turn {@link InputError}s into answers for the model
- * (`tools/`), the CLI turns any {@link AgeMemError} into one line and an exit code (`cli/`).
+ * Owns the codes, their one-line meanings (a test compares them with the table in `docs/troubleshooting.md`) and the
+ * classes. Leaves out how errors are handled: tools turn {@link InputError}s into answers for the model (`tools/`), and
+ * the CLI turns any {@link AgeMemError} into one line and an exit code (`cli/`).
  *
- * Codes are API: they do not change within a major version; messages may.
+ * Codes are API: they do not change within a major version. Messages may.
  */
-
 import { stripEnd } from "./text/text.js";
 
-/** Every code with its meaning. The order is the order of the README table. */
+/** Every code with its meaning, in the order of the table in `docs/troubleshooting.md`. */
 export const ERROR_CODES = {
   AGEMEM_INPUT_FILE: "An input file is missing or cannot be read.",
-  AGEMEM_INPUT_FORMAT: "An input file is not of the format it should be (not JSON, lacks a field).",
+  AGEMEM_INPUT_FORMAT: "An input file does not have the expected format (not JSON, lacks a field).",
   AGEMEM_INPUT_ARGUMENT: "An argument has the wrong type or lies outside its range.",
   AGEMEM_NAMESPACE_INVALID: "A namespace is empty, or has an empty, dotted or reserved label.",
   AGEMEM_NAMESPACE_VALUE_MISSING: "The namespace template names a value that this run does not supply.",
   AGEMEM_AUTH_REQUIRED: "The run has no authenticated user, and this server does not let clients name one.",
   AGEMEM_AUTH_UNGUARDED:
-    "The server's auth says who a user is, and nothing keeps users out of each other's threads.",
-  AGEMEM_AUTH_FORBIDDEN: "A client tried to set or do what only the server's operator may.",
+    "The server authenticates users, but nothing keeps them out of each other's threads.",
+  AGEMEM_AUTH_FORBIDDEN: "A client tried to set or do something reserved to the server's operator.",
   AGEMEM_THREAD_OWNER: "The thread belongs to another user.",
   AGEMEM_FILTER_INVALID: "A search filter uses an unknown operator or a value it cannot compare.",
   AGEMEM_MEMORY_NOT_FOUND: "No memory with this id exists in the namespace.",
-  AGEMEM_MEMORY_DUPLICATE: "An equal or nearly equal memory is stored already.",
+  AGEMEM_MEMORY_DUPLICATE: "An equal or nearly equal memory is already stored.",
   AGEMEM_MEMORY_NOT_CONFIRMED: "A deletion was asked for without confirmation.",
   AGEMEM_MEMORY_LIMIT:
-    "A limit on the size or number of memories, or on operations or deletions per run, is reached.",
+    "A limit on the size or number of memories, or on operations or deletions per user message, is reached.",
   AGEMEM_MEMORY_CHANGED: "Somebody else changed the memory since this run read it.",
   AGEMEM_EDIT_NOT_FOUND: "No archived context edit with this id exists for the thread.",
   AGEMEM_EDIT_EMPTY: "A summary or filter found nothing it may remove.",
   AGEMEM_CONTEXT_FULL:
-    "The prompt is above its budget and no summary can make room; told by the overflow guard.",
+    "The prompt exceeds its budget and no summary can make room; reported by the overflow guard.",
   AGEMEM_EDIT_BUSY: "Another call of the same response edits the context at the same time.",
-  AGEMEM_OPERATION_REJECTED: "A person was asked about the operation and said no.",
+  AGEMEM_OPERATION_REJECTED: "A person was asked about the operation and rejected it.",
   AGEMEM_STORE_PATH: "The store's directory cannot be created, read or written.",
   AGEMEM_STORE_LOCKED: "Another process held the store's write lock for longer than the busy timeout.",
   AGEMEM_STORE_CLOSED: "The store was used after close().",
@@ -42,7 +41,7 @@ export const ERROR_CODES = {
   AGEMEM_STORE_FORMAT: "The store was written by a newer version of agemem.",
   AGEMEM_STORE_EMBEDDING: "The store holds vectors of another embedding model or dimension.",
   AGEMEM_STORE_READ_ONLY: "A write was sent to a read-only view.",
-  AGEMEM_STORE_BRANCH: "A branch or version does not exist, is discarded, or its name is taken.",
+  AGEMEM_STORE_BRANCH: "A branch or version does not exist or was discarded, or a branch's name is taken.",
   AGEMEM_STORE_CONFLICT: "A promotion or a conditional write met changes that others made to the same items.",
   AGEMEM_STORE_UNSUPPORTED: "The operation needs something this store does not have (versions, an index).",
   AGEMEM_STORE_LIMIT: "A value, key or batch is larger than the store's limit.",
@@ -55,13 +54,12 @@ export const ERROR_CODES = {
   AGEMEM_SUMMARY_FAILED: "The summarizer failed; the context is unchanged.",
   AGEMEM_CONFIG_INVALID: "A setting or environment variable is missing or has an invalid value.",
   AGEMEM_PACKAGE_MISSING: "An optional package that this feature needs is not installed.",
-  AGEMEM_WORKER_FAILED: "Processes that ran a rollout died, twice with the same one.",
+  AGEMEM_WORKER_FAILED: "Two processes died while running the same rollout.",
   AGEMEM_ENVIRONMENT_UNREACHABLE:
     "An environment's server cannot be reached, died, or did not answer in time.",
-  AGEMEM_ENVIRONMENT_FAILED:
-    "An environment's server answered with an error, or with what is not its protocol.",
+  AGEMEM_ENVIRONMENT_FAILED: "An environment's server answered with an error or violated its protocol.",
   AGEMEM_SYSTEM_FAILED:
-    "Another project's memory, which is compared with agemem's, failed, died, or did not answer in time.",
+    "Another project's memory, compared with agemem's, failed, died, or did not answer in time.",
   AGEMEM_RECORDING_LOCKED: "Another process is writing the recording.",
   AGEMEM_RECORDING_SETTINGS: "The recording was begun with other settings under the same run name.",
   AGEMEM_ROLLOUTS_PROTOCOL: "The rollout service and its client speak different versions of their protocol.",
@@ -74,11 +72,12 @@ export const ERROR_CODES = {
   AGEMEM_TRAJECTORY_VERSION: "A trajectory file has a schema version this release does not read.",
 } as const satisfies Record<`AGEMEM_${string}`, string>;
 
+/** The code of an error. */
 export type AgeMemErrorCode = keyof typeof ERROR_CODES;
 
-/** What an error carries beside its message. */
+/** What an error has besides its message. */
 export interface AgeMemErrorOptions {
-  /** The failure beneath, kept as the standard `cause`. */
+  /** The underlying failure, kept as the standard `cause`. */
   cause?: unknown;
   /** What the reader can do about it: one sentence, shown after the message. */
   remedy?: string;
@@ -110,12 +109,12 @@ export class AgeMemError extends Error {
     this.details = options.details ?? {};
   }
 
-  /** True for agemem errors also when two copies of the package are loaded (`instanceof` is not). */
+  /** True for every agemem error, even if two copies of the package are loaded, where `instanceof` fails. */
   static isInstance(value: unknown): value is AgeMemError {
     return typeof value === "object" && value !== null && BRAND in value;
   }
 
-  /** True also for errors of another class that carry this family; see {@link asFamily}. */
+  /** Also true for errors of another class that were given this family; see {@link asFamily}. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
     const family = (value as { [FAMILY]?: typeof AgeMemError } | null | undefined)?.[FAMILY];
@@ -124,31 +123,31 @@ export class AgeMemError extends Error {
 
   /** `CODE: message. Remedy` on one line, as the CLI prints it. */
   toLine(): string {
-    // Once is enough, also for an error that was made for clients.
+    // An error made for clients has all of it in its message already.
     if (this.message.startsWith(`${this.code}: `)) return this.message;
     const text = this.remedy ? `${stripEnd(this.message, /[.\s]/)}. ${this.remedy}` : this.message;
     return `${this.code}: ${text.replace(/\s+/g, " ")}`;
   }
 }
 
-/** The caller's or the model's input is wrong; nothing was changed. The one family told to the model. */
+/** The caller's or the model's input is wrong; nothing was changed. The only family reported to the model. */
 export class InputError extends AgeMemError {}
 
-/** Long-term memory failed: disk, lock, format, versions. Raised, never told to the model. */
+/** Long-term memory failed: disk, lock, format, versions. Thrown, never reported to the model. */
 export class StoreError extends AgeMemError {}
 
 /** A chat or embedding model failed. */
 export class ModelError extends AgeMemError {}
 
-/** An environment of the evaluation, or another project's memory, failed: its episode ends, the run goes on. */
+/** An environment of the evaluation, or another project's memory, failed. The episode ends, but the run continues. */
 export class EnvironmentError extends AgeMemError {}
 
 /** A setting is missing or invalid, or an optional package is not installed. */
 export class ConfigError extends AgeMemError {}
 
 /**
- * Makes an error of a foreign class one of a family too: with code, remedy and details, and `instanceof` the family.
- * For errors that callers of another library's interface know by that library's class.
+ * Gives an error of another class a family as well: code, remedy and details, and `instanceof` the family. For errors
+ * that callers of another library's interface recognize by that library's class.
  */
 export function asFamily(
   family: typeof AgeMemError,
@@ -161,12 +160,12 @@ export function asFamily(
   return Object.assign(error, more, cause === undefined ? {} : { cause });
 }
 
-/** Somebody asked for what is another's, or for what only the operator may do; nothing was done. */
+/** A request for what belongs to another user or is reserved to the operator; nothing was done. */
 export class AccessError extends AgeMemError {}
 
 /**
- * The error as the clients of a server must get it: LangGraph's server passes on the name and the message only, so code
- * and remedy go into the message. Other errors stay as they are.
+ * The error in a form for clients of a server: LangGraph's server passes on only name and message, so code and remedy go
+ * into the message. Other errors are returned unchanged.
  */
 export function forClients(error: unknown): unknown {
   if (!AgeMemError.isInstance(error) || error.message.startsWith(`${error.code}: `)) return error;
@@ -178,7 +177,7 @@ export function forClients(error: unknown): unknown {
   });
 }
 
-/** `error.message` for an `Error`, otherwise its text: for building messages around a cause. */
+/** `error.message` of an `Error`, otherwise the value as text; for messages that quote a cause. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,8 +1,8 @@
 /**
  * Group-relative advantages of step-wise GRPO: one number per rollout, the same on each of its steps.
  *
- * Owns the formula and its variants by trainer. Leaves out where rewards come from (`rewards/`) and the policy
- * gradient itself, which is the trainer's. Pure.
+ * Owns the formula and the variants of other trainers. Leaves out where rewards come from (`rewards/`) and the policy
+ * gradient, which is the trainer's. Pure.
  */
 import { InputError } from "./errors.js";
 import type { TrajectoryRecord } from "./trajectory/schema.js";
@@ -23,25 +23,25 @@ export interface AdvantageOptions {
   over?: "rollouts" | "samples";
 }
 
-/** The advantages of one group with what they were made from. */
+/** The advantages of one group, and the statistics they were computed from. */
 export interface GroupAdvantages {
-  /** In the order of the rewards; null where the reward was null. */
+  /** In the order of the rewards; null for a null reward. */
   advantages: (number | null)[];
-  /** Mean over the rewards that are numbers; null when there is none. */
+  /** Mean of the rewards that are not null; null if there are none. */
   mean: number | null;
-  /** Standard deviation (for "none": the sample one, reported only); null when there is no reward. */
+  /** Standard deviation; null if there are no rewards. With "none" it is the sample one, only reported. */
   std: number | null;
-  /** True when all counted rewards are exactly equal: the group teaches nothing and all its advantages are 0. */
+  /** True if all rewards are exactly equal: the group teaches nothing, and all its advantages are 0. */
   zeroVariance: boolean;
-  /** Rewards counted, or samples where the group is normalized over them. */
+  /** How many rewards count, or how many samples if the group is normalized over samples. */
   n: number;
   stdKind: StdKind;
   eps: number;
 }
 
 /**
- * Normalization as each trainer does it, for comparing numbers with its logs. Our default equals `trinity` and
- * `verl`. All of them except `prime-rl` differ from one another only in the divisor and eps.
+ * The normalization of several trainers, for comparing numbers with their logs. Our default equals `trinity` and `verl`.
+ * Apart from `prime-rl`, they differ only in the divisor and eps.
  */
 export const ADVANTAGE_PRESETS = {
   /** AgeMem, eq. 5: (r - mean) / (sample std + eps). */
@@ -64,15 +64,16 @@ export const ADVANTAGE_PRESETS = {
   "prime-rl": { std: "none", eps: 0 },
 } as const satisfies Record<string, AdvantageOptions>;
 
+/** A name of {@link ADVANTAGE_PRESETS}. */
 export type AdvantagePreset = keyof typeof ADVANTAGE_PRESETS;
 
 /**
  * Advantages of the K rollouts of one task: `A = (r - mean(G)) / (std(G) + eps)` (AgeMem, eq. 5).
  *
- * - An unscored or failed rollout (null) has no vote in mean and std and gets null, not 0.
- * - When all counted rewards are exactly equal the group is marked and gets 0 everywhere. The test compares the
- *   rewards and not their float standard deviation, which can be a rounding error away from 0. A single counted
- *   reward is such a group (Trinity and verl pass the bare reward through instead; there is nothing relative in it).
+ * - An unscored or failed rollout (null) does not count in mean and std, and its advantage is null, not 0.
+ * - If all counted rewards are exactly equal, the group is marked (`zeroVariance`) and its advantages are 0. The test
+ *   compares the rewards themselves, because their computed deviation can be off 0 by a rounding error. This includes a
+ *   single counted reward, which Trinity and verl pass through unchanged although nothing about it is relative.
  *
  * @param rewards terminal reward R(tau) of each rollout, in any order
  * @param samples policy calls of each rollout, for `over: "samples"`; default one each
@@ -140,9 +141,9 @@ export function broadcast(advantage: number | null, steps: number): (number | nu
 }
 
 /**
- * Trajectory records with their advantages set, group by group (`group_id`; a record without one stays alone).
+ * Sets the advantages of trajectory records, group by group (`group_id`; a record without one is a group by itself).
  *
- * A rollout that was tried several times votes once, with its last attempt; earlier attempts get null.
+ * A rollout that was tried several times counts once, with its last attempt; earlier attempts get null.
  *
  * @example
  * const scored = withAdvantages(trajectories, "trinity");
@@ -168,7 +169,7 @@ export function withAdvantages(
 }
 
 /**
- * The records of one group with their advantages set, in the order given; each record votes once.
+ * Sets the advantages of the records of one group, in the given order; every record counts.
  *
  * @throws InputError as {@link groupAdvantages}
  * @example

@@ -1,8 +1,8 @@
 /**
- * Memory that a LangGraph.js agent manages itself: the application's entry point.
+ * Memory that a LangGraph.js agent manages itself: the entry point for applications.
  *
- * What runs on LangGraph's server is in `agemem/server`, training in `agemem/training`, tools for tests in
- * `agemem/testing`.
+ * Other entry points: `agemem/server` for LangGraph's server, `agemem/training` for training, `agemem/offline` for rules
+ * in place of a model, `agemem/testing` for tests.
  *
  * @module agemem
  */

@@ -1,7 +1,7 @@
 /**
  * Rules that stand in for a language model: for demos, tests and first rollouts without a key.
  *
- * An application that imports `agemem` loads nothing of this.
+ * Importing `agemem` loads none of it.
  *
  * @module agemem/offline
  */

@@ -1,5 +1,5 @@
 /**
- * The agent on LangGraph's server: environment, assistants, and who may do what. `graphs/agent.ts` is made of it.
+ * The agent on LangGraph's server: environment, assistants, and who may do what. `graphs/agent.ts` uses it.
  *
  * @module agemem/server
  */

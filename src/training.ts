@@ -1,5 +1,5 @@
 /**
- * Rollouts, records, rewards and advantages for an external GRPO trainer: the researcher's entry point.
+ * Rollouts, records, rewards and advantages for an external GRPO trainer: the entry point for researchers.
  *
  * @module agemem/training
  */

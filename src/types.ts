@@ -1,32 +1,34 @@
 /**
- * Shared vocabulary: the names every layer uses, and nothing that runs beyond small constants.
+ * Shared vocabulary: the types and constants that every layer uses.
  *
- * Owns operations, outcomes, versions, token counting, tasks and the metadata keys by which the agent
- * and the recorder find each other. Leaves out: how any of it is done.
+ * Owns operations, outcomes, versions, token counting, tasks, and the metadata keys through which agent and recorder
+ * communicate. Leaves out all behavior beyond a few predicates.
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import type { BaseStore } from "@langchain/langgraph";
 
 // --- The six operations (AgeMem, section 3.2) ---
 
-/** Operations on long-term memory (LTM, M). */
+/** Operations on long-term memory (LTM). */
 export const LTM_OPS = ["ADD", "UPDATE", "DELETE"] as const;
-/** Operations on short-term memory (STM, C). */
+/** Operations on short-term memory (STM), the context. */
 export const STM_OPS = ["RETRIEVE", "SUMMARY", "FILTER"] as const;
+/** All six operations. */
 export const MEMORY_OPS = [...LTM_OPS, ...STM_OPS] as const;
+/** One of the six operations. */
 export type MemoryOp = (typeof MEMORY_OPS)[number];
 
-/** Whether these operations can put anything into long-term memory; without them there is none to read back. */
+/** Whether these operations can write to long-term memory; if not, there is nothing to read back. */
 export function keepsLongTerm(operations: readonly MemoryOp[]): boolean {
   return LTM_OPS.some((op) => operations.includes(op));
 }
 
-/** Whether these operations can make the context smaller, so that its size is a model's business. */
+/** Whether these operations can shrink the context, so that its size concerns the model. */
 export function managesContext(operations: readonly MemoryOp[]): boolean {
   return operations.includes("SUMMARY") || operations.includes("FILTER");
 }
 
-/** The paper's tool name of each operation; every one can be renamed (see `createMemoryTools`). */
+/** The paper's tool name of each operation; `createMemoryTools` can rename them. */
 export const PAPER_TOOL_NAMES: Readonly<Record<MemoryOp, string>> = {
   ADD: "Add_memory",
   UPDATE: "Update_memory",
@@ -39,38 +41,40 @@ export const PAPER_TOOL_NAMES: Readonly<Record<MemoryOp, string>> = {
 /** Names by which operations are accepted beside their own: the authors' released code calls FILTER so. */
 export const TOOL_ALIASES: Readonly<Record<string, MemoryOp>> = { Clear_context: "FILTER" };
 
-/** `toolCallId` of a SUMMARY that the overflow guard made; the model did not ask for it. */
+/** `toolCallId` of a SUMMARY by the overflow guard, which the model did not ask for. */
 export const OVERFLOW_CALL_ID = "overflow";
 
-/** Name of the custom event per memory operation, in stream mode "custom" and for callback handlers. */
+/** Name of the custom event of each memory operation, in stream mode "custom" and for callback handlers. */
 export const MEMORY_EVENT = "agemem.op";
 
-/** What one memory operation did. It is the `artifact` of the tool's ToolMessage and goes into the record. */
+/** What a memory operation did: the `artifact` of the tool's ToolMessage, also written to the record. */
 export interface MemoryOpOutcome {
   readonly kind: "agemem.op/1";
   readonly op: MemoryOp;
   readonly toolCallId: string;
-  /** False when the model's request was refused; then nothing changed. */
+  /** False if the model's request was refused and nothing changed. */
   readonly ok: boolean;
   readonly error?: { readonly code: string; readonly message: string };
-  /** LTM ids the operation stored, changed, removed or returned, best first. */
+  /** Ids of the memories it stored, changed, deleted or returned (best first). */
   readonly memoryIds: readonly string[];
-  /** Set for RETRIEVE: how the store ranked; absent where it has one way only. */
+  /** How the store ranked (RETRIEVE); absent if the store declares no search modes. */
   readonly searchMode?: SearchMode;
   readonly namespace: readonly string[];
-  /** LTM revision before and after; null when the store keeps no revisions. */
+  /** Revision of long-term memory before; null for a store without revisions. */
   readonly revisionBefore: number | null;
+  /** Revision after. */
   readonly revisionAfter: number | null;
-  /** Tokens of the context before and after, system prompt and tool schemas included. */
+  /** Tokens of the context before, including the system prompt and tool schemas. */
   readonly tokensBefore: number;
+  /** Tokens after. */
   readonly tokensAfter: number;
-  /** Set for SUMMARY and FILTER: the handle for `restore(editId)`. */
+  /** The id under which `ContextArchive` keeps the edit, from which `restoreEdit` undoes it (SUMMARY, FILTER). */
   readonly editId?: string;
-  /** Ids of the messages an STM operation took out or rewrote. */
+  /** Ids of the messages the edit removed or changed. */
   readonly messageIds?: readonly string[];
-  /** Set when the edit took out answers of operations that the newest user message had set off: how many. */
+  /** How many answers of operations since the newest user message the edit removed; absent for none. */
   readonly operationsRemoved?: number;
-  /** Set when those answers were of deletions that were done: how many. */
+  /** How many of those were answers of successful deletions; absent for none. */
   readonly deletionsRemoved?: number;
   /** Model calls the operation itself made (the summarizer). */
   readonly auxiliary?: CallUsage;
@@ -78,36 +82,39 @@ export interface MemoryOpOutcome {
   readonly latencyMs: number;
 }
 
-/** Tokens and calls of one or more model calls. Tokens are null when the server did not report those of every call. */
+/** Number, tokens and time of model calls. Tokens are null unless the server reported them for every call. */
 export interface CallUsage {
   calls: number;
   promptTokens: number | null;
   completionTokens: number | null;
-  /** Of the prompt's, those that came from the provider's cache; absent for none. */
+  /** Prompt tokens that came from the provider's cache; absent for none. */
   cachedTokens?: number;
   /** Calls whose tokens the server did not report; absent for none. A call that failed had none to report. */
   unreported?: number;
+  /** Wall time in milliseconds. */
   latencyMs: number;
 }
 
 // --- Long-term memory ---
 
-/** The value agemem stores per memory item, in any LangGraph `BaseStore`. */
+/** The value of a memory in any LangGraph `BaseStore`. */
 export type MemoryValue = {
   /** The remembered text; the only embedded field. */
   content: string;
-  /** Free label of the model, such as "fact" or "preference"; default "fact". */
+  /** A label the model chooses, such as "fact" or "preference"; default "fact". */
   memory_type: string;
-  /** The model's own metadata, filterable through `metadata_filter`. */
+  /** Metadata the model chooses, which `metadata_filter` can match. */
   metadata: Record<string, unknown>;
   /** Where it came from: `thread`, `tool_call`, and `said_by` ("user", "document", "tool" or "assistant"). */
   source: Record<string, string>;
 };
 
-/** How a store can rank what it finds for a query. */
+/** All search modes. */
 export const SEARCH_MODES = ["vector", "keyword", "hybrid"] as const;
 
 /**
+ * How a store ranks what it finds for a query.
+ *
  * - `"vector"`: cosine similarity, -1..1. The default of a search when the store embeds.
  * - `"keyword"`: BM25 over the indexed text, 0 or more, without upper bound. The default otherwise.
  * - `"hybrid"`: reciprocal rank fusion of both, 0..2/21.
@@ -118,42 +125,44 @@ export type SearchMode = (typeof SEARCH_MODES)[number];
 export interface StoreVersion {
   /** Name of the branch; "main" for the trunk. */
   readonly branch: string;
-  /** Number of the last write seen; only grows, over all branches. 0 = empty store. */
+  /** Number of the last write seen. It grows with every write to any branch; 0 for an empty store. */
   readonly revision: number;
 }
 
-/** Options of a put through {@link VersionedStore.put}, beside LangGraph's `index`. */
+/** Options of {@link VersionedStore.put}, besides LangGraph's `index`. */
 export interface PutOptions {
-  /** A second put with the same key in the same store returns without writing (retries, resumes). */
+  /** A second put with the same key returns without writing, so that retries and resumes write once. */
   idempotencyKey?: string;
   /** Minutes until the item expires. */
   ttl?: number;
-  /** The item's newest revision must be this one, else `AGEMEM_STORE_CONFLICT` and nothing of the batch is written. */
+  /** Requires the item's newest revision to be this one; otherwise `AGEMEM_STORE_CONFLICT`, and none of the batch is written. */
   ifRevision?: number;
 }
 
 /** One entry of an item's history. */
 export interface ItemRevision {
-  /** Revision that wrote it, on which branch. */
+  /** The revision that wrote it. */
   readonly revision: number;
+  /** The branch it was written on. */
   readonly branch: string;
-  /** Null when that revision deleted the item. */
+  /** Null if that revision deleted the item. */
   readonly value: Record<string, unknown> | null;
   readonly at: Date;
 }
 
-/** A `BaseStore` that keeps every revision, can be read as of an earlier one, and forked. */
+/** A `BaseStore` that keeps revisions, and can be read as of an earlier one and forked. */
 export interface VersionedStore extends BaseStore {
+  /** The version this handle sees now. */
   version(): StoreVersion;
-  /** Read-only view as of a version. Throws `AGEMEM_STORE_BRANCH` when it does not exist. */
+  /** A read-only view as of a version. Throws `AGEMEM_STORE_BRANCH` if it does not exist. */
   at(version: StoreVersion): BaseStore;
-  /** Writable branch that shares everything up to `from` (default: now). Cost independent of item count. */
+  /** A writable branch that shares everything up to `from` (default: now). Its cost does not depend on the item count. */
   fork(name?: string, options?: { from?: StoreVersion }): Promise<VersionedStore>;
-  /** Handle of an open branch by name. Throws `AGEMEM_STORE_BRANCH`. */
+  /** Opens a branch by name. Throws `AGEMEM_STORE_BRANCH` if it does not exist or is closed. */
   branch(name: string): Promise<VersionedStore>;
-  /** Drops a branch made by `fork`. */
+  /** Discards this branch, made by `fork`. */
   discard(): Promise<void>;
-  /** Every state of an item that this branch sees, newest first, deletions included. */
+  /** Every state of an item that this branch sees, newest first, including deletions. */
   history(namespace: string[], key: string): Promise<ItemRevision[]>;
   put(
     namespace: string[],
@@ -164,7 +173,7 @@ export interface VersionedStore extends BaseStore {
   ): Promise<void>;
 }
 
-/** Whether a store has versions. Works on the real handle, not on LangGraph's `AsyncBatchedStore` wrapper. */
+/** Whether a store has versions. Pass the store itself: LangGraph's `AsyncBatchedStore` wrapper hides them. */
 export function isVersionedStore(store: BaseStore): store is VersionedStore {
   return "fork" in store && "version" in store && "at" in store;
 }
@@ -174,38 +183,41 @@ export function isVersionedStore(store: BaseStore): store is VersionedStore {
 /** Where a message of the context came from. */
 export type MessageOrigin = "system" | "user" | "assistant" | "tool" | "memory" | "summary";
 
-/** What is known about one message of the context beside its text; keyed by message id in the state. */
+/** What is recorded about a message of the context, keyed by message id in the state. */
 export interface MessageFact {
   /** Tokens as the model counts them. */
   tokens: number;
   origin: MessageOrigin;
-  /** Ids of the archived messages a summary stands for (direct ones; older lineage is in their archives). */
+  /** Ids of the messages a summary replaced. Those behind an earlier summary are in that edit's archive. */
   replaces?: string[];
   /** The edit that made or changed it. */
   editId?: string;
-  /** LTM ids shown in it, each with the revision shown. */
+  /** Ids of the memories shown in it, each with the time of the shown state in epoch milliseconds. */
   memories?: Record<string, number | null>;
-  /** Fingerprint of what was counted: a message whose content changed is counted again. */
+  /** Fingerprint of what was counted, so that a changed message is counted again. */
   check?: number;
-  /** Place in the thread's order; only grows. A restored message finds its place by it. */
+  /** Place in the thread, by which a restored message finds its position. */
   position?: number;
-  /** Last place this message stands for, when messages after it were summarized or removed. */
+  /** The last place this message covers, if messages after it were summarized or removed. */
   positionEnd?: number;
-  /** Places of all messages a summary stands for, through summaries of summaries: [from, to] ranges of integers. */
+  /** Places of all messages a summary covers, also through earlier summaries, as [from, to] ranges. */
   covers?: [number, number][];
 }
+
+/** Facts by message id. */
 export type MessageFacts = Record<string, MessageFact>;
 
-/** Counts tokens as one model does. Synchronous: counting sits on the hot path and is cached per message. */
+/** Counts tokens as a model does. Synchronous, because it is called at every step. */
 export interface TokenCounter {
   /** Name of the encoding, such as "o200k_base". */
   readonly name: string;
-  /** False when the figure is an estimate for this model. */
+  /** False if the counts are estimates for this model. */
   readonly exact: boolean;
+  /** Tokens of a text. */
   countText(text: string): number;
-  /** One message with its role, tool calls and per-message overhead. */
+  /** Tokens of a message, including its role, tool calls and overhead. */
   countMessage(message: BaseMessage): number;
-  /** Tool schemas as sent to the model. */
+  /** Tokens of tool schemas as sent to the model. */
   countTools(tools: readonly ToolSchema[]): number;
 }
 
@@ -216,11 +228,11 @@ export interface ToolSchema {
   parameters: Record<string, unknown>;
 }
 
-// --- How the agent and the recorder find each other: run metadata ---
+// --- Run metadata, through which agent and recorder communicate ---
 
 /**
- * Metadata keys set on model calls and tool runs. Recorder and LangSmith read them; nothing else is needed
- * to tell a policy call from an auxiliary one, or stage 1 from stage 3.
+ * Metadata keys on model calls and tool runs, for the recorder and LangSmith. They alone tell a policy call from an
+ * auxiliary one, or stage 1 from stage 3.
  */
 export const METADATA = {
   /** "policy" (the acting model) or "aux" (summarizer, judge). Absent = policy. */
@@ -232,13 +244,13 @@ export const METADATA = {
   groupId: "agemem.group_id",
   rolloutId: "agemem.rollout_id",
   rolloutIndex: "agemem.rollout_index",
-  /** Number of the try of a rollout; absent = 1. */
+  /** Number of the attempt at a rollout; absent = 1. */
   attempt: "agemem.attempt",
-  /** The trainer's number of the weights behind the policy. */
+  /** The trainer's version number of the policy's weights. */
   policyVersion: "agemem.policy_version",
   op: "agemem.op",
   revision: "agemem.revision",
-  /** Set when a memory operation has run; see `tools/tracing.ts`. */
+  /** This and the following: set when a memory operation has run; see `tools/tracing.ts`. */
   ok: "agemem.ok",
   error: "agemem.error",
   namespaceHash: "agemem.namespace_hash",
@@ -246,15 +258,16 @@ export const METADATA = {
   memories: "agemem.memories",
   editId: "agemem.edit_id",
 } as const;
+/** Who made a model call: the acting model, or an auxiliary one. */
 export type CallRole = "policy" | "aux";
 
-/** Stage of a three-stage trajectory (AgeMem, alg. 3-5); 0 outside of a rollout. */
+/** Stage of a three-stage trajectory (AgeMem, alg. 3-5); 0 outside a rollout. */
 export type Stage = 0 | 1 | 2 | 3;
 
-/** Tag of the model call that repeats a response which broke the protocol. */
+/** Tag of the model call that asks again after a response broke the protocol. */
 export const PROTOCOL_REPAIR_TAG = "agemem:repair";
 
-/** Key in an AIMessage's `additional_kwargs`: why the response broke the protocol. */
+/** `additional_kwargs` key of an AIMessage that says why the response broke the protocol. */
 export const FORMAT_ERROR_KEY = "agemem_format_error";
 
 // --- Tasks ---
@@ -272,18 +285,19 @@ export interface MemoryTask {
   question: string;
   /** A_q, never shown to the policy. */
   answer: string;
-  /** I_q: the passages told in stage 1, in order. */
+  /** I_q: the passages shown in stage 1, in order. */
   context: Passage[];
-  /** Near but irrelevant passages injected in stage 2. */
+  /** Similar but irrelevant passages, shown in stage 2. */
   distractors: Passage[];
   /** Sentences that a perfect memory would hold, for memory quality; may be empty. */
   goldFacts: string[];
-  /** Sentences that were told and no longer hold at the end: changed, withdrawn or contradicted later. Default none. */
+  /** Sentences that were stated but no longer hold at the end: changed, withdrawn or contradicted later. Default none. */
   outdatedFacts?: string[];
+  /** Anything else the source says about the task. */
   metadata: Record<string, unknown>;
 }
 
-/** True for the artifact of a memory tool's message. */
+/** Whether a value is the artifact of a memory tool's message. */
 export function isOutcome(value: unknown): value is MemoryOpOutcome {
   return typeof value === "object" && value !== null && (value as { kind?: unknown }).kind === "agemem.op/1";
 }

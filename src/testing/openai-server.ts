@@ -1,8 +1,8 @@
 /**
- * A local OpenAI-compatible HTTP server that says what a test tells it to, failures included.
+ * A local OpenAI-compatible HTTP server that answers, or fails, as a test tells it to.
  *
- * Owns the routes, the script and the record of requests; leaves out the shape of the bodies (`openai-wire.ts`). It
- * listens on 127.0.0.1 only and knows no keys: every request is answered.
+ * Owns the routes, the script and the record of requests. Leaves out the form of the bodies (`openai-wire.ts`). It
+ * listens only on 127.0.0.1 and does not check keys.
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,18 +15,18 @@ import {
   type WireRequest,
 } from "./openai-wire.js";
 
-/** A failure to serve: an HTTP error, silence until the client gives up, or a dropped connection. */
+/** A failure: an HTTP error, silence until the client gives up, or a dropped connection. */
 export type ServerFault =
   | { status: number; message?: string; code?: string; retryAfterSeconds?: number }
   | { fault: "hang" | "drop" };
 
-/** What to answer to one chat request; a string is its content. `delayMs` waits first. */
+/** The answer to a chat request; a string is its content. `delayMs` delays it. */
 export type ServerReply = string | ((WireReply | ServerFault) & { delayMs?: number });
 
-/** Answers by itself from the request body. */
+/** Computes the answer from the request body. */
 export type ServerHandler = (request: WireRequest) => ServerReply | Promise<ServerReply>;
 
-/** One request as it arrived. */
+/** A request as received. */
 export interface ServerRequest {
   readonly method: string;
   readonly path: string;
@@ -34,8 +34,9 @@ export interface ServerRequest {
   readonly body: WireRequest;
 }
 
+/** Options of {@link startOpenAIServer}. */
 export interface OpenAIServerOptions {
-  /** Answers to `/v1/embeddings`: vectors of the inputs, or a fault. Default: lexical embeddings. */
+  /** Answers `/v1/embeddings` with vectors of the inputs, or a fault. Default: lexical embeddings. */
   embeddings?: (
     inputs: readonly string[],
     body: WireRequest,
@@ -44,8 +45,9 @@ export interface OpenAIServerOptions {
   models?: readonly string[];
 }
 
+/** A running server. */
 export interface OpenAIServer {
-  /** Base URL with "/v1", as `OPENAI_BASE_URL` wants it. */
+  /** Base URL including "/v1", as expected in `OPENAI_BASE_URL`. */
   readonly url: string;
   /** All requests so far, in order of arrival. */
   readonly requests: readonly ServerRequest[];
@@ -59,7 +61,7 @@ export interface OpenAIServer {
  * Serves `/v1/chat/completions` (plain and streamed, tool calls, usage, log-probabilities, and with
  * `return_token_ids` vLLM's `prompt_token_ids` and `token_ids`), `/v1/embeddings` and `/v1/models`.
  *
- * @param answers a function of the request, or replies played one per chat request; a request beyond the last reply
+ * @param answers a function of the request, or a list of replies, one per chat request; a request beyond the last one
  * gets HTTP 400, which clients do not retry
  * @example
  * const server = await startOpenAIServer([{ status: 429, retryAfterSeconds: 1 }, "Hello"]);

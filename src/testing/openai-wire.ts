@@ -1,8 +1,8 @@
 /**
  * Bodies of an OpenAI-compatible server: completions, stream chunks, errors, with vLLM's token fields. Pure.
  *
- * Tokens here are words with their leading space, their ids hashes of the text: enough for a test to tell which ids
- * belong to which text, not a real vocabulary.
+ * Owns their form. Tokens are words with their leading space, and their ids are hashes: not a real vocabulary, but enough
+ * for a test to tell which ids belong to which text.
  */
 import { sha256 } from "../lib/hash.js";
 import { spacedWords } from "../text/text.js";
@@ -15,20 +15,20 @@ export interface WireToken {
   logprob: number;
 }
 
-/** What the served model says. Everything left out is derived from the rest. */
+/** What the served model says. Fields left out are derived from the others. */
 export interface WireReply {
   content?: string;
   tool_calls?: { name: string; args?: Record<string, unknown> | string; id?: string }[];
   /** Text sent beside the content as `reasoning_content`, as vLLM and SGLang do. */
   reasoning?: string;
   finish_reason?: "stop" | "length" | "tool_calls" | "content_filter";
-  /** Default: the tokens of prompt and answer. null: the server reports none. */
+  /** Default: the tokens of prompt and answer. With null the server reports no usage. */
   usage?: { prompt_tokens: number; completion_tokens: number; cached_tokens?: number } | null;
   /** The generated tokens; default: the words of content and tool calls. */
   tokens?: WireToken[];
-  /** Token ids of the prompt, as a chat template and a tokenizer make them; default: those of its words. */
+  /** Token ids of the prompt as a chat template and a tokenizer would produce them; default: those of its words. */
   promptTokenIds?: readonly number[];
-  /** Drops the connection after so many stream chunks. */
+  /** Drops the connection after this many stream chunks. */
   cutAfter?: number;
 }
 
@@ -53,7 +53,7 @@ export function wireTokens(text: string): WireToken[] {
   }));
 }
 
-/** Token ids of the prompt: its messages as JSON, split like everything else. */
+/** Token ids of the prompt: its messages as JSON, split into tokens. */
 export function promptTokenIds(request: WireRequest): number[] {
   return wireTokens(JSON.stringify(request.messages ?? [])).map((token) => token.id);
 }
@@ -64,7 +64,7 @@ interface Prepared {
   readonly tokens: readonly WireToken[];
   readonly promptIds: readonly number[];
   readonly finish: string;
-  /** Undefined where the server reports none. */
+  /** Undefined if the server reports none. */
   readonly usage: Record<string, unknown> | undefined;
 }
 
@@ -106,7 +106,7 @@ function prepare(reply: WireReply, request: WireRequest): Prepared {
   };
 }
 
-/** The body of an answer that is not streamed. */
+/** The body of a non-streamed answer. */
 export function completionBody(reply: WireReply, request: WireRequest, id: string): Record<string, unknown> {
   const { message, tokens, promptIds, finish, usage } = prepare(reply, request);
   return {

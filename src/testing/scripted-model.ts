@@ -1,7 +1,7 @@
 /**
- * A chat model that says what a test tells it to, in order, and records what it was asked. No network, no model.
+ * A chat model that plays a script and records its calls, without a network or a real model.
  *
- * Owns the script and the record; leaves out anything that decides by itself (`offline/`).
+ * Owns the script and the record. Leaves out models that decide for themselves (`offline/`).
  */
 import type { CallbackManagerForLLMRun } from "@langchain/core/callbacks/manager";
 import type { BaseLanguageModelInput } from "@langchain/core/language_models/base";
@@ -17,7 +17,7 @@ import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { spacedWords } from "../text/text.js";
 import type { ToolSchema } from "../types.js";
 
-/** A tool call of a script; `id` defaults to "call_N", counted over the script. */
+/** A tool call of a script. `id` defaults to "call_N", where N counts the calls without one. */
 export interface ScriptedToolCall {
   name: string;
   args?: Record<string, unknown>;
@@ -27,22 +27,22 @@ export interface ScriptedToolCall {
 /** What the model says: text, a message, or tool calls with optional text. */
 export type ScriptedReply = string | AIMessage | { content?: string; tool_calls: ScriptedToolCall[] };
 
-/** Answers from what was asked. */
+/** Computes a reply from the messages and tools of a call. */
 export type ScriptedResponder = (
   messages: readonly BaseMessage[],
   tools: readonly ToolSchema[],
 ) => ScriptedReply | Promise<ScriptedReply>;
 
-/** One step: a reply, an error to throw, or a function of what was asked. */
+/** A step: a reply, an error to throw, or a function of the call. */
 export type ScriptedStep = ScriptedReply | Error | ScriptedResponder;
 
-/** One recorded call; its messages are copies, so later edits do not show. */
+/** A recorded call; its messages are copies, unaffected by later edits. */
 export interface ScriptedCall {
   readonly messages: readonly BaseMessage[];
   readonly tools: readonly ToolSchema[];
 }
 
-/** The test and its script disagree: a call too many, or steps left over. */
+/** The test and its script disagree: there was a call too many, or steps are left over. */
 export class ScriptError extends Error {
   override readonly name = "ScriptError";
 }
@@ -52,8 +52,8 @@ interface ScriptedCallOptions extends BaseChatModelCallOptions {
 }
 
 /**
- * Plays its steps one per model call; a call beyond the last step throws {@link ScriptError}. `bindTools` and streaming
- * work as with other chat models, and bound copies share script and record.
+ * Plays one step per model call; a call beyond the last step throws {@link ScriptError}. `bindTools` and streaming work
+ * as with other chat models, and bound copies share script and record.
  *
  * @example
  * const model = new ScriptedChatModel([{ tool_calls: [{ name: "search", args: { q: "Oslo" } }] }, "Done."]);
@@ -67,7 +67,7 @@ export class ScriptedChatModel extends BaseChatModel<ScriptedCallOptions> {
   private readonly record: ScriptedCall[] = [];
   private callIds = 0;
 
-  /** @param model name under which callbacks and `usage` know the model; default "scripted" */
+  /** @param model the model's name for callbacks and `usage`; default "scripted" */
   constructor(
     steps: readonly ScriptedStep[],
     readonly model = "scripted",
@@ -81,7 +81,7 @@ export class ScriptedChatModel extends BaseChatModel<ScriptedCallOptions> {
     return this.record;
   }
 
-  /** Throws {@link ScriptError} when steps are left that no call has played. */
+  /** Throws {@link ScriptError} if some steps have not been played. */
   assertDone(): void {
     const left = this.steps.length - this.record.length;
     if (left > 0) throw new ScriptError(`${left} of ${this.steps.length} scripted steps were not played`);
@@ -91,12 +91,12 @@ export class ScriptedChatModel extends BaseChatModel<ScriptedCallOptions> {
     return "scripted";
   }
 
-  /** A small model's, so that a test need not say how much is too much. */
+  /** The profile of a model with a small window, so that tests need not set a budget. */
   override get profile(): { maxInputTokens: number; maxOutputTokens: number } {
     return { maxInputTokens: 8192, maxOutputTokens: 2048 };
   }
 
-  /** What callbacks see of a call, in the form ChatOpenAI uses. */
+  /** The parameters of a call as callbacks see them, in ChatOpenAI's form. */
   override invocationParams(options?: this["ParsedCallOptions"]): Record<string, unknown> {
     return { model: this.model, tools: (options?.tools ?? []).map((each) => convertToOpenAITool(each)) };
   }
@@ -161,7 +161,7 @@ export class ScriptedChatModel extends BaseChatModel<ScriptedCallOptions> {
   }
 }
 
-/** Words one by one, then each tool call, then what belongs to the whole message. */
+/** Splits a message into chunks: its words, then each tool call, then fields of the whole message. */
 function toChunks(message: AIMessage): ChatGenerationChunk[] {
   const { id, name, additional_kwargs, response_metadata, usage_metadata } = message;
   const parts = typeof message.content === "string" ? spacedWords(message.content) : [];
@@ -188,7 +188,7 @@ function toSchema(tool: BindToolsInput): ToolSchema {
   return structuredClone({ name, description, parameters: parameters as Record<string, unknown> });
 }
 
-/** Own copy of a message: core writes ids and metadata into what a model returns. */
+/** Copies a message, because LangChain writes ids and metadata into the messages a model returns. */
 function copyMessage<M extends BaseMessage>(message: M, freeze = true): M {
   const copy = Object.assign(Object.create(Object.getPrototypeOf(message)), message) as M;
   copy.additional_kwargs = { ...message.additional_kwargs };

@@ -1,8 +1,8 @@
 /**
- * A conformance suite for LangGraph.js stores: any `BaseStore`, any test runner.
+ * A conformance suite for LangGraph.js stores, for any `BaseStore` and any test runner.
  *
- * Owns the runner, the capability manifest and expected failures. The cases are in `store-cases/`, one file per
- * part of the contract. It prints nothing and asserts with `node:assert`.
+ * Owns running cases, default capabilities and expected failures. Leaves out the cases (`store-cases/`, one file per part
+ * of the contract). It prints nothing and asserts with `node:assert`.
  */
 import type { BaseStore } from "@langchain/langgraph";
 import type { StoreCapabilities, StoreCase } from "./store-cases/case.js";
@@ -23,16 +23,17 @@ export interface ConformanceIndex {
   fields: string[];
 }
 
+/** Options of {@link storeConformance}. */
 export interface StoreConformanceOptions {
   /** Registers a test: `it` of vitest or jest, `test` of node:test. */
   test: (name: string, run: () => Promise<void>) => void;
-  /** A fresh, empty store for one test, embedding with `index`. */
+  /** Creates a fresh, empty store for one test, which embeds with `index`. */
   create: (index: ConformanceIndex) => Promise<BaseStore>;
-  /** Called after each test. */
+  /** Disposes of the store after each test. */
   destroy?: (store: BaseStore) => Promise<void>;
-  /** Default: everything LangGraph's contract has, nothing of agemem's extensions. */
+  /** What the store can do. Default: all of LangGraph's contract, none of agemem's extensions. */
   supports?: Partial<StoreCapabilities>;
-  /** Cases known to fail, by name, with the reason. Such a case must fail: a repaired fault has to be noticed. */
+  /** Cases known to fail, by name, with the reason. They must fail, so that a repaired fault is noticed. */
   expectedFailures?: Record<string, string>;
 }
 
@@ -47,7 +48,7 @@ const CONTRACT: StoreCapabilities = {
   idempotency: false,
 };
 
-/** All cases, for listing and for runners of one's own. */
+/** All cases, for listing them and for custom runners. */
 export const storeCases: readonly StoreCase[] = [
   ...itemCases,
   ...namespaceCases,
@@ -60,7 +61,7 @@ export const storeCases: readonly StoreCase[] = [
 /**
  * Registers the conformance suite for a store.
  *
- * @throws RangeError when `expectedFailures` names no case
+ * @throws RangeError if a name in `expectedFailures` is not a case
  * @example
  * describe("MyStore", () => storeConformance({ test: it, create: async (index) => new MyStore({ index }) }));
  */
@@ -94,7 +95,7 @@ async function runCase(one: StoreCase, options: StoreConformanceOptions, mustFai
   if (!mustFail && failure !== undefined) throw failure;
 }
 
-/** The embeddings the suite's expected scores are computed for; embeds the field `text`. */
+/** The embeddings for which the suite's expected scores are computed; they embed the field `text`. */
 export function letterIndex(): ConformanceIndex {
   const embedQuery = async (text: string): Promise<number[]> => {
     const vector = new Array<number>(26).fill(0);

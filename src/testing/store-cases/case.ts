@@ -1,15 +1,15 @@
-/** One case of the conformance suite, and what a store has to be able to do for it. */
+/** A case of the conformance suite, and the capabilities it needs of a store. */
 import type { BaseStore } from "@langchain/langgraph";
 
-/** What a store can do. A case that needs what a store does not declare is left out. */
+/** What a store can do. A case that needs an undeclared capability is skipped. */
 export interface StoreCapabilities {
-  /** `batch()` may be called (LangGraph's AsyncBatchedStore throws). */
+  /** `batch()` can be called (LangGraph's AsyncBatchedStore throws). */
   batch: boolean;
-  /** `listNamespaces()` may be called. */
+  /** `listNamespaces()` can be called. */
   listNamespaces: boolean;
-  /** Vector search with the embeddings the factory is given. */
+  /** Vector search with the embeddings passed to the factory. */
   vectors: boolean;
-  /** `put` takes `index`. */
+  /** `put` respects `index`. */
   putIndex: boolean;
   /** A batch with an invalid operation writes nothing. */
   atomicBatch: boolean;
@@ -25,6 +25,7 @@ export interface StoreCapabilities {
 export interface StoreCase {
   /** Stable name, unique in the suite. */
   name: string;
+  /** Capabilities without which it is skipped. */
   needs: readonly (keyof StoreCapabilities)[];
   run(store: BaseStore): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Conformance: namespaces are kept apart, checked and listed. */
+/** Conformance: separating, validating and listing namespaces. */
 import assert from "node:assert/strict";
 import type { BaseStore } from "@langchain/langgraph";
 import type { StoreCase } from "./case.js";
@@ -9,7 +9,7 @@ async function fill(store: BaseStore, namespaces: readonly string[][]): Promise<
   for (const [i, namespace] of namespaces.entries()) await store.put(namespace, `k${i}`, { text: "x" });
 }
 
-/** Whether a put there fails; nothing is left behind when it does not. */
+/** Whether a put there fails; leaves nothing behind if it succeeds. */
 async function refuses(store: BaseStore, namespace: string[]): Promise<boolean> {
   try {
     await store.put(namespace, "k", { text: "one" });
@@ -61,7 +61,7 @@ export const namespaceCases: readonly StoreCase[] = [
         ],
       ];
       for (const [one, other] of pairs) {
-        // A label with one of these may be refused, as LangGraph does from 1.7 on: what is not stored does not alias.
+        // A store may refuse these characters, as LangGraph does since 1.7: what is not stored cannot alias.
         if (/[:\0]/.test(one.join("")) && (await refuses(store, one))) continue;
         await store.put(one, "k", { text: "one" });
         assert.equal(await store.get(other, "k"), null, JSON.stringify([one, other]));

@@ -1,4 +1,4 @@
-/** Conformance: listing by search, paging. */
+/** Conformance: listing items by search, and paging. */
 import assert from "node:assert/strict";
 import type { StoreCase } from "./case.js";
 

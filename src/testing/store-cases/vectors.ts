@@ -1,4 +1,4 @@
-/** Conformance: vector search. The letters of a text are its vector, so scores are known. */
+/** Conformance: vector search. A text's vector counts its letters, so scores are known. */
 import assert from "node:assert/strict";
 import type { BaseStore, Item } from "@langchain/langgraph";
 import type { StoreCase } from "./case.js";

@@ -1,4 +1,4 @@
-/** Conformance: agemem's extensions of the contract. */
+/** Conformance: agemem's extensions of LangGraph's contract. */
 import assert from "node:assert/strict";
 import type { BaseStore } from "@langchain/langgraph";
 import { isVersionedStore, type VersionedStore } from "../../types.js";
