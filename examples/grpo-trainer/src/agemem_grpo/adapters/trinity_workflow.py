@@ -1,8 +1,8 @@
-"""A Trinity-RFT `Workflow` over the rollout service: a task is one group, each step of the policy one `Experience`.
+"""A Trinity-RFT `Workflow` over the rollout service: a task is one group, and each policy step is one `Experience`.
 
-Owns turning trajectories into Experiences and what is left out of them. Leaves out the rollouts (`feed/service.py`) and
+Owns turning trajectories into Experiences and which steps are omitted. Leaves out the rollouts (`feed/service.py`) and
 the advantages: Trinity's `step_wise_grpo` takes the last reward of each run, normalizes it within the task and gives it
-to all steps, as the paper does. Written for Trinity-RFT 0.3.1 and 0.6.0. Import it where Trinity is installed.
+to all steps, as the paper does. Written for Trinity-RFT 0.3.1 and 0.6.0. Importing this needs Trinity.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class AgeMemWorkflow(Workflow):  # type: ignore[misc]
     """K rollouts of one task. ``task.raw_task`` is a line of `agemem tasks`.
 
     ``task.workflow_args``: ``service_url``, the rollout service; ``request``, fields of its requests (see
-    `rolloutRequest`); optionally ``api_key`` of the service and ``policy_url``, where the service reaches Trinity's
-    rollout model if not under the address that Trinity knows. The model needs ``enable_openai_api`` and a vLLM that
-    returns token ids (0.10.2 or newer). K is ``algorithm.repeat_times``.
+    `rolloutRequest`); optionally ``api_key`` of the service and ``policy_url``, the address of Trinity's rollout model
+    for the service, if it differs from the one that Trinity knows. The model needs ``enable_openai_api`` and a vLLM
+    that returns token ids (0.10.2 or newer). K is ``algorithm.repeat_times``.
     """
 
     can_reset = True
@@ -43,7 +43,7 @@ class AgeMemWorkflow(Workflow):  # type: ignore[misc]
         super().__init__(task=task, model=model, auxiliary_models=auxiliary_models)
         self.repeat_times = 1
 
-    # Trinity 0.3 asks the instance, later ones the class.
+    # Trinity 0.3 reads this from the instance, later versions from the class.
     @property
     def resettable(self) -> bool:
         return True
@@ -66,8 +66,8 @@ class AgeMemWorkflow(Workflow):  # type: ignore[misc]
     async def run_async(self) -> list[Experience]:
         """The steps of all rollouts, in order, with the rollout's reward on each.
 
-        A rollout that failed has no steps here; Trinity counts the runs there are. Errors: :class:`RolloutFailedError`
-        when none is left to train on, or the model has no address, and those of the service. Trinity then counts the
+        A failed rollout has no steps here; Trinity counts the runs that remain. Errors: :class:`RolloutFailedError`
+        when no step is left to train on or the model has no address, and those of the service. Trinity then counts the
         task as failed.
         """
         given: Mapping[str, Any] = self.task.workflow_args
@@ -102,7 +102,7 @@ class AgeMemWorkflow(Workflow):  # type: ignore[misc]
         return experiences
 
     async def _policy(self, url: str | None) -> Json:
-        """Where the service finds the rollout model, under which name, and how it samples."""
+        """Address, name and sampling settings of the rollout model, for the service."""
         address = url or (f"{self.model.api_address}/v1" if self.model.api_address else None)
         if address is None:
             raise RolloutFailedError(
@@ -118,7 +118,7 @@ class AgeMemWorkflow(Workflow):  # type: ignore[misc]
 
 
 def experiences_of(trajectory: Trajectory, run: int) -> list[Experience]:
-    """The trainable steps of a rollout as Trinity takes them, each with the rollout's reward; none without a reward.
+    """The trainable steps of a rollout in Trinity's form, each with the rollout's reward; none without a reward.
 
     The parts of the reward are metrics of the last one. ``truncate_status`` is left out where Trinity has none (0.3).
     """
