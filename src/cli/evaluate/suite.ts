@@ -1,5 +1,6 @@
 /** `agemem evaluate SUITE`: memory systems on a memory benchmark, written as they go. */
 import { type Command, InvalidArgumentError } from "commander";
+import { InputError } from "../../errors.js";
 import { memoryBatches } from "../../evaluation/runs/memory-episodes.js";
 import { type EpisodeBatch, runEvaluation } from "../../evaluation/runs/run.js";
 import { loadSuite, SUITE_SOURCES } from "../../evaluation/suites/source.js";
@@ -9,32 +10,28 @@ import { resolveChatModel } from "../../models/chat-model.js";
 import { openEnvironment } from "../../server/environment.js";
 import { choice, finiteNumber, names, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
+import {
+  ALL_SYSTEMS,
+  addEnvironments,
+  ENVIRONMENT_SOURCES,
+  type EnvironmentOptions,
+  environmentSuite,
+  evaluateEnvironment,
+} from "./environments.js";
 import { addJudging, type JudgingOptions, openJudging } from "./judging.js";
 
-interface Options extends JudgingOptions {
-  systems: SystemName[];
-  model?: string;
-  limit?: number;
-  seeds: number[];
-  k?: number;
-  protocol: "native" | "text";
-  temperature: number;
-  maxTokens: number;
-  concurrency: number;
+interface Options extends JudgingOptions, EnvironmentOptions {
   answers: boolean;
   exclude?: string[];
-  out: string;
 }
+
+const DEFAULT_SYSTEMS: readonly SystemName[] = ["no-memory", "keyword", "agemem"];
 
 /** Adds argument, options and action to `evaluate`. */
 export function addSuites(command: Command): Command {
-  return addJudging(command)
-    .argument("[suite]", SUITE_SOURCES)
-    .option("--systems <list>", `of ${SYSTEM_NAMES.join(", ")}`, names(SYSTEM_NAMES), [
-      "no-memory",
-      "keyword",
-      "agemem",
-    ])
+  return addEnvironments(addJudging(command))
+    .argument("[suite]", `${SUITE_SOURCES}, or ${ENVIRONMENT_SOURCES}`)
+    .option("--systems <list>", `of ${ALL_SYSTEMS.join(", ")}`, names(ALL_SYSTEMS))
     .option("--model <name>", '"offline" or a model as in AGEMEM_MODEL (default: AGEMEM_MODEL)')
     .option("--limit <n>", "at most so many questions", positive)
     .option("--seeds <list>", "whole numbers; every system runs once per seed", wholeNumbers, [0])
@@ -51,6 +48,9 @@ export function addSuites(command: Command): Command {
 
 async function evaluateSuite(name: string | undefined, options: Options, command: Command): Promise<void> {
   if (name === undefined) return command.help({ error: true });
+  const environment = environmentSuite(name);
+  if (environment) return evaluateEnvironment(environment, options);
+  const systems = memorySystems(options.systems ?? DEFAULT_SYSTEMS);
   const { seeds, limit, k, temperature, maxTokens, exclude, answers, protocol } = options;
   const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
   const { agent, live, store, counter, modelName, embeddingName } = await openEnvironment({
@@ -70,7 +70,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
       ...(exclude ? { exclude } : {}),
     });
     data.push(sha256(JSON.stringify(suite.cases)).slice(0, 16));
-    for (const system of options.systems) {
+    for (const system of systems) {
       const open = async () => openSystem(system, { model, index, agent: { protocol, counter } });
       const reader = answers ? model : undefined;
       batches.push(
@@ -96,7 +96,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
       settings: {
         suite: name.slice(0, name.indexOf(":")),
         data,
-        systems: options.systems,
+        systems,
         seeds,
         model: modelName,
         embeddings: embeddingName,
@@ -119,6 +119,15 @@ async function evaluateSuite(name: string | undefined, options: Options, command
     progress.stop();
     await judging.close();
   }
+}
+
+/** Errors: `AGEMEM_INPUT_ARGUMENT` for a player of environments. */
+function memorySystems(given: readonly string[]): SystemName[] {
+  const strange = given.find((name) => !(SYSTEM_NAMES as readonly string[]).includes(name));
+  if (strange === undefined) return given as SystemName[];
+  throw new InputError("AGEMEM_INPUT_ARGUMENT", `"${strange}" plays environments and remembers nothing`, {
+    remedy: `Give systems of ${SYSTEM_NAMES.join(", ")}.`,
+  });
 }
 
 function wholeNumbers(text: string): number[] {

@@ -45,6 +45,8 @@ export interface ActorCost {
   operations: Partial<Record<MemoryOp, { calls: number; refused: number }>>;
   /** Responses that broke the protocol. */
   formatErrors: number;
+  /** Memories shown beside the context, and their tokens, over all calls; absent if nothing can be. */
+  recalled?: { memories: number; tokens: number };
 }
 
 /** One action that was taken. */
@@ -73,6 +75,8 @@ export interface EpisodeResult {
   taskId: string;
   environment: string;
   goal: string | null;
+  /** The first observation; null if the task could not be set up. */
+  start: string | null;
   /** "lost": the environment ended it unsolved; "stopped": the actor ended it; "steps", "turns": they were used up. */
   ended: "won" | "lost" | "stopped" | "steps" | "turns" | "error";
   success: boolean;
@@ -126,6 +130,7 @@ export async function playEpisode(options: EpisodeOptions): Promise<EpisodeResul
     taskId: task.id,
     environment: environment.name,
     goal: current?.goal ?? task.goal,
+    start: session.start,
     ended,
     success: current?.won ?? false,
     progress: current?.progress ?? 0,
@@ -146,6 +151,7 @@ class Session implements EpisodeView {
   readonly environment: TaskEnvironment;
   readonly signal: AbortSignal | undefined;
   current: EnvironmentState | undefined;
+  start: string | null = null;
   end: EpisodeResult["ended"] | undefined;
   readonly #maxSteps: number;
   #failure: { error: unknown } | undefined;
@@ -167,6 +173,7 @@ class Session implements EpisodeView {
 
   async begin(): Promise<void> {
     this.current = await this.environment.reset(this.task, this.signal);
+    this.start = this.current.observation;
     if (this.current.done) this.end = this.current.won ? "won" : "lost";
   }
 

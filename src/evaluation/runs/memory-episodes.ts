@@ -9,10 +9,10 @@ import { HumanMessage, SystemMessage } from "@langchain/core/messages";
 import { plus, reportedTokens } from "../../lib/call-usage.js";
 import { describeModelError } from "../../models/chat-model.js";
 import type { Judge } from "../../rewards/judge.js";
-import { escapeXml } from "../../text/escaping.js";
 import type { TokenCounter } from "../../types.js";
 import type { Suite, SuiteCase, SuiteQuestion } from "../suites/suite.js";
 import type { MemorySystem, RecalledMemory, SystemUsage } from "../systems/memory-system.js";
+import { recalledBlock } from "../systems/recalled-block.js";
 import { factsOf, judgeAnswer } from "./judging.js";
 import type { EpisodeBatch, EpisodeOutcome } from "./run.js";
 
@@ -123,9 +123,7 @@ async function answer(
 
 function prompt(question: string, memories: readonly RecalledMemory[]): string {
   if (memories.length === 0) return question;
-  const lines = memories.map(({ text }, i) => `<memory id="m${i + 1}">${escapeXml(text)}</memory>`);
-  const open = `<retrieved_memories count="${memories.length}">`;
-  return [open, ...lines, "</retrieved_memories>", "", question].join("\n");
+  return `${recalledBlock(memories)}\n\n${question}`;
 }
 
 const NO_TOKENS: EpisodeOutcome["auxiliary"] = { calls: 0, prompt_tokens: 0, response_tokens: 0 };

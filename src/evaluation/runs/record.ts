@@ -27,6 +27,21 @@ const judged = z.object({
   /** Scores that the judge did not give after all attempts; they are missing in `metrics`. */
   failures: z.array(failure),
 });
+/** An episode in an environment, beside its metrics. */
+const environment = z.object({
+  ended: z.enum(["won", "lost", "stopped", "steps", "turns", "error"]),
+  turns: count,
+  /** The environment's own score; null if it has none. */
+  score: z.number().nullable(),
+  format_errors: count,
+  /** The first observation; null if the task could not be set up. */
+  start: z.string().nullable(),
+  steps: z.array(
+    z.object({ action: z.string(), observation: z.string(), valid: z.boolean(), progress: z.number() }),
+  ),
+  /** Where long-term memory stood afterwards, which a continued run begins from; null without versions. */
+  memory: z.object({ branch: z.string(), revision: count }).nullable(),
+});
 /** Cost of a line's calls by the prices of the settings; null without prices, or if tokens were not reported. */
 const cost = count.nullable().default(null);
 const base = { schema: z.literal(EVALUATION_SCHEMA) };
@@ -77,6 +92,7 @@ export const episodeLine = z.object({
   /** Cost of judging, which is not in the other fields; null without a judge. */
   judge: judged.nullable().default(null),
   error: failure.nullable(),
+  environment: environment.optional(),
 });
 
 export const evaluationLine = z.discriminatedUnion("type", [settingsLine, observedLine, episodeLine]);

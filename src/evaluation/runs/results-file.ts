@@ -30,8 +30,8 @@ export class ResultsFile {
   private constructor(
     private readonly path: string,
     private readonly writer: JsonlWriter,
-    /** Keys of the episodes in the file. */
-    readonly done: Set<string>,
+    /** The episodes in the file by their keys, in its order. */
+    readonly done: Map<string, EvaluationEpisode>,
   ) {}
 
   /**
@@ -51,7 +51,11 @@ export class ResultsFile {
       const writer = await JsonlWriter.open(path);
       if (!first) await writer.append([{ schema: EVALUATION_SCHEMA, type: "settings", settings: plain }]);
       const episodes = before.filter((line): line is EvaluationEpisode => line.type === "episode");
-      return new ResultsFile(path, writer, new Set(episodes.map(episodeKey)));
+      return new ResultsFile(
+        path,
+        writer,
+        new Map(episodes.map((episode) => [episodeKey(episode), episode])),
+      );
     } catch (error) {
       await rm(lockFile(path), { force: true });
       throw error;
@@ -61,7 +65,7 @@ export class ResultsFile {
   /** Writes a line. An episode is done when the promise resolves. */
   async append(record: EvaluationRecord): Promise<void> {
     await this.serial(() => this.writer.append([evaluationLine.parse(record)]));
-    if (record.type === "episode") this.done.add(episodeKey(record));
+    if (record.type === "episode") this.done.set(episodeKey(record), record);
   }
 
   async close(): Promise<void> {

@@ -14,7 +14,14 @@ import { ResultsFile } from "./results-file.js";
 /** Result of an episode. */
 export type EpisodeOutcome = Pick<
   EvaluationEpisode,
-  "metrics" | "answer" | "recalled" | "recalled_tokens" | "policy" | "auxiliary" | "operations"
+  | "metrics"
+  | "answer"
+  | "recalled"
+  | "recalled_tokens"
+  | "policy"
+  | "auxiliary"
+  | "operations"
+  | "environment"
 > & {
   /** Set by players that report failures instead of throwing them. */
   error?: EvaluationEpisode["error"];
@@ -36,9 +43,14 @@ export interface EpisodeBatch {
   seed: number;
   case: string;
   episodes: readonly PlannedEpisode[];
+  /** Called before anything is played, with the batch's episodes that are in the file. Throws if the run cannot be continued. */
+  check?(found: readonly EvaluationEpisode[]): void;
   /** Called before the first episode that is still to be played. If it fails, all of them fail. */
-  begin?(): Promise<
-    Omit<ObservedRecord, "schema" | "type" | "suite" | "system" | "seed" | "case" | "latency_ms" | "cost">
+  begin?(
+    found: readonly EvaluationEpisode[],
+  ): Promise<
+    | Omit<ObservedRecord, "schema" | "type" | "suite" | "system" | "seed" | "case" | "latency_ms" | "cost">
+    | undefined
   >;
   end?(): Promise<void>;
 }
@@ -78,16 +90,16 @@ export async function runEvaluation(
     if (record.error) counts.failed++;
     run.onEpisode?.(record);
   };
-  const running = batches.map((batch) =>
-    limit(async () => {
-      run.signal?.throwIfAborted();
-      const isDone = ({ task }: PlannedEpisode): boolean => file.done.has(episodeKey({ ...batch, task }));
-      const missing = batch.episodes.filter((episode) => !isDone(episode));
-      counts.found += batch.episodes.length - missing.length;
-      if (missing.length > 0) await playBatch(batch, missing, file, tell, run);
-    }),
-  );
   try {
+    const plans = batches.map((batch) => planOf(batch, file));
+    for (const { batch, found } of plans) batch.check?.(found);
+    const running = plans.map((plan) =>
+      limit(async () => {
+        run.signal?.throwIfAborted();
+        counts.found += plan.found.length;
+        if (plan.missing.length > 0) await playBatch(plan, file, tell, run);
+      }),
+    );
     await Promise.all(running);
   } finally {
     // After a failure, start nothing new.
@@ -97,9 +109,25 @@ export async function runEvaluation(
   return counts;
 }
 
+interface BatchPlan {
+  batch: EpisodeBatch;
+  /** In the order in which they were played. */
+  found: readonly EvaluationEpisode[];
+  missing: readonly PlannedEpisode[];
+}
+
+function planOf(batch: EpisodeBatch, { done }: ResultsFile): BatchPlan {
+  const keyOf = ({ task }: PlannedEpisode): string => episodeKey({ ...batch, task });
+  const keys = new Set(batch.episodes.map(keyOf));
+  return {
+    batch,
+    found: [...done].flatMap(([key, episode]) => (keys.has(key) ? [episode] : [])),
+    missing: batch.episodes.filter((episode) => !done.has(keyOf(episode))),
+  };
+}
+
 async function playBatch(
-  batch: EpisodeBatch,
-  missing: readonly PlannedEpisode[],
+  { batch, found, missing }: BatchPlan,
   file: ResultsFile,
   tell: (record: EvaluationEpisode) => Promise<void>,
   run: EvaluationRun,
@@ -109,7 +137,7 @@ async function playBatch(
   const started = Date.now();
   try {
     const broken = await failureOf(async () => {
-      const observed = await batch.begin?.();
+      const observed = await batch.begin?.(found);
       if (!observed) return;
       const cost = priceOf([observed.auxiliary], run.prices?.model);
       await file.append({

@@ -8,7 +8,6 @@ import { actionIn } from "../../../src/evaluation/environments/actors/act-tool.j
 import { agentActor } from "../../../src/evaluation/environments/actors/agent.js";
 import { playEpisode } from "../../../src/evaluation/environments/episode.js";
 import { rolloutEnvironment } from "../../../src/evaluation/environments/group.js";
-import { memoryScope, playWithMemory } from "../../../src/evaluation/environments/memory-scope.js";
 import type {
   EnvironmentState,
   EnvironmentTask,
@@ -147,53 +146,6 @@ describe("the agent in an environment", () => {
     ["Action:", ""],
   ])("reads the action in %j", (text, action) => {
     expect(actionIn(text)).toBe(action);
-  });
-});
-
-describe("whose memory an episode sees", () => {
-  const remembering = () => [
-    { tool_calls: [{ name: "Add_memory", args: { content: "Say open, twice." } }] },
-    act("open", "open"),
-  ];
-  const play = async (
-    scope: "per-episode" | "per-suite" | "none",
-    store: FaissStore,
-    script: ScriptedStep[],
-  ) => {
-    const model = new ScriptedChatModel(script);
-    await playWithMemory({ scope, store, environment: new Corridor(), task, agent: { model, budget } });
-    return model;
-  };
-
-  it("per suite, the next task sees the lesson; per episode it does not", async () => {
-    const store = await openStore();
-    const items = async () => (await store.search(["memories", "player"])).map(({ value }) => value.content);
-    await play("per-episode", store, remembering());
-    expect(await items()).toEqual([]);
-    await play("per-suite", store, remembering());
-    expect(await items()).toEqual(["Say open, twice."]);
-    const retrieve = { tool_calls: [{ name: "Retrieve_memory", args: { query: "open" } }] };
-    const next = await play("per-suite", store, [retrieve, act("open", "open")]);
-    expect(next.calls[1]?.messages.at(-1)?.text).toContain("Say open, twice.");
-    await store.close();
-  });
-
-  it("none: the act tool alone, and not a word on memories", async () => {
-    const store = await openStore();
-    const model = await play("none", store, [act("push"), "Action: open", act("open")]);
-    expect(model.calls[0]?.tools.map(({ name }) => name)).toEqual(["act"]);
-    expect(model.calls.flatMap(({ messages }) => messages.map(({ text }) => text)).join("\n")).not.toMatch(
-      /memor/i,
-    );
-    // The context is kept: the last prompt holds everything before it.
-    expect(model.calls[2]?.messages).toHaveLength(6);
-    await store.close();
-  });
-
-  it("refuses another word for it", () => {
-    expect(() => memoryScope("sometimes")).toThrow(
-      expect.objectContaining({ code: "AGEMEM_INPUT_ARGUMENT" }),
-    );
   });
 });
 

@@ -21,6 +21,8 @@ export interface AgentActorOptions
   user?: string;
   /** Callback handlers and metadata of every invocation, such as a recorder and a rollout's ids. */
   run?: { callbacks?: BaseCallbackHandler[]; metadata?: Record<string, unknown> };
+  /** Text to show beside the context for one call, such as what a compared memory recalls; undefined for none. */
+  recall?: (observation: string) => Promise<string | undefined>;
   /** Derives the episode's ids from this key, so that they are reproducible. Default: random ids. */
   runKey?: string;
 }
@@ -30,7 +32,13 @@ export interface AgentActorOptions
  * const actor = agentActor({ model, store, budget: { maxTokens: 8192 } });
  * const result = await playEpisode({ environment, task, actor });
  */
-export function agentActor({ user = "player", run = {}, runKey, ...options }: AgentActorOptions): Actor {
+export function agentActor({
+  user = "player",
+  run = {},
+  runKey,
+  recall,
+  ...options
+}: AgentActorOptions): Actor {
   const meter = new CostMeter();
   let agent: ReturnType<typeof createAgeMemAgent> | undefined;
   let carried: { messages: BaseMessage[]; contextFacts: MessageFacts } = { messages: [], contextFacts: {} };
@@ -52,14 +60,19 @@ export function agentActor({ user = "player", run = {}, runKey, ...options }: Ag
     turn: async (view) => {
       agent ??= begin(view);
       const turn = told++;
-      const result = await agent.invoke(carried, {
+      const shown = await recall?.(view.state.observation);
+      const beside =
+        shown === undefined ? [] : [new HumanMessage({ id: `recalled-${turn}`, content: shown })];
+      const input = { ...carried, messages: [...carried.messages, ...beside] };
+      const result = await agent.invoke(input, {
         context: { user_id: user, max_steps: 1, on_max_steps: "stop" },
         ...(runKey ? { configurable: { agemem_run_key: `${runKey}/t${turn}` } } : {}),
         ...run,
         ...(view.signal ? { signal: view.signal } : {}),
       });
       meter.add(result.usage, result.status === "format_error");
-      carried = { messages: result.messages, contextFacts: result.contextFacts };
+      const messages = result.messages.filter(({ id }) => !beside.some((message) => message.id === id));
+      carried = { messages, contextFacts: result.contextFacts };
       if (result.status === "answered" && result.finalAnswer) {
         say(await view.act(actionIn(result.finalAnswer)), `t${turn}`);
       } else if (result.status !== "max_steps") {
