@@ -3,43 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InMemoryStore } from "@langchain/langgraph";
 import { describe, expect, it } from "vitest";
-import { EnvironmentError } from "../../../src/errors.js";
 import { actionIn } from "../../../src/evaluation/environments/actors/act-tool.js";
 import { agentActor } from "../../../src/evaluation/environments/actors/agent.js";
 import { playEpisode } from "../../../src/evaluation/environments/episode.js";
 import { rolloutEnvironment } from "../../../src/evaluation/environments/group.js";
-import type {
-  EnvironmentState,
-  EnvironmentTask,
-  TaskEnvironment,
-} from "../../../src/evaluation/environments/task-environment.js";
 import { FaissStore } from "../../../src/index.js";
 import { ScriptedChatModel, type ScriptedStep } from "../../../src/testing.js";
+import { Corridor, corridorTask } from "./corridor.js";
 
-const task: EnvironmentTask = { id: "t1", environment: "babyai", goal: "leave", difficulty: null, setup: {} };
-
-/** A corridor of two doors: "open" twice leaves. "break" is a server that dies. */
-class Corridor implements TaskEnvironment {
-  readonly name = "babyai";
-  #opened = 0;
-  #tell(observation: string, valid = true): EnvironmentState {
-    const won = this.#opened === 2;
-    return { observation, goal: "leave the corridor", progress: this.#opened / 2, won, done: won, valid };
-  }
-  async reset() {
-    this.#opened = 0;
-    return this.#tell("You stand before two doors.");
-  }
-  async step(action: string) {
-    if (action === "break") throw new EnvironmentError("AGEMEM_ENVIRONMENT_UNREACHABLE", "gone");
-    if (action !== "open") return this.#tell("Nothing happens.", false);
-    this.#opened++;
-    return this.#tell(`Door ${this.#opened} is open.`);
-  }
-  availableActions = async () => ["open"];
-  expert = async () => Array.from({ length: 2 - this.#opened }, () => "open");
-  close = async () => undefined;
-}
+const task = corridorTask("t1");
 
 const act = (...actions: string[]) => ({
   tool_calls: actions.map((action) => ({ name: "act", args: { action } })),

@@ -1,0 +1,188 @@
+/** Tasks of an environment in an evaluation: whose memory they see, what is kept, and how a run with shared memory goes on. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { expertActor } from "../../../src/evaluation/environments/actors/scripted.js";
+import {
+  actorPlayer,
+  agePlayer,
+  type MemoryScope,
+  memorylessPlayer,
+  type Player,
+} from "../../../src/evaluation/environments/players.js";
+import { EnvironmentPool } from "../../../src/evaluation/environments/pool.js";
+import { systemPlayer } from "../../../src/evaluation/environments/system-player.js";
+import { environmentBatches } from "../../../src/evaluation/runs/environment-episodes.js";
+import type { EvaluationEpisode } from "../../../src/evaluation/runs/record.js";
+import { readEvaluation } from "../../../src/evaluation/runs/results-file.js";
+import { runEvaluation } from "../../../src/evaluation/runs/run.js";
+import { PassageStore } from "../../../src/evaluation/systems/passage-store.js";
+import { LexicalEmbeddings } from "../../../src/models/lexical-embeddings.js";
+import { tokenCounter } from "../../../src/models/tokens.js";
+import { ScriptedChatModel, type ScriptedStep } from "../../../src/testing/scripted-model.js";
+import { MEMORY_OPS } from "../../../src/types.js";
+import { Corridor, corridorTask } from "../environments/corridor.js";
+
+const index = { embeddings: new LexicalEmbeddings(), embeddingName: "lexical" };
+const act = (...actions: string[]) => ({
+  tool_calls: actions.map((action) => ({ name: "act", args: { action } })),
+});
+const learn = (content: string) => ({ tool_calls: [{ name: "Add_memory", args: { content } }] });
+const remember = { tool_calls: [{ name: "Retrieve_memory", args: { query: "doors" } }] };
+
+let folder: string;
+let out: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "agemem-environments-"));
+  out = join(folder, "results.jsonl");
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function run(
+  player: () => Player,
+  tasks: string[],
+  scope: MemoryScope = "per-suite",
+  signal?: AbortSignal,
+): Promise<EvaluationEpisode[]> {
+  const environments = new EnvironmentPool(() => new Corridor());
+  const batches = environmentBatches({
+    suite: "babyai",
+    tasks: tasks.map(corridorTask),
+    system: "agemem",
+    seed: 0,
+    scope,
+    environments,
+    player,
+    maxSteps: 5,
+  });
+  await runEvaluation(batches, { out, settings: {}, ...(signal ? { signal } : {}) });
+  return (await readEvaluation(out)).flatMap((line) => (line.type === "episode" ? [line] : []));
+}
+
+const remembering = (steps: ScriptedStep[], shared = true) => {
+  const model = new ScriptedChatModel(steps);
+  const player = () =>
+    agePlayer({
+      agent: { model },
+      index,
+      operations: MEMORY_OPS,
+      ...(shared ? { folder: join(folder, "memory") } : {}),
+    });
+  return { model, player };
+};
+const lastText = (model: ScriptedChatModel, at: number) => model.calls[at]?.messages.at(-1)?.text;
+
+describe("whose memory an episode sees", () => {
+  const script = (): ScriptedStep[] => [
+    learn("Say open, twice."),
+    act("open", "open"),
+    remember,
+    act("open", "open"),
+  ];
+
+  it("per suite, the next task sees the lesson", async () => {
+    const { model, player } = remembering(script());
+    const [first, second] = await run(player, ["t1", "t2"]);
+    expect(lastText(model, 3)).toContain("Say open, twice.");
+    expect(first).toMatchObject({
+      case: "babyai",
+      metrics: { success: 1, progress: 1, grounding_accuracy: 1 },
+      operations: { act: 2, ADD: 1 },
+      policy: { calls: 2 },
+      environment: { ended: "won", turns: 2, start: "You stand before two doors.", memory: { revision: 1 } },
+    });
+    expect(second?.environment?.memory).toEqual({ branch: "main", revision: 1 });
+  });
+
+  it("per episode it does not, and every task is a case of its own", async () => {
+    const { model, player } = remembering(script(), false);
+    const lines = await run(player, ["t1", "t2"], "per-episode");
+    expect(lastText(model, 3)).not.toContain("Say open, twice.");
+    expect(lines.map((line) => line.case)).toEqual(["t1", "t2"]);
+  });
+
+  it("none: the act tool alone, not a word on memories, the whole episode in the context", async () => {
+    const model = new ScriptedChatModel([act("push"), "Action: open", act("open")]);
+    await run(() => memorylessPlayer({ model }), ["t1"], "none");
+    for (const { messages, tools } of model.calls) {
+      expect(tools.map(({ name }) => name)).toEqual(["act"]);
+      expect(JSON.stringify(messages.map(({ content }) => content))).not.toMatch(/memor|retriev|context/i);
+    }
+    expect(model.calls[2]?.messages).toHaveLength(6);
+  });
+});
+
+describe("a run that is continued", () => {
+  it("begins from the memory after the last recorded episode: a lesson of one that was cut off is gone", async () => {
+    const stop = new AbortController();
+    const cutOff: ScriptedStep[] = [
+      learn("Say open, twice."),
+      act("open", "open"),
+      learn("Doors are locked."),
+      () => {
+        stop.abort(new Error("killed"));
+        return act("open");
+      },
+    ];
+    const tasks = ["t1", "t2", "t3"];
+    await expect(run(remembering(cutOff).player, tasks, "per-suite", stop.signal)).rejects.toThrow("killed");
+    const rest: ScriptedStep[] = [remember, act("open", "open"), learn("Two doors."), act("open", "open")];
+    const { model, player } = remembering(rest);
+    const lines = await run(player, tasks);
+    expect(lines.map(({ task }) => task)).toEqual(tasks);
+    expect(lastText(model, 1)).toContain("Say open, twice.");
+    expect(lastText(model, 1)).not.toContain("locked");
+    // Once more: the branch of the continued run is where it goes on.
+    const again = remembering([remember, act("open", "open")]);
+    await run(again.player, [...tasks, "t4"]);
+    expect(lastText(again.model, 1)).toContain("Two doors.");
+    expect(lastText(again.model, 1)).not.toContain("locked");
+  });
+
+  it("is refused when its memory is gone, and begins anew when there is no episode yet", async () => {
+    await run(remembering([act("open", "open")]).player, ["t1"]);
+    await rm(join(folder, "memory"), { recursive: true });
+    const refused = run(remembering([]).player, ["t1", "t2"]);
+    await expect(refused).rejects.toMatchObject({ code: "AGEMEM_INPUT_FILE" });
+    await rm(out);
+    await run(remembering([learn("Old."), act("open", "open")]).player, ["t1"]);
+    await rm(out);
+    const { model, player } = remembering([remember, act("open", "open")]);
+    await run(player, ["t1"]);
+    expect(lastText(model, 1)).not.toContain("Old.");
+  });
+
+  it("shows a compared memory the recorded episodes again", async () => {
+    const beside = (steps: ScriptedStep[]) => {
+      const model = new ScriptedChatModel(steps);
+      const player = () =>
+        systemPlayer({
+          agent: { model },
+          open: async () => new PassageStore({ mode: "keyword" }),
+          user: "player",
+          k: 3,
+          counter: tokenCounter(),
+        });
+      return { model, player };
+    };
+    await run(beside([act("push"), act("open", "open")]).player, ["t1"]);
+    const { model, player } = beside([act("open", "open")]);
+    const lines = await run(player, ["t1", "t2"]);
+    expect(lastText(model, 0)).toMatch(/^<retrieved_memories count="\d">/);
+    expect(lastText(model, 0)).toContain("You stand before two doors.");
+    expect(lines[1]?.recalled_tokens).toBeGreaterThan(0);
+  });
+});
+
+it("an environment that fails costs its episode, with the code, and not the run", async () => {
+  const { player } = remembering([learn("Never break."), act("break"), remember, act("open", "open")]);
+  const [broken, next] = await run(player, ["t1", "t2"]);
+  expect(broken).toMatchObject({ metrics: null, error: { code: "AGEMEM_ENVIRONMENT_UNREACHABLE" } });
+  expect(next).toMatchObject({ metrics: { success: 1 }, error: null });
+});
+
+it("an expert costs nothing", async () => {
+  const [line] = await run(() => actorPlayer(expertActor), ["t1"]);
+  expect(line).toMatchObject({ metrics: { success: 1 }, policy: { calls: 0, prompt_tokens: 0 } });
+});
