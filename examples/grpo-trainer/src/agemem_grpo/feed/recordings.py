@@ -10,9 +10,9 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from agemem_grpo.feed.records import FeedError
 from agemem_grpo.feed.wire import SCHEMA
@@ -47,9 +47,9 @@ def recording_parts(path: Path) -> list[Path]:
 
 
 def _lines(part: Path) -> Iterator[tuple[int, Any]]:
-    opened = gzip.open(part, "rt", encoding="utf-8") if part.suffix == ".gz" else part.open(encoding="utf-8")
+    opened: Callable[..., IO[str]] = gzip.open if part.suffix == ".gz" else open
     number = 0
-    with opened as lines:
+    with opened(part, "rt", encoding="utf-8") as lines:
         while True:
             number += 1
             try:
