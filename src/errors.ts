@@ -62,6 +62,7 @@ export const ERROR_CODES = {
     "Another project's memory, compared with agemem's, failed, died, or did not answer in time.",
   AGEMEM_RECORDING_LOCKED: "Another process is writing the recording.",
   AGEMEM_RECORDING_SETTINGS: "The recording was begun with other settings under the same run name.",
+  AGEMEM_RECORDING_SHARES: "Recordings cannot be merged: a share is missing, there twice, or not whole.",
   AGEMEM_ROLLOUTS_PROTOCOL: "The rollout service and its client speak different versions of their protocol.",
   AGEMEM_ROLLOUTS_BUSY:
     "The rollout service has as many requests open as it takes, or the request is another reader's.",

@@ -13,6 +13,7 @@ import { reportCommand } from "./evaluate/report.js";
 import { exitCodeOf } from "./exit-codes.js";
 import { memoryCommand } from "./memory/command.js";
 import { exportCommand } from "./recordings/export.js";
+import { mergeCommand } from "./recordings/merge.js";
 import { scoreCommand } from "./recordings/score.js";
 import { statsCommand } from "./recordings/stats.js";
 import { traceCommand } from "./recordings/trace.js";
@@ -35,6 +36,7 @@ async function main(argv: string[]): Promise<void> {
     .addCommand(setupCommand())
     .addCommand(tasksCommand())
     .addCommand(rolloutCommand())
+    .addCommand(mergeCommand())
     .addCommand(scoreCommand())
     .addCommand(statsCommand())
     .addCommand(evaluateCommand())

@@ -121,6 +121,7 @@ async function runRollout(source: string, options: RolloutArguments): Promise<vo
       {
         out,
         identity: opened.identity,
+        ...(shard ? { share: { number: shard.index, of: shard.of } } : {}),
         ...(workers ? { workers } : {}),
         onProgress: ({ done, meanReward, failed }) => progress.update(done, { meanReward, failed }),
       },

@@ -1,6 +1,6 @@
 /** Where a run records and reports while it is under way, and which processes do its work. */
 import { z } from "zod";
-import { callable, checkOptions, having, type OptionShape, text } from "../lib/check-options.js";
+import { callable, checkOptions, having, type OptionShape, text, whole } from "../lib/check-options.js";
 import type { GroupResult } from "./group.js";
 import type { RolloutProgress } from "./progress.js";
 import type { WorkerPool } from "./workers/pool.js";
@@ -17,6 +17,8 @@ export interface RunHooks {
   onProgress?: (progress: RolloutProgress) => void;
   /** Processes that run the rollouts, opened with the same options; default: the calling process. */
   workers?: Pick<WorkerPool, "run">;
+  /** Which share of a larger run the tasks are, for `agemem merge`. Default: the whole run, `{ number: 1, of: 1 }`. */
+  share?: { number: number; of: number };
   /** Awaited before a group is begun, in the order of the tasks; not for groups that are in `out`. Default: no wait. */
   beforeGroup?: (taskId: string) => Promise<void>;
   /** Receives each complete group. A group counts as open until it returns, and only a few are open at a time. */
@@ -29,6 +31,7 @@ const runHooks = z.strictObject(
     identity: z.record(z.string(), z.unknown(), "must be an object").optional(),
     onProgress: callable.optional(),
     workers: having(["run"], "must be a WorkerPool").optional(),
+    share: z.strictObject({ number: whole(1), of: whole(1) }).optional(),
     beforeGroup: callable.optional(),
     onGroup: callable.optional(),
   } satisfies OptionShape<RunHooks>,

@@ -20,7 +20,7 @@ import type { GroupResult } from "./group.js";
 import { readGroup } from "./recording/group-reader.js";
 import { appendGroup, cutAfter, PART_BYTES, recordingEnd } from "./recording/group-writer.js";
 import type { RunIdentity } from "./recording/identity.js";
-import { type IndexedEnd, RecordingIndex } from "./recording/index-file.js";
+import { type IndexedEnd, RecordingIndex, type RunShare } from "./recording/index-file.js";
 import type { RolloutOutcome } from "./recording/outcome.js";
 import type { RolloutResult } from "./rollout.js";
 
@@ -37,6 +37,7 @@ export class RunJournal {
     private readonly written: Map<string, RolloutOutcome[]>,
     /** Groups that an earlier process began and did not finish. */
     private readonly begun: Set<string>,
+    private readonly run: string | undefined,
   ) {}
 
   /**
@@ -59,7 +60,7 @@ export class RunJournal {
         const group = /^(.+)\.jsonl$/.exec(name)?.[1];
         if (group !== undefined && !written.has(group)) begun.add(group);
       }
-      return new RunJournal(path, index, partBytes, written, begun);
+      return new RunJournal(path, index, partBytes, written, begun, identity?.run);
     } catch (error) {
       index.close();
       throw error;
@@ -79,6 +80,11 @@ export class RunJournal {
       rollouts.set(rollout.trajectory.rollout_id, rollout);
     }
     return rollouts;
+  }
+
+  /** Notes what the run comes to when it is whole, for merging. */
+  plan(share: RunShare): void {
+    if (this.run !== undefined) this.index.plan(this.run, share);
   }
 
   /** Rollouts of a group that is in the recording, one at a time. @throws InputError `AGEMEM_INPUT_FILE`, `AGEMEM_TRAJECTORY_*` */
@@ -102,7 +108,7 @@ export class RunJournal {
   }
 
   /** Appends a complete group to the recording. */
-  async write(group: GroupResult): Promise<void> {
+  async write(group: Pick<GroupResult, "groupId" | "rollouts">): Promise<void> {
     await this.serial(async () => {
       const before = await recordingEnd(this.path);
       await writeFile(

@@ -15,6 +15,7 @@ import {
   type GroupResult,
   type GroupSummary,
   groupIdentities,
+  groupIdOf,
   summarizeGroup,
 } from "./group.js";
 import { checkRunHooks, type RunHooks } from "./hooks.js";
@@ -64,6 +65,10 @@ async function stream(
     hooks.out === undefined
       ? undefined
       : await RunJournal.open(hooks.out, runIdentity(checked, hooks.identity));
+  journal?.plan({
+    ...(hooks.share ?? { number: 1, of: 1 }),
+    groups: tasks.map(({ id }) => groupIdOf(id, checked)),
+  });
   let complete = false;
   try {
     const summary = await streamIntoJournal(tasks, checked, journal, hooks);

@@ -32,7 +32,11 @@ export async function cutAfter(path: string, { part, bytes }: IndexedEnd): Promi
 }
 
 /** Appends a group and syncs. @returns the new end */
-export async function appendGroup(path: string, group: GroupResult, partBytes: number): Promise<IndexedEnd> {
+export async function appendGroup(
+  path: string,
+  group: Pick<GroupResult, "rollouts">,
+  partBytes: number,
+): Promise<IndexedEnd> {
   const { file, part } = await nextPart(path, partBytes);
   const handle = await open(file, "a");
   try {
@@ -44,7 +48,7 @@ export async function appendGroup(path: string, group: GroupResult, partBytes: n
   }
 }
 
-async function encoded(path: string, { rollouts }: GroupResult): Promise<Buffer[]> {
+async function encoded(path: string, { rollouts }: Pick<GroupResult, "rollouts">): Promise<Buffer[]> {
   const packed = recordingForm(path) !== "lines";
   const lines: Buffer[] = [];
   for (const { steps, trajectory } of rollouts) {

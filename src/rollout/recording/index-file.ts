@@ -17,6 +17,14 @@ export interface IndexedEnd {
   bytes: number;
 }
 
+/** Share `number` of `of` of a run, as `--shard` has it; 1 of 1 is the whole run. */
+export interface RunShare {
+  number: number;
+  of: number;
+  /** Ids of its groups, in the order of the tasks. */
+  groups: readonly string[];
+}
+
 /** The bytes of a group in a part. */
 export interface GroupPlace {
   part: string;
@@ -49,6 +57,8 @@ export class RecordingIndex {
       db.exec(`CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, settings TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS groups (id TEXT PRIMARY KEY, part TEXT NOT NULL, bytes INTEGER NOT NULL, outcomes TEXT NOT NULL, start INTEGER)`);
       addStart(db);
+      db.exec(`CREATE TABLE IF NOT EXISTS shares (run TEXT, number INTEGER, of INTEGER, groups TEXT NOT NULL,
+        PRIMARY KEY (run, number, of))`);
       return new RecordingIndex(path, db);
     } catch (cause) {
       db?.close();
@@ -79,6 +89,24 @@ export class RecordingIndex {
         details: { path: this.path, differences: found },
       },
     );
+  }
+
+  /** Notes which groups a share of a run has when it is whole, in the order of the tasks. */
+  plan(run: string, { number, of, groups }: RunShare): void {
+    this.db
+      .prepare("INSERT OR REPLACE INTO shares VALUES (?, ?, ?, ?)")
+      .run(run, number, of, JSON.stringify(groups));
+  }
+
+  /** The shares of runs that were begun in the recording. */
+  shares(): (RunShare & { run: string })[] {
+    const rows = this.db.prepare("SELECT run, number, of, groups FROM shares").all() as {
+      run: string;
+      number: number;
+      of: number;
+      groups: string;
+    }[];
+    return rows.map((row) => ({ ...row, groups: JSON.parse(row.groups) as string[] }));
   }
 
   /** The settings of all runs, which merging compares and copies. */
