@@ -49,6 +49,7 @@ function measures(stats: RecordingStats): string {
     ]),
     ["response tokens per call", stats.completionTokens],
     ["seconds per rollout", stats.seconds],
+    ["answer by the judge (J)", stats.judgeScore],
     ["memory quality (MQ)", stats.memoryQuality],
   ];
   for (const [name, figures] of rows) table.push([name, ...cells(figures)]);

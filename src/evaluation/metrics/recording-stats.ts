@@ -40,6 +40,8 @@ export interface RecordingStats {
   seconds: Figures;
   /** MQ, memory quality. */
   memoryQuality: Figures;
+  /** J: the judge's score of the answer. */
+  judgeScore: Figures;
   /** Without unscored rollouts. */
   reward: Figures;
   rewardParts: Record<string, Figures>;
@@ -133,6 +135,7 @@ class Counter {
 
   private addTrajectory(trajectory: TrajectoryRecord): void {
     this.named.at("seconds").add(trajectory.latency_ms / 1000);
+    this.named.at("judgeScore").add(trajectory.verdicts?.answer);
     this.named.at("memoryQuality").add(trajectory.verdicts?.memory_quality);
     this.named.at("reward").add(trajectory.reward);
     for (const [name, value] of Object.entries(trajectory.reward_parts)) this.parts.at(name).add(value);
@@ -161,6 +164,7 @@ class Counter {
       completionTokens: of("completionTokens"),
       seconds: of("seconds"),
       memoryQuality: of("memoryQuality"),
+      judgeScore: of("judgeScore"),
       reward: of("reward"),
       rewardParts: this.parts.figures,
       groups: spreadOf(this.rewards),
