@@ -9,12 +9,14 @@ import type { MemoryTask } from "../../types.js";
 import { loadHotpotQa } from "../datasets/hotpotqa.js";
 import { loadJsonlTasks } from "../datasets/jsonl-tasks.js";
 import { loadLocomo } from "../datasets/locomo.js";
+import { generateCurriculum, withContradictions } from "./curriculum.js";
+import { loadFactConsolidationTasks } from "./factconsolidation-tasks.js";
 import { padDistractors } from "./padding.js";
 import { generateTasks, type TaskShape } from "./synthetic.js";
 
 /** For help texts. */
 export const TASK_SOURCES =
-  "hotpotqa:FILE, locomo:FILE, jsonl:FILE, synthetic:N[:DIFFICULTY][:hops=1,changes=1,distractors=2,talk=0], or a file by its ending";
+  "hotpotqa:FILE, locomo:FILE, jsonl:FILE, synthetic:N[:DIFFICULTY][:hops=1,changes=1,distractors=2,talk=0], curriculum:N, curriculum:hotpotqa:FILE, factconsolidation:FILE, or a file by its ending";
 
 /** Options of {@link loadTasks}. */
 interface TaskSourceOptions {
@@ -43,7 +45,7 @@ export async function loadTasks(source: string, options: TaskSourceOptions = {})
 async function read(source: string, options: TaskSourceOptions): Promise<MemoryTask[]> {
   const { seed = 0, limit, onNotice } = options;
   const most = limit === undefined ? {} : { limit };
-  const named = /^(hotpotqa|locomo|jsonl|synthetic):(.+)$/.exec(source);
+  const named = /^(hotpotqa|locomo|jsonl|synthetic|curriculum|factconsolidation):(.+)$/.exec(source);
   if (!named && /^[a-z]+:/.test(source) && !existsSync(source)) {
     throw new InputError("AGEMEM_INPUT_ARGUMENT", `There is no task source ${source}`, {
       remedy: `Give ${TASK_SOURCES}.`,
@@ -61,9 +63,28 @@ async function read(source: string, options: TaskSourceOptions): Promise<MemoryT
       return loadLocomo(rest, { seed, ...most, ...told });
     case "jsonl":
       return loadJsonlTasks(rest, most);
+    case "curriculum":
+      return curriculum(rest, options);
+    case "factconsolidation":
+      return loadFactConsolidationTasks(rest, limit);
     default:
       return synthetic(rest, options);
   }
+}
+
+/** A number of generated tasks, or those of a file with a fact that goes out of date. */
+async function curriculum(text: string, { seed = 0, limit }: TaskSourceOptions): Promise<MemoryTask[]> {
+  const most = limit ?? Number.POSITIVE_INFINITY;
+  const path = /^hotpotqa:(.+)$/.exec(text)?.[1];
+  if (path !== undefined) return withContradictions(await loadHotpotQa(path, { seed }), seed).slice(0, most);
+  if (/^\d+$/.test(text)) return generateCurriculum({ count: Math.min(Number(text), most), seed });
+  throw new InputError(
+    "AGEMEM_INPUT_ARGUMENT",
+    `curriculum:${text} is neither curriculum:N nor curriculum:hotpotqa:FILE`,
+    {
+      remedy: "Give a number of tasks, such as curriculum:100, or HotpotQA rows to change.",
+    },
+  );
 }
 
 function synthetic(text: string, { seed = 0, limit }: TaskSourceOptions): MemoryTask[] {

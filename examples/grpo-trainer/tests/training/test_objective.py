@@ -44,6 +44,24 @@ def test_value_and_gradient_of_a_case_worked_by_hand() -> None:
     )
 
 
+def test_action_level_of_a_case_worked_by_hand() -> None:
+    logps = NEW.clone().requires_grad_()
+    loss, metrics = stepwise_grpo_loss(logps, OLD, REF, MASK, ADVANTAGES, beta=0.1, level="action")
+    loss.backward()
+    # Two actions: log ratios 0.2 - 0.1 = 0.1 and -0.1; KLs summed over their tokens; |E| = 2.
+    ratios = [math.exp(0.1), math.exp(-0.1)]
+    kls = [math.exp(-0.4) + 0.4 - 1 + math.exp(0.2) - 0.2 - 1, math.exp(-0.1) + 0.1 - 1]
+    gains = [1.5 * ratios[0], -0.5 * ratios[1]]
+    assert loss.item() == pytest.approx(-(sum(gains) - 0.1 * sum(kls)) / 2, abs=1e-12)
+    # Every token of an action has the slope of its action's ratio.
+    slopes = [1 - math.exp(d) for d in (-0.4, 0.2, -0.1)]
+    expected = [-(gain - 0.1 * slope) / 2 for gain, slope in zip([gains[0], *gains], slopes, strict=True)]
+    assert logps.grad is not None
+    assert logps.grad.flatten().tolist() == pytest.approx([*expected, 0.0], abs=1e-12)
+    assert metrics["ratio_mean"] == pytest.approx(sum(ratios) / 2)
+    assert metrics["tokens"] == 3.0
+
+
 def test_trajectory_normalization_weighs_trajectories_alike() -> None:
     logps = OLD.clone().requires_grad_()
     loss, _ = stepwise_grpo_loss(

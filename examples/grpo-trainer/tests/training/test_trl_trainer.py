@@ -87,6 +87,7 @@ def logs(trainer: StepwiseGRPOTrainer, name: str) -> list[float]:
         ("token", (0.2, 0.2), 0.1, {"gradient_accumulation_steps": 8}),
     ],
 )
+@pytest.mark.parametrize("level", ["token", "action"])
 def test_loss_and_gradient_of_trl_equal_our_objective(
     policy: str,
     samples: list[Sample],
@@ -95,8 +96,15 @@ def test_loss_and_gradient_of_trl_equal_our_objective(
     clip: tuple[float, float] | None,
     beta: float,
     changes: dict[str, Any],
+    level: Any,
 ) -> None:
-    trainer = StepwiseGRPOTrainer(policy, config(tmp_path, **changes), ListFeed(samples), normalize=normalize)
+    if level == "action" and normalize == "trajectory":
+        with pytest.raises(ValueError, match="number of steps"):
+            StepwiseGRPOTrainer(policy, config(tmp_path, **changes), ListFeed(samples), normalize=normalize, level=level)
+        return
+    trainer = StepwiseGRPOTrainer(
+        policy, config(tmp_path, **changes), ListFeed(samples), normalize=normalize, level=level
+    )
     reference = tiny_model()
     model = trainer.model.train()
     with torch.no_grad():  # away from the old policy, so that ratios, clipping and KL all count
@@ -127,6 +135,7 @@ def test_loss_and_gradient_of_trl_equal_our_objective(
         normalize=normalize,
         trajectory_ids=batch.trajectory_ids,
         correct_kl=trainer.args.use_bias_correction_kl,
+        level=level,
     )
     ours.backward()
     assert metrics["ratio_max_deviation"] > 0.3

@@ -55,6 +55,8 @@ class TrainSettings:
     """TRL's name for the normalization; ``dapo`` is the mean over the trained tokens of a step."""
     normalize: Literal["token", "trajectory"] = "token"
     """``trajectory`` gives every trajectory the same weight, however many tokens it has."""
+    level: Literal["token", "action"] = "token"
+    """``action`` takes one ratio and one KL term per step, as the paper writes the objective."""
     min_reward_std: Amount = 0.0
     """Groups whose rewards have at most this standard deviation are left out, besides those with equal rewards."""
     mask_truncated: bool = False

@@ -103,6 +103,7 @@ class Loop:
             args=trainer_config(settings, self.folder, seed=self.seed),
             feed=self.feed,
             normalize=settings.train.normalize,
+            level=settings.train.level,
             processing_class=tokenizer,
             peft_config=lora,
             callbacks=[recorder],

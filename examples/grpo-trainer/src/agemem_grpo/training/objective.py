@@ -6,6 +6,9 @@ A is the advantage of the whole trajectory on each of its steps. KL_t is the est
 never negative, unbiased): exp(ref - logp) - (ref - logp) - 1, against the frozen reference. With `clip` the first
 term is PPO's: min(rho * A, clamp(rho, 1 - low, 1 + high) * A).
 
+That is the token level. At the action level rho_t is one ratio per step, that of the whole response (the product of its
+tokens' ratios), KL_t the sum over its tokens, and |E| the number of steps: eq. 6 to the letter, where a_t is a response.
+
 TRL computes the same in its own code when it trains (`trl_trainer.py`); a test compares the two. Pure.
 """
 
@@ -31,6 +34,7 @@ def stepwise_grpo_loss(
     normalize: Literal["token", "trajectory"] = "token",
     trajectory_ids: Sequence[str] | None = None,
     correct_kl: bool = False,
+    level: Literal["token", "action"] = "token",
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss -J of a batch of steps, and its metrics.
 
@@ -45,6 +49,8 @@ def stepwise_grpo_loss(
     - `correct_kl`: multiplies KL_t by rho, since the tokens came from the old policy and not from the one in training
       (default False, eq. 6 as written; TRL's `use_bias_correction_kl`, which is on there unless switched off).
 
+    - `level`: "token" (default), or "action": one ratio and one KL per row, and rows in place of tokens in `normalize`.
+
     A batch without trained tokens has loss 0 and gradient 0. The metrics: "ratio_mean", "ratio_max_deviation" (largest
     |rho - 1|), "clip_fraction", "kl" (mean per token), "tokens".
 
@@ -56,20 +62,54 @@ def stepwise_grpo_loss(
     trained = mask.bool()
     # `where` instead of a product, because padding may hold -inf or NaN, and 0 * NaN is NaN.
     log_ratio = torch.where(trained, logps - old_logps, 0.0)
+    if level == "action":
+        log_ratio = log_ratio.sum(1, keepdim=True)
     ratio = log_ratio.exp()
     advantage = advantages.to(logps.dtype).unsqueeze(1)
     gain, clipped = _surrogate(ratio, advantage, clip)
     kl = torch.zeros_like(log_ratio)
+    counted = trained.any(1, keepdim=True) if level == "action" else trained
     if beta != 0:
         if ref_logps is None:
             raise ValueError("beta is not 0: give the log-probabilities of the reference")
         drift = torch.where(trained, ref_logps - logps, 0.0)
         kl = drift.exp() - drift - 1
+        if level == "action":
+            kl = kl.sum(1, keepdim=True)
         if correct_kl:
             kl = kl * ratio
-    weights = token_weights(trained, normalize, trajectory_ids, dtype=logps.dtype)
+    weights = token_weights(counted, normalize, trajectory_ids, dtype=logps.dtype)
     loss = -((gain - beta * kl) * weights).sum()
-    return loss, _metrics(ratio.detach(), kl.detach(), clipped, trained)
+    return loss, {**_metrics(ratio.detach(), kl.detach(), clipped, counted), "tokens": float(trained.sum())}
+
+
+def action_losses(
+    logps: torch.Tensor,
+    old_logps: torch.Tensor,
+    ref_logps: torch.Tensor | None,
+    mask: torch.Tensor,
+    advantages: torch.Tensor,
+    *,
+    beta: float,
+    clip: float | tuple[float, float] | None,
+    correct_kl: bool,
+) -> torch.Tensor:
+    """The loss of each step at the action level, (B,), for a trainer that weighs them itself. As `stepwise_grpo_loss`."""
+    rows = [
+        stepwise_grpo_loss(
+            logps[i : i + 1],
+            old_logps[i : i + 1],
+            None if ref_logps is None else ref_logps[i : i + 1],
+            mask[i : i + 1],
+            advantages[i : i + 1],
+            beta=beta,
+            clip=clip,
+            correct_kl=correct_kl,
+            level="action",
+        )[0]
+        for i in range(logps.shape[0])
+    ]
+    return torch.stack(rows)
 
 
 def token_weights(

@@ -21,6 +21,7 @@ from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import use_adapter
 
 from agemem_grpo.feed.samples import Batch, Sample, collate
+from agemem_grpo.training.objective import action_losses
 
 Feed = Callable[[int], Sequence[Sample]]
 Inputs = dict[str, torch.Tensor]
@@ -55,6 +56,9 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     - `mask_truncated_completions`, `max_completion_length`, reward and generation settings have no effect: what is
       trained on is decided where samples are made (`samples_of`).
 
+    `level="action"` trains with one ratio and one KL term per step instead of per token (eq. 6 to the letter); the loss
+    is then that of `objective.py`, not TRL's.
+
     `normalize="trajectory"` gives every trajectory the same weight, however many tokens it has. `max_empty` (default 8)
     is how often in a row the feed may have nothing. With `peft_config` an adapter is trained and the reference is the
     model without it; otherwise the reference is loaded from where the model came from, also after a resume.
@@ -79,6 +83,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         feed: Feed,
         *,
         normalize: Literal["token", "trajectory"] = "token",
+        level: Literal["token", "action"] = "token",
         max_empty: int = 8,
         processing_class: Any = None,
         callbacks: list[Any] | None = None,
@@ -86,7 +91,8 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         peft_config: Any = None,
         quantization_config: Any = None,
     ) -> None:
-        _check_settings(args, normalize)
+        _check_settings(args, normalize, level)
+        self._level = level
         self._feed = feed
         self._normalize = normalize
         self._max_empty = max_empty
@@ -194,10 +200,18 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                 # TRL divides it by `windows` again, because its own figure covers all of them.
                 "num_items_in_batch": tokens * windows,
             }
+            if self._level == "action":
+                inputs["tool_mask"], inputs["action_weights"] = batch.loss_mask, self._action_weights(batch, batches)
             if self.beta != 0:
                 inputs["ref_per_token_logps"] = self._reference_logps(batch)
             result.append(inputs)
         return result
+
+    def _action_weights(self, batch: Batch, batches: list[Batch]) -> torch.Tensor:
+        """What each step of a piece counts; those of all pieces and processes sum to the number of processes."""
+        trained = [one.loss_mask.bool().any(1).float() for one in batches]
+        total = self._sum(sum(counts.sum() for counts in trained)).clamp(min=1)
+        return batch.loss_mask.bool().any(1).float() * self.accelerator.num_processes / total
 
     @torch.no_grad()
     def _reference_logps(self, batch: Batch) -> torch.Tensor:
@@ -219,7 +233,9 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return result
 
     def _compute_loss(self, model: Any, inputs: Inputs) -> torch.Tensor:
-        loss: torch.Tensor = super()._compute_loss(model, inputs)
+        loss: torch.Tensor = (
+            super()._compute_loss(model, inputs) if self._level == "token" else self._action_loss(model, inputs)
+        )
         trained = inputs["tool_mask"] > 0
         if self._policy_logps is not None and bool(trained.any()):
             ratio = (self._policy_logps - inputs["old_per_token_logps"])[trained].exp()
@@ -231,6 +247,23 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             self._ratios.clear()
         return loss
 
+    def _action_loss(self, model: Any, inputs: Inputs) -> torch.Tensor:
+        ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
+        attention = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
+        width = inputs["completion_ids"].shape[1]
+        logps = self._get_per_token_logps_and_entropies(model, ids, attention, width)[0]
+        per_action = action_losses(
+            logps,
+            inputs["old_per_token_logps"],
+            inputs.get("ref_per_token_logps"),
+            inputs["tool_mask"],
+            inputs["advantages"],
+            beta=self.beta,
+            clip=(self.epsilon_low, self.epsilon_high),
+            correct_kl=self.args.use_bias_correction_kl,
+        )
+        return (per_action * inputs["action_weights"]).sum()
+
     def _note(self, name: str, value: float) -> None:
         self._metrics["train"][name].append(float(value))
 
@@ -240,7 +273,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return total
 
 
-def _check_settings(args: GRPOConfig, normalize: str) -> None:
+def _check_settings(args: GRPOConfig, normalize: str, level: str) -> None:
     problem = None
     if args.max_steps <= 0:
         problem = "max_steps must be given: the feed has no end of its own"
@@ -254,6 +287,10 @@ def _check_settings(args: GRPOConfig, normalize: str) -> None:
         problem = f'normalize is "token" or "trajectory", not {normalize!r}'
     elif normalize == "trajectory" and args.loss_type not in TOKEN_MEAN_LOSSES:
         problem = f'normalize="trajectory" needs loss_type "dapo", not {args.loss_type!r}'
+    elif level not in ("token", "action"):
+        problem = f'level is "token" or "action", not {level!r}'
+    elif level == "action" and normalize != "token":
+        problem = 'level="action" divides by the number of steps: leave normalize at "token"'
     if problem is not None:
         raise ValueError(problem)
 
