@@ -11,6 +11,8 @@ import type { Vectors } from "./vectors/vectors.js";
 
 export class Checkpoints {
   #saving = false;
+  /** Settles when the save asked for last has ended. */
+  #last: Promise<unknown> = Promise.resolve();
 
   /** @param every fewest rows written before the sidecar is saved again */
   constructor(
@@ -20,17 +22,23 @@ export class Checkpoints {
     private readonly every: number,
   ) {}
 
-  /** Saves the vectors now. Returns false when there is nothing to save. */
-  async save(): Promise<boolean> {
+  /** Saves the vectors, after the saves asked for before. Returns false when there is nothing to save. */
+  save(): Promise<boolean> {
+    const turn = this.#last.then(() => this.#save());
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #save(): Promise<boolean> {
     const { ledger, vectors } = this;
     const { directory } = ledger.db;
     if (!vectors.table || vectors.table.size === 0 || !directory) return false;
     this.transactions.poll();
     const token = randomUUID();
-    const version = ledger.lastVersion;
-    writeSidecar(directory, token, ledger, vectors);
+    const saved = { version: ledger.lastVersion, codes: vectors.indexes.codes?.covered ?? 0 };
+    if (!(await writeSidecar(directory, token, ledger, vectors))) return false;
     await this.transactions.write(() => ledger.db.setMeta(SIDECAR_TOKEN, token));
-    vectors.saved = { version, codes: vectors.indexes.codes?.covered ?? 0 };
+    vectors.saved = saved;
     return true;
   }
 
@@ -50,6 +58,7 @@ export class Checkpoints {
 
   /** Saves before the store is closed if more than 2% of the vectors or codes are not in the sidecar. */
   async saveBeforeClose(): Promise<void> {
+    await this.#last;
     const { saved, indexes } = this.vectors;
     const little = this.#size() * 0.02;
     const behind = this.#unsaved() > little || (indexes.codes?.covered ?? 0) - saved.codes > little;

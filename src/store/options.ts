@@ -59,6 +59,7 @@ const indexShape = {
   scanBelow: whole(0).optional(),
   // Infinity means never.
   recall: recallTarget.optional(),
+  quantized: flag.optional(),
   faissBytes: number(0, Number.POSITIVE_INFINITY).optional(),
   vectorWeight: number(0, 1).optional(),
   batchSize: whole(1).optional(),

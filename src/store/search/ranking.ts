@@ -14,6 +14,7 @@ import { normalize } from "../vectors/vector-math.js";
 import type { VectorTable } from "../vectors/vector-table.js";
 import type { Corpus, SearchRequest } from "./corpus.js";
 import type { Filter } from "./filter.js";
+import { candidatesFor, cosineOf, rescored } from "./rescore.js";
 import type { SearchItem } from "./search-options.js";
 
 /** A version row with its score; unranked rows have none. */
@@ -50,13 +51,16 @@ export function rankByVector(
   const unit = unitOf(query);
   const visible = table.visibility(request.view, ledger.overrides);
   if (!request.filter) {
-    const found = liveOf(ledger, table, vectors.indexes.search(table, scope, unit, wanted, visible));
+    const most = candidatesFor(table, wanted);
+    const hits = vectors.indexes.search(table, scope, unit, most, visible);
+    const found = liveOf(ledger, table, rescored(ledger, table, hits, unit, wanted));
     return found.length === wanted || !ledger.hasExpiring()
       ? found
       : rankExhaustively(ledger, table, request, scope, unit, wanted, visible);
   }
   const candidates = Math.max(wanted * 4, 64);
-  const probe = vectors.indexes.search(table, scope, unit, candidates, visible);
+  const hits = vectors.indexes.search(table, scope, unit, candidates, visible);
+  const probe = rescored(ledger, table, hits, unit, candidates);
   const out: RankedRow[] = [];
   for (const { slot, score } of probe) {
     const row = rowById(ledger, table.version.at(slot));
@@ -69,12 +73,19 @@ export function rankByVector(
 
 /** Cosines of version rows with a query: the best for a row with several vectors, none for a row without. */
 export function cosinesOf(
-  { vectors: { table } }: Corpus,
+  { ledger, vectors: { table } }: Corpus,
   versions: readonly number[],
   query: Float32Array,
 ): Map<number, number> {
   const best = new Map<number, number>();
   if (!table) return best;
+  if (table.quantized) {
+    for (const version of versions) {
+      const cosine = cosineOf(ledger, version, unitOf(query));
+      if (cosine !== undefined) best.set(version, cosine);
+    }
+    return best;
+  }
   const slots = versions.flatMap((version) => slotsOf(table, version));
   const cosines = new Float64Array(slots.length);
   table.scores(Int32Array.from(slots), slots.length, Float64Array.from(unitOf(query)), cosines);
@@ -132,7 +143,8 @@ function rankExhaustively(
     }
   }
   const accept = (slot: number): boolean => visible(slot) && passed.has(table.version.at(slot));
-  return scanScope(table, scope, unit, wanted, accept).map(({ slot, score }) => ({
+  const hits = scanScope(table, scope, unit, candidatesFor(table, wanted), accept);
+  return rescored(ledger, table, hits, unit, wanted).map(({ slot, score }) => ({
     row: passed.get(table.version.at(slot)) as VersionRow,
     score,
   }));

@@ -33,6 +33,11 @@ export interface StoreIndexOptions {
    * Default 0.99.
    */
   recall?: "exact" | number;
+  /**
+   * Keeps a byte per component in memory instead of four. What is found is scored with the vectors of the database, which
+   * takes longer. Default false.
+   */
+  quantized?: boolean;
   /** Bytes that FAISS may hold in this process; vectors that do not fit are scanned. Default 134,217,728 (128 MiB). */
   faissBytes?: number;
   /**
@@ -75,6 +80,8 @@ export class Embedder {
   readonly fields: readonly string[];
   /** Whether the model compares words rather than meaning. */
   readonly lexical: boolean;
+  /** Whether vectors are kept in memory as bytes. */
+  readonly quantized: boolean;
   /** Dimension, or null until the first vector. */
   dims: number | null;
   /** Vectors by "d" or "q" (document or query) and text; null when caching is off. */
@@ -85,6 +92,7 @@ export class Embedder {
     this.name = recordedName(options.embeddings, options.embeddingName);
     this.lexical = isLexical(this.name, options.embeddings);
     this.fields = options.fields ?? ["$"];
+    this.quantized = options.quantized ?? false;
     this.dims = options.dims ?? null;
     const { cacheSize = 2000 } = options;
     // By `maxSize`, because `max` would reserve room for all entries at once.

@@ -14,7 +14,7 @@ import type { StoreIndexOptions } from "./embedder.js";
 import { type ChosenIndex, chooseIndex } from "./index-kind.js";
 import { merge, type Scope, sizeOf, slotLists } from "./scope.js";
 import type { IndexKind, SlotScore, VectorIndex } from "./vector-index.js";
-import { CodedIndex } from "./vector-indexes/coded.js";
+import { CodedIndex, countBelow } from "./vector-indexes/coded.js";
 import { FaissIndex, loadFaiss } from "./vector-indexes/faiss.js";
 import { fasterEngine } from "./vector-indexes/faster-engine.js";
 import { scan } from "./vector-indexes/flat.js";
@@ -33,8 +33,9 @@ const FAISS_BYTES = 128 * 1024 * 1024;
 const IDLE = 1000;
 /** How many scopes are remembered; the least recently used one is forgotten. */
 const MAX_SCOPES = 256;
-/** Slots coded before other work may run. */
-const SLICE = 64;
+/** Slots coded at a time, and milliseconds of that before other work may run. */
+const STEP = 64;
+const SLICE_MS = 2;
 /** Slots without a code are scanned, until there are so many of them. */
 const BACKLOG = 512;
 /** When the table has grown by this factor, the mean of the vectors is computed again. */
@@ -215,8 +216,8 @@ export class IndexSet {
   #indexOf(table: VectorTable, coded: Coded, slots: number): VectorIndex | null {
     if (this.#engine === "faiss") return this.#faissOf(table, coded);
     const codes = this.#codes;
-    // While most of the scope may have no codes, they save nothing.
-    if (!codes || codes.covered < table.size - slots / 2) return null;
+    // While most of the scope has no codes, they save nothing. What other scopes lack does not matter.
+    if (!codes || countCoded(table, codes, coded.lists) < slots / 2) return null;
     return new CodedIndex(table, codes, coded.lists);
   }
 
@@ -279,7 +280,7 @@ export class IndexSet {
         ? new CodeTable(table, moved ? new Coder(center) : (this.#coder as Coder))
         : this.#codes;
     if (!this.#codes) this.#codes = codes;
-    while (!codes.cover(SLICE)) {
+    while (!coverSome(codes)) {
       await pause();
       if (life.over) return;
     }
@@ -348,6 +349,19 @@ const ENOUGH = 16;
 function distance(a: Float32Array, b: Float32Array | undefined): number {
   if (!b) return Number.POSITIVE_INFINITY;
   return Math.sqrt(a.reduce((sum, own, i) => sum + (own - (b[i] as number)) ** 2, 0));
+}
+
+/** Codes slots for a while. Returns whether all are coded. By time, so that a busy machine does not fall behind. */
+function coverSome(codes: CodeTable): boolean {
+  const began = performance.now();
+  while (!codes.cover(STEP)) if (performance.now() - began > SLICE_MS) return false;
+  return true;
+}
+
+/** How many slots of some lists have codes. */
+function countCoded(table: VectorTable, { covered }: CodeTable, lists: readonly Int32Array[]): number {
+  if (covered === table.size) return sizeOf(lists);
+  return lists.reduce((sum, list) => sum + countBelow(list, covered), 0);
 }
 
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

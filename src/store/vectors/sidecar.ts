@@ -6,18 +6,8 @@
  * Otherwise (torn, changed, stale, of another store, of another format) it is ignored. Leaves out when it is saved
  * (`checkpoints.ts`).
  */
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fstatSync, openSync, readdirSync, readSync, renameSync, rmSync, statSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { toStoreError } from "../rows/database.js";
 import type { Ledger } from "../rows/ledger.js";
@@ -26,13 +16,18 @@ import { type CodeTable, strideFor } from "./codes/code-table.js";
 import { LEAST_DIMS } from "./codes/coder.js";
 import type { Embedder } from "./embedder.js";
 import { storedModel } from "./embedding-model.js";
+import { rowBytes } from "./stored-rows.js";
 import { type SavedColumns, VectorTable } from "./vector-table.js";
 import type { Vectors } from "./vectors.js";
 
 export const SIDECAR_FILE = "vectors.index";
 const MAGIC = "AGEMEMIX";
-const SIDECAR_FORMAT = 2;
+const SIDECAR_FORMAT = 3;
 const PREFIX_BYTES = 20;
+/** Bytes that are copied and written before other work may run. */
+const PIECE_BYTES = 512 * 1024;
+/** The checksum with the most digits. */
+const WIDEST_CRC = 2 ** 32 - 1;
 /** Key of the database's token, which its sidecar must have too. */
 export const SIDECAR_TOKEN = "sidecar_token";
 
@@ -42,6 +37,8 @@ interface Header {
   token: string;
   lastVersion: number;
   dims: number;
+  /** Whether a component takes a byte. */
+  quantized: boolean;
   embedding: string;
   size: number;
   /** Branch and its newest revision. */
@@ -54,14 +51,27 @@ interface Header {
   crc: number;
 }
 
-/** Writes the vectors in memory to the sidecar in `directory`, with the given token. */
-export function writeSidecar(directory: string, token: string, ledger: Ledger, vectors: Vectors): void {
+/**
+ * Writes the vectors in memory to the sidecar in `directory`, with the given token. Searches and writes continue meanwhile.
+ *
+ * @returns false when memory was dropped before the file was complete, so that there is none
+ */
+export async function writeSidecar(
+  directory: string,
+  token: string,
+  ledger: Ledger,
+  vectors: Vectors,
+): Promise<boolean> {
   const path = join(directory, SIDECAR_FILE);
   const temporary = `${path}.${process.pid}.${token.slice(0, 8)}.tmp`;
+  const { table } = vectors;
   try {
     removeLeftovers(directory);
-    writeFile(temporary, token, ledger, vectors);
-    renameSync(temporary, path);
+    await writeFile(temporary, token, ledger, vectors);
+    const stands = vectors.table === table;
+    if (stands) renameSync(temporary, path);
+    else rmSync(temporary, { force: true });
+    return stands;
   } catch (cause) {
     rmSync(temporary, { force: true });
     throw toStoreError(cause);
@@ -78,18 +88,16 @@ function removeLeftovers(directory: string): void {
   }
 }
 
-function writeFile(path: string, token: string, ledger: Ledger, vectors: Vectors): void {
+async function writeFile(path: string, token: string, ledger: Ledger, vectors: Vectors): Promise<void> {
   const table = vectors.table as VectorTable;
   const { codes } = vectors.indexes;
-  const body = (): Iterable<Uint8Array> => bodyOf(table, codes);
-  let crc = 0;
-  for (const piece of body()) crc = crc32(piece, crc);
   const header: Header = {
     storeId: ledger.db.getMeta("store_id") ?? "",
     epoch: ledger.epoch,
     token,
     lastVersion: ledger.lastVersion,
     dims: table.dims,
+    quantized: table.quantized,
     embedding: vectors.embedder?.name ?? "",
     size: table.size,
     tips: ledger.newestByBranch(),
@@ -97,37 +105,69 @@ function writeFile(path: string, token: string, ledger: Ledger, vectors: Vectors
       [...items].map(([item, rev]): [number, number, number] => [branch, item, rev]),
     ),
     codes: codes && { slots: codes.covered, stride: codes.kernel.stride },
-    crc,
+    crc: WIDEST_CRC,
   };
-  const json = Buffer.from(JSON.stringify(header), "utf8");
-  const prefix = Buffer.alloc(PREFIX_BYTES);
-  prefix.write(MAGIC, 0, "latin1");
-  prefix.writeUInt32LE(SIDECAR_FORMAT, 8);
-  prefix.writeUInt32LE(json.length, 12);
-  prefix.writeUInt32LE(crc32(json), 16);
-  const file = openSync(path, "wx");
+  // The header stands first and is known last: spaces fill what it does not need.
+  const room = Buffer.byteLength(JSON.stringify(header));
+  const file = await open(path, "wx");
   try {
-    for (const piece of [prefix, json]) writeAll(file, piece);
-    for (const piece of body()) writeAll(file, piece);
-    fsyncSync(file);
+    let at = PREFIX_BYTES + room;
+    header.crc = 0;
+    for (const piece of bodyOf(table, header, codes)) {
+      header.crc = crc32(piece, header.crc);
+      await writeAll(file, piece, at);
+      at += piece.length;
+    }
+    const json = Buffer.alloc(room, " ");
+    json.write(JSON.stringify(header));
+    const prefix = Buffer.alloc(PREFIX_BYTES);
+    prefix.write(MAGIC, 0, "latin1");
+    prefix.writeUInt32LE(SIDECAR_FORMAT, 8);
+    prefix.writeUInt32LE(json.length, 12);
+    prefix.writeUInt32LE(crc32(json), 16);
+    await writeAll(file, Buffer.concat([prefix, json]), 0);
+    await file.sync();
   } finally {
-    closeSync(file);
+    await file.close();
   }
 }
 
-function* bodyOf(table: VectorTable, codes: CodeTable | null): Generator<Uint8Array> {
+/**
+ * The state of memory that the header describes, in pieces. Each is a copy, since rows are appended meanwhile. A row may
+ * already say by which later one it was ended; reading that one again says the same.
+ */
+function* bodyOf(table: VectorTable, { size, codes: saved }: Header, codes: CodeTable | null) {
   const { version, item, ns, branch, rev, end, born } = table;
-  for (const column of [version, item, rev, born]) yield bytesOf(column.numbers(0, table.size));
-  yield bytesOf(end.view());
-  for (const column of [ns, branch]) yield bytesOf(column.view());
-  for (const chunk of table.chunks()) yield bytesOf(chunk);
-  if (!codes) return;
-  yield bytesOf(codes.coder.center);
-  yield codes.kernel.records(codes.covered);
+  for (const column of [version, item, rev, born]) {
+    for (const [from, to] of ranges(size, 8)) yield bytesOf(column.numbers(from, to));
+  }
+  for (const [from, to] of ranges(size, 8)) yield bytesOf(end.view().slice(from, to));
+  for (const column of [ns, branch]) {
+    for (const [from, to] of ranges(size, 4)) yield bytesOf(column.view().slice(from, to));
+  }
+  for (let slot = 0; slot < size; ) {
+    const most = Math.ceil(PIECE_BYTES / table.rows.bytesEach);
+    const { bytes, rows } = table.rows.pieceFrom(slot, Math.min(size - slot, most));
+    yield bytes.slice();
+    slot += rows;
+  }
+  if (!codes || !saved) return;
+  yield bytesOf(codes.coder.center.slice());
+  for (const [from, to] of ranges(saved.slots * saved.stride, 1)) {
+    yield codes.kernel.records(saved.slots).slice(from, to);
+  }
 }
 
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at);
+/** Ranges of the numbers below `count`, a piece each. */
+function* ranges(count: number, bytesEach: number): Generator<[from: number, to: number]> {
+  const step = PIECE_BYTES / bytesEach;
+  for (let from = 0; from < count; from += step) yield [from, Math.min(count, from + step)];
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    at += (await file.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
+  }
 }
 
 /** Loads the sidecar into empty memory. Returns whether it could be used; if not, memory is unchanged. */
@@ -171,8 +211,8 @@ function readHeader(file: number): Header | null {
   return PREFIX_BYTES + length + bodyBytes(header) === size ? header : null;
 }
 
-function bodyBytes({ size, dims, codes }: Header): number {
-  const vectors = size * (5 * 8 + 2 * 4 + dims * 4);
+function bodyBytes({ size, dims, quantized, codes }: Header): number {
+  const vectors = size * (5 * 8 + 2 * 4 + rowBytes(dims, quantized));
   return codes ? vectors + dims * 4 + codes.slots * codes.stride : vectors;
 }
 
@@ -192,6 +232,7 @@ function fits(header: Header, ledger: Ledger, embedder: Embedder): boolean {
     header.token === ledger.db.getMeta(SIDECAR_TOKEN) &&
     header.embedding === embedder.name &&
     header.dims === storedModel(ledger.db)?.dims &&
+    header.quantized === embedder.quantized &&
     areOurs(header)
   );
 }
@@ -202,7 +243,7 @@ interface Body {
 }
 
 function readBody(file: number, header: Header): Body | null {
-  const { size, dims } = header;
+  const { size, dims, quantized } = header;
   let crc = 0;
   let whole = true;
   const fill = <T extends Float64Array | Float32Array | Int32Array | Uint8Array>(target: T): T => {
@@ -213,7 +254,7 @@ function readBody(file: number, header: Header): Body | null {
   };
   const [version, item, rev, born, end] = Array.from({ length: 5 }, () => fill(new Float64Array(size)));
   const [ns, branch] = Array.from({ length: 2 }, () => fill(new Int32Array(size)));
-  const table = new VectorTable(dims);
+  const table = new VectorTable(dims, quantized);
   table.restore({ version, item, ns, branch, rev, end, born } as SavedColumns, fill);
   const codes = header.codes && {
     center: fill(new Float32Array(dims)),

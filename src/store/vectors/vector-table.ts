@@ -1,17 +1,14 @@
 /**
  * The vectors of a store in memory: one slot per stored vector, in the order of version rows.
  *
- * Owns the unit vectors, the facts that decide whether a view sees a slot, and the list of slots of each namespace. It
- * is derived data that can be read again from SQLite. Leaves out ranking (`vector-index.ts`).
+ * Owns the facts that decide whether a view sees a slot, and the list of slots of each namespace. It is derived data that
+ * can be read again from SQLite. Leaves out how the numbers are kept (`stored-rows.ts`) and ranking (`vector-index.ts`).
  */
 import { TIP, type View } from "../rows/branches.js";
 import { Column, IntegerList, WholeColumn } from "./columns.js";
 import { dotKernel } from "./dot-kernel.js";
-import { dotInOrder, normalizeInto } from "./vector-math.js";
-
-/** Limits of a chunk in rows and bytes: chunks of long vectors have fewer rows. */
-const CHUNK_ROWS = 8192;
-const CHUNK_BYTES = 32 * 1024 * 1024;
+import { type StoredRows, storedRows } from "./stored-rows.js";
+import { dotInOrder } from "./vector-math.js";
 
 /** The visibility test of a view that sees every slot. */
 export const SEES_ALL = (): boolean => true;
@@ -43,7 +40,6 @@ export interface SavedColumns {
 type Overrides = Map<number, Map<number, number>>;
 
 export class VectorTable {
-  readonly dims: number;
   readonly version = new WholeColumn();
   readonly item = new WholeColumn();
   readonly ns = new Column<Int32Array>(Int32Array);
@@ -51,7 +47,8 @@ export class VectorTable {
   readonly rev = new WholeColumn();
   readonly end = new Column<Float64Array>(Float64Array);
   readonly born = new WholeColumn();
-  readonly #chunks: Float32Array[] = [];
+  /** The unit vectors. */
+  readonly rows: StoredRows;
   readonly #byNamespace = new Map<number, IntegerList>();
   /** Branches with at least one slot. */
   readonly #branches = new Set<number>();
@@ -59,35 +56,24 @@ export class VectorTable {
   dead = 0;
   size = 0;
 
-  /** Rows per chunk, a power of two. */
-  readonly #rows: number;
-  readonly #shift: number;
-
-  constructor(dims: number) {
-    this.dims = dims;
-    this.#shift = Math.floor(Math.log2(Math.max(16, Math.min(CHUNK_ROWS, CHUNK_BYTES / (dims * 4)))));
-    this.#rows = 2 ** this.#shift;
+  /** @param quantized whether a component takes a byte; then the vectors are those of the model nearly */
+  constructor(
+    readonly dims: number,
+    readonly quantized = false,
+  ) {
+    this.rows = storedRows(dims, quantized);
   }
 
   /** Appends a vector, scaled to length 1 (a zero vector stays zero and scores 0). Returns its slot. */
   append(facts: SlotFacts, vector: Float32Array): number {
     const slot = this.size++;
-    const chunk = this.#chunkFor(slot);
-    normalizeInto(chunk, this.offsetOf(slot), vector);
+    this.rows.append(slot, vector);
     this.#appendFacts(slot, facts);
     return slot;
   }
 
-  /** The vectors to save: chunk by chunk, the last one cut to the slots in use. */
-  *chunks(): Generator<Float32Array> {
-    for (let from = 0; from < this.size; from += this.#rows) {
-      const rows = Math.min(this.#rows, this.size - from);
-      yield (this.#chunks[from / this.#rows] as Float32Array).subarray(0, rows * this.dims);
-    }
-  }
-
-  /** Fills an empty table with saved columns. `fill` reads the next vectors into an array. */
-  restore(columns: SavedColumns, fill: (target: Float32Array) => void): void {
+  /** Fills an empty table with saved columns; `fill` reads the next bytes into the array it is given. */
+  restore(columns: SavedColumns, fill: (target: Uint8Array) => void): void {
     this.version.replace(columns.version);
     this.item.replace(columns.item);
     this.ns.replace(columns.ns);
@@ -96,29 +82,12 @@ export class VectorTable {
     this.end.replace(columns.end);
     this.born.replace(columns.born);
     this.size = columns.version.length;
-    for (let from = 0; from < this.size; from += this.#rows) {
-      const rows = Math.min(this.#rows, this.size - from);
-      const chunk = new Float32Array((from > 0 ? this.#rows : rows) * this.dims);
-      fill(chunk.subarray(0, rows * this.dims));
-      this.#chunks.push(chunk);
-    }
+    this.rows.restore(this.size, fill);
     for (let slot = 0; slot < this.size; slot++) {
       if (this.end.at(slot) !== Number.POSITIVE_INFINITY) this.dead++;
       this.#branches.add(this.branch.at(slot));
       this.#listOf(this.ns.at(slot)).push(slot);
     }
-  }
-
-  /** The chunk for a new slot. The first chunk starts small and grows, so that small stores stay small. */
-  #chunkFor(slot: number): Float32Array {
-    const at = Math.floor(slot / this.#rows);
-    const chunk = this.#chunks[at];
-    if (chunk && (at > 0 || (slot + 1) * this.dims <= chunk.length)) return chunk;
-    const rows = at > 0 ? this.#rows : Math.min(this.#rows, Math.max(64, slot * 2));
-    const grown = new Float32Array(rows * this.dims);
-    if (chunk) grown.set(chunk);
-    this.#chunks[at] = grown;
-    return grown;
   }
 
   #appendFacts(slot: number, facts: SlotFacts): void {
@@ -171,16 +140,16 @@ export class VectorTable {
     return this.#byNamespace.get(ns);
   }
 
-  /** The chunk that holds a slot's vector; it starts at {@link offsetOf}. */
+  /** An array with a slot's vector, which starts at {@link offsetOf} (shared memory, until the next call). */
   chunkOf(slot: number): Float32Array {
-    return this.#chunks[slot >>> this.#shift] as Float32Array;
+    return this.rows.chunkOf(slot);
   }
 
   offsetOf(slot: number): number {
-    return (slot & (this.#rows - 1)) * this.dims;
+    return this.rows.offsetOf(slot);
   }
 
-  /** A slot's unit vector. It shares the table's memory, so do not write to it. */
+  /** A slot's unit vector. It shares memory until the next call, so do not write to it. */
   vector(slot: number): Float32Array {
     const at = this.offsetOf(slot);
     return this.chunkOf(slot).subarray(at, at + this.dims);
@@ -215,7 +184,7 @@ export class VectorTable {
   /** How many of the listed slots, starting at `at`, are consecutive in one chunk. */
   #runLength(slots: Int32Array, at: number, end: number): number {
     const first = slots[at] as number;
-    const most = Math.min(end - at, this.#rows - (first & (this.#rows - 1)));
+    const most = this.rows.runFrom(first, end - at);
     let run = 1;
     while (run < most && slots[at + run] === first + run) run++;
     return run;
@@ -252,6 +221,6 @@ export class VectorTable {
   bytes(): number {
     const { version, item, rev, born } = this;
     const facts = [version, item, rev, born].reduce((sum, { bytesEach }) => sum + bytesEach, 20);
-    return this.size * (this.dims * 4 + facts);
+    return this.size * (this.rows.bytesEach + facts);
   }
 }

@@ -42,7 +42,7 @@ export class Vectors {
     if (row.prev !== null) this.table?.endVersion(row.prev, row.rev);
     const first = row.vectors[0];
     if (!first || row.op === 0 || !this.inMemory) return;
-    this.table ??= new VectorTable(first.length);
+    this.table ??= new VectorTable(first.length, this.embedder?.quantized);
     const facts = { ...row, version: row.id, endRev: row.end_rev };
     for (const vector of row.vectors) this.indexes.add(this.table.append(facts, vector), row.ns);
   }

@@ -1,12 +1,13 @@
 /** How a scope is searched, what that may miss, and what it may hold. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createRandom, type Random } from "../../../src/lib/random.js";
 import type { FaissStore } from "../../../src/store/faiss-store.js";
 import type { StoreIndexOptions } from "../../../src/store/vectors/embedder.js";
 import { loadFaiss } from "../../../src/store/vectors/vector-indexes/faiss.js";
 import { NativeMemory, nativeMemory } from "../../../src/store/vectors/vector-indexes/native-memory.js";
+import { VectorTable } from "../../../src/store/vectors/vector-table.js";
 import { keysOf, openStore, temporaryDirectory } from "../helpers.js";
 
 const NS = ["n"];
@@ -81,6 +82,26 @@ async function recallOf(store: FaissStore, stored: Map<string, Float32Array[]>, 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`);
 
 describe("search at every size", () => {
+  it("looks at few vectors while those of another namespace wait for their codes", async () => {
+    const store = await open(":memory:", { kind: "flat", scanBelow: 100 });
+    await store.batch(
+      Array.from({ length: 2000 }, (_, i) => ({
+        namespace: NS,
+        key: `k${i}`,
+        value: { text: `${i}` },
+        vectors: [{ path: "text", vector: embed(`${i}`) }],
+      })),
+    );
+    await store.search(NS, { query: "1" });
+    await store.checkpoint();
+    await fill(store, 3000, 1, ["other"]);
+    const scored = vi.spyOn(VectorTable.prototype, "scores");
+    expect(keysOf(await store.search(NS, { query: "7", limit: 1 }))).toEqual(["k7"]);
+    const count = scored.mock.calls.reduce((sum, [, slots]) => sum + slots, 0);
+    scored.mockRestore();
+    expect(count).toBeLessThan(500);
+  });
+
   it("is exact where it is asked to be, also where codes were saved", async () => {
     const path = temporaryDirectory();
     const coded = await open(path, { kind: "flat" });

@@ -27,6 +27,35 @@ describe("sidecar", () => {
     expect(readFileSync(join(path, SIDECAR_FILE)).equals(before)).toBe(true);
   });
 
+  it("is saved while the store is written to, and fits what was written meanwhile", async () => {
+    const path = temporaryDirectory();
+    const store = await openStore(path);
+    await fill(store, 300, "a");
+    const fork = await store.fork("f");
+    const saving = Array.from({ length: 3 }, () => store.checkpoint());
+    for (let i = 0; i < 20; i++) {
+      await store.put(NS, `k${i}`, { text: `meanwhile ${i}` });
+      await fork.delete(NS, `k${i * 2}`);
+      await store.delete(NS, `k${100 + i}`);
+    }
+    await Promise.all(saving);
+    const [expected, forked] = [await answers(store), await answers(fork)];
+    const other = await openStore(path);
+    expect(await answers(other)).toEqual(expected);
+    expect(await answers(await other.branch("f"))).toEqual(forked);
+    expect(await other.verify()).toMatchObject({ ok: true, problems: [] });
+  });
+
+  it("is not put in place when a vacuum drops what it was made of", async () => {
+    const path = temporaryDirectory();
+    const store = await openStore(path);
+    await fill(store, 300, "a");
+    for (let i = 0; i < 100; i++) await store.delete(NS, `k${i}`);
+    await Promise.all([store.checkpoint(), store.vacuum(), store.checkpoint()]);
+    const expected = await answers(store);
+    expect(await answers(await openStore(path))).toEqual(expected);
+  });
+
   it("of an older state of the database is not used after a restore", async () => {
     const path = temporaryDirectory();
     const old = temporaryDirectory();

@@ -163,7 +163,7 @@ function countFrom(histogram: Int32Array, low: number): number {
 }
 
 /** How many numbers of an ascending list are below a bound. */
-function countBelow(list: Int32Array, bound: number): number {
+export function countBelow(list: Int32Array, bound: number): number {
   let [low, high] = [0, list.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
