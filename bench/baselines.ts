@@ -3,7 +3,8 @@
  *
  * `npm run bench -- baselines --data locomo.json [--conversations 10] [--turns 20] [--questions 3] [--systems mem0,langmem]
  * [--model gguf:FILE] [--embeddings hf:FOLDER]`. A conversation is the first turns of one LoCoMo session. Without `--model` a script
- * stands in for the model: it keeps the first eight turns of twelve words or more, adds and never changes, and draws no graph.
+ * stands in for the model: it keeps the first eight turns of twelve words or more, adds and never changes, draws no graph, and
+ * links A-Mem's notes to their nearest.
  * Calls and prompts are then real, what is stored follows from the script, and nothing is said of quality. Prints, for each memory:
  * model calls, tokens, memories kept, failures, and the recalled memories' tokens.
  */
@@ -183,13 +184,35 @@ function keepLongTurns({ messages, tools = [] }: ChatBody): ProxyReply {
       memory: quoted(listed).map((fact, id) => ({ id: `${id}`, text: fact, event: "ADD" })),
     });
   }
-  const turns = text
+  if (/memory evolution agent/.test(text)) return JSON.stringify(linkToNearest(text));
+  if (/structured analysis of the following content/.test(text)) {
+    const content = text.split("Content for analysis:").at(-1) ?? "";
+    const words = [...new Set(content.match(/\b[a-z]{7,}\b/g) ?? [])].slice(0, 3);
+    return JSON.stringify({ keywords: words, context: "A conversation.", tags: ["conversation"] });
+  }
+  const told = text.slice(Math.max(0, text.lastIndexOf("## New Messages")));
+  const turns = told
     .split("\n")
     .filter((line) => /^(?:user|assistant|\w+): /.test(line) && line.split(" ").length >= 12);
   const facts = [...new Set(turns)].slice(0, 8).map((line) => line.replace(/["'`]/g, ""));
   if (names.includes("Memory"))
     return { tool_calls: facts.map((content, at) => called("Memory", { content }, at)) };
-  return names.length > 0 ? "Nothing to call." : JSON.stringify({ facts });
+  if (names.length > 0) return "Nothing to call.";
+  const memory = facts.map((fact, id) => ({ id: `${id}`, text: fact, attributed_to: "user" }));
+  return JSON.stringify(/Memory Extractor/.test(text) ? { memory } : { facts });
+}
+
+/** A-Mem asks which of its neighbors a note belongs to: the first, and no neighbor is rewritten. */
+function linkToNearest(text: string): object {
+  const nearest = /memory_id:(\S+)/.exec(text)?.[1];
+  return {
+    should_evolve: nearest !== undefined,
+    actions: ["strengthen"],
+    suggested_connections: nearest === undefined ? [] : [nearest],
+    tags_to_update: ["conversation"],
+    new_context_neighborhood: [],
+    new_tags_neighborhood: [],
+  };
 }
 
 function quoted(list: string): string[] {

@@ -1,6 +1,6 @@
 /**
  * Tests on other projects' memories: `npm run test:baselines`. Installs them (`npm run baselines`), then runs
- * `tests/evaluation/systems/real`.
+ * `tests/evaluation/systems/real` on those; `--all` takes A-Mem too, whose installation takes minutes.
  *
  * Fails, and never skips, when something cannot be installed; `--optional` lets only an index that cannot be reached pass, and says
  * so. Vitest's arguments are passed on. Node built-ins only.
@@ -8,16 +8,17 @@
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { baselinesFolder, installBaselines } from "./baselines.mjs";
+import { baselinesFolder, chosenBaselines, installBaselines } from "./baselines.mjs";
 import { pythonIndexAnswers } from "./python-env.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const rest = process.argv.slice(2).filter((argument) => argument !== "--optional");
+const rest = process.argv.slice(2).filter((argument) => argument !== "--optional" && argument !== "--all");
+const names = chosenBaselines(process.argv);
 if (process.argv.includes("--optional") && !(await pythonIndexAnswers())) {
   console.log("test:baselines: NOT RUN, the Python package index cannot be reached");
 } else {
   try {
-    await installBaselines();
+    await installBaselines(names);
   } catch (error) {
     console.log(`test:baselines: failed: ${error.message}`);
     process.exit(1);
@@ -29,7 +30,11 @@ if (process.argv.includes("--optional") && !(await pythonIndexAnswers())) {
     {
       cwd: root,
       stdio: "inherit",
-      env: { ...process.env, AGEMEM_TEST_BASELINES: baselinesFolder },
+      env: {
+        ...process.env,
+        AGEMEM_TEST_BASELINES: baselinesFolder,
+        AGEMEM_TEST_PEERS: names.join(","),
+      },
     },
   );
   if (error) throw error;

@@ -1,10 +1,15 @@
 /** `agemem evaluate SUITE`: memory systems on a memory benchmark, written as they go. */
 import { type Command, InvalidArgumentError } from "commander";
-import { InputError } from "../../errors.js";
+import { ConfigError, InputError } from "../../errors.js";
 import { memoryBatches } from "../../evaluation/runs/memory-episodes.js";
 import { type EpisodeBatch, runEvaluation } from "../../evaluation/runs/run.js";
 import { loadSuite, SUITE_SOURCES } from "../../evaluation/suites/source.js";
-import { openSystem, SYSTEM_NAMES, type SystemName } from "../../evaluation/systems/by-name.js";
+import {
+  openSystem,
+  SYSTEM_NAMES,
+  type SystemName,
+  usesBaseModel,
+} from "../../evaluation/systems/by-name.js";
 import { sha256 } from "../../lib/hash.js";
 import { resolveChatModel } from "../../models/chat-model.js";
 import { openEnvironment } from "../../server/environment.js";
@@ -21,6 +26,7 @@ import {
 import { addJudging, type JudgingOptions, openJudging } from "./judging.js";
 
 interface Options extends JudgingOptions, EnvironmentOptions {
+  baseModel?: string;
   answers: boolean;
   exclude?: string[];
 }
@@ -33,6 +39,7 @@ export function addSuites(command: Command): Command {
     .argument("[suite]", `${SUITE_SOURCES}, or ${ENVIRONMENT_SOURCES}`)
     .option("--systems <list>", `of ${ALL_SYSTEMS.join(", ")}`, names(ALL_SYSTEMS))
     .option("--model <name>", '"offline" or a model as in AGEMEM_MODEL (default: AGEMEM_MODEL)')
+    .option("--base-model <name>", "the model before training, for agemem-no-rl and agemem-no-rl-rag")
     .option("--limit <n>", "at most so many questions", positive)
     .option("--seeds <list>", "whole numbers; every system runs once per seed", wholeNumbers, [0])
     .option("--k <n>", "memories that the model is shown (default: the suite's)", positive)
@@ -59,6 +66,9 @@ async function evaluateSuite(name: string | undefined, options: Options, command
   });
   await store.close();
   const model = live ? resolveChatModel(undefined, env, { temperature, maxTokens }) : agent.model;
+  const { baseModel: base } = options;
+  const baseModel = base === undefined ? undefined : resolveChatModel(base, env, { temperature, maxTokens });
+  refuseWithoutBase(systems, base);
   const index = { embeddings: agent.embeddings as NonNullable<typeof agent.embeddings>, embeddingName };
   const judging = await openJudging(options, modelName);
   const batches: EpisodeBatch[] = [];
@@ -71,7 +81,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
     });
     data.push(sha256(JSON.stringify(suite.cases)).slice(0, 16));
     for (const system of systems) {
-      const open = async () => openSystem(system, { model, index, agent: { protocol, counter } });
+      const open = async () => openSystem(system, { model, baseModel, index, agent: { protocol, counter } });
       const reader = answers ? model : undefined;
       batches.push(
         ...memoryBatches({
@@ -104,6 +114,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
         temperature,
         maxTokens,
         answers,
+        ...(base === undefined ? {} : { baseModel: base }),
         ...(limit === undefined ? {} : { limit }),
         ...(k === undefined ? {} : { k }),
         ...(exclude ? { exclude } : {}),
@@ -128,6 +139,19 @@ function memorySystems(given: readonly string[]): SystemName[] {
   throw new InputError("AGEMEM_INPUT_ARGUMENT", `"${strange}" plays environments and remembers nothing`, {
     remedy: `Give systems of ${SYSTEM_NAMES.join(", ")}.`,
   });
+}
+
+/** Before the first episode, and not in every one. */
+function refuseWithoutBase(systems: readonly SystemName[], baseModel: string | undefined): void {
+  const needing = systems.filter(usesBaseModel);
+  if (needing.length === 0 || baseModel !== undefined) return;
+  throw new ConfigError(
+    "AGEMEM_CONFIG_INVALID",
+    `${needing.join(", ")}: the model before training is missing`,
+    {
+      remedy: "Name it with --base-model, or leave the system out.",
+    },
+  );
 }
 
 function wholeNumbers(text: string): number[] {

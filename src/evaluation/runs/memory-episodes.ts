@@ -9,7 +9,7 @@ import { HumanMessage, SystemMessage } from "@langchain/core/messages";
 import { plus, reportedTokens } from "../../lib/call-usage.js";
 import { describeModelError } from "../../models/chat-model.js";
 import type { Judge } from "../../rewards/judge.js";
-import type { TokenCounter } from "../../types.js";
+import type { CallUsage, TokenCounter } from "../../types.js";
 import type { Suite, SuiteCase, SuiteQuestion } from "../suites/suite.js";
 import type { MemorySystem, RecalledMemory, SystemUsage } from "../systems/memory-system.js";
 import { recalledBlock } from "../systems/recalled-block.js";
@@ -77,11 +77,13 @@ function caseBatch(run: MemoryRun, each: SuiteCase): EpisodeBatch {
 }
 
 async function ask(
-  { suite, reader, counter, k = suite.k }: MemoryRun,
+  run: MemoryRun,
   memory: MemorySystem,
   question: SuiteQuestion,
   signal: AbortSignal | undefined,
 ): Promise<EpisodeOutcome> {
+  const { suite, reader, counter, k = suite.k } = run;
+  if (memory.answer && reader) return askAgent(run, memory as Required<MemorySystem>, question, signal);
   const depth = Math.max(k, suite.depth);
   const { memories, usage } = await memory.recall(question.text, { k: depth, ...(signal ? { signal } : {}) });
   // A system without selection returns more than it was asked for, and the reader gets all of it.
@@ -98,6 +100,35 @@ async function ask(
   };
 }
 
+/** A system that answers by itself: the same instruction, its own retrieval. */
+async function askAgent(
+  { suite, counter, k = suite.k }: MemoryRun,
+  memory: Required<MemorySystem>,
+  question: SuiteQuestion,
+  signal: AbortSignal | undefined,
+): Promise<EpisodeOutcome> {
+  const asked = { instruction: instructionOf(suite.instruction), k, ...(signal ? { signal } : {}) };
+  const { text, memories, usage, operations } = await memory.answer(question.text, asked);
+  return {
+    metrics: suite.grade(question, { answer: text, memories }),
+    answer: text,
+    recalled: memories.length,
+    recalled_tokens: tokensIn(memories, counter),
+    policy: callsOf(usage.policy),
+    auxiliary: callsOf(usage.auxiliary),
+    operations,
+  };
+}
+
+function callsOf({ calls, promptTokens, completionTokens }: CallUsage): EpisodeOutcome["policy"] {
+  return { calls, prompt_tokens: promptTokens, response_tokens: completionTokens };
+}
+
+function instructionOf(instruction: string): string {
+  const lines = ["Answer the question in as few words as possible, without explanation.", instruction];
+  return lines.filter(Boolean).join(" ");
+}
+
 async function answer(
   reader: BaseChatModel,
   instruction: string,
@@ -105,9 +136,8 @@ async function answer(
   memories: readonly RecalledMemory[],
   signal: AbortSignal | undefined,
 ): Promise<{ text: string; usage: EpisodeOutcome["policy"] }> {
-  const lines = ["Answer the question in as few words as possible, without explanation.", instruction];
   const messages = [
-    new SystemMessage(lines.filter(Boolean).join(" ")),
+    new SystemMessage(instructionOf(instruction)),
     new HumanMessage(prompt(question, memories)),
   ];
   try {

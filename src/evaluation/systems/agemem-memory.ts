@@ -31,6 +31,7 @@ import {
   type MemorySystem,
   NO_USAGE,
   type ObservedMessage,
+  type RecalledMemory,
   type RecallResult,
   type SystemUsage,
 } from "./memory-system.js";
@@ -46,6 +47,18 @@ export interface AgeMemMemoryOptions {
   stm?: boolean;
   /** Further options of the agent. */
   agent?: Pick<AgeMemAgentOptions, "protocol" | "promptVariant" | "counter" | "budget">;
+}
+
+/** The inside of an open memory. */
+export interface OpenedMemory {
+  store: FaissStore;
+  user: string;
+  namespace: string[];
+  /** Of the last session; with `ltm: false` all that is remembered. */
+  context: { messages: BaseMessage[]; contextFacts: MessageFacts };
+  /** As recall does, in the store or a fork of it. */
+  search(query: string, k: number, store?: Pick<FaissStore, "search">): Promise<RetrievedMemory[]>;
+  toMemory(item: Pick<RetrievedMemory, "id" | "value" | "score">): RecalledMemory;
 }
 
 /** Memories shown with each message, as in the paper. */
@@ -108,6 +121,19 @@ export class AgeMemMemory implements MemorySystem {
     return found.map(({ key, value }) => this.#toMemory({ id: key, value: value as MemoryValue }));
   }
 
+  /** What an agent needs to answer from this memory (`agemem-answer.ts`). Throws before `reset`. */
+  opened(): OpenedMemory {
+    const toMemory = (item: Pick<RetrievedMemory, "id" | "value" | "score">) => this.#toMemory(item);
+    return {
+      store: this.#opened(),
+      user: this.#user,
+      namespace: this.#namespace(),
+      context: this.#context,
+      search: (query, k, store) => this.#search(query, k, store),
+      toMemory,
+    };
+  }
+
   async close(): Promise<void> {
     await this.#store?.close();
     this.#store = undefined;
@@ -154,8 +180,12 @@ export class AgeMemMemory implements MemorySystem {
     }
   }
 
-  async #search(query: string, k: number): Promise<RetrievedMemory[]> {
-    const found = await this.#opened().search(this.#namespace(), { query, limit: k, mode: "hybrid" });
+  async #search(
+    query: string,
+    k: number,
+    store: Pick<FaissStore, "search"> = this.#opened(),
+  ): Promise<RetrievedMemory[]> {
+    const found = await store.search(this.#namespace(), { query, limit: k, mode: "hybrid" });
     return found.map(({ key, value, score, createdAt, updatedAt }) => ({
       id: key,
       value: value as MemoryValue,

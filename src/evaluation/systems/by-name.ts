@@ -1,6 +1,8 @@
 /** Opens systems by the names that `agemem evaluate --systems` accepts. */
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { ConfigError } from "../../errors.js";
+import { AnsweringAgeMem } from "./agemem-answer.js";
 import { AgeMemMemory, type AgeMemMemoryOptions } from "./agemem-memory.js";
 import { FullContext } from "./full-context.js";
 import type { MemorySystem } from "./memory-system.js";
@@ -17,6 +19,10 @@ export const SYSTEM_NAMES = [
   "agemem",
   "agemem-no-ltm",
   "agemem-no-stm",
+  "agemem-agent",
+  "agemem-rag",
+  "agemem-no-rl",
+  "agemem-no-rl-rag",
 ] as const;
 export type SystemName = (typeof SYSTEM_NAMES)[number];
 
@@ -25,10 +31,18 @@ export interface SystemParts {
   model: BaseChatModel;
   index: { embeddings: EmbeddingsInterface; embeddingName: string };
   agent?: AgeMemMemoryOptions["agent"];
+  /** The untrained model, for the systems with "no-rl". */
+  baseModel?: BaseChatModel | undefined;
 }
 
-/** Opens a fresh system. @example openSystem("keyword", { model, index }) */
-export function openSystem(name: SystemName, { model, index, agent }: SystemParts): MemorySystem {
+/**
+ * Opens a fresh system.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for a system without training and no `baseModel`
+ * @example
+ * openSystem("keyword", { model, index })
+ */
+export function openSystem(name: SystemName, { model, index, agent, baseModel }: SystemParts): MemorySystem {
   const own = { model, index, ...(agent ? { agent } : {}) };
   switch (name) {
     case "no-memory":
@@ -47,5 +61,30 @@ export function openSystem(name: SystemName, { model, index, agent }: SystemPart
       return new AgeMemMemory({ ...own, ltm: false });
     case "agemem-no-stm":
       return new AgeMemMemory({ ...own, stm: false });
+    case "agemem-agent":
+      return new AnsweringAgeMem({ ...own, name, retrieval: "tool" });
+    case "agemem-rag":
+      return new AnsweringAgeMem({ ...own, name, retrieval: "every step" });
+    case "agemem-no-rl":
+      return new AnsweringAgeMem({ ...own, model: untrained(name, baseModel), name, retrieval: "tool" });
+    case "agemem-no-rl-rag":
+      return new AnsweringAgeMem({
+        ...own,
+        model: untrained(name, baseModel),
+        name,
+        retrieval: "every step",
+      });
   }
+}
+
+/** Whether the system acts with a model of its own, and not with the one that is tested. */
+export function usesBaseModel(name: SystemName): boolean {
+  return name === "agemem-no-rl" || name === "agemem-no-rl-rag";
+}
+
+function untrained(name: SystemName, model: BaseChatModel | undefined): BaseChatModel {
+  if (model) return model;
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", `${name} needs the model before training`, {
+    remedy: "Name it with --base-model, or leave the system out.",
+  });
 }

@@ -5,6 +5,7 @@
  * all pass one conformance suite. Leaves out answering (`runs/`) and grading (`suites/`).
  */
 import { plus } from "../../lib/call-usage.js";
+import type { CallUsage } from "../../types.js";
 
 /** One message of a conversation. */
 export interface ObservedMessage {
@@ -39,6 +40,25 @@ export interface SystemUsage {
   embeddingTokens: number;
 }
 
+/** What {@link MemorySystem.answer} is told. */
+export interface AnswerOptions {
+  /** How to answer. */
+  instruction: string;
+  /** Memories of one retrieval, where the system does not choose. */
+  k: number;
+  signal?: AbortSignal;
+}
+
+/** An answer of a system's own agent. */
+export interface SystemAnswer {
+  text: string;
+  /** Memories that its model was shown. */
+  memories: readonly RecalledMemory[];
+  usage: { policy: CallUsage; auxiliary: CallUsage };
+  /** Successful operations by name. */
+  operations: Record<string, number>;
+}
+
 /** Result of {@link MemorySystem.recall}. */
 export interface RecallResult {
   /** Best first. */
@@ -62,6 +82,8 @@ export interface MemorySystem {
   recall(query: string, options: { k: number; signal?: AbortSignal }): Promise<RecallResult>;
   /** Everything it holds now, in no particular order. */
   all(): Promise<readonly RecalledMemory[]>;
+  /** Answers by itself; a system without it is read by the run's reader, who is shown what `recall` brings. */
+  answer?(question: string, options: AnswerOptions): Promise<SystemAnswer>;
   /** Releases what it holds. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -12,14 +12,26 @@ import { ConfigError } from "../../errors.js";
 import { HttpMemorySystem } from "./http-system.js";
 import type { ModelProxy } from "./model-proxy.js";
 
-/** By name: the server's program, the folder of its environment, and further arguments. */
-export const PEERS: Readonly<
-  Record<string, { program: string; environment: string; args: readonly string[] }>
-> = {
+/** The server of a memory: its program, the folder of its environment, and further arguments. */
+export interface PeerProgram {
+  program: string;
+  environment: string;
+  args: readonly string[];
+  /** Default "python", of a virtual environment. */
+  runtime?: "python" | "node";
+}
+
+/** By name. */
+export const PEERS: Readonly<Record<string, PeerProgram>> = {
   mem0: { program: "mem0_server.py", environment: "mem0", args: [] },
   "mem0-graph": { program: "mem0_server.py", environment: "mem0", args: ["--graph"] },
+  "mem0-node": { program: "mem0_node_server.mjs", environment: "mem0-node", args: [], runtime: "node" },
   langmem: { program: "langmem_server.py", environment: "langmem", args: [] },
+  "a-mem": { program: "a_mem_server.py", environment: "a-mem", args: [] },
 };
+
+/** A-Mem loads its packages for half a minute, on a busy machine for longer. */
+const START_MS = 180_000;
 
 /** Options of {@link startPeer}. */
 export interface PeerOptions {
@@ -59,16 +71,19 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
     });
   }
   const environments = options.environments ?? process.env.AGEMEM_BASELINES ?? join(".agemem", "baselines");
-  const python = resolve(environments, peer.environment, "bin", "python");
-  if (!existsSync(python)) {
+  const home = resolve(environments, peer.environment);
+  const isNode = peer.runtime === "node";
+  if (!existsSync(join(home, isNode ? "node_modules" : join("bin", "python")))) {
     throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is not installed`, {
       remedy: `Run npm run baselines -- ${peer.environment}.`,
     });
   }
   const port = await freePort();
   const told = ["--port", `${port}`, "--base-url", proxy.url, "--api-key", name, "--dims", `${dims}`];
-  const child = spawn(python, [join(programs, peer.program), ...told, ...peer.args], {
-    cwd: programs,
+  const command = isNode ? process.execPath : join(home, "bin", "python");
+  const child = spawn(command, [join(programs, peer.program), ...told, ...peer.args], {
+    // A Node server finds its package from here, a Python one its neighbor `protocol.py`.
+    cwd: isNode ? home : programs,
     // The server ends when its input does, so that it does not outlive a killed harness.
     stdio: ["pipe", "pipe", "pipe"],
     // No other variables: another project's memory must not see the caller's keys.
@@ -88,7 +103,7 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
     clearTimeout(slow);
   };
   try {
-    await system.ready();
+    await system.ready(START_MS);
   } catch (error) {
     await stop();
     throw error;

@@ -36,11 +36,27 @@ function goodModel({ messages, tools = [] }: ChatBody): ProxyReply {
     return called(tool, { entities: [edge] });
   }
   if (names.length > 0) return "Nothing to call.";
+  if (/structured analysis of/.test(text)) {
+    return JSON.stringify({ keywords: ["cello"], context: "Family.", tags: ["family"] });
+  }
+  if (/memory evolution agent/.test(text)) {
+    const neighbor = /memory_id:(\S+)/.exec(text)?.[1];
+    const decision = { should_evolve: true, actions: ["strengthen"], tags_to_update: ["linked"] };
+    return JSON.stringify({ ...decision, suggested_connections: [neighbor] });
+  }
+  if (/Memory Extractor/.test(text)) {
+    return JSON.stringify({ memory: [{ id: "0", text: FACT, attributed_to: "user" }] });
+  }
   if (/smart memory manager/.test(text)) {
     return JSON.stringify({ memory: [{ id: "0", text: FACT, event: "ADD" }] });
   }
   return JSON.stringify({ facts: text.includes("plays the cello") ? [FACT] : [] });
 }
+
+/** Where it is not the fact that the model finds. */
+const NOTED: Readonly<Record<string, string>> = {
+  "a-mem": "[1 May] Ada: My sister Runa plays the cello.; context: Family.; keywords: cello; tags: family",
+};
 
 let mode: "good" | "nonsense" | "failing" = "good";
 let proxy: ModelProxy;
@@ -53,7 +69,13 @@ beforeAll(async () => {
 });
 afterAll(() => proxy.close());
 
-describe.each(Object.keys(PEERS))("%s", (name) => {
+/** Those whose environments the script has installed; without it all. */
+const installed = process.env.AGEMEM_TEST_PEERS?.split(",");
+const names = Object.keys(PEERS).filter(
+  (name) => installed?.includes(PEERS[name]?.environment ?? "") ?? true,
+);
+
+describe.each(names)("%s", (name) => {
   let peer: Peer;
   let log = "";
   beforeAll(async () => {
@@ -74,12 +96,16 @@ describe.each(Object.keys(PEERS))("%s", (name) => {
     const spent = await system.observe(CONVERSATION);
     expect(spent.calls).toBeGreaterThan(0);
     expect(spent.promptTokens).toBeGreaterThan(100);
-    expect(
-      (await system.all()).map(({ text }) => text),
-      log.slice(-2000),
-    ).toContain(FACT);
+    const all = (await system.all()).map(({ text }) => text);
+    const kept = NOTED[name] ?? FACT;
+    expect(all, log.slice(-2000)).toContain(kept);
     const { memories, usage } = await system.recall("Who plays the cello?", { k: 3 });
-    expect(memories.map(({ text }) => text)).toContain(FACT);
+    expect(memories.map(({ text }) => text)).toContain(kept);
+    if (name === "a-mem") {
+      // The second note was linked to the first one, and both know their messages.
+      expect(all).toContainEqual(expect.stringMatching(/stamps.*tags: linked$/));
+      expect(memories[0]?.sources).toEqual(["D1:1"]);
+    }
     expect(usage.embeddingCalls).toBeGreaterThan(0);
     const edges = memories.filter(({ text }) => /^runa.*cello$/.test(text));
     expect(edges.length > 0, log.slice(-2000)).toBe(name === "mem0-graph");
@@ -95,7 +121,9 @@ describe.each(Object.keys(PEERS))("%s", (name) => {
     await system.observe(CONVERSATION).catch((error: unknown) => {
       expect(error).toMatchObject({ code: "AGEMEM_SYSTEM_FAILED" });
     });
-    expect(await system.all()).toEqual([]);
+    // A-Mem keeps every message, and goes without keywords where its model gives none.
+    const bare = (await system.all()).filter(({ text }) => !text.endsWith("; context: General"));
+    expect(name === "a-mem" ? bare : await system.all()).toEqual([]);
     mode = "good";
     await system.observe(CONVERSATION);
     expect(await system.all()).not.toEqual([]);
