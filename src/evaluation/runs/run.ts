@@ -90,20 +90,32 @@ export async function runEvaluation(
     if (record.error) counts.failed++;
     run.onEpisode?.(record);
   };
+  const stop = new AbortController();
+  const signal = run.signal ? AbortSignal.any([run.signal, stop.signal]) : stop.signal;
+  const started: Promise<void>[] = [];
   try {
     const plans = batches.map((batch) => planOf(batch, file));
     for (const { batch, found } of plans) batch.check?.(found);
+    const play = async (plan: BatchPlan): Promise<void> => {
+      signal.throwIfAborted();
+      counts.found += plan.found.length;
+      if (plan.missing.length > 0) await playBatch(plan, file, tell, { ...run, signal });
+    };
     const running = plans.map((plan) =>
-      limit(async () => {
-        run.signal?.throwIfAborted();
-        counts.found += plan.found.length;
-        if (plan.missing.length > 0) await playBatch(plan, file, tell, run);
+      limit(() => {
+        const playing = play(plan);
+        started.push(playing);
+        return playing;
       }),
     );
     await Promise.all(running);
-  } finally {
-    // After a failure, start nothing new.
+  } catch (error) {
     limit.clearQueue();
+    stop.abort(error);
+    // The batches under way release what they hold before the run ends.
+    await Promise.allSettled(started);
+    throw error;
+  } finally {
     await file.close();
   }
   return counts;

@@ -14,12 +14,21 @@ import { budgetOf, type RolloutOptions } from "../options.js";
 import { ROLLOUT_PRESETS } from "../presets/presets.js";
 import { taskRow, toTask } from "../task-row.js";
 
+/** Who sends a request must not have the service load a file of its machine, as `gguf:FILE` would. */
+const servedModel = z
+  .string()
+  .min(1)
+  .refine((name) => !/^\s*gguf:/i.test(name), {
+    error:
+      "must name a served model: a request may not name a file; `agemem rollout --model gguf:FILE` runs one",
+  });
+
 /**
  * Where the policy is served. It has no key, because requests are stored: the service has its own (`endpoint-keys.ts`).
  */
 const endpoint = z.strictObject({
   /** "offline" for the rule-based policy, else the model's name at the endpoint. */
-  model: z.string().min(1),
+  model: servedModel,
   base_url: z.url().optional(),
   temperature: z.number().min(0).max(2).optional(),
   top_p: z.number().min(0).max(1).optional(),
@@ -118,7 +127,7 @@ export const rolloutRequest = z.strictObject({
     .optional(),
   advantage: names(ADVANTAGE_PRESETS).optional(),
   /** "offline" for the rule-based judge, or a model that the service reaches with its own settings. */
-  judge: z.string().min(1).default("offline"),
+  judge: servedModel.default("offline"),
   /** What each group's `samples` are: complete records, or rows of an exporter. */
   format: z.union([z.literal("records"), names(EXPORTERS)]).default("records"),
 });

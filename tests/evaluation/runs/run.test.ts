@@ -58,6 +58,41 @@ describe("runEvaluation", () => {
     ]);
   });
 
+  it("stops what is under way when the run itself fails, and ends after it has released what it holds", async () => {
+    const told: string[] = [];
+    const waiting = new Promise<never>((_, reject) => {
+      setTimeout(() => reject(new Error("was not stopped")), 20_000).unref();
+    });
+    const slow: EpisodeBatch = {
+      ...batch("slow", [], async () => WON),
+      episodes: [
+        {
+          task: "t2",
+          category: "all",
+          play: (signal) => {
+            const stopped = new Promise<never>((_, reject) => {
+              signal?.addEventListener("abort", () => reject(signal.reason as Error));
+            });
+            return Promise.race([stopped, waiting]);
+          },
+        },
+      ],
+      end: async () => {
+        await new Promise((settle) => setTimeout(settle, 50));
+        told.push("released");
+      },
+    };
+    const onEpisode = () => {
+      throw new Error("the reader is gone");
+    };
+    const batches = [slow, batch("one", ["t1"], async () => WON), batch("three", ["t3"], async () => WON)];
+    const run = runEvaluation(batches, { out, settings: {}, concurrency: 2, onEpisode });
+    await expect(
+      run.catch((error: Error) => Promise.reject(new Error(`${error.message}, ${told}`))),
+    ).rejects.toThrow("the reader is gone, released");
+    expect((await episodes()).map(({ task }) => task)).toEqual(["t1"]);
+  });
+
   it("plays only what is missing, also after a torn line", async () => {
     const played: string[] = [];
     const of = (tasks: string[]) =>

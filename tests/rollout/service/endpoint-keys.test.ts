@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { endpointKeys, keyFor } from "../../../src/rollout/service/endpoint-keys.js";
 import { createRolloutGraph } from "../../../src/rollout/service/graph.js";
+import { parseRequest } from "../../../src/rollout/service/request-setup.js";
 import { type OpenAIServer, startOpenAIServer } from "../../../src/testing/openai-server.js";
 import { memoryStore, personTask } from "../setup.js";
 
@@ -55,6 +56,17 @@ describe("the rollout graph", () => {
     tasks: [{ ...task, gold_facts: goldFacts }],
     k: 1,
     policy: { model: "served", base_url: baseURL },
+  });
+
+  it.each([
+    ["policy.model", { policy: { model: "gguf:/etc/passwd" } }],
+    ["judge", { judge: " GGUF:/etc/passwd" }],
+  ])("refuses a request whose %s names a file of the service's machine", (field, part) => {
+    const asked = () => parseRequest({ ...request("http://127.0.0.1:9/v1"), ...part });
+    expect(asked).toThrow(
+      expect.objectContaining({ code: "AGEMEM_INPUT_ARGUMENT", details: expect.objectContaining({ field }) }),
+    );
+    expect(asked).toThrow(/must name a served model/);
   });
 
   it("sends no credential to an address that a client named, and the key to one that is listed", async () => {
