@@ -53,7 +53,6 @@ export async function loadFactConsolidation(path: string): Promise<Suite> {
   }));
   return {
     name: "factconsolidation",
-    mainMetric: "substring_exact_match",
     cases: [{ id, sessions: sessionsOf(facts), questions: asked }],
     k: 10,
     depth: 10,

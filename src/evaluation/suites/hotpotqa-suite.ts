@@ -42,7 +42,6 @@ export async function loadHotpotQaSuite(path: string, seed: number | string = 0)
   });
   return {
     name: "hotpotqa",
-    mainMetric: "f1",
     cases,
     k: 3,
     depth: 5,

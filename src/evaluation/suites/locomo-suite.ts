@@ -71,7 +71,6 @@ export async function loadLocomoSuite(path: string, options: LocomoSuiteOptions 
   });
   return {
     name: "locomo",
-    mainMetric: "f1",
     cases,
     k: 10,
     depth: 20,

@@ -54,7 +54,6 @@ export async function loadLongMemEval(path: string, seed: number | string = 0): 
   const derived = path.endsWith(".jsonl");
   return {
     name: derived ? "longmemeval-derived" : "longmemeval",
-    mainMetric: "session_recall_any@5",
     cases: derived ? await derivedCases(path, seed) : await officialCases(path),
     k: 10,
     depth: 50,

@@ -41,8 +41,6 @@ export interface Outcome {
 /** A loaded benchmark. */
 export interface Suite {
   readonly name: string;
-  /** The main metric of the benchmark. */
-  readonly mainMetric: string;
   readonly cases: readonly SuiteCase[];
   /** Memories that the reader is shown, unless the command line says otherwise. */
   readonly k: number;
