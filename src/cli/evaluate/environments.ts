@@ -25,7 +25,12 @@ import {
 import { loadEnvironmentTasks } from "../../evaluation/environments/task-lists.js";
 import { environmentBatches } from "../../evaluation/runs/environment-episodes.js";
 import { runEvaluation } from "../../evaluation/runs/run.js";
-import { openSystem, SYSTEM_NAMES, type SystemName } from "../../evaluation/systems/by-name.js";
+import {
+  openSystem,
+  SYSTEM_NAMES,
+  type SystemName,
+  usesBaseModel,
+} from "../../evaluation/systems/by-name.js";
 import { sha256 } from "../../lib/hash.js";
 import { resolveChatModel } from "../../models/chat-model.js";
 import { PROMPT_VARIANTS, type PromptVariant } from "../../prompts.js";
@@ -33,6 +38,7 @@ import { openEnvironment } from "../../server/environment.js";
 import { LTM_OPS, MEMORY_OPS, type MemoryOp, STM_OPS } from "../../types.js";
 import { choice, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
+import { openBaseModel } from "./base-model.js";
 import { type JudgingOptions, openJudging } from "./judging.js";
 
 /** Players without a model: what an expert reaches, and what doing nothing is worth. */
@@ -47,6 +53,7 @@ export const ENVIRONMENT_SOURCES = `${ENVIRONMENT_NAMES.join("[:FOLDER], ")}[:FO
 export interface EnvironmentOptions extends JudgingOptions {
   systems?: PlayerName[];
   model?: string;
+  baseModel?: string;
   limit?: number;
   seeds: number[];
   k?: number;
@@ -115,7 +122,7 @@ export async function evaluateEnvironment(
   }
   const tasks = (await loadEnvironmentTasks(suite.name, suite.folder)).slice(0, limit);
   const systems = systemsFor(options);
-  const parts = await openParts(options);
+  const parts = await openParts(systems, options);
   const environments = new EnvironmentPool(() => openTaskEnvironment(suite, options));
   const batches = seeds.flatMap((seed) =>
     systems.flatMap((system) =>
@@ -156,7 +163,7 @@ function systemsFor({ systems = ["no-memory", "agemem"], memory }: EnvironmentOp
   return [...new Set(systems.map((name) => (isReference(name) ? name : "no-memory")))];
 }
 
-async function openParts(options: EnvironmentOptions) {
+async function openParts(systems: readonly PlayerName[], options: EnvironmentOptions) {
   const { temperature, maxTokens, protocol, prompt } = options;
   const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
   const { agent, live, store, counter, modelName, embeddingName } = await openEnvironment({
@@ -168,7 +175,8 @@ async function openParts(options: EnvironmentOptions) {
   const index = { embeddings: agent.embeddings as NonNullable<typeof agent.embeddings>, embeddingName };
   const player: PlayerAgent = { model, counter, protocol, promptVariant: prompt };
   const { prices } = await openJudging(options, modelName);
-  return { model, index, counter, modelName, player, prices };
+  const baseModel = openBaseModel(systems, options);
+  return { model, baseModel, index, counter, modelName, player, prices };
 }
 
 type Parts = Awaited<ReturnType<typeof openParts>>;
@@ -191,13 +199,20 @@ const OPERATIONS: Readonly<Partial<Record<PlayerName, readonly MemoryOp[]>>> = {
   agemem: MEMORY_OPS,
   "agemem-no-ltm": WITHOUT_LTM,
   "agemem-no-stm": [...LTM_OPS, "RETRIEVE"],
+  "agemem-agent": MEMORY_OPS,
+  "agemem-rag": LTM_OPS,
+  "agemem-no-rl": MEMORY_OPS,
+  "agemem-no-rl-rag": LTM_OPS,
 };
+/** The "-RAG" variants: what is nearest to the newest observation is shown with each call. */
+const RETRIEVED = 5;
 
 function playerFor(
   system: PlayerName,
   {
     player,
     model,
+    baseModel,
     index,
     counter,
     options,
@@ -211,10 +226,12 @@ function playerFor(
   const operations = OPERATIONS[system];
   if (operations) {
     const folder = join(`${options.out}.memory`, `${system}-${seed}`);
+    const own = baseModel && usesBaseModel(system as SystemName) ? { ...player, model: baseModel } : player;
     return agePlayer({
-      agent: player,
+      agent: own,
       index,
       operations,
+      ...(system.endsWith("-rag") ? { retrieved: options.k ?? RETRIEVED } : {}),
       ...(options.memory === "per-suite" ? { folder } : {}),
     });
   }
@@ -223,7 +240,7 @@ function playerFor(
     open: async () =>
       openSystem(system as SystemName, { model, index, agent: { protocol: options.protocol, counter } }),
     user: `${basename(batch)}-${seed}`.replaceAll(".", "-"),
-    k: options.k ?? 5,
+    k: options.k ?? RETRIEVED,
     counter,
   });
 }
@@ -231,7 +248,7 @@ function playerFor(
 /** Everything that changes results; folders may differ between machines. */
 function settingsOf(
   { name, folder }: EnvironmentSuite,
-  { seeds, limit, k, protocol, prompt, temperature, maxTokens, memory, steps }: EnvironmentOptions,
+  { seeds, limit, k, baseModel, protocol, prompt, temperature, maxTokens, memory, steps }: EnvironmentOptions,
   { tasks, systems, parts }: { tasks: readonly EnvironmentTask[]; systems: readonly string[]; parts: Parts },
 ): Record<string, unknown> {
   const portable = tasks.map(({ setup, ...task }) => [
@@ -251,6 +268,7 @@ function settingsOf(
     prompt,
     temperature,
     maxTokens,
+    ...(baseModel === undefined ? {} : { baseModel }),
     ...(limit === undefined ? {} : { limit }),
     ...(k === undefined ? {} : { k }),
   };

@@ -1,20 +1,16 @@
 /** `agemem evaluate SUITE`: memory systems on a memory benchmark, written as they go. */
 import { type Command, InvalidArgumentError } from "commander";
-import { ConfigError, InputError } from "../../errors.js";
+import { InputError } from "../../errors.js";
 import { memoryBatches } from "../../evaluation/runs/memory-episodes.js";
 import { type EpisodeBatch, runEvaluation } from "../../evaluation/runs/run.js";
 import { loadSuite, SUITE_SOURCES } from "../../evaluation/suites/source.js";
-import {
-  openSystem,
-  SYSTEM_NAMES,
-  type SystemName,
-  usesBaseModel,
-} from "../../evaluation/systems/by-name.js";
+import { openSystem, SYSTEM_NAMES, type SystemName } from "../../evaluation/systems/by-name.js";
 import { sha256 } from "../../lib/hash.js";
 import { resolveChatModel } from "../../models/chat-model.js";
 import { openEnvironment } from "../../server/environment.js";
 import { choice, finiteNumber, names, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
+import { openBaseModel } from "./base-model.js";
 import {
   ALL_SYSTEMS,
   addEnvironments,
@@ -26,7 +22,6 @@ import {
 import { addJudging, type JudgingOptions, openJudging } from "./judging.js";
 
 interface Options extends JudgingOptions, EnvironmentOptions {
-  baseModel?: string;
   answers: boolean;
   exclude?: string[];
 }
@@ -66,9 +61,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
   });
   await store.close();
   const model = live ? resolveChatModel(undefined, env, { temperature, maxTokens }) : agent.model;
-  const { baseModel: base } = options;
-  const baseModel = base === undefined ? undefined : resolveChatModel(base, env, { temperature, maxTokens });
-  refuseWithoutBase(systems, base);
+  const baseModel = openBaseModel(systems, options);
   const index = { embeddings: agent.embeddings as NonNullable<typeof agent.embeddings>, embeddingName };
   const judging = await openJudging(options, modelName);
   const batches: EpisodeBatch[] = [];
@@ -104,20 +97,12 @@ async function evaluateSuite(name: string | undefined, options: Options, command
     const { played, found, failed } = await runEvaluation(batches, {
       out: options.out,
       settings: {
+        ...settingsOf(options),
         suite: name.slice(0, name.indexOf(":")),
         data,
         systems,
-        seeds,
         model: modelName,
         embeddings: embeddingName,
-        protocol,
-        temperature,
-        maxTokens,
-        answers,
-        ...(base === undefined ? {} : { baseModel: base }),
-        ...(limit === undefined ? {} : { limit }),
-        ...(k === undefined ? {} : { k }),
-        ...(exclude ? { exclude } : {}),
         ...judging.settings,
       },
       prices: judging.prices,
@@ -132,6 +117,13 @@ async function evaluateSuite(name: string | undefined, options: Options, command
   }
 }
 
+/** Options that change results. */
+function settingsOf(options: Options): Record<string, unknown> {
+  const { seeds, protocol, temperature, maxTokens, answers, baseModel, limit, k, exclude } = options;
+  const given = Object.entries({ baseModel, limit, k, exclude }).filter(([, value]) => value !== undefined);
+  return { seeds, protocol, temperature, maxTokens, answers, ...Object.fromEntries(given) };
+}
+
 /** Errors: `AGEMEM_INPUT_ARGUMENT` for a player of environments. */
 function memorySystems(given: readonly string[]): SystemName[] {
   const strange = given.find((name) => !(SYSTEM_NAMES as readonly string[]).includes(name));
@@ -139,19 +131,6 @@ function memorySystems(given: readonly string[]): SystemName[] {
   throw new InputError("AGEMEM_INPUT_ARGUMENT", `"${strange}" plays environments and remembers nothing`, {
     remedy: `Give systems of ${SYSTEM_NAMES.join(", ")}.`,
   });
-}
-
-/** Before the first episode, and not in every one. */
-function refuseWithoutBase(systems: readonly SystemName[], baseModel: string | undefined): void {
-  const needing = systems.filter(usesBaseModel);
-  if (needing.length === 0 || baseModel !== undefined) return;
-  throw new ConfigError(
-    "AGEMEM_CONFIG_INVALID",
-    `${needing.join(", ")}: the model before training is missing`,
-    {
-      remedy: "Name it with --base-model, or leave the system out.",
-    },
-  );
 }
 
 function wholeNumbers(text: string): number[] {

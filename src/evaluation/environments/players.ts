@@ -10,9 +10,12 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import { InMemoryStore } from "@langchain/langgraph";
+import { renderMemories } from "../../context/retrieval.js";
 import { InputError } from "../../errors.js";
+import { resolveNamespace } from "../../lib/namespace.js";
 import { FaissStore } from "../../store/faiss-store.js";
-import type { MemoryOp, StoreVersion } from "../../types.js";
+import { DEFAULT_NAMESPACE } from "../../tools/toolkit.js";
+import type { MemoryOp, MemoryValue, StoreVersion } from "../../types.js";
 import { type AgentActorOptions, agentActor } from "./actors/agent.js";
 import type { Actor } from "./episode.js";
 
@@ -61,6 +64,8 @@ export interface AgePlayerOptions {
   agent: PlayerAgent;
   index: { embeddings: EmbeddingsInterface; embeddingName: string };
   operations: readonly MemoryOp[];
+  /** Memories that are shown with each call, nearest to the newest observation (the paper's "-RAG"); default none. */
+  retrieved?: number;
   /** Folder of a memory that outlives the process; without it the memory ends with the batch. */
   folder?: string;
 }
@@ -70,7 +75,7 @@ export interface AgePlayerOptions {
  *
  * Errors of `check`: `AGEMEM_INPUT_FILE` if the memory of the earlier episodes is gone.
  */
-export function agePlayer({ agent, index, operations, folder }: AgePlayerOptions): Player {
+export function agePlayer({ agent, index, operations, retrieved, folder }: AgePlayerOptions): Player {
   let base: FaissStore | undefined;
   let store: FaissStore | undefined;
   const opened = (): FaissStore => {
@@ -96,7 +101,11 @@ export function agePlayer({ agent, index, operations, folder }: AgePlayerOptions
       base = await FaissStore.open(folder ?? ":memory:", { index: { ...index, fields: ["content"] } });
       store = last ? await standingAt(base, last) : base;
     },
-    actor: (runKey) => agentActor({ ...agent, runKey, operations, store: opened() }),
+    actor: (runKey) => {
+      const store = opened();
+      const recall = (observation: string) => nearest(store, agent.user ?? "player", observation, retrieved);
+      return agentActor({ ...agent, runKey, operations, store, ...(retrieved ? { recall } : {}) });
+    },
     standing: () => opened().version(),
     async end() {
       await base?.close();
@@ -104,6 +113,25 @@ export function agePlayer({ agent, index, operations, folder }: AgePlayerOptions
       store = undefined;
     },
   };
+}
+
+async function nearest(
+  store: FaissStore,
+  user: string,
+  query: string,
+  limit = 0,
+): Promise<string | undefined> {
+  const namespace = resolveNamespace(DEFAULT_NAMESPACE, { user_id: user });
+  const found = await store.search(namespace, { query, limit, mode: "hybrid" });
+  if (found.length === 0) return undefined;
+  const items = found.map(({ key: id, value, createdAt, updatedAt, score = 0 }) => ({
+    id,
+    value: value as MemoryValue,
+    createdAt,
+    updatedAt,
+    score,
+  }));
+  return renderMemories(items, { query });
 }
 
 function lastOf(found: readonly PlayedEpisode[]): StoreVersion | undefined {

@@ -21,7 +21,7 @@ import { PassageStore } from "../../../src/evaluation/systems/passage-store.js";
 import { LexicalEmbeddings } from "../../../src/models/lexical-embeddings.js";
 import { tokenCounter } from "../../../src/models/tokens.js";
 import { ScriptedChatModel, type ScriptedStep } from "../../../src/testing/scripted-model.js";
-import { MEMORY_OPS } from "../../../src/types.js";
+import { LTM_OPS, MEMORY_OPS } from "../../../src/types.js";
 import { Corridor, corridorTask } from "../environments/corridor.js";
 
 const index = { embeddings: new LexicalEmbeddings(), embeddingName: "lexical" };
@@ -100,6 +100,23 @@ describe("whose memory an episode sees", () => {
     const lines = await run(player, ["t1", "t2"], "per-episode");
     expect(lastText(model, 3)).not.toContain("Say open, twice.");
     expect(lines.map((line) => line.case)).toEqual(["t1", "t2"]);
+  });
+
+  it('as the paper\'s "-RAG", what is nearest is shown with each call, and there is no tool for the context', async () => {
+    const model = new ScriptedChatModel([learn("Two doors: say open, twice."), act("open"), act("open")]);
+    const player = () => agePlayer({ agent: { model }, index, operations: LTM_OPS, retrieved: 2 });
+    const [first] = await run(player, ["t1"]);
+    expect(first?.metrics?.success).toBe(1);
+    const shown = model.calls.map((_, at) => String(lastText(model, at)).includes("say open, twice"));
+    expect(shown).toEqual([false, true, true]);
+    const tools = model.calls[0]?.tools.map(({ name }) => name);
+    expect(tools).toEqual(expect.arrayContaining(["act", "Add_memory"]));
+    expect(tools).toHaveLength(1 + LTM_OPS.length);
+    // Shown beside the context, not in it.
+    const last = model.calls[2]?.messages.filter(
+      ({ type, text }) => type === "human" && text.includes("<retrieved_memories"),
+    );
+    expect(last).toHaveLength(1);
   });
 
   it("none: the act tool alone, not a word on memories, the whole episode in the context", async () => {
