@@ -1,7 +1,8 @@
 /**
  * Evidence recall on LoCoMo: are the dialogue turns that answer a question among the first k found?
  *
- * One item per turn ("speaker: text"), one namespace per conversation, one search per question. No language model.
+ * One item per turn ("speaker: text", with `--captions` also what its image shows), one namespace per conversation, one
+ * search per question. No language model.
  * Answerable questions are those of categories 1 to 4 with evidence; `all_with_evidence` adds the adversarial ones
  * (category 5), as some published figures do. Recall of a question is the share of its evidence turns found.
  *
@@ -20,6 +21,8 @@ interface Turn {
   speaker: string;
   dia_id: string;
   text: string;
+  /** What a model says that the turn's image shows. */
+  blip_caption?: string;
 }
 interface Conversation {
   sample_id: string;
@@ -61,14 +64,26 @@ const MODES: readonly SearchMode[] = ["keyword", "vector", "hybrid"];
 export async function run(args: string[]): Promise<Record<string, unknown>> {
   const { values } = parseArgs({
     args,
-    options: { data: { type: "string" }, embeddings: { type: "string" }, json: { type: "boolean" } },
+    options: {
+      data: { type: "string" },
+      embeddings: { type: "string" },
+      captions: { type: "boolean", default: false },
+      json: { type: "boolean" },
+    },
   });
   if (!values.data) throw new TypeError("Give the conversations: --data locomo_conv1-5.json");
   const model = await resolveEmbeddings(values.embeddings ?? "lexical");
   const embeddings = new EmbeddedOnce(model.embeddings);
   const conversations = (await readJson(values.data)) as Conversation[];
+  const contentOf = values.captions ? withCaption : withoutCaption;
   const searchBy = (mode: SearchMode, share?: number, neighbors?: number) =>
-    searchAll({ ...model, embeddings }, conversations, { mode, ...(neighbors && { neighbors }) }, share);
+    searchAll(
+      { ...model, embeddings },
+      conversations,
+      contentOf,
+      { mode, ...(neighbors && { neighbors }) },
+      share,
+    );
   const result: Record<string, unknown> = { embeddings: model.name };
   for (const mode of MODES) {
     const answers = await searchBy(mode);
@@ -92,6 +107,13 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   }
   result.held_out_neighbors = leaveOneOut(byBoth);
   return result;
+}
+
+const withoutCaption = ({ speaker, text }: Turn): string => `${speaker}: ${text}`;
+
+function withCaption(turn: Turn): string {
+  const { blip_caption: caption } = turn;
+  return caption ? `${withoutCaption(turn)} [shows ${caption}]` : withoutCaption(turn);
 }
 
 function answerable(answers: Answer[]): Answer[] {
@@ -146,6 +168,7 @@ class EmbeddedOnce extends Embeddings {
 async function searchAll(
   { embeddings, name, dims }: Model,
   conversations: Conversation[],
+  contentOf: (turn: Turn) => string,
   options: { mode: SearchMode; neighbors?: number },
   vectorWeight?: number,
 ): Promise<Answer[]> {
@@ -159,14 +182,18 @@ async function searchAll(
       ...(vectorWeight === undefined ? {} : { vectorWeight }),
     },
   });
-  const questions = await load(store, conversations);
+  const questions = await load(store, conversations, contentOf);
   return await Promise.all(
     questions.map(async (question) => ({ ...question, found: await search(store, question, options) })),
   );
 }
 
 /** Stores every turn; returns the questions with evidence among them. */
-async function load(store: FaissStore, conversations: Conversation[]): Promise<Question[]> {
+async function load(
+  store: FaissStore,
+  conversations: Conversation[],
+  contentOf: (turn: Turn) => string,
+): Promise<Question[]> {
   const questions: Question[] = [];
   for (const { sample_id, conversation, qa } of conversations) {
     const namespace = ["locomo", sample_id];
@@ -175,11 +202,7 @@ async function load(store: FaissStore, conversations: Conversation[]): Promise<Q
     );
     const turns = sessions.flatMap(([, value]) => value as Turn[]);
     await store.batch(
-      turns.map(({ dia_id, speaker, text }) => ({
-        namespace,
-        key: dia_id,
-        value: { content: `${speaker}: ${text}` },
-      })),
+      turns.map((turn) => ({ namespace, key: turn.dia_id, value: { content: contentOf(turn) } })),
     );
     const known = new Set(turns.map(({ dia_id }) => dia_id));
     for (const { question, evidence = [], category } of qa) {
