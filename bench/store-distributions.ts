@@ -9,6 +9,11 @@ import { measurePeers } from "./store-peers.js";
 import { inTurns, median, time } from "./store-tools.js";
 
 type Row = Record<string, number | string | null>;
+/** A row, and that of a store which keeps its vectors as bytes. */
+interface Million {
+  [key: string]: Row[string] | Row;
+  quantized: Row;
+}
 /** Rows of one kind of vectors, and the least recall among them. */
 interface Kind {
   recall_at_10: number | null;
@@ -55,21 +60,23 @@ export async function measureDistributions(
 }
 
 /** A million vectors like those of real texts. */
-export async function measureMillion(n: number, data: string | undefined): Promise<Row | null> {
+export async function measureMillion(n: number, data: string | undefined): Promise<Million | null> {
   const real = await realText(100_000, "minilm", data);
-  return real && (await measure(likeReal(real, n), false));
+  if (!real) return null;
+  const million = likeReal(real, n);
+  return { ...(await measure(million, false)), quantized: await measure(million, false, true) };
 }
 
 const kind = (): Kind => ({ recall_at_10: null, rows: [] });
 
-async function measure(distribution: Distribution, withPeers: boolean): Promise<Row> {
+async function measure(distribution: Distribution, withPeers: boolean, quantized = false): Promise<Row> {
   const { name, dims, queries } = distribution;
   const vectors = distribution.vectors.map(unit);
   const n = vectors.length;
   const raw = new IndexFlatIP(dims);
   for (let i = 0; i < n; i += 500) raw.add(vectors.slice(i, i + 500).flatMap((vector) => [...vector]));
   const plain = queries.map((query) => [...unit(query)]);
-  const store = await open(queries, dims);
+  const store = await open(queries, dims, quantized);
   const bulk = await time(() => fill(store, vectors));
   // The codes are made once the scope is searched.
   await store.search(NS, { query: "0" });
@@ -153,11 +160,11 @@ async function times(store: FaissStore, turns: number): Promise<number[]> {
 const at = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 
-const open = (queries: readonly Float32Array[], dims: number): Promise<FaissStore> => {
+const open = (queries: readonly Float32Array[], dims: number, quantized: boolean): Promise<FaissStore> => {
   const embedQuery = async (text: string) => [...(queries[Number(text)] as Float32Array)];
   const embeddings = { embedQuery, embedDocuments: async () => [] };
   return FaissStore.open(":memory:", {
-    index: { embeddings, dims, embeddingName: "bench", fields: ["text"], cacheSize: 1000 },
+    index: { embeddings, dims, embeddingName: "bench", fields: ["text"], cacheSize: 1000, quantized },
   });
 };
 
