@@ -1,4 +1,4 @@
-/** Reading command-line arguments: numbers in range, names of a fixed set. */
+/** Parses command-line arguments: numbers in a range, names of a fixed set. */
 import { InvalidArgumentError, Option } from "commander";
 
 /** A whole number of 1 or more. */
@@ -29,7 +29,7 @@ export function amount(text: string): number {
   throw new InvalidArgumentError("Give a number of 0 or more.");
 }
 
-/** A list of names with commas between them, each of a fixed set; "none" is the empty list. */
+/** A comma-separated list of names from a fixed set; "none" is the empty list. */
 export function names<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) => {
     const given = text === "none" ? [] : text.split(",").map((name) => name.trim());

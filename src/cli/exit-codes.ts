@@ -1,7 +1,7 @@
 /**
- * How the command ends: one table of exit codes, and which error is which.
+ * The exit codes of the command, and which error ends with which.
  *
- * The table is in `docs/command-line.md` too, which a test compares with this one.
+ * Owns the table; a test compares it with the one in `docs/command-line.md`.
  */
 import { CommanderError } from "commander";
 import { AgeMemError, type AgeMemErrorCode, ConfigError, InputError } from "../errors.js";
@@ -14,10 +14,10 @@ export const EXIT_CODES = {
   130: "Interrupted (Ctrl-C); when `agemem rollout` is run again, it continues where it stopped.",
 } as const;
 
-/** Input and settings errors that are no mistake in how the command was called. */
+/** Input and settings errors that are not mistakes in calling the command. */
 const FINDINGS: readonly AgeMemErrorCode[] = ["AGEMEM_MEMORY_NOT_FOUND", "AGEMEM_PACKAGE_MISSING"];
 
-/** The exit code of what a command threw. */
+/** The exit code for an error that a command threw. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (!AgeMemError.isInstance(error) || FINDINGS.includes(error.code)) return 1;

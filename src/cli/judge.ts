@@ -1,4 +1,4 @@
-/** The judge a command asks for: rules, or a model with its verdicts kept on disk. */
+/** Opens the judge of a command: rules, or a model whose verdicts are kept on disk. */
 import { resolveChatModel } from "../models/chat-model.js";
 import type { Judge } from "../rewards/judge.js";
 import { DiskJudgeCache } from "../rewards/judges/disk-cache.js";
@@ -8,12 +8,14 @@ import { createOfflineJudge } from "../rewards/judges/offline.js";
 /** A judge and what must be closed after it. */
 interface OpenJudge {
   judge: Judge;
-  /** Another one with the same model and verdicts, whose usage begins at nothing. */
+  /** Makes another judge with the same model and verdicts, whose usage starts at zero. */
   fresh: () => Judge;
   close: () => Promise<void>;
 }
 
 /**
+ * Opens a judge.
+ *
  * @param name "offline", or the name of a model on the endpoint of AGEMEM_JUDGE_BASE_URL / AGEMEM_JUDGE_API_KEY, by default
  * OPENAI_BASE_URL / OPENAI_API_KEY
  * @param cache file of verdicts, for a model

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The `agemem` command: wiring of the subcommands and of the way errors end the process.
+ * The `agemem` command.
  *
- * An expected failure is one line `CODE: what happened. What to do.` on standard error. Exit codes: `exit-codes.ts`.
+ * Owns wiring the subcommands, and how errors end the process. An expected failure is one line `CODE: what happened. What to do.` on standard error. Exit codes: `exit-codes.ts`.
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
@@ -29,7 +29,7 @@ async function main(argv: string[]): Promise<void> {
   const program = new Command("agemem")
     .description("Memory that a LangGraph.js agent manages itself, and can be trained to manage.")
     .version(version)
-    // Options that stand after a command are that command's, whatever its parents call theirs.
+    // Options after a command belong to it, even if its parents have options of the same name.
     .enablePositionalOptions()
     .addCommand(demoCommand())
     .addCommand(memoryCommand())
@@ -48,7 +48,7 @@ async function main(argv: string[]): Promise<void> {
   await program.parseAsync(argv);
 }
 
-/** Commander would end the process with 1, also for a wrong option. It has printed what is wrong by then. */
+/** Makes commander throw. By itself it would exit with 1 even for a wrong option, after printing what is wrong. */
 function throwUsageErrors(command: Command): void {
   command.exitOverride();
   for (const sub of command.commands) throwUsageErrors(sub);

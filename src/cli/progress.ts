@@ -1,22 +1,22 @@
-/** A progress bar on standard error with rate, time left and the running reward; plain lines where there is no terminal. */
+/** A progress bar on standard error with rate, time left and mean reward; plain lines if there is no terminal. */
 import { Presets, SingleBar } from "cli-progress";
 
-/** What a long command reports to. */
+/** The progress display of a long command. */
 export interface ProgressBar {
-  /** @param figures of rollouts; other work has none */
+  /** @param figures for rollouts only */
   update(done: number, figures?: { meanReward: number | null; failed: number }): void;
   /** Safe to call twice. */
   stop(): void;
 }
 
-/** Shows how far a run of `total` units is. */
+/** Shows the progress of a run of `total` units. */
 export function createProgress(unit: string, total: number): ProgressBar {
   const startedAt = Date.now();
   const bar = new SingleBar(
     {
       format: `{bar} {value}/{total} ${unit} | {rate}/s | {left} left{figures}`,
       stream: process.stderr,
-      // Without a terminal a line now and then, so that a log shows life.
+      // Without a terminal, print a line now and then, so that a log shows progress.
       noTTYOutput: true,
       notTTYSchedule: 5000,
       hideCursor: true,

@@ -1,9 +1,8 @@
 /**
- * From the options of `agemem rollout` to those of its rollouts, in whichever process they run.
+ * Turns the options of `agemem rollout` into options of rollouts, in whichever process they run.
  *
- * Owns what the command's words mean. Leaves out tasks, files and processes (`rollout.ts`).
+ * Owns the meaning of the command's options. Leaves out tasks, files and processes (`rollout.ts`).
  */
-
 import { DEFAULT_BUDGET } from "../context/budget.js";
 import type { AdvantagePreset } from "../grpo.js";
 import { chatModelSpec } from "../models/chat-model.js";
@@ -19,7 +18,7 @@ import { openEnvironment } from "../server/environment.js";
 import type { MemoryOp, SearchMode, TokenCounter } from "../types.js";
 import { openJudge } from "./judge.js";
 
-/** The command's options: plain data, sent to other processes as they are. */
+/** The command's options: plain data, so that they can be sent to other processes. */
 export interface RolloutArguments {
   out: string;
   shard?: { index: number; of: number };
@@ -60,17 +59,17 @@ export interface RolloutArguments {
 /** Options of a run and what to close after it. */
 interface OpenRun {
   options: RolloutOptions;
-  /** The policy, for people. */
+  /** Display name of the policy. */
   name: string;
   /** Name of the embedding model. */
   embeddings: string;
-  /** What of these belongs to the run's settings. */
+  /** The parts that belong to the run's recorded settings. */
   identity: Record<string, unknown>;
   close: () => Promise<void>;
 }
 
 /**
- * Opens an empty store, the judge and the policy that the command names, the endpoint from the environment.
+ * Opens an empty store, and the judge and policy that the command names; the endpoint comes from the environment.
  *
  * @param data {@link RolloutArguments}
  * @throws ConfigError `AGEMEM_CONFIG_INVALID`; InputError `AGEMEM_INPUT_FILE` for a judge's cache
@@ -78,7 +77,7 @@ interface OpenRun {
 export async function openRollouts(data: unknown): Promise<OpenRun> {
   const given = data as RolloutArguments;
   const env = { ...process.env, ...(given.model === undefined ? {} : { AGEMEM_MODEL: given.model }) };
-  // Its store and embeddings only: the policy is set up for rollouts, and a local model is loaded once.
+  // Only for its store and embeddings: the policy needs settings of its own, and a local model should be loaded once.
   const { store, agent, embeddingName } = await openEnvironment({
     env: { ...env, AGEMEM_MODEL: "offline" },
     storePath: ":memory:",

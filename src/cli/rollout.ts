@@ -21,13 +21,18 @@ export function rolloutCommand(): Command {
     .argument("<tasks>", `what to roll out: ${TASK_SOURCES}`)
     .requiredOption(
       "--out <file>",
-      "recording: FILE.jsonl, FILE.jsonl.gz (packed), FOLDER/ (packed parts); a run that was cut off goes on",
+      "recording: FILE.jsonl, FILE.jsonl.gz (packed), FOLDER/ (packed parts); an interrupted run continues",
     )
     .option("--shard <i/n>", "every n-th task from the i-th on, so that n machines share a run", shardOf)
-    .option("--limit <n>", "at most so many tasks", positive)
+    .option("--limit <n>", "at most this many tasks", positive)
     .option("--k <n>", "rollouts per task", positive, 8)
-    .option("--seed <seed>", "seed of everything random", "0")
-    .option("--concurrency <n>", "requests to the policy at once; sequences of a local model", positive, 4)
+    .option("--seed <seed>", "seed of all randomness", "0")
+    .option(
+      "--concurrency <n>",
+      "concurrent requests to the policy, or sequences of a local model",
+      positive,
+      4,
+    )
     .option("--processes <n>", "processes that run the rollouts", positive, 1)
     .addOption(
       choice(
@@ -86,7 +91,7 @@ export function rolloutCommand(): Command {
     .addOption(
       choice("--advantage <preset>", "normalization (default: the preset's)", Object.keys(ADVANTAGE_PRESETS)),
     )
-    .option("--run-name <name>", "part of every id; another name begins another run", "run")
+    .option("--run-name <name>", "part of every id; another name starts another run", "run")
     .action(runRollout);
 }
 
@@ -132,7 +137,7 @@ async function runRollout(source: string, options: RolloutArguments): Promise<vo
   } catch (error) {
     if (!signal.aborted) throw error;
     progress.stop();
-    console.error(`Interrupted. The same command goes on from ${out}.`);
+    console.error(`Interrupted. Run the same command again to continue ${out}.`);
     process.exitCode = 130;
   } finally {
     process.off("SIGINT", interrupt);
@@ -159,10 +164,10 @@ function shardOf(text: string): { index: number; of: number } {
   });
 }
 
-/** Two processes would cut each other's lines. */
+/** Several processes would corrupt each other's lines in the cache. */
 function refuseSharedCache({ processes, judgeCache }: RolloutArguments): void {
   if (processes === 1 || judgeCache === undefined) return;
-  throw new ConfigError("AGEMEM_CONFIG_INVALID", "--judge-cache is one process's", {
+  throw new ConfigError("AGEMEM_CONFIG_INVALID", "--judge-cache works only with one process", {
     remedy:
       "Leave --processes out, or judge the recording later: agemem score FILE --judge MODEL --judge-cache FILE.",
   });

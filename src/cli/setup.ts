@@ -1,11 +1,11 @@
-/** `agemem setup`: gets the native add-ons to run in the project that uses the package, or says what is lacking. */
+/** `agemem setup`: makes the native add-ons work in the project that uses the package, or says what is missing. */
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { ConfigError, messageOf } from "../errors.js";
 import { addonFolders } from "../store/addons.js";
 
-/** What the scripts give that run before anything is installed; they are plain JavaScript. */
+/** What the setup scripts export; they are plain JavaScript, because they run before anything is installed. */
 interface Scripts {
   ensureAddons(
     root: string,

@@ -28,8 +28,8 @@ export function tasksCommand(): Command {
 
 async function writeTasks(source: string, { out, seed, limit, pad }: TasksArguments): Promise<void> {
   if (existsSync(out)) {
-    throw new InputError("AGEMEM_INPUT_ARGUMENT", `${out} exists already`, {
-      remedy: "Give the name of a file that is to be made.",
+    throw new InputError("AGEMEM_INPUT_ARGUMENT", `${out} already exists`, {
+      remedy: "Give the name of a new file.",
     });
   }
   const tasks = await loadTasks(source, {

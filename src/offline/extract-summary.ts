@@ -77,7 +77,7 @@ function scoreSentences(transcript: string): Scored[] {
   return out;
 }
 
-/** What the user later asked to forget is not carried on. */
+/** Leaves out what the user later asked to forget. */
 function withoutWithdrawn(sentences: readonly Scored[]): Scored[] {
   const topics = sentences
     .filter((sentence) => sentence.fact)
@@ -126,12 +126,12 @@ function label(speaker: string): string {
   return speaker.charAt(0).toUpperCase() + speaker.slice(1);
 }
 
-/** Length of a summary as a share of its transcript where nothing else is said. */
+/** Length of a summary as a share of its transcript, by default. */
 export const SUMMARY_SHARE = 0.25;
 
 /**
  * The summary that a request asks for (`prompts.ts`): its last human message is the transcript. A summary of earlier
- * parts stays in it, so that its sentences compete with the new ones.
+ * parts is part of the transcript: its sentences compete with the new ones.
  */
 export function summaryOfRequest(messages: readonly BaseMessage[], share = SUMMARY_SHARE): string {
   const request = messages.findLast((message) => message.type === "human")?.text ?? "";

@@ -2,7 +2,7 @@
  * A chat model made of rules: it stands in for a language model when there is no key.
  *
  * Owns the chat-model surface (tool binding, text protocol, streaming, seed, temperature). Leaves out: the rules
- * themselves (`offline/`). It sees what a language model sees, the messages and the bound tools, and says in its name
+ * themselves (`rules/`). It sees what a language model sees, the messages and the bound tools, and says in its name
  * and in its output that it is no language model.
  */
 import type { CallbackManagerForLLMRun } from "@langchain/core/callbacks/manager";
@@ -86,7 +86,7 @@ export class OfflinePolicy extends BaseChatModel<OfflinePolicyCallOptions, AIMes
     return "agemem-offline-rules";
   }
 
-  /** The window that the paper's agent has; the rules themselves know no limit. */
+  /** The window of the paper's agent; the rules themselves have no limit. */
   override get profile() {
     return { maxInputTokens: 8192, maxOutputTokens: 2048 };
   }
@@ -159,7 +159,7 @@ export class OfflinePolicy extends BaseChatModel<OfflinePolicyCallOptions, AIMes
   }
 }
 
-/** Whether the agent wants a summary written: a call of its own, known by the system prompt. */
+/** Whether the agent asks for a summary: a separate call, recognized by its system prompt. */
 function isSummaryRequest([first]: readonly BaseMessage[]): boolean {
   return first?.type === "system" && first.text === SUMMARIZER_PROMPT;
 }
@@ -205,7 +205,7 @@ function toolName(tool: BindToolsInput): string {
   return convertToOpenAITool(tool as Record<string, unknown>).function.name;
 }
 
-/** What of a message decides the draw: role, text and calls; ids are left out because they may be random. */
+/** The parts of a message that decide the draw: role, text and calls. Ids may be random and are left out. */
 function essence(message: BaseMessage): unknown {
   const calls = isAIMessage(message) ? (message.tool_calls ?? []).map((call) => [call.name, call.args]) : [];
   return [message.type, message.text ?? "", calls];

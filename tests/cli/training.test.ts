@@ -108,7 +108,7 @@ describe("interrupted with Ctrl-C", () => {
     }
     child.kill("SIGINT");
     expect(await ended).toBe(130);
-    expect(stderr).toContain("Interrupted. The same command goes on");
+    expect(stderr).toContain("Interrupted. Run the same command again");
     const before = readFileSync(at("long.jsonl"), "utf8");
     const resumed = await run(args);
     expect(resumed).toMatchObject({ code: 0, stdout: expect.stringContaining("40 rollouts, 0 failed") });

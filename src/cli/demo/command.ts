@@ -1,7 +1,7 @@
 /**
  * `agemem demo`: two sessions of one user in two processes, or rollouts over a HotpotQA file.
  *
- * Owns the arguments and the order of things; sessions are `session.ts`, rollouts `hotpotqa.ts`.
+ * Owns the arguments and the course of the demo. Leaves out sessions (`session.ts`) and rollouts (`hotpotqa.ts`).
  */
 import { spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
@@ -41,10 +41,10 @@ export function demoCommand(): Command {
     .description("show an agent that manages its own memory, over two sessions of one user")
     .option(
       "--session <n>",
-      "play one session only: 1 starts afresh, 2 goes on with what is stored",
+      "play only one session: 1 starts afresh, 2 continues with what is stored",
       wholeNumber,
     )
-    .option("--dir <directory>", "where store and recordings go", ".agemem/demo")
+    .option("--dir <directory>", "where to put the store and the recordings", ".agemem/demo")
     .option("--budget <tokens>", "context budget of the conversation", wholeNumber, 2500)
     .addOption(
       new Option("--protocol <name>", "native tool calling, or the paper's tags as text")
@@ -52,12 +52,12 @@ export function demoCommand(): Command {
         .default("native"),
     )
     .option("--model <name>", '"offline", gguf:FILE or a model of OPENAI_BASE_URL (default: AGEMEM_MODEL)')
-    .option("--hotpotqa <file>", "roll out rows of a HotpotQA file in three stages instead")
+    .option("--hotpotqa <file>", "instead, roll out rows of a HotpotQA file in three stages")
     .option("--limit <n>", "rows to roll out", wholeNumber, 5)
     .option("--k <n>", "rollouts per row", wholeNumber, 4)
     .option("--seed <seed>", "seed of the rollouts", "0")
     .option("--concurrency <n>", "rollouts at once", wholeNumber, 4)
-    .option("--out <file>", "recording of the rollouts (default: DIR/hotpotqa.jsonl, written anew)")
+    .option("--out <file>", "recording of the rollouts (default: DIR/hotpotqa.jsonl, overwritten)")
     .action(async (options: DemoArguments) => {
       if (options.hotpotqa !== undefined) await runHotpotQa({ ...options, file: options.hotpotqa });
       else if (options.session === undefined) await bothSessions(options);
@@ -71,7 +71,7 @@ function wholeNumber(text: string): number {
   throw new InvalidArgumentError("Give a whole number of 1 or more.");
 }
 
-/** Separate processes, so that nothing but the store can carry a memory over. */
+/** Plays each session in its own process, so that only the store can carry memories over. */
 async function bothSessions(options: DemoArguments): Promise<void> {
   for (const number of DEMO_SESSIONS.keys()) {
     const code = await runSelf(["demo", "--session", String(number + 1), ...shared(options)]);
@@ -132,7 +132,7 @@ async function oneSession(options: DemoArguments, number: number): Promise<void>
   }
 }
 
-/** The process's, with the model that the command names. */
+/** The process's environment, with the model given to the command. */
 function environmentOf({ model }: Pick<DemoArguments, "model">): NodeJS.ProcessEnv {
   return { ...process.env, ...(model === undefined ? {} : { AGEMEM_MODEL: model }) };
 }

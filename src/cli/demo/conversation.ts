@@ -1,7 +1,7 @@
 /**
- * The demo's conversation: one user, two sessions, in which all six memory operations have a reason to occur.
+ * The demo's conversation: one user, two sessions, in which there is a reason for each of the six memory operations.
  *
- * Pure data. Leaves out: running it (`demo`) and who answers (the offline rules or a language model).
+ * Pure data. Leaves out running it (`session.ts`) and who answers (the offline rules or a language model).
  */
 
 /** One session: its title and what the user says, turn by turn. */
@@ -10,7 +10,7 @@ export interface DemoSession {
   turns: string[];
 }
 
-/** A mail pasted whole: one useful line about the user's flight between advertising and a mail server's log. */
+/** A pasted mail: one useful line about the user's flight among advertising and a mail server's log. */
 const PASTED_MAIL = `I got this mail from the airline and only the flight matters to me, the rest is advertising.
 
 AIR ATLANTICO CLUB NEWS, THE NEWSLETTER FOR FREQUENT FLYERS. View this email in your browser. November sale: save up to 40% off winter city breaks with our sponsored partner hotels. Click here to unlock bonus points on every partner offer before the limited time sale ends on Sunday night. Bonus points cannot be combined with any other voucher or promo code.
@@ -28,7 +28,7 @@ Win a weekend for two in a sponsored five star hotel! Download our app, follow u
 
 This newsletter was automatically generated, please do not reply. You receive it because you are a subscriber. Unsubscribe here or change your cookie settings. Read our privacy policy and the terms and conditions of the loyalty programme at www.air-atlantico.example. Copyright 2026 Air Atlantico Club, all rights reserved.`;
 
-/** Session 1 tells, changes, withdraws and floods; session 2, another process on another day, only asks. */
+/** In session 1 the user states, changes and withdraws facts and floods the context; in session 2 they only ask. */
 export const DEMO_SESSIONS: readonly DemoSession[] = [
   {
     title: "Monday: getting to know each other",

@@ -1,4 +1,4 @@
-/** `agemem demo --hotpotqa FILE`: three-stage rollouts over real rows, with what came of them as tables. */
+/** `agemem demo --hotpotqa FILE`: three-stage rollouts over real rows, with tables of the results. */
 import { dirname, join } from "node:path";
 import Table from "cli-table3";
 import colors from "picocolors";
@@ -18,7 +18,7 @@ import { createProgress } from "../progress.js";
 import { figure, statsReport } from "../recordings/stats-report.js";
 import { TABLE_STYLE } from "./screen.js";
 
-/** Arguments of the command that matter here. */
+/** The arguments of the command that are used here. */
 interface HotpotQaArguments {
   file: string;
   model?: string;
@@ -31,7 +31,7 @@ interface HotpotQaArguments {
   out?: string;
 }
 
-/** Loads, rolls out, prints. The recording is written anew unless `--out` names one to go on with. */
+/** Loads the tasks, rolls them out and prints the results. Overwrites the recording unless `--out` names one to continue. */
 export async function runHotpotQa(options: HotpotQaArguments): Promise<void> {
   const tasks = await loadHotpotQa(options.file, { limit: options.limit, seed: options.seed });
   const out = options.out ?? join(options.dir, "hotpotqa.jsonl");

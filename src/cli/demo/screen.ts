@@ -1,10 +1,10 @@
-/** How the demo looks: pure functions from what happened to lines of text. */
+/** Renders the demo: pure functions from events to lines of text. */
 import Table from "cli-table3";
 import colors from "picocolors";
 import { collapseSpace, truncate } from "../../text/text.js";
 import type { MemoryOp, MemoryOpOutcome } from "../../types.js";
 
-/** Style of all tables; plain where the output is no terminal. */
+/** Style of all tables; plain if the output has no color. */
 export const TABLE_STYLE = colors.isColorSupported
   ? { head: ["bold"], compact: true }
   : { head: [], border: [], compact: true };
@@ -18,7 +18,7 @@ function labeled(label: string, text: string, paint: (text: string) => string = 
   return lines.map((line, i) => `${paint((i === 0 ? label : "").padEnd(LABEL))}${line}`).join("\n");
 }
 
-/** What the user said; a pasted text is cut for the screen only. */
+/** What the user said; a long text is cut on the screen only. */
 export function userLine(text: string): string {
   return `\n${labeled("you", truncate(collapseSpace(text), 330), colors.cyan)}`;
 }
@@ -31,7 +31,7 @@ export function answerLine(text: string): string {
   return labeled("agent", collapseSpace(text), colors.green);
 }
 
-/** One memory operation: what was asked, and what came of it. */
+/** A memory operation: its arguments and its result. */
 export function operationLine(
   op: MemoryOp,
   args: Record<string, unknown>,
@@ -73,7 +73,7 @@ function plainResult(text: string): string {
   ].join("  ");
 }
 
-/** Tokens against the budget. */
+/** Tokens used of the budget. */
 export function budgetBar(tokens: number, maxTokens: number): string {
   const share = tokens / maxTokens;
   const filled = Math.min(30, Math.round(share * 30));
@@ -83,7 +83,7 @@ export function budgetBar(tokens: number, maxTokens: number): string {
   return labeled("context", paint(`${bar} ${figures}`), colors.dim);
 }
 
-/** The memories of a user as a table, with those that were deleted. */
+/** The memories of a user as a table. */
 export function memoryTable(rows: { id: string; type: string; content: string; revision: string }[]): string {
   const table = new Table({
     head: ["memory", "type", "content", "history"],

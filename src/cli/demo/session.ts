@@ -1,7 +1,7 @@
 /**
- * One session of the demo: the agent talks with the user of the script, every step is printed and recorded.
+ * Plays one session of the demo: the agent talks with the scripted user, and every step is printed and recorded.
  *
- * Owns the live view. What a session leaves is in the store and in its recording; nothing else connects two sessions.
+ * Owns the live view. Sessions are connected only by the store.
  */
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { MemorySaver } from "@langchain/langgraph";
@@ -20,7 +20,7 @@ import { answerLine, budgetBar, operationLine, thoughtLine, userLine } from "./s
 interface SessionOptions {
   environment: AgentEnvironment;
   session: DemoSession;
-  /** Thread of the conversation; another one sees nothing of this one's context. */
+  /** Thread of the conversation; other threads do not see its context. */
   threadId: string;
   userId: string;
   /** Context budget in tokens. */
@@ -31,7 +31,7 @@ interface SessionOptions {
   print: (line: string) => void;
 }
 
-/** Plays the session to its end and tells which operations ran. */
+/** Plays the session to its end and returns the outcomes of its operations. */
 export async function playSession(options: SessionOptions): Promise<MemoryOpOutcome[]> {
   const { environment, session, print } = options;
   const agent = createAgeMemAgent({
@@ -69,7 +69,7 @@ export async function playSession(options: SessionOptions): Promise<MemoryOpOutc
           show(node, change as Change, calls, outcomes, options);
         }
       }
-      // Acknowledged turns are on disk before the next one begins.
+      // A turn's steps are on disk before the next turn begins.
       await writer.append(finished);
       steps.push(...finished.splice(0));
     }

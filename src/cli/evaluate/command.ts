@@ -1,4 +1,4 @@
-/** `agemem evaluate`: what a model does with its memories, and where the thresholds of an embedding lie. Wires the tests of `evaluation/` to the terminal. */
+/** `agemem evaluate`: runs memory benchmarks, the operations test and the calibration of thresholds from the terminal. */
 import { Command } from "commander";
 import { operationsCommand } from "./operations.js";
 import { addSuites } from "./suite.js";
@@ -8,7 +8,7 @@ import { thresholdsCommand } from "./thresholds.js";
 export function evaluateCommand(): Command {
   const command = new Command("evaluate")
     .description("memory systems on a memory benchmark, or a test of what a model does with its memories")
-    // The suites' options and the subcommands' share names: what stands after a subcommand is the subcommand's.
+    // Suites and subcommands have options of the same name: those after a subcommand belong to it.
     .enablePositionalOptions();
   return addSuites(command).addCommand(operationsCommand()).addCommand(thresholdsCommand());
 }

@@ -1,4 +1,4 @@
-/** The options of `agemem evaluate` about judges and prices. Owns reading a file of prices. */
+/** The judge and price options of `agemem evaluate`. Owns reading a file of prices. */
 import type { Command } from "commander";
 import { z } from "zod";
 import { ConfigError, InputError } from "../../errors.js";
@@ -22,7 +22,7 @@ export interface Judging {
   /** Makes a judge for the episodes of one case; undefined without one. */
   fresh: (() => Judge) | undefined;
   prices: { model?: EvaluationPrice; judge?: EvaluationPrice };
-  /** For the settings of the file: they change its lines. */
+  /** Recorded with the results, because they depend on them. */
   settings: Record<string, unknown>;
   close(): Promise<void>;
 }
@@ -39,7 +39,7 @@ const priceFile = z.record(
 /** Adds the options. */
 export function addJudging(command: Command): Command {
   return command
-    .option("--judge <model>", 'scores answers (J) and memories (MQ): "offline" (rules) or a model name')
+    .option("--judge <model>", 'score answers (J) and memories (MQ) with "offline" (rules) or a model')
     .option("--judge-cache <file>", "where a judging model's verdicts are kept")
     .option("--price-prompt <amount>", "price of a million prompt tokens of the model", amount)
     .option("--price-response <amount>", "price of a million response tokens of the model", amount)
@@ -47,7 +47,7 @@ export function addJudging(command: Command): Command {
 }
 
 /**
- * Opens the judge and looks the prices up.
+ * Opens the judge and looks up the prices.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID`; InputError `AGEMEM_INPUT_FILE`, `AGEMEM_INPUT_FORMAT`, or
  * `AGEMEM_INPUT_ARGUMENT` for a model without a price
@@ -78,7 +78,7 @@ async function pricesOf(options: JudgingOptions, model: string): Promise<Judging
   if (!parsed.success) {
     throw new InputError(
       "AGEMEM_INPUT_FORMAT",
-      `${path} is no list of prices: ${parsed.error.issues[0]?.message}`,
+      `${path} is not a list of prices: ${parsed.error.issues[0]?.message}`,
       {
         remedy: 'Give JSON such as {"gpt-4o-mini": {"input": 0.15, "output": 0.6}}, per million tokens.',
         details: { path, field: parsed.error.issues[0]?.path.join(".") },
@@ -100,8 +100,8 @@ function lookUp(table: Record<string, EvaluationPrice>, model: string, path: str
       ? table[bare]
       : undefined;
   if (price) return price;
-  throw new InputError("AGEMEM_INPUT_ARGUMENT", `${path} has no price of ${bare}`, {
-    remedy: `It names ${Object.keys(table).join(", ") || "no model"}. Add the model.`,
+  throw new InputError("AGEMEM_INPUT_ARGUMENT", `${path} has no price for ${bare}`, {
+    remedy: `Add the model; the file has ${Object.keys(table).join(", ") || "none"}.`,
     details: { path, model: bare },
   });
 }

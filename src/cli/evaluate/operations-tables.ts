@@ -1,9 +1,9 @@
-/** The figures of the operations test as tables for the terminal: pure functions. */
+/** Renders the figures of the operations test as tables for the terminal. Pure. */
 import Table from "cli-table3";
 import { MOVES, type Share, type SubjectReport } from "../../evaluation/operations/report.js";
 import { TABLE_STYLE } from "../demo/screen.js";
 
-/** Totals with 95 % intervals, then a row per kind of situation with the moves that were made. */
+/** Totals with 95 % intervals, then a row per kind of situation with the moves made. */
 export function operationsTables(report: SubjectReport): string {
   return [totals(report), matrix(report)].join("\n");
 }
@@ -40,7 +40,7 @@ function matrix({ byKind }: SubjectReport): string {
   return table.toString();
 }
 
-/** Nine columns have to fit beside the others. */
+/** Abbreviated, because nine of these columns must fit beside the others. */
 function short(move: (typeof MOVES)[number]): string {
   return move.slice(0, 4).toLowerCase();
 }

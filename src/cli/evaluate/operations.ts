@@ -1,4 +1,4 @@
-/** `agemem evaluate operations`: which memory operation a model chooses, in situations whose right moves are known. */
+/** `agemem evaluate operations`: which memory operation a model chooses in situations with known right moves. */
 import { Command } from "commander";
 import { reportOperations } from "../../evaluation/operations/report.js";
 import { runSituations } from "../../evaluation/operations/run.js";
@@ -33,14 +33,16 @@ export function operationsCommand(): Command {
     .option("--model <name>", '"offline" or a model as in AGEMEM_MODEL (default: AGEMEM_MODEL)')
     .addOption(choice("--protocol <name>", "how tools are called", ["native", "text"], "native"))
     .addOption(choice("--prompt <variant>", "guidance in the system prompt", PROMPT_VARIANTS, "full"))
-    .addOption(choice("--split <name>", "dev to write prompts by, test to report", ["dev", "test"], "test"))
+    .addOption(
+      choice("--split <name>", "dev for writing prompts, test for reporting", ["dev", "test"], "test"),
+    )
     .option("--per-kind <n>", "situations of each of the 15 kinds", positive, 12)
     .option("--seed <seed>", "seed of the situations", "0")
     .option("--concurrency <n>", "decisions at once", positive, 1)
     .option("--temperature <t>", "sampling temperature", finiteNumber, 0)
     .option("--max-tokens <n>", "most tokens of one response", positive, 256)
     .option("--name <name>", "name of the tested setting in the results")
-    .option("--out <file>", "results as JSON Lines; a run that was cut off goes on where it ends")
+    .option("--out <file>", "results as JSON Lines; an interrupted run continues")
     .option("--json", "print the figures as JSON")
     .action(evaluateOperations);
 }
@@ -50,7 +52,7 @@ async function evaluateOperations(options: Options): Promise<void> {
   const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
   const { agent, live, store, counter, modelName } = await openEnvironment({ env, storePath: ":memory:" });
   const { temperature, maxTokens } = options;
-  // The rules take no sampling; a model left to itself may write until its window is full.
+  // The rules do not sample. A model without a limit may write until its window is full.
   const model = live ? resolveChatModel(undefined, env, { temperature, maxTokens }) : agent.model;
   const name = options.name ?? [modelName, protocol, prompt].join(" / ");
   const situations = makeSituations({ split, perKind, seed });

@@ -22,7 +22,7 @@ export function reportCommand(): Command {
   return new Command("report")
     .description("tables of one or more files of results: figures with 95 % intervals, costs, differences")
     .argument("<results...>", "files that agemem evaluate wrote")
-    .option("--system <name>", "the one that is compared with all others", "agemem")
+    .option("--system <name>", "the system to compare with all others", "agemem")
     .option("--metric <name>", "figure that is compared (default: the suite's main one)")
     .option("--html <file>", "write a page too, with tables and plots; it opens offline")
     .option("--plots <folder>", "write the plots too, as SVG")

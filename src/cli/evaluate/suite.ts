@@ -1,4 +1,4 @@
-/** `agemem evaluate SUITE`: memory systems on a memory benchmark, written as they go. */
+/** `agemem evaluate SUITE`: runs memory systems on a memory benchmark, writing results as it goes. */
 import { type Command, InvalidArgumentError } from "commander";
 import { InputError } from "../../errors.js";
 import { memoryBatches } from "../../evaluation/runs/memory-episodes.js";
@@ -35,16 +35,16 @@ export function addSuites(command: Command): Command {
     .option("--systems <list>", `of ${ALL_SYSTEMS.join(", ")}`, names(ALL_SYSTEMS))
     .option("--model <name>", '"offline" or a model as in AGEMEM_MODEL (default: AGEMEM_MODEL)')
     .option("--base-model <name>", "the model before training, for agemem-no-rl and agemem-no-rl-rag")
-    .option("--limit <n>", "at most so many questions", positive)
+    .option("--limit <n>", "at most this many questions", positive)
     .option("--seeds <list>", "whole numbers; every system runs once per seed", wholeNumbers, [0])
-    .option("--k <n>", "memories that the model is shown (default: the suite's)", positive)
+    .option("--k <n>", "memories shown to the model (default: the suite's)", positive)
     .addOption(choice("--protocol <name>", "how agemem's tools are called", ["native", "text"], "native"))
     .option("--temperature <t>", "sampling temperature", finiteNumber, 0)
     .option("--max-tokens <n>", "most tokens of one response", positive, 256)
     .option("--concurrency <n>", "conversations at once", positive, 1)
     .option("--no-answers", "measure retrieval only, without a call per question")
-    .option("--exclude <ids>", "LoCoMo: questions to leave out, with commas", (text) => text.split(","))
-    .option("--out <file>", "results; a run that was cut off goes on where it ends", "results.jsonl")
+    .option("--exclude <ids>", "LoCoMo: questions to leave out, comma-separated", (text) => text.split(","))
+    .option("--out <file>", "results; an interrupted run continues", "results.jsonl")
     .action(evaluateSuite);
 }
 
@@ -110,7 +110,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
       onEpisode: () => progress.update(++done),
     });
     progress.stop();
-    console.log(`${played} episodes played, ${found} were there already, ${failed} failed: ${options.out}`);
+    console.log(`${played} episodes played, ${found} already recorded, ${failed} failed: ${options.out}`);
   } finally {
     progress.stop();
     await judging.close();
@@ -136,5 +136,5 @@ function memorySystems(given: readonly string[]): SystemName[] {
 function wholeNumbers(text: string): number[] {
   const values = text.split(",").map(Number);
   if (values.every((value) => Number.isInteger(value) && value >= 0)) return values;
-  throw new InvalidArgumentError("Give whole numbers with commas between them.");
+  throw new InvalidArgumentError("Give whole numbers separated by commas.");
 }

@@ -1,4 +1,4 @@
-/** `agemem evaluate thresholds`: where an embedding model's similarities tell a duplicate, and what FILTER should remove. */
+/** `agemem evaluate thresholds`: the similarities at which an embedding model tells duplicates, and what FILTER should remove. */
 import Table from "cli-table3";
 import { Command } from "commander";
 import { passagePairs, scorePairs, statementPairs } from "../../evaluation/calibration/pairs.js";
@@ -25,25 +25,23 @@ interface Options {
   json?: boolean;
 }
 
-/** What was chosen for one setting, and what its present value does on the same pairs. */
+/** The value chosen for a setting, and how the default performs on the same pairs. */
 interface Row {
   setting: "duplicateThreshold" | "theta";
   chosen: Calibration;
   present: ReturnType<typeof measure>;
 }
 
-/** What `createToolkit` takes where nothing is known of the embedding model. */
+/** The defaults for unknown embedding models. */
 const PRESENT = { duplicateThreshold: 0.95, theta: 0.6 };
 
 /** The command, for `command.ts`. */
 export function thresholdsCommand(): Command {
   return new Command("thresholds")
-    .description(
-      "choose the duplicate threshold and FILTER's theta for an embedding model, on pairs that are known",
-    )
+    .description("choose the duplicate threshold and FILTER's theta for an embedding model, on labeled pairs")
     .option("--embeddings <spec>", "lexical, openai:NAME or hf:NAME (default: AGEMEM_EMBEDDINGS)")
-    .option("--tasks <source>", "tasks whose passages FILTER is to tell apart, such as hotpotqa:FILE")
-    .option("--limit <n>", "at most so many tasks", positive, 50)
+    .option("--tasks <source>", "tasks whose passages FILTER must tell apart, such as hotpotqa:FILE")
+    .option("--limit <n>", "at most this many tasks", positive, 50)
     .option("--store <directory>", "a store of your own: its distinct memories must not count as duplicates")
     .option(
       "--duplicate-precision <p>",
@@ -51,7 +49,7 @@ export function thresholdsCommand(): Command {
       finiteNumber,
       0.85,
     )
-    .option("--theta-precision <p>", "share of removed texts that must be meant", finiteNumber, 0.95)
+    .option("--theta-precision <p>", "share of removed texts that must be irrelevant", finiteNumber, 0.95)
     .option("--json", "print the figures as JSON")
     .action(evaluateThresholds);
 }

@@ -15,7 +15,7 @@ import {
 
 export function memoryCommand(): Command {
   return new Command("memory")
-    .description("look at and look after a long-term memory store")
+    .description("inspect and maintain a long-term memory store")
     .option(
       "--store <directory>",
       `the store's directory (environment AGEMEM_STORE=faiss:DIRECTORY; default ${DEFAULT_STORE})`,

@@ -1,4 +1,4 @@
-/** `agemem memory ls | get | search | history`: looking at items. */
+/** `agemem memory ls | get | search | history`: commands that inspect items. */
 import { Command } from "commander";
 import { InputError } from "../../errors.js";
 import type { SearchItem, SearchMode } from "../../store/search/search-options.js";
@@ -82,6 +82,6 @@ export function historyCommand(): Command {
 
 function notFound(namespace: string, key: string): InputError {
   return new InputError("AGEMEM_MEMORY_NOT_FOUND", `There is no item ${key} in ${namespace}`, {
-    remedy: "List what there is with `agemem memory ls`.",
+    remedy: "List the items with `agemem memory ls`.",
   });
 }

@@ -1,4 +1,4 @@
-/** `agemem memory export | import | backup | verify | repair | vacuum | reembed | stats`: looking after a store. */
+/** `agemem memory export | import | backup | verify | repair | vacuum | reembed | stats`: commands that maintain a store. */
 import { Command, Option } from "commander";
 import { FaissStore } from "../../store/faiss-store.js";
 import { exportLangChainFaiss, importLangChainFaiss } from "../../store/upkeep/langchain-faiss.js";
@@ -35,16 +35,16 @@ export function exportMemoriesCommand(): Command {
 
 export function importCommand(): Command {
   return new Command("import")
-    .description("take over items; run again after an interruption it goes on")
+    .description("import items; running it again after an interruption continues")
     .argument("<path>")
-    .option("--namespace <namespace>", "where items of a LangChain folder go", "memories")
+    .option("--namespace <namespace>", "namespace for the items of a LangChain folder", "memories")
     .addOption(new Option("--from <format>", "format").choices(FORMATS).default("jsonl"))
     .action(async (path: string, _: object, command: Command) => {
       const options = command.optsWithGlobals<StoreOptions & { namespace: string; from: string }>();
       await using store = await openStore(options, "vectors", true);
       if (options.from === "jsonl") {
         const result = await store.import(path, { onProgress: counter("items") });
-        print(options, result, () => `${result.imported} items imported, ${result.skipped} there already`);
+        print(options, result, () => `${result.imported} items imported, ${result.skipped} already there`);
         return;
       }
       const { dims } = await store.stats();
@@ -73,7 +73,7 @@ export function backupCommand(): Command {
 export function verifyCommand(): Command {
   return new Command("verify")
     .description(
-      "check rows, vectors, history and indexes against each other; exit code 1 when something is wrong",
+      "check rows, vectors, history and indexes against each other; exit code 1 if something is wrong",
     )
     .action(async (_: object, command: Command) => {
       const options = command.optsWithGlobals<StoreOptions>();
@@ -127,7 +127,7 @@ export function vacuumCommand(): Command {
 export function reembedCommand(): Command {
   return new Command("reembed")
     .description(
-      "convert to another embedding model (--embeddings); run again after an interruption it goes on",
+      "convert to another embedding model (--embeddings); running it again after an interruption continues",
     )
     .action(async (_: object, command: Command) => {
       const options = command.optsWithGlobals<StoreOptions>();

@@ -1,5 +1,4 @@
-/** How the memory commands find and open a store, name namespaces and print. */
-
+/** How the memory commands find and open a store, parse namespaces and print. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError, InputError } from "../../errors.js";
@@ -11,7 +10,7 @@ import { DATABASE_FILE } from "../../store/rows/database.js";
 import { showInvisible } from "../../text/escaping.js";
 
 export interface StoreOptions {
-  /** `--store`; without it `AGEMEM_STORE` counts, and then the default of the graphs. */
+  /** `--store`; default `AGEMEM_STORE`, else the default store of the graphs. */
   store?: string;
   embeddings?: string;
   json?: boolean;
@@ -21,8 +20,8 @@ export interface StoreOptions {
 type Need = "items" | "vectors";
 
 /**
- * Opens the store of a command. Without `--embeddings` the model is that of the store when it is the lexical one,
- * else that of the environment.
+ * Opens the store of a command. Without `--embeddings` it uses the lexical model if the store was made with it, otherwise
+ * the environment's model.
  */
 export async function openStore(options: StoreOptions, need: Need, create = false): Promise<FaissStore> {
   const path = storeDirectory(options);
@@ -39,7 +38,7 @@ export async function openStore(options: StoreOptions, need: Need, create = fals
  * The directory a command works on. `AGEMEM_STORE` has one format, that of the graphs; `--store` takes a bare
  * directory too.
  *
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` when the setting is malformed or names another kind of store
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` if the setting is malformed or names another kind of store
  */
 export function storeDirectory({ store }: StoreOptions): string {
   if (store !== undefined && !/^(faiss|postgres(ql)?):|^platform$/.test(store)) return store;
@@ -49,14 +48,14 @@ export function storeDirectory({ store }: StoreOptions): string {
   if (setting.kind === "faiss") return setting.directory;
   throw new ConfigError(
     "AGEMEM_CONFIG_INVALID",
-    `${name} names ${setting.kind === "postgres" ? "PostgreSQL" : "the platform's store"}, and the memory commands work on a FaissStore`,
+    `${name} names ${setting.kind === "postgres" ? "PostgreSQL" : "the platform's store"}, but the memory commands work only on a FaissStore`,
     { remedy: "Name its directory with --store, or set AGEMEM_STORE=faiss:DIRECTORY." },
   );
 }
 
 /**
- * The embedding model of a command as store options. Lexical embeddings are as long as those in the store, unless the
- * command converts it.
+ * The embedding model of a command as store options. Lexical embeddings get the dimension of those in the store, unless
+ * the command converts it.
  */
 export async function indexOptions(options: StoreOptions, converts = false): Promise<FaissStoreOptions> {
   const stored = await storedLexical(storeDirectory(options));
@@ -68,7 +67,7 @@ export async function indexOptions(options: StoreOptions, converts = false): Pro
   };
 }
 
-/** The dimension of a store's lexical embeddings; undefined for a store of another model, or of none yet. */
+/** The dimension of a store's lexical embeddings; undefined for a store with another model, or none yet. */
 async function storedLexical(path: string): Promise<number | undefined> {
   if (!existsSync(join(path, DATABASE_FILE))) return undefined;
   await using store = await FaissStore.open(path);
@@ -90,19 +89,19 @@ export function parseNamespace(text: string | undefined): string[] {
 }
 
 function namespaceError(text: string, cause: unknown): InputError {
-  return new InputError("AGEMEM_INPUT_ARGUMENT", `${text} is no namespace`, {
+  return new InputError("AGEMEM_INPUT_ARGUMENT", `${text} is not a namespace`, {
     cause,
     remedy: 'Write it as a/b or as a JSON list, ["a", "b"].',
   });
 }
 
-/** Prints a value as JSON, or as the lines of `text`, which may hold stored text: no escape of it reaches the terminal. */
+/** Prints a value as JSON, or as the lines of `text`, in which invisible characters of stored text are made harmless. */
 export function print(options: StoreOptions, value: unknown, text: () => string | string[]): void {
   if (options.json) console.log(JSON.stringify(value));
   else for (const line of [text()].flat()) console.log(showInvisible(line));
 }
 
-/** A line on standard error that counts; nothing where nobody watches. */
+/** Shows a running count on standard error, if that is a terminal. */
 export function counter(unit: string): (done: number) => void {
   return (done) => {
     if (process.stderr.isTTY) process.stderr.write(`\r${done} ${unit}   `);

@@ -34,10 +34,10 @@ export function exportCommand(): Command {
     .description("write a recording as rows that a trainer reads")
     .argument("<file>", "a recording")
     .addOption(choice("--to <format>", "see below", Object.keys(EXPORTERS)).makeOptionMandatory())
-    .requiredOption("--out <file>", "JSON Lines file to make")
-    .option("--policy-version <n>", "trl: for steps that carry none", wholeNumber)
+    .requiredOption("--out <file>", "JSON Lines file to create")
+    .option("--policy-version <n>", "trl: version for steps that have none", wholeNumber)
     .option("--batch <name>", "trinity: the batch part of the experience id")
-    .option("--min-reward <r>", "chat: leave out rollouts below it, unscored ones included", finiteNumber)
+    .option("--min-reward <r>", "chat: leave out rollouts below it, including unscored ones", finiteNumber)
     .addHelpText("after", ["", "Formats:", ...formats].join("\n"))
     .action(async (file: string, options: ExportArguments) => {
       const report = await writeRows(file, options);
@@ -57,8 +57,8 @@ export function exportCommand(): Command {
 
 async function writeRows(file: string, options: ExportArguments): Promise<ExportReport> {
   if (existsSync(options.out)) {
-    throw new InputError("AGEMEM_INPUT_ARGUMENT", `${options.out} exists already`, {
-      remedy: "Give the name of a file that is to be made.",
+    throw new InputError("AGEMEM_INPUT_ARGUMENT", `${options.out} already exists`, {
+      remedy: "Give the name of a new file.",
     });
   }
   const { policyVersion, batch, minReward } = options;

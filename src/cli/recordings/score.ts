@@ -1,4 +1,4 @@
-/** `agemem score FILE --out NEW`: the same rollouts with other weights, another judge or other advantages. */
+/** `agemem score FILE --out NEW`: scores recorded rollouts again, with other weights, another judge or other advantages. */
 import Table from "cli-table3";
 import { Command } from "commander";
 import { InputError } from "../../errors.js";
@@ -29,16 +29,19 @@ export function scoreCommand(): Command {
   return new Command("score")
     .description("score a recording again, into a new file")
     .argument("<file>", "a recording")
-    .option("--out <file>", "file to make")
+    .option("--out <file>", "file to create")
     .option(
       "--compare <presets>",
-      "in place of a file: print the means of several rewards, part by part",
+      "instead of writing a file, print the means of several rewards, part by part",
       names(Object.keys(REWARD_PRESETS) as RewardPreset[]),
     )
     .addOption(choice("--reward <preset>", "which reward", Object.keys(REWARD_PRESETS), "paper"))
     .option("--weight <name=number>", WEIGHT_HELP, addWeight, {})
     .addOption(choice("--advantage <preset>", "normalization", Object.keys(ADVANTAGE_PRESETS), "agemem"))
-    .option("--judge <name>", 'ask again: "offline" (rules) or a model name (default: the recorded verdicts)')
+    .option(
+      "--judge <name>",
+      'judge again with "offline" (rules) or a model (default: keep the recorded verdicts)',
+    )
     .option("--judge-cache <file>", "where a judging model's verdicts are kept")
     .action(score);
 }

@@ -1,4 +1,4 @@
-/** The figures of a recording as tables for the terminal: pure functions. */
+/** Renders the figures of a recording as tables for the terminal. Pure. */
 import Table from "cli-table3";
 import type { Figures } from "../../evaluation/metrics/figures.js";
 import type { RecordingStats } from "../../evaluation/metrics/recording-stats.js";
@@ -70,7 +70,7 @@ function cells({ mean, std, min, max, n }: Figures): string[] {
   return [figure(mean), figure(std), figure(min), figure(max), String(n)];
 }
 
-/** A number for a table; "-" where there is none. */
+/** A number for a table; "-" for null. */
 export function figure(value: number | null): string {
   if (value === null) return "-";
   return Math.abs(value) >= 100 ? String(Math.round(value)) : value.toFixed(2);

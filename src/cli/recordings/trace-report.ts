@@ -1,4 +1,4 @@
-/** How `agemem trace` looks: pure functions from a trace to lines of text. */
+/** Renders `agemem trace`: pure functions from a trace to lines of text. */
 import Table from "cli-table3";
 import colors from "picocolors";
 import {
@@ -46,7 +46,7 @@ function conversationReport(trace: ConversationTrace, prices: Prices | undefined
   ].join("\n");
 }
 
-/** One event as a line: step, operation, what was asked, what came of it. */
+/** One event as a line: step, operation, arguments, result. */
 export function eventLine(event: TraceEvent): string {
   const stage = event.stage > 0 ? `${event.stage}/` : "";
   const name = event.guard ? "OVERFLOW" : event.kind;
@@ -140,7 +140,7 @@ const ROWS: UsageKey[] = [
   "ANSWER",
 ];
 
-/** Usage per operation with totals; the price column is there when prices are. */
+/** Usage per operation with totals, and a price column if there are prices. */
 export function usageTable(usage: UsageByOperation, prices: Prices | undefined): string {
   const head = ["", "n", "refused", "calls", "prompt", "completion", "ms", "tokens saved"];
   const table = new Table({

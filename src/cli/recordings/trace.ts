@@ -1,8 +1,8 @@
 /**
- * `agemem trace FILE…`: what was stored, found and dropped, what it cost, and why an answer lacked a fact.
+ * `agemem trace FILE…`: shows what was stored, found and dropped, what it cost, and why an answer lacked a fact.
  *
- * Owns arguments and reading. Several files are read as one recording, so that a fact stored in one session and asked
- * for in the next is followed.
+ * Owns the arguments and reading. Several files are read as one recording, so that a fact stored in one session and
+ * asked for in the next can be followed.
  */
 import { readFile } from "node:fs/promises";
 import { Command } from "commander";

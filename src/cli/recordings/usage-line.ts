@@ -1,4 +1,4 @@
-/** One line of what a recording took: calls, tokens, time, and what edits saved. */
+/** One line about the usage of a recording: calls, tokens, time, and what edits saved. */
 import { totalUsage } from "../../lib/usage.js";
 import { readTrajectoryFile } from "../../trajectory/file.js";
 import type { StepRecord } from "../../trajectory/schema.js";
@@ -15,7 +15,7 @@ export async function usageLine(file: string): Promise<string> {
     `${number(total.calls)} model calls`,
     `${tokens(total.promptTokens)} + ${tokens(total.completionTokens)} tokens`,
     `${(total.latencyMs / 1000).toFixed(2)} s`,
-    `${number(total.tokensSaved)} tokens taken out of the context`,
+    `${number(total.tokensSaved)} tokens removed from the context`,
   ].join(", ");
 }
 

@@ -93,7 +93,7 @@ function namesIn(run: string): string[] {
 const FUNCTION_WORDS =
   /^(?:(?:the|a|an|of|in|on|and|or|for|to|as|by|with|his|her|its|their|that|this|day)\b\s*)+$/i;
 
-/** Phrases that say what something is: "is a Dutch painter" gives "Dutch painter"; also what stands by the focus. */
+/** Phrases that say what something is: "is a Dutch painter" gives "Dutch painter"; also what stands next to the focus. */
 function phrases(sentence: string, focus: string): Span[] {
   const out: Span[] = [];
   const isA =

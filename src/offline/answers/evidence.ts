@@ -1,12 +1,12 @@
 /**
- * The texts a question is answered from, cut into sentences, each with how well it fits the question. Pure.
+ * The texts a question is answered from, cut into sentences and scored by how well they fit the question. Pure.
  */
 import { collapseSpace, splitSentences } from "../../text/text.js";
 import { isPassage, titleOf } from "../reading/passage.js";
 import { overlap, terms } from "../reading/terms.js";
 import type { ConversationView } from "../reading/view.js";
 
-/** One sentence of a text. */
+/** One sentence of a text, with its score. */
 export interface Evidence {
   text: string;
   title: string;

@@ -2,7 +2,7 @@
  * Short answers to questions about the world, extracted from the texts of the context.
  *
  * Owns ranking. Leaves out: reading the question (`question-kind.ts`) and finding spans (`answer-spans.ts`). A baseline
- * that is above chance, no more. Pure.
+ * above chance, no more. Pure.
  */
 import { words } from "../../text/words.js";
 import type { ConversationView } from "../reading/view.js";
@@ -87,7 +87,7 @@ function yesNo(asked: Question, evidence: readonly Evidence[]): RankedAnswer[] {
   ];
 }
 
-/** "In the same state?": some name that the question does not hold stands in the texts of all. */
+/** "In the same state?": a name that is not in the question occurs in the texts of all. */
 function shareAName(titles: readonly string[], asked: Question, evidence: readonly Evidence[]): boolean {
   const perTitle = titles.map((title) => {
     const own = evidence.filter((sentence) => sentence.title === title).slice(0, 4);

@@ -42,7 +42,7 @@ export function readQuestion(question: string): Question {
   return { text, kind: kindOf(asked[0].toLowerCase(), rest, focus), options: [], focus };
 }
 
-/** Relative clauses ("…, who was born …") also hold question words: the first word of the question wins then. */
+/** Relative clauses ("…, who was born …") also contain question words: the question's first word wins then. */
 function pick(text: string, found: RegExpMatchArray[]): RegExpMatchArray | undefined {
   const first = found[0];
   const opens = /^(?:(?:in|at|on|from|for|of|by|to|with|under)\s+)?$/i.test(text.slice(0, first?.index ?? 0));

@@ -10,18 +10,18 @@ import { isChange, isQuestion, readStatements, sentencesOf } from "../reading/st
 import { isAbout, isSameThing, overlap, similarity, subjectOf, terms, topics } from "../reading/terms.js";
 import type { ConversationView } from "../reading/view.js";
 
-/** A statement that may answer, with how well it fits (0 to about 2). */
+/** A statement that may answer, and how well it fits (0 to about 2). */
 export interface Recalled {
   text: string;
   score: number;
 }
 
-/** From here on a statement found in the context answers at once; below, long-term memory is asked first. */
+/** From this score a statement found in the context answers at once; below it, long-term memory is asked first. */
 export const SURE = 0.75;
-/** From here on a statement counts as an answer after long-term memory was asked. */
+/** From this score a statement counts as an answer once long-term memory has been asked. */
 export const ENOUGH = 0.4;
 
-/** Topics a question implies beside its own words: a dinner idea must respect an allergy. */
+/** Topics a question implies beyond its own words: a dinner idea must respect an allergy. */
 const IMPLIED: Record<string, string[]> = { diet: ["allergy"], allergy: ["diet"] };
 const PERSONAL = /\b(?:I|I['’]\w+|i|my|me|mine|we|our|us)\b/;
 const WIDE = /\b(?:suggest|recommend|idea|tips?|plan|know about me|remember about me|help me)\b/i;
@@ -31,7 +31,7 @@ export function isPersonal(question: string): boolean {
   return PERSONAL.test(question) || WIDE.test(question);
 }
 
-/** Statements of the context that answer a question, best first; later ones replace earlier ones of the same thing. */
+/** Statements of the context that answer a question, best first; a later one replaces an earlier one about the same thing. */
 export function recall(view: ConversationView, question: string): Recalled[] {
   const out: Recalled[] = [];
   const all = statementsOf(view);
@@ -57,7 +57,7 @@ export function replyTo(question: string, found: readonly Recalled[], threshold:
     .join(" ");
 }
 
-/** Statements in the order they were made: summaries, what the user said, memories; withdrawn ones left out. */
+/** Statements in the order they were made: summaries, what the user said, memories. Withdrawn ones are left out. */
 function statementsOf(view: ConversationView): string[] {
   const current = sentencesOf(view.userText).filter((sentence) => !isQuestion(sentence));
   const told = [
@@ -88,7 +88,7 @@ function withdrawn(view: ConversationView): string[] {
     .map((statement) => statement.content);
 }
 
-/** Lines of a summary that the assistant or a tool spoke are echoes; the user's lose their label. */
+/** Drops a summary's lines by the assistant or a tool, which are echoes, and the label of the user's lines. */
 function withoutAssistant(summary: string): string {
   const lines = summary.split("\n").filter((line) => !/^(?:assistant|ai|tool)\b[^:]{0,40}:/i.test(line));
   return lines.map((line) => line.replace(/^(?:user|human|summary|memory)\b[^:]{0,40}:\s*/i, "")).join("\n");

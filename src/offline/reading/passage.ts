@@ -22,7 +22,7 @@ export function titleOf(text: string): string {
   return TITLED.exec(text)?.[1]?.trim() ?? "";
 }
 
-/** The passage cut after `sentences` sentences and `max` characters; the title stays. */
+/** The passage, cut after `sentences` sentences and `max` characters; keeps the title. */
 export function cutPassage(text: string, sentences: number, max = 1500): string {
   return truncate(splitSentences(text).slice(0, sentences).join(" "), max);
 }

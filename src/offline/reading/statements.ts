@@ -1,7 +1,7 @@
 /**
  * What a user's message asks for or tells, sentence by sentence: facts, changes, withdrawals, questions.
  *
- * Owns recognizing them (English, by patterns). Leaves out: what is done about them (`chat-rule.ts`) and pasted
+ * Owns recognizing them (English, by patterns). Leaves out: what is done about them (`rules/`) and pasted
  * documents (`paste.ts`).
  */
 import { collapseSpace, splitSentences, stripEnd } from "../../text/text.js";
@@ -112,7 +112,7 @@ function clausesOf(sentence: string): string[] {
   return whole.map(withoutReason);
 }
 
-/** "…, so everyone knows": a reason or a consequence that is not about the speaker goes. */
+/** "…, so everyone knows": cuts off a reason or a consequence that is not about the speaker. */
 function withoutReason(clause: string): string {
   const persons = [...clause.matchAll(/\b(?:I|my|we)\b/g)];
   const about = (persons.at(-1)?.index ?? -1) + 1;

@@ -1,8 +1,8 @@
 /**
  * What the offline policy knows of a conversation: the messages, and nothing a language model would not see.
  *
- * Owns sorting messages into the newest user message, what was called since, what was told before. Leaves out:
- * any decision (`*-rule.ts`).
+ * Owns sorting messages into the newest user message, what was called since, what was told before. Leaves out
+ * every decision (`rules/`).
  */
 import type { BaseMessage } from "@langchain/core/messages";
 import { isAIMessage, isToolMessage } from "@langchain/core/messages";
@@ -15,7 +15,7 @@ import {
   stripMachineText,
 } from "./memory-block.js";
 
-/** One tool call of this turn with what came back; `ok` is null while no result is known. */
+/** One tool call of this turn and its result; `ok` is null while no result is known. */
 export interface CallRecord {
   name: string;
   args: Record<string, unknown>;
@@ -58,7 +58,7 @@ export interface ConversationView {
 const SUMMARY = /^\s*<(?:context_)?summary\b/;
 const SUMMARY_TAGS = /<\/?(?:context_)?summary\b[^<>]{0,400}>/g;
 
-/** Longer messages are read by head and tail only, so that time stays bounded. */
+/** Of longer messages only head and tail are read, so that time stays bounded. */
 const MAX_READ = 24_000;
 
 /** Sorts messages into a view. Never throws on odd input; an empty list gives an empty view. */
@@ -196,7 +196,7 @@ function newRecord(name: string, args: unknown): CallRecord {
   return { name, args: record, ok: null, result: "" };
 }
 
-/** Calls an assistant wrote in tags. What does not parse was not run. */
+/** Calls an assistant wrote in tags. Calls that do not parse were not run. */
 function readTextCalls(text: string): CallRecord[] {
   const start = text.indexOf("<tool_call>");
   const end = text.indexOf("</tool_call>", start);

@@ -20,7 +20,7 @@ export type Action =
   | { thought: string; calls: PlannedCall[]; answer?: undefined }
   | { thought: string; answer: string; calls?: undefined };
 
-/** An applicable action; the larger the weight, the better the rules think of it. */
+/** An applicable action; the rules prefer larger weights. */
 export interface CandidateAction {
   action: Action;
   weight: number;
@@ -34,7 +34,7 @@ export interface Situation {
   habits: Habits;
 }
 
-/** Looks at a situation and returns its candidates, best first; none when it has nothing to say. */
+/** Looks at a situation and returns its candidates, best first; none when the rule does not apply. */
 export type Rule = (situation: Situation) => CandidateAction[];
 
 /** Marks each thought, and each answer in full sentences: this is no language model speaking. */

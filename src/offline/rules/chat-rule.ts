@@ -1,5 +1,5 @@
 /**
- * Rules for ordinary talk: store what is told, look up what has changed or is withdrawn or asked, then act on it.
+ * Rules for ordinary talk: store what is told, look up what was changed, withdrawn or asked, then act on it.
  *
  * Three steps, each at most once per user message: gather (store, retrieve), settle (update, delete, add), reply.
  */
@@ -27,7 +27,7 @@ export function statementsNow(situation: Situation): Statement[] {
   return readStatements(wasFiltered || readPaste(userText) ? ownWords(userText) : userText);
 }
 
-/** First step: store new facts, retrieve what changes, withdrawals and open questions need. */
+/** First step: store new facts; retrieve what changes, withdrawals and open questions need. */
 export function gatherRule(situation: Situation): CandidateAction[] {
   const statements = statementsNow(situation);
   const adds = made(situation, "ADD").length > 0 ? [] : newFacts(situation, statements).map(addCall);

@@ -49,7 +49,7 @@ export function overflowRule(situation: Situation): CandidateAction[] {
   ];
 }
 
-/** A long third-person text that came without a memory block while nobody asks: background noise. */
+/** A long third-person text without a memory block, and without a question: background noise. */
 export function backgroundRule(situation: Situation): CandidateAction[] {
   const { view } = situation;
   if (view.hasBlock || view.calls.length > 0 || view.wasFiltered || !isPassage(view.userText)) return [];
@@ -86,7 +86,7 @@ export function leftoverCandidates(situation: Situation): CandidateAction[] {
   ];
 }
 
-/** All background texts that are still there, or the newest alone. A short newest message always stays. */
+/** All background texts that are still there, or only the newest. A short newest message always stays. */
 function backgroundFilters(view: ConversationView, tidying: number): CandidateAction[] {
   const earlier = view.earlierUserTexts.filter((text) => isPassage(text)).slice(-2);
   const newest = view.userText.length >= CUTTABLE ? [view.userText] : [];

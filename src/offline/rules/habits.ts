@@ -13,7 +13,7 @@ export interface Habits {
 
 const SLOPPY_SHARE = 0.3;
 
-/** At temperature 0 always careful; above, a part of the seeds stores sloppily and a part seldom tidies. */
+/** Always careful at temperature 0; above it some seeds store sloppily and some seldom tidy up. */
 export function habitsOf(seed: string | number, temperature: number): Habits {
   if (temperature <= 0) return { storing: 1, tidying: 1 };
   const random = createRandom(`habits/${seed}`);

@@ -10,7 +10,7 @@ import { composeReply } from "./reply.js";
 import { toldLineRule } from "./told-line-rule.js";
 import { toldRule } from "./told-rule.js";
 
-/** The first rule with something to say decides. */
+/** The first rule that applies decides. */
 const RULES: readonly Rule[] = [
   toldLineRule,
   pasteRule,

@@ -13,7 +13,7 @@ import { act, type CandidateAction, call, made, OFFLINE_MARK, type Situation, sa
 import { statementsNow } from "./chat-rule.js";
 import { leftoverCandidates } from "./context-rules.js";
 
-/** The one question about the world that is open; null for anything else. */
+/** The question about the world, if the newest message is one and nothing else; else null. */
 export function worldQuestion(situation: Situation): string | null {
   const statements = statementsNow(situation);
   const questions = statements.filter((statement) => statement.kind === "question");
@@ -36,7 +36,7 @@ export function hopRule(situation: Situation): CandidateAction[] {
   return [...hops.slice(0, 2), ...leftoverCandidates(situation), ...answers(situation, question, 1)];
 }
 
-/** The short answer, among other answers that the texts would allow. */
+/** The short answer, with other answers that the texts allow as alternatives. */
 export function answerRule(situation: Situation): CandidateAction[] {
   const question = worldQuestion(situation);
   if (!question) return [];
@@ -54,7 +54,7 @@ function answers(situation: Situation, question: string, weight: number): Candid
   );
 }
 
-/** Names in the best sentences that neither the question nor a known title has. */
+/** Names in the best sentences that occur neither in the question nor in a known title. */
 function bridgeEntities(situation: Situation, question: string): string[] {
   const asked = { ...readQuestion(question), kind: "person" as const };
   const inQuestion = new Set(words(question));

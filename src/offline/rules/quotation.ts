@@ -1,18 +1,18 @@
 /**
- * Criteria for FILTER: quotations of what is to go, one per line, as short as still recognizable. Pure.
+ * Criteria for FILTER: quotations of what is to be removed, one per line, as short as can still be recognized. Pure.
  *
  * A filter compares passages with each line of the criteria; long messages passage by passage (sentences, log lines),
- * short ones as a whole. Quoting costs tokens too, so a line stops where it is like enough.
+ * short ones as a whole. Quoting costs tokens too, so a line ends as soon as it is similar enough.
  */
 
 import { lexicalSimilarity } from "../../models/lexical-embeddings.js";
 import { collapseSpace, splitSentences, truncate } from "../../text/text.js";
 
-/** Aimed at above the usual threshold of 0.6, because another embedding may see less likeness. */
+/** Above the usual threshold of 0.6, because another embedding may find less similarity. */
 const ALIKE_ENOUGH = 0.68;
-/** Above this a passage is covered by a line that is there already. */
+/** Above this a passage counts as covered by an existing line. */
 const COVERED = 0.64;
-/** Very short lines resemble too much; a short sentence is quoted whole. */
+/** Very short lines resemble too many passages; a short sentence is quoted whole. */
 const MIN_WORDS = 8;
 const MAX_WORDS = 220;
 /** Characters from which a message is surely, or perhaps, compared passage by passage. */
@@ -48,7 +48,7 @@ export function passagesOf(text: string): string[] {
   return text.split(/\n+/).flatMap(splitSentences);
 }
 
-/** The shortest beginning of a passage that is still like the whole of it. */
+/** The shortest beginning of a passage that is still similar to the whole. */
 function headOf(passage: string): string {
   const list = collapseSpace(passage.replace(/[;；]/g, ",")).split(" ").slice(0, 150);
   const step = Math.max(2, Math.ceil(list.length * 0.08));

@@ -1,5 +1,5 @@
 /**
- * Rule for a passage that is told in conversation and comes with the memories near it: store it, whole or cut, or
+ * Rule for a passage that is told in conversation and comes with the memories nearest to it: store it, whole or cut, or
  * merge it into a memory about the same title (AgeMem, alg. 3: one action per message).
  */
 import { truncate } from "../../text/text.js";
