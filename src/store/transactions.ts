@@ -180,6 +180,8 @@ export class Transactions {
           return outcomeOf(() => this.#commit(() => this.#writeSome(group, taken)));
         });
         for (const acknowledge of outcome()) acknowledge();
+        // Searches come between two transactions even where a writer asks for the next write at once.
+        await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
         // Nothing in the transaction was written, so all its writes fail.
         if (taken.length === 0) taken.push(group.shift() as JoiningWrite);

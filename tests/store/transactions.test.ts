@@ -102,3 +102,20 @@ it("fails only the write whose text the model refuses", async () => {
   expect(outcomes).toEqual(["no error", "AGEMEM_EMBEDDING_FAILED", "no error"]);
   expect(keysOf(await store.search(NS, {}))).toEqual(["sound", "also sound"]);
 });
+
+it("lets searches come between the writes of one that never waits", async () => {
+  const store = await openStore(temporaryDirectory());
+  await store.put(NS, "a", { text: "a" });
+  let [over, written] = [false, 0];
+  const writer = (async () => {
+    // The end is there so that a store which never lets go fails the test instead of running for ever.
+    for (; !over && written < 5000; written++) await store.put(NS, "b", { text: `${written}` });
+  })();
+  for (let i = 0; i < 20; i++) {
+    await store.search(NS, { query: "a" });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  over = true;
+  await writer;
+  expect(written).toBeLessThan(1000);
+});
