@@ -13,7 +13,8 @@ let opened: Promise<Service> | undefined;
 
 /** Once per process; a failed opening is tried again at the next request. */
 function service(): Promise<Service> {
-  opened ??= resolveEmbeddings()
+  // A key in the environment must not change what a policy is trained on: only AGEMEM_EMBEDDINGS names a remote model.
+  opened ??= resolveEmbeddings(process.env.AGEMEM_EMBEDDINGS?.trim() || "lexical")
     .then(({ embeddings, name: embeddingName }) =>
       createRolloutService({
         openStore: () =>

@@ -10,12 +10,14 @@ let opened: Promise<ReturnType<typeof createRolloutGraph>> | undefined;
 
 /** Called by the server per run; a failed opening is tried again at the next one. */
 export function graph(): Promise<ReturnType<typeof createRolloutGraph>> {
-  opened ??= resolveEmbeddings()
+  // A key in the environment must not change what a policy is trained on: only AGEMEM_EMBEDDINGS names a remote model.
+  opened ??= resolveEmbeddings(process.env.AGEMEM_EMBEDDINGS?.trim() || "lexical")
     .then(({ embeddings, name: embeddingName }) =>
       createRolloutGraph({
         openStore: () =>
           FaissStore.open(":memory:", { index: { embeddings, embeddingName, fields: ["content"] } }),
         counterFor: tokenCounter,
+        embeddings: embeddingName,
       }),
     )
     .catch((error) => {

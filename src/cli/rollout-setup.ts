@@ -12,6 +12,7 @@ import { OfflineSummarizer } from "../offline/summarizer.js";
 import type { PromptVariant } from "../prompts.js";
 import type { RewardPreset, RewardWeights } from "../rewards/reward.js";
 import { policyEndpoint, rolloutsFor } from "../rollout/http/endpoint.js";
+import type { PatienceStats } from "../rollout/http/patient-fetch.js";
 import { budgetOf, type RolloutOptions } from "../rollout/options.js";
 import type { RolloutPreset } from "../rollout/presets/presets.js";
 import { openEnvironment } from "../server/environment.js";
@@ -63,6 +64,8 @@ interface OpenRun {
   name: string;
   /** Name of the embedding model. */
   embeddings: string;
+  /** Requests of this process to the policy's endpoint; undefined for rules and local models. */
+  stats: Readonly<PatienceStats> | undefined;
   /** The parts that belong to the run's recorded settings. */
   identity: Record<string, unknown>;
   close: () => Promise<void>;
@@ -76,19 +79,28 @@ interface OpenRun {
  */
 export async function openRollouts(data: unknown): Promise<OpenRun> {
   const given = data as RolloutArguments;
-  const env = { ...process.env, ...(given.model === undefined ? {} : { AGEMEM_MODEL: given.model }) };
+  const env = {
+    ...process.env,
+    ...(given.model === undefined ? {} : { AGEMEM_MODEL: given.model }),
+    // A key in the environment must not change what a policy is trained on: only this variable names a remote model.
+    AGEMEM_EMBEDDINGS: process.env.AGEMEM_EMBEDDINGS?.trim() || "lexical",
+  };
   // Only for its store and embeddings: the policy needs settings of its own, and a local model should be loaded once.
   const { store, agent, embeddingName } = await openEnvironment({
     env: { ...env, AGEMEM_MODEL: "offline" },
     storePath: ":memory:",
   });
   const { judge, close } = await openJudge(given.judge, given.judgeCache);
-  const { policy, name, counter } = await policyOf(given, env);
-  const embeddings = agent.embeddings ? { embeddings: agent.embeddings } : {};
+  const { policy, name, counter, stats } = await policyOf(given, env);
+  const embeddings = {
+    embeddingName,
+    ...(agent.embeddings ? { embeddings: agent.embeddings } : {}),
+  };
   return {
     options: { ...settingsOf(given), policy, store, counter, judge, ...embeddings },
     name,
     embeddings: embeddingName,
+    stats,
     identity: {
       policy: name,
       embeddings: embeddingName,
@@ -149,7 +161,7 @@ function pick<K extends keyof RolloutArguments>(
 async function policyOf(
   options: RolloutArguments,
   env: NodeJS.ProcessEnv,
-): Promise<{ policy: RolloutOptions["policy"]; name: string; counter: TokenCounter }> {
+): Promise<Pick<RolloutOptions, "policy"> & Pick<OpenRun, "name" | "stats"> & { counter: TokenCounter }> {
   const { temperature } = options;
   const spec = chatModelSpec(undefined, env);
   if (spec === "offline") {
@@ -158,13 +170,15 @@ async function policyOf(
       policy: ({ seed }) => new OfflinePolicy({ seed, temperature }),
       name,
       counter: tokenCounter(name),
+      stats: undefined,
     };
   }
-  const { policy, modelName, ready } = policyEndpoint({
+  const { policy, modelName, ready, stats } = policyEndpoint({
     model: spec,
     sampling: { temperature, maxTokens: responseTokens(options) },
     sendSeed: options.sendSeed ?? false,
     patience: { concurrency: Math.ceil(options.concurrency / options.processes) },
   });
-  return { policy, name: modelName, counter: await ready() };
+  const served = spec.startsWith("gguf:") ? undefined : stats;
+  return { policy, name: modelName, counter: await ready(), stats: served };
 }

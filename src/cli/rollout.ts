@@ -13,6 +13,7 @@ import { choice, finiteNumber, names, positive, wholeNumber } from "./arguments.
 import { createProgress } from "./progress.js";
 import { addWeight, WEIGHT_HELP } from "./reward-weights.js";
 import { openRollouts, type RolloutArguments } from "./rollout-setup.js";
+import { waitFor, watchEndpoint } from "./waiting.js";
 
 /** The command, for the program of `main.ts`. */
 export function rolloutCommand(): Command {
@@ -106,13 +107,21 @@ async function runRollout(source: string, options: RolloutArguments): Promise<vo
   });
   const { shard } = options;
   const tasks = shard ? all.filter((_, at) => at % shard.of === shard.index - 1) : all;
-  console.error("opening policy, judge and embeddings");
-  const opened = await openRollouts(options);
+  const say = (line: string): void => console.error(line);
+  const parts = `policy, judge and embeddings (${process.env.AGEMEM_EMBEDDINGS?.trim() || "lexical"})`;
+  const opened = await waitFor(parts, openRollouts(options), say);
   const { name, options: settings } = opened;
   console.error(
     `${tasks.length} tasks x K = ${k}; policy ${name}; judge ${settings.judge.name}; embeddings ${opened.embeddings}`,
   );
   const progress = createProgress("rollouts", tasks.length * k);
+  let finished = 0;
+  // With several processes the requests are those of the others.
+  const { stats } = opened;
+  const unwatch =
+    stats && options.processes === 1
+      ? watchEndpoint(name, () => ({ done: finished, stats }), say)
+      : undefined;
   const controller = new AbortController();
   const { signal } = controller;
   const interrupt = (): void => controller.abort();
@@ -128,7 +137,10 @@ async function runRollout(source: string, options: RolloutArguments): Promise<vo
         identity: opened.identity,
         ...(shard ? { share: { number: shard.index, of: shard.of } } : {}),
         ...(workers ? { workers } : {}),
-        onProgress: ({ done, meanReward, failed }) => progress.update(done, { meanReward, failed }),
+        onProgress: ({ done, meanReward, failed }) => {
+          finished = done;
+          progress.update(done, { meanReward, failed });
+        },
       },
     );
     progress.stop();
@@ -141,6 +153,7 @@ async function runRollout(source: string, options: RolloutArguments): Promise<vo
     process.exitCode = 130;
   } finally {
     process.off("SIGINT", interrupt);
+    unwatch?.();
     progress.stop();
     await workers?.close();
     await opened.close();

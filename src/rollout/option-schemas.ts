@@ -98,6 +98,7 @@ const rolloutOptions = z.strictObject(
     engine: engine.optional(),
     summarizer: chatModel.optional(),
     embeddings: embeddingModel.optional(),
+    embeddingName: text.optional(),
     counter: tokenCounting.optional(),
     reward: reward.optional(),
     advantage: advantage.optional(),

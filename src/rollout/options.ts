@@ -69,6 +69,8 @@ export interface RolloutOptions {
   engine?: EngineRecord;
   summarizer?: BaseChatModel;
   embeddings?: EmbeddingsInterface;
+  /** Name of the model behind the store's vectors, kept in each trajectory's metadata. */
+  embeddingName?: string;
   /** Counts the context where the server reports no usage. Default: as for the agent, `tokenCounter()`. */
   counter?: TokenCounter;
   reward?: RewardOptions;

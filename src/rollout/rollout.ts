@@ -71,6 +71,7 @@ export async function runRollout(
         preset: settings.preset,
         // The retrieval of stage 1 is no recorded operation, so this is the only trace of its mode.
         search_mode: retrievalMode(settings.store, settings.searchMode) ?? null,
+        ...(settings.embeddingName === undefined ? {} : { embeddings: settings.embeddingName }),
         ...scored?.metadata,
       },
       ts: new Date(startedAt).toISOString(),

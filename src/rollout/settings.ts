@@ -8,7 +8,15 @@ import { checkRolloutOptions } from "./option-schemas.js";
 import type { RolloutOptions } from "./options.js";
 import { ROLLOUT_PRESETS, type RolloutPreset } from "./presets/presets.js";
 
-type Optional = "driver" | "searchMode" | "engine" | "summarizer" | "embeddings" | "policyVersion" | "signal";
+type Optional =
+  | "driver"
+  | "searchMode"
+  | "engine"
+  | "summarizer"
+  | "embeddings"
+  | "embeddingName"
+  | "policyVersion"
+  | "signal";
 
 /** Options with their defaults filled in. */
 export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &

@@ -19,6 +19,17 @@ beforeAll(async () => {
 afterAll(() => folder.remove());
 
 describe("with the rules", () => {
+  it("embed with words although a key is set, and say so with each rollout", async () => {
+    const rolled = await run(
+      ["rollout", "synthetic:1:0", "--k", "1", "--model", "offline", "--out", at("key.jsonl")],
+      { OPENAI_API_KEY: "sk-no-such-key-0123456789" },
+    );
+    expect(rolled.code).toBe(0);
+    expect(rolled.stderr).toMatch(/opening policy, judge and embeddings \(lexical\)/);
+    const trajectory = lines("key.jsonl").find(({ kind }) => kind === "trajectory");
+    expect(trajectory?.metadata).toMatchObject({ embeddings: expect.stringMatching(/^lexical-/) });
+  });
+
   it("roll out, sum up, score again and export", async () => {
     const rolled = await run(["rollout", "synthetic:2:0", "--k", "2", "--out", at("run.jsonl")]);
     expect(rolled).toMatchObject({ code: 0, stdout: expect.stringContaining("4 rollouts, 0 failed") });

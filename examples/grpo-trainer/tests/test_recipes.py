@@ -34,6 +34,7 @@ def test_settings_are_the_papers(name: str) -> None:
     assert settings.train.max_length == 12288
     assert settings.server.adapters
     assert settings.train.lora is not None
+    assert settings.service.env["AGEMEM_EMBEDDINGS"].startswith("hf:")  # dense, and in the process
 
 
 def test_the_other_trainers_have_the_same_settings() -> None:

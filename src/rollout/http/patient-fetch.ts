@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import pLimit, { type LimitFunction } from "p-limit";
+import { messageOf } from "../../errors.js";
 import { ownTurn } from "../../lib/turn.js";
 
 /** How long and how often to try. */
@@ -37,6 +38,8 @@ export interface PatienceStats {
   throttled: number;
   /** Total milliseconds of pauses and waits before retries; waiting for a free slot is not counted. */
   waitedMs: number;
+  /** Why the latest of them was sent again, such as "HTTP 503"; absent before the first. */
+  lastProblem?: string;
 }
 
 const RETRIED = new Set([408, 429, 500, 502, 503, 504]);
@@ -96,6 +99,9 @@ export class PatientFetch {
       }
       await outcome.response?.body?.cancel();
       this.stats.retries++;
+      this.stats.lastProblem = outcome.response
+        ? `HTTP ${outcome.response.status}`
+        : messageOf(outcome.error);
       // A pause that the server asked for holds back all requests: see `attempt`.
       if (pauseMs === undefined) await this.wait(this.backoff(tries++), signal);
       else paused += pauseMs;

@@ -8,7 +8,7 @@ import { END, type LangGraphRunnableConfig, START, StateGraph, StateSchema } fro
 import { z } from "zod";
 
 import { forClients, InputError } from "../../errors.js";
-import { callable, checkOptions, type OptionShape, whole } from "../../lib/check-options.js";
+import { callable, checkOptions, type OptionShape, text, whole } from "../../lib/check-options.js";
 import type { TokenCounter, VersionedStore } from "../../types.js";
 import type { GroupResult } from "../group.js";
 import { streamRollouts } from "../runner.js";
@@ -27,6 +27,8 @@ export interface RolloutGraphOptions {
   counterFor?: (model: string) => TokenCounter;
   /** Most characters of samples in one answer; default 64 Mi. A run with more fails: see `createRolloutService`. */
   maxAnswer?: number;
+  /** Name of the embeddings behind `openStore`, kept with each rollout. */
+  embeddings?: string;
 }
 
 const graphOptions = z.strictObject(
@@ -34,6 +36,7 @@ const graphOptions = z.strictObject(
     openStore: callable,
     counterFor: callable.optional(),
     maxAnswer: whole(1).optional(),
+    embeddings: text.optional(),
   } satisfies OptionShape<RolloutGraphOptions>,
   "must be an object of options",
 );
@@ -97,6 +100,7 @@ async function rollout(
       tasksOf(request),
       {
         ...settings,
+        ...(options.embeddings === undefined ? {} : { embeddingName: options.embeddings }),
         store,
         ...(config.signal ? { signal: config.signal } : {}),
       },

@@ -72,7 +72,9 @@ export class RequestRun {
     const store = await host.openStore();
     let journal: RunJournal | undefined;
     try {
-      const settings = rolloutSettings({ ...optionsOf(request, host.counterFor), store }, "the request");
+      const named = host.embeddings === undefined ? {} : { embeddingName: host.embeddings };
+      const own = { ...optionsOf(request, host.counterFor), ...named, store };
+      const settings = rolloutSettings(own, "the request");
       journal = await openJournal(folder, request, settings, host.embeddings);
       return await RequestRun.begin(folder, request, settings, journal, { window, have });
     } catch (error) {
