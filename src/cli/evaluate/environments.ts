@@ -3,7 +3,7 @@ import { basename, dirname, join, relative } from "node:path";
 import type { Command } from "commander";
 import { InputError } from "../../errors.js";
 import { expertActor, nullActor } from "../../evaluation/environments/actors/scripted.js";
-import { LocalEnvironment } from "../../evaluation/environments/local-server.js";
+import { installedPython, LocalEnvironment } from "../../evaluation/environments/local-server.js";
 import { PddlEnvironment } from "../../evaluation/environments/pddl-environment.js";
 import {
   actorPlayer,
@@ -50,7 +50,7 @@ type PlayerName = (typeof ALL_SYSTEMS)[number];
 export const ENVIRONMENT_SOURCES = `${ENVIRONMENT_NAMES.join("[:FOLDER], ")}[:FOLDER]`;
 
 /** Options that suites of both kinds share, and those of environments. */
-export interface EnvironmentOptions extends JudgingOptions {
+export interface SuiteOptions extends JudgingOptions {
   systems?: PlayerName[];
   model?: string;
   baseModel?: string;
@@ -110,10 +110,7 @@ export function environmentSuite(text: string): EnvironmentSuite | undefined {
 }
 
 /** Plays the tasks. Errors: as `runEvaluation` and `loadEnvironmentTasks`. */
-export async function evaluateEnvironment(
-  suite: EnvironmentSuite,
-  options: EnvironmentOptions,
-): Promise<void> {
+export async function evaluateEnvironment(suite: EnvironmentSuite, options: SuiteOptions): Promise<void> {
   const { seeds, limit, steps, memory, judge } = options;
   if (judge !== undefined) {
     throw new InputError("AGEMEM_INPUT_ARGUMENT", "An environment says itself how well a task was done", {
@@ -122,6 +119,8 @@ export async function evaluateEnvironment(
   }
   const tasks = (await loadEnvironmentTasks(suite.name, suite.folder)).slice(0, limit);
   const systems = systemsFor(options);
+  // Found out here, it costs no episode.
+  if (suite.name !== "pddl") installedPython({ name: suite.name, ...homeOf() });
   const parts = await openParts(systems, options);
   const environments = new EnvironmentPool(() => openTaskEnvironment(suite, options));
   const batches = seeds.flatMap((seed) =>
@@ -157,13 +156,13 @@ export async function evaluateEnvironment(
 }
 
 /** Without memory every system with a model is the same one. */
-function systemsFor({ systems = ["no-memory", "agemem"], memory }: EnvironmentOptions): PlayerName[] {
+function systemsFor({ systems = ["no-memory", "agemem"], memory }: SuiteOptions): PlayerName[] {
   if (memory !== "none") return [...new Set(systems)];
   const isReference = (name: string): boolean => (REFERENCES as readonly string[]).includes(name);
   return [...new Set(systems.map((name) => (isReference(name) ? name : "no-memory")))];
 }
 
-async function openParts(systems: readonly PlayerName[], options: EnvironmentOptions) {
+async function openParts(systems: readonly PlayerName[], options: SuiteOptions) {
   const { temperature, maxTokens, protocol, prompt } = options;
   const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
   const { agent, live, store, counter, modelName, embeddingName } = await openEnvironment({
@@ -181,17 +180,18 @@ async function openParts(systems: readonly PlayerName[], options: EnvironmentOpt
 
 type Parts = Awaited<ReturnType<typeof openParts>>;
 
-function openTaskEnvironment(
-  { name, folder }: EnvironmentSuite,
-  options: EnvironmentOptions,
-): TaskEnvironment {
+function openTaskEnvironment({ name, folder }: EnvironmentSuite, options: SuiteOptions): TaskEnvironment {
   if (name === "pddl") return new PddlEnvironment(join(folder, "pddl"));
-  const home = process.env.AGEMEM_ENVIRONMENTS;
   return new LocalEnvironment({
     name,
-    ...(home === undefined ? {} : { home }),
+    ...homeOf(),
     timeoutMs: 1000 * options.stepTimeout,
   });
+}
+
+function homeOf(): { home?: string } {
+  const home = process.env.AGEMEM_ENVIRONMENTS;
+  return home === undefined ? {} : { home };
 }
 
 const WITHOUT_LTM: readonly MemoryOp[] = STM_OPS.filter((op) => op !== "RETRIEVE");
@@ -218,7 +218,7 @@ function playerFor(
     options,
     seed,
     batch,
-  }: Parts & { options: EnvironmentOptions; seed: number; batch: string },
+  }: Parts & { options: SuiteOptions; seed: number; batch: string },
 ): Player {
   if (system === "expert") return actorPlayer(expertActor);
   if (system === "look") return actorPlayer(() => nullActor());
@@ -248,7 +248,7 @@ function playerFor(
 /** Everything that changes results; folders may differ between machines. */
 function settingsOf(
   { name, folder }: EnvironmentSuite,
-  { seeds, limit, k, baseModel, protocol, prompt, temperature, maxTokens, memory, steps }: EnvironmentOptions,
+  { seeds, limit, k, baseModel, protocol, prompt, temperature, maxTokens, memory, steps }: SuiteOptions,
   { tasks, systems, parts }: { tasks: readonly EnvironmentTask[]; systems: readonly string[]; parts: Parts },
 ): Record<string, unknown> {
   const portable = tasks.map(({ setup, ...task }) => [

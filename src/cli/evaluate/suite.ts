@@ -15,13 +15,13 @@ import {
   ALL_SYSTEMS,
   addEnvironments,
   ENVIRONMENT_SOURCES,
-  type EnvironmentOptions,
   environmentSuite,
   evaluateEnvironment,
+  type SuiteOptions,
 } from "./environments.js";
 import { addJudging, type JudgingOptions, openJudging } from "./judging.js";
 
-interface Options extends JudgingOptions, EnvironmentOptions {
+interface Options extends JudgingOptions, SuiteOptions {
   answers: boolean;
   exclude?: string[];
 }

@@ -119,18 +119,8 @@ export class LocalEnvironment implements TaskEnvironment {
   }
 
   async #start(): Promise<Running> {
-    const {
-      name,
-      home = join(".agemem", "environments"),
-      servers = join("examples", "environments"),
-    } = this.#options;
-    const python = join(home, name, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-    if (!existsSync(python)) {
-      throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is not installed in ${home}`, {
-        remedy: `Run: npm run environments -- ${name}`,
-        details: { environment: name, python },
-      });
-    }
+    const { name, servers = join("examples", "environments") } = this.#options;
+    const python = installedPython(this.#options);
     const child = spawn(python, [join(servers, `${name}_server.py`)], { stdio: ["pipe", "pipe", "pipe"] });
     this.#starts++;
     const port = await portOf(child, name, this.#options.startMs ?? 60_000);
@@ -139,6 +129,19 @@ export class LocalEnvironment implements TaskEnvironment {
     const environment = new HttpEnvironment({ name, url, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
     return { process: child, url, environment };
   }
+}
+
+/** The Python of an environment. Errors: `AGEMEM_PACKAGE_MISSING` if it is not installed. */
+export function installedPython({
+  name,
+  home = join(".agemem", "environments"),
+}: Pick<LocalEnvironmentOptions, "name" | "home">): string {
+  const python = join(home, name, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
+  if (existsSync(python)) return python;
+  throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is not installed in ${home}`, {
+    remedy: `Run: npm run environments -- ${name}`,
+    details: { environment: name, python },
+  });
 }
 
 /** Waits for the port, which the server's first line of output reports; a failure includes its standard error. */
