@@ -1,5 +1,5 @@
 /** `agemem evaluate`: which command an option belongs to. Owns no benchmark; those are in tests/evaluation. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -35,4 +35,26 @@ describe("options that suites and subcommands share", { timeout: 120_000 }, () =
     expect(code).not.toBe(0);
     expect(stdout).not.toContain("right operation");
   });
+});
+
+it("names the installation of a compared memory that is not there, before anything is asked", {
+  timeout: 60_000,
+}, async () => {
+  const facts = join(directory, "facts.json");
+  const rows = { context: "0. Oslo lies in Norway.", questions: ["Where is Oslo?"], answers: [["Norway"]] };
+  await writeFile(facts, JSON.stringify(rows));
+  const out = join(directory, "peers.jsonl");
+  const args = [
+    "evaluate",
+    `factconsolidation:${facts}`,
+    "--systems",
+    "no-memory,mem0,langmem",
+    "--out",
+    out,
+  ];
+  const env = { AGEMEM_BASELINES: join(directory, "nowhere") };
+  const { code, stderr } = await run([...args, "--model", "offline"], env);
+  expect(code).not.toBe(0);
+  expect(stderr).toMatch(/AGEMEM_PACKAGE_MISSING: mem0 is not installed.*npm run baselines/);
+  await expect(readFile(out)).rejects.toThrow("ENOENT");
 });

@@ -25,12 +25,7 @@ import {
 import { loadEnvironmentTasks } from "../../evaluation/environments/task-lists.js";
 import { environmentBatches } from "../../evaluation/runs/environment-episodes.js";
 import { runEvaluation } from "../../evaluation/runs/run.js";
-import {
-  openSystem,
-  SYSTEM_NAMES,
-  type SystemName,
-  usesBaseModel,
-} from "../../evaluation/systems/by-name.js";
+import { type SystemName, usesBaseModel } from "../../evaluation/systems/by-name.js";
 import { sha256 } from "../../lib/hash.js";
 import { resolveChatModel } from "../../models/chat-model.js";
 import { PROMPT_VARIANTS, type PromptVariant } from "../../prompts.js";
@@ -40,18 +35,18 @@ import { choice, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
 import { openBaseModel } from "./base-model.js";
 import { type JudgingOptions, openJudging } from "./judging.js";
+import { MEMORY_NAMES, openMemories } from "./systems.js";
 
 /** Players without a model: what an expert reaches, and what doing nothing is worth. */
 const REFERENCES = ["expert", "look"] as const;
-export const ALL_SYSTEMS = [...SYSTEM_NAMES, ...REFERENCES] as const;
-type PlayerName = (typeof ALL_SYSTEMS)[number];
+export const ALL_SYSTEMS: readonly string[] = [...MEMORY_NAMES, ...REFERENCES];
 
 /** For help texts. */
 export const ENVIRONMENT_SOURCES = `${ENVIRONMENT_NAMES.join("[:FOLDER], ")}[:FOLDER]`;
 
 /** Options that suites of both kinds share, and those of environments. */
 export interface SuiteOptions extends JudgingOptions {
-  systems?: PlayerName[];
+  systems?: string[];
   model?: string;
   baseModel?: string;
   limit?: number;
@@ -152,17 +147,18 @@ export async function evaluateEnvironment(suite: EnvironmentSuite, options: Suit
   } finally {
     progress.stop();
     await environments.close();
+    await parts.memories.close();
   }
 }
 
 /** Without memory every system with a model is the same one. */
-function systemsFor({ systems = ["no-memory", "agemem"], memory }: SuiteOptions): PlayerName[] {
+function systemsFor({ systems = ["no-memory", "agemem"], memory }: SuiteOptions): string[] {
   if (memory !== "none") return [...new Set(systems)];
   const isReference = (name: string): boolean => (REFERENCES as readonly string[]).includes(name);
   return [...new Set(systems.map((name) => (isReference(name) ? name : "no-memory")))];
 }
 
-async function openParts(systems: readonly PlayerName[], options: SuiteOptions) {
+async function openParts(systems: readonly string[], options: SuiteOptions) {
   const { temperature, maxTokens, protocol, prompt } = options;
   const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
   const { agent, live, store, counter, modelName, embeddingName } = await openEnvironment({
@@ -175,7 +171,14 @@ async function openParts(systems: readonly PlayerName[], options: SuiteOptions) 
   const player: PlayerAgent = { model, counter, protocol, promptVariant: prompt };
   const { prices } = await openJudging(options, modelName);
   const baseModel = openBaseModel(systems, options);
-  return { model, baseModel, index, counter, modelName, player, prices };
+  const memories = await openMemories(systems, {
+    model,
+    baseModel,
+    index,
+    counter,
+    agent: { protocol, counter },
+  });
+  return { memories, baseModel, index, counter, modelName, player, prices };
 }
 
 type Parts = Awaited<ReturnType<typeof openParts>>;
@@ -195,7 +198,7 @@ function homeOf(): { home?: string } {
 }
 
 const WITHOUT_LTM: readonly MemoryOp[] = STM_OPS.filter((op) => op !== "RETRIEVE");
-const OPERATIONS: Readonly<Partial<Record<PlayerName, readonly MemoryOp[]>>> = {
+const OPERATIONS: Readonly<Record<string, readonly MemoryOp[] | undefined>> = {
   agemem: MEMORY_OPS,
   "agemem-no-ltm": WITHOUT_LTM,
   "agemem-no-stm": [...LTM_OPS, "RETRIEVE"],
@@ -208,10 +211,10 @@ const OPERATIONS: Readonly<Partial<Record<PlayerName, readonly MemoryOp[]>>> = {
 const RETRIEVED = 5;
 
 function playerFor(
-  system: PlayerName,
+  system: string,
   {
     player,
-    model,
+    memories,
     baseModel,
     index,
     counter,
@@ -237,8 +240,7 @@ function playerFor(
   }
   return systemPlayer({
     agent: player,
-    open: async () =>
-      openSystem(system as SystemName, { model, index, agent: { protocol: options.protocol, counter } }),
+    open: () => memories.open(system),
     user: `${basename(batch)}-${seed}`.replaceAll(".", "-"),
     k: options.k ?? RETRIEVED,
     counter,

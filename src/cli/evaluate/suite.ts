@@ -4,7 +4,6 @@ import { InputError } from "../../errors.js";
 import { memoryBatches } from "../../evaluation/runs/memory-episodes.js";
 import { type EpisodeBatch, runEvaluation } from "../../evaluation/runs/run.js";
 import { loadSuite, SUITE_SOURCES } from "../../evaluation/suites/source.js";
-import { openSystem, SYSTEM_NAMES, type SystemName } from "../../evaluation/systems/by-name.js";
 import { sha256 } from "../../lib/hash.js";
 import { resolveChatModel } from "../../models/chat-model.js";
 import { openEnvironment } from "../../server/environment.js";
@@ -20,13 +19,14 @@ import {
   type SuiteOptions,
 } from "./environments.js";
 import { addJudging, type JudgingOptions, openJudging } from "./judging.js";
+import { MEMORY_NAMES, openMemories } from "./systems.js";
 
 interface Options extends JudgingOptions, SuiteOptions {
   answers: boolean;
   exclude?: string[];
 }
 
-const DEFAULT_SYSTEMS: readonly SystemName[] = ["no-memory", "keyword", "agemem"];
+const DEFAULT_SYSTEMS: readonly string[] = ["no-memory", "keyword", "agemem"];
 
 /** Adds argument, options and action to `evaluate`. */
 export function addSuites(command: Command): Command {
@@ -64,6 +64,8 @@ async function evaluateSuite(name: string | undefined, options: Options, command
   const baseModel = openBaseModel(systems, options);
   const index = { embeddings: agent.embeddings as NonNullable<typeof agent.embeddings>, embeddingName };
   const judging = await openJudging(options, modelName);
+  const parts = { model, baseModel, index, counter, agent: { protocol, counter } };
+  const memories = await openMemories(systems, parts);
   const batches: EpisodeBatch[] = [];
   const data: string[] = [];
   for (const seed of seeds) {
@@ -74,7 +76,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
     });
     data.push(sha256(JSON.stringify(suite.cases)).slice(0, 16));
     for (const system of systems) {
-      const open = async () => openSystem(system, { model, baseModel, index, agent: { protocol, counter } });
+      const open = () => memories.open(system);
       const reader = answers ? model : undefined;
       batches.push(
         ...memoryBatches({
@@ -113,6 +115,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
     console.log(`${played} episodes played, ${found} already recorded, ${failed} failed: ${options.out}`);
   } finally {
     progress.stop();
+    await memories.close();
     await judging.close();
   }
 }
@@ -125,11 +128,11 @@ function settingsOf(options: Options): Record<string, unknown> {
 }
 
 /** Errors: `AGEMEM_INPUT_ARGUMENT` for a player of environments. */
-function memorySystems(given: readonly string[]): SystemName[] {
-  const strange = given.find((name) => !(SYSTEM_NAMES as readonly string[]).includes(name));
-  if (strange === undefined) return given as SystemName[];
+function memorySystems(given: readonly string[]): readonly string[] {
+  const strange = given.find((name) => !MEMORY_NAMES.includes(name));
+  if (strange === undefined) return given;
   throw new InputError("AGEMEM_INPUT_ARGUMENT", `"${strange}" plays environments and remembers nothing`, {
-    remedy: `Give systems of ${SYSTEM_NAMES.join(", ")}.`,
+    remedy: `Give systems of ${MEMORY_NAMES.join(", ")}.`,
   });
 }
 

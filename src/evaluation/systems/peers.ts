@@ -38,6 +38,8 @@ export interface PeerOptions {
   name: string;
   /** The endpoint of its models, which counts its cost. */
   proxy: ModelProxy;
+  /** Its account at the endpoint; default: the name. */
+  account?: string;
   /** Dimensions of the endpoint's embeddings. */
   dims: number;
   /** Folder of the servers' programs; default: `examples/baselines` in the working directory. */
@@ -56,6 +58,29 @@ export interface Peer {
 }
 
 /**
+ * Where a memory is installed.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for an unknown name, `AGEMEM_PACKAGE_MISSING` if it is not installed
+ */
+export function installedPeer(
+  name: string,
+  environments = process.env.AGEMEM_BASELINES ?? join(".agemem", "baselines"),
+): { peer: PeerProgram; home: string; isNode: boolean } {
+  const peer = Object.hasOwn(PEERS, name) ? PEERS[name] : undefined;
+  if (!peer) {
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", `there is no memory "${name}" to compare with`, {
+      remedy: `Give one of ${Object.keys(PEERS).join(", ")}.`,
+    });
+  }
+  const home = resolve(environments, peer.environment);
+  const isNode = peer.runtime === "node";
+  if (existsSync(join(home, isNode ? "node_modules" : join("bin", "python")))) return { peer, home, isNode };
+  throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is not installed`, {
+    remedy: `Run npm run baselines -- ${peer.environment}.`,
+  });
+}
+
+/**
  * Starts a memory's server on a free port and waits until it answers.
  *
  * @throws ConfigError `AGEMEM_CONFIG_INVALID` for an unknown name, `AGEMEM_PACKAGE_MISSING` if it is not installed;
@@ -64,22 +89,10 @@ export interface Peer {
 export async function startPeer(options: PeerOptions): Promise<Peer> {
   const { name, proxy, dims, onLog } = options;
   const programs = resolve(options.programs ?? join("examples", "baselines"));
-  const peer = Object.hasOwn(PEERS, name) ? PEERS[name] : undefined;
-  if (!peer) {
-    throw new ConfigError("AGEMEM_CONFIG_INVALID", `there is no memory "${name}" to compare with`, {
-      remedy: `Give one of ${Object.keys(PEERS).join(", ")}.`,
-    });
-  }
-  const environments = options.environments ?? process.env.AGEMEM_BASELINES ?? join(".agemem", "baselines");
-  const home = resolve(environments, peer.environment);
-  const isNode = peer.runtime === "node";
-  if (!existsSync(join(home, isNode ? "node_modules" : join("bin", "python")))) {
-    throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is not installed`, {
-      remedy: `Run npm run baselines -- ${peer.environment}.`,
-    });
-  }
+  const { peer, home, isNode } = installedPeer(name, options.environments);
+  const account = options.account ?? name;
   const port = await freePort();
-  const told = ["--port", `${port}`, "--base-url", proxy.url, "--api-key", name, "--dims", `${dims}`];
+  const told = ["--port", `${port}`, "--base-url", proxy.url, "--api-key", account, "--dims", `${dims}`];
   const command = isNode ? process.execPath : join(home, "bin", "python");
   const child = spawn(command, [join(programs, peer.program), ...told, ...peer.args], {
     // A Node server finds its package from here, a Python one its neighbor `protocol.py`.
@@ -94,7 +107,7 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
   const system = new HttpMemorySystem({
     name,
     url: `http://127.0.0.1:${port}`,
-    meter: () => proxy.usage(name),
+    meter: () => proxy.usage(account),
   });
   const stop = async () => {
     child.stdin.end();
