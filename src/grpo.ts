@@ -5,7 +5,7 @@
  * gradient, which is the trainer's. Pure.
  */
 import { InputError } from "./errors.js";
-import type { TrajectoryRecord } from "./trajectory/schema.js";
+import type { StepRecord, TrajectoryRecord } from "./trajectory/schema.js";
 
 /** Divisor of the group: K-1 ("sample"), K ("population"), or no division at all ("none"). */
 type StdKind = "sample" | "population" | "none";
@@ -188,6 +188,24 @@ export function advantagesOf(
     records: group.map((record, i) => ({ ...record, ...advantageFields(advantages, i) })),
     advantages,
   };
+}
+
+/**
+ * The steps of a rollout with their own advantages, where it went on from a beginning that its group shares: 0 on the shared steps,
+ * which have no alternative in the group and whose advantages would sum to 0 anyway, A_T on those after it. Other rollouts keep
+ * their steps as they are: A_T stands for all of them.
+ *
+ * @example
+ * withStepAdvantages(trajectory, steps).map(({ advantage }) => advantage); // [0, 0, 0.7, 0.7] for metadata.branch_at = 2
+ */
+export function withStepAdvantages(trajectory: TrajectoryRecord, steps: readonly StepRecord[]): StepRecord[] {
+  const { advantage, metadata } = trajectory;
+  const at = metadata.branch_at;
+  if (typeof at !== "number") return [...steps];
+  return steps.map((step) => ({
+    ...step,
+    advantage: advantage === null || step.call_role === "aux" ? null : step.step_index < at ? 0 : advantage,
+  }));
 }
 
 function replaces(later: TrajectoryRecord, earlier: TrajectoryRecord): boolean {

@@ -35,6 +35,7 @@ export interface RolloutArguments {
   told?: "passages" | "together";
   introspection?: boolean;
   maxDistractors?: number;
+  branchAt?: number;
   timeout: number;
   pad?: number;
   model?: string;
@@ -127,6 +128,7 @@ function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
       "told",
       "introspection",
       "maxDistractors",
+      "branchAt",
       "advantage",
       "operations",
       "topK",

@@ -67,6 +67,11 @@ export function rolloutCommand(): Command {
     )
     .option("--no-introspection", "do not")
     .option("--max-distractors <n>", "most messages of stage 2 (default: the preset's)", wholeNumber)
+    .option(
+      "--branch-at <n>",
+      "the K rollouts of a task share their first n model calls and go on from that state",
+      positive,
+    )
     .option("--timeout <seconds>", "time limit of one rollout", finiteNumber, 600)
     .option("--pad <n>", "distractors per task, filled up with neighbors from other tasks", wholeNumber)
     .option("--model <name>", '"offline", gguf:FILE or a model of OPENAI_BASE_URL (default: AGEMEM_MODEL)')

@@ -2,7 +2,13 @@
  * A group G_q: the K rollouts of one task, and their advantages (AgeMem, eq. 5, alg. 2). Pure. Leaves out running a
  * rollout (`rollout.ts`).
  */
-import { type AdvantageOptions, type AdvantagePreset, advantagesOf, type GroupAdvantages } from "../grpo.js";
+import {
+  type AdvantageOptions,
+  type AdvantagePreset,
+  advantagesOf,
+  type GroupAdvantages,
+  withStepAdvantages,
+} from "../grpo.js";
 import { shortHash } from "../lib/hash.js";
 import type { RolloutStatus } from "../trajectory/schema.js";
 import type { MemoryTask } from "../types.js";
@@ -78,7 +84,7 @@ export function finishGroup(
     groupId: first.trajectory.group_id as string,
     advantages,
     rollouts: rollouts.map((rollout, i) => ({
-      steps: rollout.steps,
+      steps: withStepAdvantages(records[i] as RolloutResult["trajectory"], rollout.steps),
       trajectory: records[i] as RolloutResult["trajectory"],
     })),
   };

@@ -89,6 +89,7 @@ const rolloutOptions = z.strictObject(
     told: oneOf(["passages", "together"]).optional(),
     introspection: flag.optional(),
     maxDistractors: whole(0).optional(),
+    branchAt: whole(1).optional(),
     budget: budgetOption.optional(),
     topK: whole(1, 50).optional(),
     searchMode: oneOf(SEARCH_MODES).optional(),

@@ -51,6 +51,11 @@ export interface RolloutOptions {
   introspection?: boolean;
   /** Most messages of stage 2; default all, "official" 3. */
   maxDistractors?: number;
+  /**
+   * Counterfactual groups: the model calls of a shared beginning, after which the K rollouts of a task go on from the same context
+   * and long-term memory. Default: none, each rollout is its own from the start.
+   */
+  branchAt?: number;
   /** T_max and the response limit; default 8,192 and 2,048 tokens. See {@link budgetOf}. */
   budget?: Partial<ContextBudget>;
   /** Memories shown with each message of stage 1, and by a RETRIEVE that names no number; default 3. */

@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { InputError } from "../errors.js";
-import { type AdvantageOptions, type AdvantagePreset, withAdvantages } from "../grpo.js";
+import { type AdvantageOptions, type AdvantagePreset, withAdvantages, withStepAdvantages } from "../grpo.js";
 import { type Judge, judgeEpisode } from "../rewards/judge.js";
 import { type RewardOptions, rewardWeights, scoreTrajectory } from "../rewards/reward.js";
 import { type Rollout, readRollouts, TrajectoryWriter } from "../trajectory/file.js";
@@ -64,10 +64,8 @@ export async function rescoreFile(
   try {
     let i = 0;
     for await (const { trajectory, steps } of readRollouts(input)) {
-      await writer.appendRollout({
-        steps,
-        trajectory: { ...(advantages[i++] ?? trajectory), episode: trajectory.episode },
-      });
+      const scored = { ...(advantages[i++] ?? trajectory), episode: trajectory.episode };
+      await writer.appendRollout({ steps: withStepAdvantages(scored, steps), trajectory: scored });
     }
   } finally {
     await writer.close();

@@ -17,6 +17,7 @@ import { TrajectoryRecorder } from "../trajectory/recorder.js";
 import type { EpisodeRecord, StepRecord, TrajectoryRecord } from "../trajectory/schema.js";
 import { summaryRecord } from "../trajectory/summary-record.js";
 import type { MemoryTask, VersionedStore } from "../types.js";
+import { afterPrefix, type SharedPrefix } from "./branching/prefix.js";
 import { DeadlineError, withSignal } from "./deadline.js";
 import { StageAgents } from "./driver/stage-agents.js";
 import { collectItems } from "./items.js";
@@ -30,6 +31,7 @@ export type RolloutResult = Rollout;
 /**
  * Runs, scores and describes one rollout on its own fork of the store, which is discarded at the end.
  *
+ * @param prefix a beginning to go on from, in place of an empty context and the base store
  * @param agents the run's agents, so that rollouts share them; default: new ones
  */
 export async function runRollout(
@@ -37,14 +39,17 @@ export async function runRollout(
   identity: RolloutIdentity,
   settings: RolloutSettings,
   agents = new StageAgents(settings),
+  prefix?: SharedPrefix,
 ): Promise<RolloutResult> {
   const startedAt = Date.now();
   const { counter, engine } = settings;
   const recorder = new TrajectoryRecorder({ counter, ...(engine ? { engine } : {}) });
-  const fork = await settings.store.fork(identity.rolloutId);
+  const fork = prefix
+    ? await prefix.fork.fork(identity.rolloutId, { from: prefix.version })
+    : await settings.store.fork(identity.rolloutId);
   try {
-    const attempted = await attempt(task, identity, settings, recorder, fork, agents);
-    const steps = recorder.take(identity.rolloutId);
+    const attempted = await attempt(task, identity, settings, recorder, fork, agents, prefix);
+    const steps = afterPrefix(prefix, recorder.take(identity.rolloutId), identity);
     const outcome = overflowed(attempted, steps, settings);
     const episode = await describeEpisode(task, settings, steps, outcome.stages, fork);
     const counts = outcome.status === "ok" || outcome.status === "truncated";
@@ -69,6 +74,7 @@ export async function runRollout(
         seed: identity.seed,
         judge: settings.judge.name,
         preset: settings.preset,
+        ...(prefix ? { branch_at: prefix.steps.length } : {}),
         // The retrieval of stage 1 is no recorded operation, so this is the only trace of its mode.
         search_mode: retrievalMode(settings.store, settings.searchMode) ?? null,
         ...(settings.embeddingName === undefined ? {} : { embeddings: settings.embeddingName }),
@@ -96,13 +102,16 @@ async function attempt(
   recorder: TrajectoryRecorder,
   fork: VersionedStore,
   agents: StageAgents,
+  prefix: SharedPrefix | undefined,
 ): Promise<Outcome> {
   const act = async (signal: AbortSignal): Promise<Outcome> => {
     try {
+      if (prefix?.failure !== undefined) throw prefix.failure;
       const agent = agents.of(settings.policy(identity), fork);
       const { topK, counter, searchMode } = settings;
       const kit = createToolkit({ store: fork, topK, counter, ...(searchMode ? { searchMode } : {}) });
-      const stages = await runStages({ agent, kit, task, identity, settings, callbacks: [recorder], signal });
+      const run = { agent, kit, task, identity, settings, callbacks: [recorder], signal };
+      const stages = await runStages(run, prefix?.snapshot);
       return { status: "ok", error: null, stages };
     } catch (error) {
       // Canceling the whole run is not a result of this rollout.

@@ -7,7 +7,9 @@
 import { setMaxListeners } from "node:events";
 import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
 import pLimit, { type LimitFunction } from "p-limit";
+import { ConfigError } from "../errors.js";
 import type { MemoryTask } from "../types.js";
+import { runPrefix } from "./branching/prefix.js";
 import { withSignal } from "./deadline.js";
 import { StageAgents } from "./driver/stage-agents.js";
 import {
@@ -61,6 +63,11 @@ async function stream(
 ): Promise<RunSummary> {
   const checked = rolloutSettings(options, what);
   checkRunHooks(hooks, what);
+  if (checked.branchAt !== undefined && hooks.workers) {
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", `${what}: branchAt and workers exclude each other`, {
+      remedy: "Leave --processes out: the rollouts of a group go on from one state, in one process.",
+    });
+  }
   const journal =
     hooks.out === undefined
       ? undefined
@@ -168,8 +175,20 @@ class Run {
       return undefined;
     }
     await this.hooks.beforeGroup?.(task.id);
+    const rollouts =
+      this.settings.branchAt === undefined
+        ? await this.apart(task, identities, groupId)
+        : await this.branched(task, identities);
+    return this.deliver(finishGroup(rollouts, this.settings.advantage));
+  }
+
+  private async apart(
+    task: MemoryTask,
+    identities: readonly RolloutIdentity[],
+    groupId: string,
+  ): Promise<RolloutResult[]> {
     const earlier = await this.journal?.finished(groupId);
-    const rollouts = await settleAll(
+    return settleAll(
       identities.map(async (identity) => {
         const result =
           earlier?.get(identity.rolloutId) ?? (await this.rollouts(() => this.fresh(task, identity)));
@@ -177,7 +196,29 @@ class Run {
         return result;
       }),
     );
-    return this.deliver(finishGroup(rollouts, this.settings.advantage));
+  }
+
+  /** A group that was cut off begins anew: another beginning would be another state. */
+  private async branched(task: MemoryTask, identities: readonly RolloutIdentity[]): Promise<RolloutResult[]> {
+    const first = identities[0] as RolloutIdentity;
+    const prefix = await this.rollouts(() => runPrefix(task, first, this.settings, this.agents));
+    try {
+      return await settleAll(
+        identities.map(async (identity) => {
+          const result = await this.rollouts(() =>
+            runRollout(task, identity, this.settings, this.agents, prefix),
+          );
+          this.tracker.finished(result.trajectory);
+          return result;
+        }),
+      );
+    } catch (error) {
+      this.stop.abort(error);
+      throw error;
+    } finally {
+      await prefix.fork.discard();
+      for (const _ of identities) await this.sweeper.discarded();
+    }
   }
 
   private async deliver(group: GroupResult): Promise<GroupSummary> {

@@ -16,7 +16,8 @@ type Optional =
   | "embeddings"
   | "embeddingName"
   | "policyVersion"
-  | "signal";
+  | "signal"
+  | "branchAt";
 
 /** Options with their defaults filled in. */
 export type RolloutSettings = Required<Omit<RolloutOptions, Optional | "budget">> &

@@ -15,7 +15,7 @@ import { stageMessages } from "./presets/messages.js";
 import type { RolloutSettings } from "./settings.js";
 
 /** What the stages need. */
-interface StageRun {
+export interface StageRun {
   agent: AgentDriver;
   kit: MemoryToolkit;
   task: MemoryTask;
@@ -45,6 +45,31 @@ export const ROLLOUT_NAMESPACE = ["memories", ROLLOUT_USER];
 
 const EMPTY: Carried = { messages: [], contextFacts: {} };
 
+/** A message that the task tells, in its place. */
+interface ToldAt {
+  stage: 1 | 2 | 3;
+  turn: number;
+  text: string;
+}
+
+/** Where a rollout stands between two model calls. */
+export interface StageSnapshot {
+  /** Index of the message that is under way or comes next. */
+  at: number;
+  /** Model calls made for it; 0 when it has not been told. */
+  calls: number;
+  /** The context. */
+  carried: Carried;
+  rounds: [number, number, number];
+}
+
+/** Either the end of the three stages, or where they were left. */
+type Played =
+  | { result: StagesResult; snapshot?: undefined }
+  | { result?: undefined; snapshot: StageSnapshot };
+
+const START: StageSnapshot = { at: 0, calls: 0, carried: EMPTY, rounds: [0, 0, 0] };
+
 /**
  * Runs the stages one after the other.
  *
@@ -56,38 +81,84 @@ const EMPTY: Carried = { messages: [], contextFacts: {} };
  * response ends the stage, as in the paper, or with `earlyAnswer: "message"` only the message's calls. At most N_max
  * passages are shown per stage. If no offered operation can store anything, nothing is retrieved in stage 1, and the
  * context is kept for stage 2. What the messages are is the setting `told`.
+ *
+ * @param from a rollout that was left (`runStagesUntil`), to go on with
  */
-export async function runStages(run: StageRun): Promise<StagesResult> {
-  const messages = stageMessages(run.task, run.settings);
-  const first = await tell(run, 1, messages.first, EMPTY);
-  // What could not be stored would be gone with the context.
-  const between = keepsLongTerm(run.settings.operations) ? EMPTY : first.carried;
-  const second = await tell(run, 2, messages.second, between);
-  const { maxTurns } = run.settings;
-  const question = humanMessage(run, 3, 0, run.task.question);
-  const result = await invoke(run, 3, 0, append(second.carried, question), maxTurns);
-  const turns = result.status === "max_steps" ? maxTurns + 1 : result.steps;
-  return { answer: result.finalAnswer, rounds: [first.turns, second.turns, turns] };
+export async function runStages(run: StageRun, from: StageSnapshot = START): Promise<StagesResult> {
+  const { result } = await play(run, from, Number.POSITIVE_INFINITY);
+  return result as StagesResult;
 }
 
-async function tell(
+/**
+ * Runs the stages up to a number of model calls.
+ *
+ * @param onQuestion told where the rollout stands before the question
+ * @returns where it stands; undefined when it ended before
+ */
+export async function runStagesUntil(
   run: StageRun,
-  stage: 1 | 2,
-  texts: readonly string[],
-  start: Carried,
-): Promise<{ carried: Carried; turns: number }> {
-  let carried = start;
-  let turns = 0;
-  const looksUp = stage === 1 && run.settings.introspection && keepsLongTerm(run.settings.operations);
-  for (const [turn, text] of texts.entries()) {
-    const shown = looksUp ? await introspect(run, text, carried.contextFacts) : undefined;
-    const message = humanMessage(run, stage, turn, shown ? `${text}\n\n${shown.text}` : text);
-    const result = await invoke(run, stage, turn, append(carried, message), run.settings.messageRounds);
-    turns++;
+  calls: number,
+  onQuestion: (snapshot: StageSnapshot) => void,
+): Promise<StageSnapshot | undefined> {
+  return (await play(run, START, calls, onQuestion)).snapshot;
+}
+
+async function play(
+  run: StageRun,
+  from: StageSnapshot,
+  most: number,
+  onQuestion?: (snapshot: StageSnapshot) => void,
+): Promise<Played> {
+  const plan = planOf(run);
+  const rounds: StageSnapshot["rounds"] = [...from.rounds];
+  let { at, calls, carried } = from;
+  let left = most;
+  for (;;) {
+    const told = plan[at] as ToldAt;
+    const before: StageSnapshot = { at, calls, carried, rounds: [...rounds] };
+    if (calls === 0 && told.stage === 3) onQuestion?.(before);
+    if (left <= 0) return { snapshot: before };
+    if (calls === 0) carried = await tell(run, told, startOf(run, plan, at, carried));
+    const { maxTurns, messageRounds, earlyAnswer } = run.settings;
+    const allowed = told.stage === 3 ? maxTurns : messageRounds;
+    const result = await invoke(run, told.stage, told.turn, carried, Math.min(allowed - calls, left));
     carried = { messages: result.messages, contextFacts: result.contextFacts };
-    if (result.status === "answered" && run.settings.earlyAnswer === "stage") break;
+    calls += result.steps;
+    left -= result.steps;
+    const stopped = result.status === "max_steps";
+    if (stopped && calls < allowed) continue;
+    if (told.stage === 3) {
+      rounds[2] = stopped ? maxTurns + 1 : calls;
+      return { result: { answer: result.finalAnswer, rounds } };
+    }
+    rounds[told.stage - 1] = (rounds[told.stage - 1] as number) + 1;
+    const ended = result.status === "answered" && earlyAnswer === "stage";
+    at = ended ? plan.findIndex(({ stage }) => stage > told.stage) : at + 1;
+    calls = 0;
   }
-  return { carried, turns };
+}
+
+function planOf(run: StageRun): ToldAt[] {
+  const { first, second } = stageMessages(run.task, run.settings);
+  return [
+    ...first.map((text, turn): ToldAt => ({ stage: 1, turn, text })),
+    ...second.map((text, turn): ToldAt => ({ stage: 2, turn, text })),
+    { stage: 3, turn: 0, text: run.task.question },
+  ];
+}
+
+/** The context that a message is told in: emptied after stage 1, unless what could not be stored would be gone with it. */
+function startOf(run: StageRun, plan: readonly ToldAt[], at: number, carried: Carried): Carried {
+  const { stage } = plan[at] as ToldAt;
+  const isFirst = stage > 1 && plan.findIndex((told) => told.stage > 1) === at;
+  return isFirst && keepsLongTerm(run.settings.operations) ? EMPTY : carried;
+}
+
+async function tell(run: StageRun, { stage, turn, text }: ToldAt, carried: Carried): Promise<Carried> {
+  const looksUp = stage === 1 && run.settings.introspection && keepsLongTerm(run.settings.operations);
+  const shown = looksUp ? await introspect(run, text, carried.contextFacts) : undefined;
+  const message = humanMessage(run, stage, turn, shown ? `${text}\n\n${shown.text}` : text);
+  return { ...carried, messages: [...carried.messages, message] };
 }
 
 /** Retrieval of stage 1, with the message itself as query. It is not an action of the policy. */
@@ -99,10 +170,6 @@ function introspect(run: StageRun, text: string, facts: MessageFacts) {
 /** Ids are derived, so that two runs with the same seed are identical. */
 function humanMessage(run: StageRun, stage: Stage, turn: number, content: string): HumanMessage {
   return new HumanMessage({ id: `${run.identity.rolloutId}-s${stage}-t${turn}`, content });
-}
-
-function append(carried: Carried, message: BaseMessage): Carried {
-  return { ...carried, messages: [...carried.messages, message] };
 }
 
 function invoke(run: StageRun, stage: Stage, turn: number, state: Carried, maxSteps: number) {

@@ -87,6 +87,7 @@ export class RolloutLog {
       response_id: null,
       call_role: facts.callRole,
       trainable: false,
+      advantage: null,
       drop_reason: "error",
       model: call.model,
       policy_version: facts.policyVersion,

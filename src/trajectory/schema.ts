@@ -62,6 +62,8 @@ const stepShape = z.object({
   call_role: z.enum(["policy", "aux"]),
   /** True for a completed policy call whose token ids are known. */
   trainable: z.boolean(),
+  /** The step's own advantage, where its group went on from a shared beginning; null = the trajectory's, and in older recordings. */
+  advantage: z.number().nullable().default(null),
   /** Why not trainable: "aux", "error", "no_token_ids", "token_mismatch". */
   drop_reason: z.string().nullable(),
   model: z.string().nullable(),

@@ -23,6 +23,7 @@ export function step(over: Partial<StepRecord> = {}): StepRecord {
     response_id: "chatcmpl-1",
     call_role: "policy",
     trainable: true,
+    advantage: null,
     drop_reason: null,
     model: "m",
     policy_version: 3,

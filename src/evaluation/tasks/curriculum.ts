@@ -58,12 +58,18 @@ function generateOne(i: number, seed: string): MemoryTask {
   const link = `${asked}'s ${relation} is ${person}.`;
   const states = statesOf(turn, attribute, person, [before, after], random);
   const bystander = attribute.is(other, others[0] as string, random.pick(MONTHS));
-  const told = [link, states.told[0], bystander, ...states.told.slice(1)] as string[];
+  const [start = "", ...later] = states.told;
+  const told: Passage[] = [
+    { title: asked, text: link },
+    { title: person, text: start },
+    { title: other, text: bystander },
+    ...later.map((text) => ({ title: person, text })),
+  ];
   return {
     id: `curriculum-${turn}-${i}`,
     question: attribute.asks(`${asked}'s ${relation}`),
     answer: states.answer,
-    context: told.map((text) => ({ title: "", text: `${text} ${random.pick(CHIT_CHAT)}` })),
+    context: told.map(({ title, text }) => ({ title, text: `${text} ${random.pick(CHIT_CHAT)}` })),
     distractors: fillers(random, attribute, [asked, person], others),
     goldFacts: [link, states.current],
     outdatedFacts: [states.outdated],

@@ -23,6 +23,7 @@ export function runIdentity(s: RolloutSettings, more: Readonly<Record<string, un
     told: s.told,
     introspection: s.introspection,
     max_distractors: s.maxDistractors,
+    branch_at: s.branchAt ?? null,
     t_max: s.budget.maxTokens,
     response_tokens: s.budget.responseTokens,
     top_k: s.topK,

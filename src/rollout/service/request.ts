@@ -77,6 +77,8 @@ export const rolloutRequest = z.strictObject({
   told: z.enum(["passages", "together"]).optional(),
   introspection: z.boolean().optional(),
   max_distractors: z.int().min(0).max(MOST_TURNS).optional(),
+  /** Model calls of a beginning that the K rollouts of a task share; see `RolloutOptions.branchAt`. */
+  branch_at: whole.max(MOST_TURNS).optional(),
   /** Concurrent requests to the policy. */
   concurrency: whole.max(MOST_REQUESTS).optional(),
   timeout_s: z
@@ -176,6 +178,7 @@ export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
     told: request.told,
     introspection: request.introspection,
     maxDistractors: request.max_distractors,
+    branchAt: request.branch_at,
     concurrency: request.concurrency === undefined ? undefined : rolloutsFor(request.concurrency),
     timeoutMs: request.timeout_s === undefined ? undefined : request.timeout_s * 1000,
     runName: request.run_name ?? `v${policyVersion ?? 0}`,

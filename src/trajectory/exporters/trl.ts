@@ -48,7 +48,7 @@ export const trlExporter: Exporter = {
         input_ids: [...step.prompt_token_ids, ...step.response_token_ids],
         completion_mask: [...context, ...mask],
         old_log_probs: [...context, ...step.response_logprobs.map((p, i) => (mask[i] === 1 ? p : 0))],
-        advantage,
+        advantage: step.advantage ?? advantage,
         model_version: version,
         group_id: groupNumber(trajectory),
         metrics: metricsOf(trajectory),

@@ -44,11 +44,12 @@ interface Load {
 }
 
 function loadOf(own: readonly StepRecord[]): Load | undefined {
-  const first = own.find((step) => step.context_tokens);
-  if (!first?.context_tokens) return undefined;
-  const ratio = charactersOf(first) / first.context_tokens;
-  const system = first.messages.filter(({ role }) => role === "system" || role === "developer");
-  const frame = (lengthOf(system) + toolsLength(first)) / ratio;
+  const counted = own.filter((step) => step.context_tokens);
+  const first = counted[0];
+  if (!first) return undefined;
+  const ratio = charactersPerToken(first, counted);
+  const shown = first.messages.filter(({ role }) => role !== "system" && role !== "developer");
+  const frame = Math.max(0, (first.context_tokens ?? 0) - lengthOf(shown) / ratio);
   const told = toldMessages(own).reduce((sum, { text }) => sum + text.length, 0) / ratio;
   return { frame, told, ratio };
 }
@@ -61,8 +62,13 @@ function reduced(own: readonly StepRecord[], load: Load, limit: number): boolean
   return load.told - left / load.ratio >= REDUCTION * limit;
 }
 
-function charactersOf(step: StepRecord): number {
-  return lengthOf(step.messages) + toolsLength(step);
+/** By what the context grew: whether a server counts tools in its figure does not matter then. */
+function charactersPerToken(first: StepRecord, counted: readonly StepRecord[]): number {
+  const tokens = ({ context_tokens }: StepRecord): number => context_tokens ?? 0;
+  const largest = counted.reduce((a, b) => (tokens(b) > tokens(a) ? b : a));
+  const grown = lengthOf(largest.messages) - lengthOf(first.messages);
+  if (grown > 0 && tokens(largest) > tokens(first)) return grown / (tokens(largest) - tokens(first));
+  return (lengthOf(first.messages) + toolsLength(first)) / tokens(first);
 }
 
 function lengthOf(messages: StepRecord["messages"]): number {

@@ -60,6 +60,8 @@ class Step:
     finish_reason: str | None
     memory_ops: tuple[str, ...]
     """Names of the memory operations that the response requested and that succeeded, such as "ADD"."""
+    advantage: float | None = None
+    """The step's own, where its group went on from a shared beginning; None = the trajectory's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def parse_step(record: Mapping[str, Any], where: str) -> Step:
         finish_reason=wire.finish_reason,
         # An operation with the id "overflow" comes from the overflow guard, not from the policy.
         memory_ops=tuple(op.op for op in wire.memory_ops if op.ok and op.tool_call_id != "overflow"),
+        advantage=wire.advantage,
     )
 
 

@@ -61,6 +61,7 @@ def samples_of(
       a response without end is the policy's own mistake).
     - "too_long": prompt and response have more than `max_length` tokens (default: no limit).
     - "masked": the mask excludes all tokens.
+    - "shared": the step belongs to a beginning that the whole group shares, and has the advantage 0.
     - "error", "no_token_ids", "token_mismatch", "no_logprobs", "floor_logprobs", "cut": the step's `drop_reason`.
 
     >>> selection = samples_of(group, mask_truncated=True)
@@ -101,6 +102,8 @@ def _why_not_step(step: Step, mask_truncated: bool, max_length: int | None) -> s
         return step.drop_reason
     if sum(step.response_mask) == 0:
         return "masked"
+    if step.advantage == 0:
+        return "shared"
     if mask_truncated and step.truncated:
         return "truncated"
     if max_length is not None and len(step.prompt_token_ids) + len(step.response_token_ids) > max_length:
@@ -116,7 +119,7 @@ def _sample(trajectory: Trajectory, step: Step, weight: float) -> Sample:
         completion_ids=step.response_token_ids,
         old_logprobs=step.response_logprobs,
         completion_mask=step.response_mask,
-        advantage=trajectory.advantage,
+        advantage=trajectory.advantage if step.advantage is None else step.advantage,
         trajectory_id=trajectory.rollout_id,
         trajectory_weight=weight,
         policy_version=step.policy_version,

@@ -55,6 +55,7 @@ class StepRecord(Call):
     group_id: str | None = None
     stage: Literal[0, 1, 2, 3]
     trainable: bool
+    advantage: float | None = None
     drop_reason: str | None = None
     policy_version: Index | None = None
     prompt_token_ids: list[Index] | None = None
