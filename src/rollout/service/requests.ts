@@ -116,7 +116,7 @@ export class Requests {
       if (!failed && !elsewhere && !body.again) return known;
       // Finished rollouts are on disk; the rest begins again, with the policy's current address.
       await this.putAside(id);
-    } else if (this.open.size >= this.limits.requests) {
+    } else if (this.open.size >= this.limits.requests && !(await this.makeRoom())) {
       throw new InputError(
         "AGEMEM_ROLLOUTS_BUSY",
         `${this.open.size} requests are open, the most at a time`,
@@ -133,6 +133,17 @@ export class Requests {
       if (this.open.get(id) === begun) this.open.delete(id);
       throw error;
     }
+  }
+
+  /** Puts a request aside that nobody reads. @returns whether there was one */
+  private async makeRoom(): Promise<boolean> {
+    for (const id of this.ids) {
+      const opened = await this.open.get(id)?.catch(() => undefined);
+      if (!opened || opened.readers.size > 0) continue;
+      await this.putAside(id);
+      return true;
+    }
+    return false;
   }
 
   private async begin(id: string, request: RolloutRequest, body: OpenBody): Promise<Open> {

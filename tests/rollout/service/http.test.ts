@@ -289,6 +289,10 @@ describe("what is refused", () => {
     expect([second.status, second.headers.get("retry-after")]).toEqual([429, "5"]);
     expect(await second.json()).toMatchObject({ code: "AGEMEM_ROLLOUTS_BUSY" });
     controller.abort();
+    // A request that nobody reads makes room, and goes on later.
+    await expect
+      .poll(async () => (await open({ request_id: "two" }, AbortSignal.timeout(2000))).status)
+      .toBe(200);
   });
 
   it("everything again, while another reader reads", async () => {
