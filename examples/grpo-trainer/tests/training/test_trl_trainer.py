@@ -100,7 +100,9 @@ def test_loss_and_gradient_of_trl_equal_our_objective(
 ) -> None:
     if level == "action" and normalize == "trajectory":
         with pytest.raises(ValueError, match="number of steps"):
-            StepwiseGRPOTrainer(policy, config(tmp_path, **changes), ListFeed(samples), normalize=normalize, level=level)
+            StepwiseGRPOTrainer(
+                policy, config(tmp_path, **changes), ListFeed(samples), normalize=normalize, level=level
+            )
         return
     trainer = StepwiseGRPOTrainer(
         policy, config(tmp_path, **changes), ListFeed(samples), normalize=normalize, level=level

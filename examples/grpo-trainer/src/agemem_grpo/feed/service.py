@@ -212,7 +212,7 @@ def _together(sources: Sequence[Source], *, ordered: bool) -> Generator[list[Jso
             if isinstance(said, BaseException):
                 raise said
             if said is None:
-                # If ordered, the first to end is the first whose share is one shorter; the others end in the same round.
+                # If ordered, the first to end has a share that is one shorter; the others end in the same round.
                 at = readers.index(reader)
                 readers.remove(reader)
                 turn = at

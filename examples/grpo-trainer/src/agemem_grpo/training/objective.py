@@ -7,7 +7,7 @@ never negative, unbiased): exp(ref - logp) - (ref - logp) - 1, against the froze
 term is PPO's: min(rho * A, clamp(rho, 1 - low, 1 + high) * A).
 
 That is the token level. At the action level rho_t is one ratio per step, that of the whole response (the product of its
-tokens' ratios), KL_t the sum over its tokens, and |E| the number of steps: eq. 6 to the letter, where a_t is a response.
+tokens' ratios), KL_t the sum over its tokens, and |E| the number of steps: eq. 6 as it is written; a_t is a response.
 
 TRL computes the same in its own code when it trains (`trl_trainer.py`); a test compares the two. Pure.
 """
@@ -94,7 +94,7 @@ def action_losses(
     clip: float | tuple[float, float] | None,
     correct_kl: bool,
 ) -> torch.Tensor:
-    """The loss of each step at the action level, (B,), for a trainer that weighs them itself. As `stepwise_grpo_loss`."""
+    """The loss of each step at the action level, (B,), for a trainer that weighs them itself: `stepwise_grpo_loss`."""
     rows = [
         stepwise_grpo_loss(
             logps[i : i + 1],
