@@ -8,9 +8,14 @@ const json = (key: string, name = "add_memory") =>
   `{"name": "${name}", "${key}": {"content": "Ada lives in Oslo"}}`;
 
 describe("readToolText", () => {
-  it.each<[ToolTextForm, string, string]>([
+  it.each<[ToolTextForm, string, string, string?]>([
     ["hermes", `I store it.\n<tool_call>\n${json("arguments")}\n</tool_call>`, "I store it."],
-    ["hermes", `<tool_call>[${json("arguments")}]</tool_call>`, ""],
+    [
+      "hermes",
+      `<tool_call>[${json("arguments")}]</tool_call>`,
+      "",
+      'what is in <tool_call> is not JSON with "name" and "arguments"',
+    ],
     ["hermes", `<tool_call>${json("arguments")}`, ""],
     ["mistral", `[TOOL_CALLS][${json("arguments")}]`, ""],
     ["mistral", '[TOOL_CALLS]add_memory[ARGS]{"content": "Ada lives in Oslo"}', ""],
@@ -23,8 +28,8 @@ describe("readToolText", () => {
       '```json\n{"function": {"name": "add_memory", "arguments": "{\\"content\\": \\"Ada lives in Oslo\\"}"}}\n```',
       "",
     ],
-  ])("reads %s: %s", (form, text, content) => {
-    const expected = { calls: [add], content, broken: null, reasoning: null };
+  ])("reads %s: %s", (form, text, content, unusual) => {
+    const expected = { calls: [add], content, broken: null, reasoning: null, unusual: unusual ?? null };
     expect(readToolText(text, form, names)).toEqual(expected);
     expect(readToolText(text, "any", names)).toEqual(expected);
   });
@@ -88,6 +93,7 @@ describe("readToolText", () => {
       content: text,
       reasoning: null,
       broken: null,
+      unusual: null,
     });
   });
 });
