@@ -155,8 +155,11 @@ class Streams:
     def _forget(self, asked: _Asked) -> None:
         """Frees the service's disk after reading, except for a shared request, which others may still read."""
         if not asked.terms.shared:
-            with contextlib.suppress(httpx.TransportError, _BusyError):
-                self._post("/close", asked.address)
+            # The service may have closed the idle connection that is tried first.
+            for _ in range(3):
+                with contextlib.suppress(httpx.TransportError, _BusyError):
+                    self._post("/close", asked.address)
+                    return
 
 
 def request_id(name: str, request: Mapping[str, Any]) -> str:
