@@ -27,15 +27,12 @@ import { environmentBatches } from "../../evaluation/runs/environment-episodes.j
 import { runEvaluation } from "../../evaluation/runs/run.js";
 import { type SystemName, usesBaseModel } from "../../evaluation/systems/by-name.js";
 import { sha256 } from "../../lib/hash.js";
-import { resolveChatModel } from "../../models/chat-model.js";
 import { PROMPT_VARIANTS, type PromptVariant } from "../../prompts.js";
-import { openEnvironment } from "../../server/environment.js";
 import { LTM_OPS, MEMORY_OPS, type MemoryOp, STM_OPS } from "../../types.js";
 import { choice, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
-import { openBaseModel } from "./base-model.js";
-import { type JudgingOptions, openJudging } from "./judging.js";
-import { MEMORY_NAMES, openMemories } from "./systems.js";
+import { openParts, type PartsOptions } from "./parts.js";
+import { MEMORY_NAMES } from "./systems.js";
 
 /** Players without a model: what an expert reaches, and what doing nothing is worth. */
 const REFERENCES = ["expert", "look"] as const;
@@ -45,16 +42,11 @@ export const ALL_SYSTEMS: readonly string[] = [...MEMORY_NAMES, ...REFERENCES];
 export const ENVIRONMENT_SOURCES = `${ENVIRONMENT_NAMES.join("[:FOLDER], ")}[:FOLDER]`;
 
 /** Options that suites of both kinds share, and those of environments. */
-export interface SuiteOptions extends JudgingOptions {
+export interface SuiteOptions extends PartsOptions {
   systems?: string[];
-  model?: string;
-  baseModel?: string;
   limit?: number;
   seeds: number[];
   k?: number;
-  protocol: "native" | "text";
-  temperature: number;
-  maxTokens: number;
   concurrency: number;
   out: string;
   memory: MemoryScope;
@@ -138,7 +130,7 @@ export async function evaluateEnvironment(suite: EnvironmentSuite, options: Suit
     const { played, found, failed } = await runEvaluation(batches, {
       out: options.out,
       settings: settingsOf(suite, options, { tasks, systems, parts }),
-      prices: parts.prices,
+      prices: parts.judging.prices,
       concurrency: options.concurrency,
       onEpisode: () => progress.update(++done),
     });
@@ -156,29 +148,6 @@ function systemsFor({ systems = ["no-memory", "agemem"], memory }: SuiteOptions)
   if (memory !== "none") return [...new Set(systems)];
   const isReference = (name: string): boolean => (REFERENCES as readonly string[]).includes(name);
   return [...new Set(systems.map((name) => (isReference(name) ? name : "no-memory")))];
-}
-
-async function openParts(systems: readonly string[], options: SuiteOptions) {
-  const { temperature, maxTokens, protocol, prompt } = options;
-  const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
-  const { agent, live, store, counter, modelName, embeddingName } = await openEnvironment({
-    env,
-    storePath: ":memory:",
-  });
-  await store.close();
-  const model = live ? resolveChatModel(undefined, env, { temperature, maxTokens }) : agent.model;
-  const index = { embeddings: agent.embeddings as NonNullable<typeof agent.embeddings>, embeddingName };
-  const player: PlayerAgent = { model, counter, protocol, promptVariant: prompt };
-  const { prices } = await openJudging(options, modelName);
-  const baseModel = openBaseModel(systems, options);
-  const memories = await openMemories(systems, {
-    model,
-    baseModel,
-    index,
-    counter,
-    agent: { protocol, counter },
-  });
-  return { memories, baseModel, index, counter, modelName, player, prices };
 }
 
 type Parts = Awaited<ReturnType<typeof openParts>>;
@@ -213,7 +182,7 @@ const RETRIEVED = 5;
 function playerFor(
   system: string,
   {
-    player,
+    model,
     memories,
     baseModel,
     index,
@@ -225,6 +194,8 @@ function playerFor(
 ): Player {
   if (system === "expert") return actorPlayer(expertActor);
   if (system === "look") return actorPlayer(() => nullActor());
+  const { protocol, prompt: promptVariant } = options;
+  const player: PlayerAgent = { model, counter, protocol, promptVariant };
   if (system === "no-memory") return memorylessPlayer(player);
   const operations = OPERATIONS[system];
   if (operations) {

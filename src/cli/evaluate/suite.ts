@@ -5,11 +5,8 @@ import { memoryBatches } from "../../evaluation/runs/memory-episodes.js";
 import { type EpisodeBatch, runEvaluation } from "../../evaluation/runs/run.js";
 import { loadSuite, SUITE_SOURCES } from "../../evaluation/suites/source.js";
 import { sha256 } from "../../lib/hash.js";
-import { resolveChatModel } from "../../models/chat-model.js";
-import { openEnvironment } from "../../server/environment.js";
 import { choice, finiteNumber, names, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
-import { openBaseModel } from "./base-model.js";
 import {
   ALL_SYSTEMS,
   addEnvironments,
@@ -18,8 +15,9 @@ import {
   evaluateEnvironment,
   type SuiteOptions,
 } from "./environments.js";
-import { addJudging, type JudgingOptions, openJudging } from "./judging.js";
-import { MEMORY_NAMES, openMemories } from "./systems.js";
+import { addJudging, type JudgingOptions } from "./judging.js";
+import { openParts } from "./parts.js";
+import { MEMORY_NAMES } from "./systems.js";
 
 interface Options extends JudgingOptions, SuiteOptions {
   answers: boolean;
@@ -53,19 +51,8 @@ async function evaluateSuite(name: string | undefined, options: Options, command
   const environment = environmentSuite(name);
   if (environment) return evaluateEnvironment(environment, options);
   const systems = memorySystems(options.systems ?? DEFAULT_SYSTEMS);
-  const { seeds, limit, k, temperature, maxTokens, exclude, answers, protocol } = options;
-  const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
-  const { agent, live, store, counter, modelName, embeddingName } = await openEnvironment({
-    env,
-    storePath: ":memory:",
-  });
-  await store.close();
-  const model = live ? resolveChatModel(undefined, env, { temperature, maxTokens }) : agent.model;
-  const baseModel = openBaseModel(systems, options);
-  const index = { embeddings: agent.embeddings as NonNullable<typeof agent.embeddings>, embeddingName };
-  const judging = await openJudging(options, modelName);
-  const parts = { model, baseModel, index, counter, agent: { protocol, counter } };
-  const memories = await openMemories(systems, parts);
+  const { seeds, limit, k, exclude, answers } = options;
+  const { model, index, counter, modelName, judging, memories } = await openParts(systems, options);
   const batches: EpisodeBatch[] = [];
   const data: string[] = [];
   for (const seed of seeds) {
@@ -104,7 +91,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
         data,
         systems,
         model: modelName,
-        embeddings: embeddingName,
+        embeddings: index.embeddingName,
         ...judging.settings,
       },
       prices: judging.prices,
