@@ -1,11 +1,11 @@
 /** Kills processes in the middle of a mixed load. `npm run test:crash` does it 300 times; a plain test run a few. */
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { createRandom } from "../../src/lib/random.js";
 import { temporaryDirectory } from "../store/helpers.js";
+import { runAndKill } from "./kill.js";
 import { openCrashStore, outcomes, readState, type State } from "./load.js";
 
 const FULL = process.env.npm_lifecycle_event === "test:crash";
@@ -13,36 +13,10 @@ const KILLS = Number(process.env.AGEMEM_KILLS ?? (FULL ? 300 : 4));
 const LANES = 2;
 const worker = fileURLToPath(new URL("./crash-worker.ts", import.meta.url));
 
-/** Runs a worker and kills it `after` milliseconds of work. Returns its report. */
-function runAndKill(
-  path: string,
-  first: number,
-  after: number,
-): Promise<{ started: number; done: number; stderr: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--import", "tsx", worker, path, String(first)], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let [out, stderr] = ["", ""];
-    child.stderr.on("data", (data) => {
-      stderr += data;
-    });
-    child.stdout.on("data", (data) => {
-      const waiting = !out.includes("ready");
-      out += data;
-      if (waiting && out.includes("ready")) setTimeout(() => child.kill("SIGKILL"), after);
-    });
-    child.on("close", () => {
-      const last = (word: string) =>
-        Number(
-          out
-            .match(new RegExp(`${word} (\\d+)\\n`, "g"))
-            ?.at(-1)
-            ?.split(" ")[1] ?? first - 1,
-        );
-      resolve({ started: last("start"), done: last("done"), stderr });
-    });
-  });
+/** The last operation that a worker which began with `first` reported so. */
+function lastOf(out: string, word: string, first: number): number {
+  const lines = out.match(new RegExp(`${word} (\\d+)\\n`, "g"));
+  return Number(lines?.at(-1)?.split(" ")[1] ?? first - 1);
 }
 
 async function lane(name: number, kills: number): Promise<number> {
@@ -51,7 +25,8 @@ async function lane(name: number, kills: number): Promise<number> {
   let [state, next] = [new Map() as State, 1 + name * 1_000_000];
   let acknowledged = 0;
   for (let kill = 0; kill < kills; kill++) {
-    const { started, done, stderr } = await runAndKill(path, next, random.integer(400));
+    const { out, stderr } = await runAndKill(worker, [path, String(next)], random.integer(400));
+    const [started, done] = [lastOf(out, "start", next), lastOf(out, "done", next)];
     const where = `lane ${name}, kill ${kill}, operations ${next} to ${started}`;
     expect(stderr, where).toBe("");
     for (let i = next; i <= done; i++) state = outcomes(state, i).at(-1) as State;

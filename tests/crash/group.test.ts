@@ -2,36 +2,17 @@
  * Kills processes while writes of several handles share transactions: whatever was acknowledged is there, and each write is
  * there as a whole or not at all.
  */
-import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { createRandom } from "../../src/lib/random.js";
 import { temporaryDirectory } from "../store/helpers.js";
 import { openGroupStore, readLane, WRITERS } from "./group-load.js";
+import { runAndKill } from "./kill.js";
 
 const KILLS = Number(
   process.env.AGEMEM_KILLS ?? (process.env.npm_lifecycle_event === "test:crash" ? 100 : 2),
 );
 const worker = fileURLToPath(new URL("./group-worker.ts", import.meta.url));
-
-/** Runs a worker and kills it `after` milliseconds of work. Returns what it reported. */
-function runAndKill(path: string, first: number, after: number): Promise<{ out: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--import", "tsx", worker, path, String(first)], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let [out, stderr] = ["", ""];
-    child.stderr.on("data", (data) => {
-      stderr += data;
-    });
-    child.stdout.on("data", (data) => {
-      const waiting = !out.includes("ready");
-      out += data;
-      if (waiting && out.includes("ready")) setTimeout(() => child.kill("SIGKILL"), after);
-    });
-    child.on("close", () => resolve({ out, stderr }));
-  });
-}
 
 /** The last number of a writer's lines of one kind; -1 without any. */
 function lastOf(out: string, word: string, lane: number): number {
@@ -46,7 +27,7 @@ it(`keeps shared transactions whole over ${KILLS} kills`, { timeout: 3_600_000 }
   const kept = Array.from({ length: WRITERS }, (): number[] => []);
   let first = 0;
   for (let kill = 0; kill < KILLS; kill++) {
-    const { out, stderr } = await runAndKill(path, first, 100 + random.integer(400));
+    const { out, stderr } = await runAndKill(worker, [path, String(first)], 100 + random.integer(400));
     expect(stderr).toBe("");
     const store = await openGroupStore(path);
     const handles = [store, await store.branch("trial")];
