@@ -15,6 +15,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { readRollouts } from "../src/trajectory/file.js";
 
 const K = 8;
 /** Of a rollout: one per passage, one for the question. */
@@ -214,8 +215,19 @@ async function commandLine(setup: Setup, name: string): Promise<Figures> {
     next_call_after_restart_s: firstAfterMark === null ? null : seconds(firstAfterMark - restarted),
     rest_s: seconds(ended - restarted),
     calls_per_rollout: (calls - callsBefore) / rollouts,
+    bytes_per_rollout: await plainBytes(out),
     disk_kib_per_rollout: Math.round(sizeOf(out) / rollouts / 1024),
   };
+}
+
+/** Mean size of the first rollouts of a recording as plain records, one JSON text per line: what "about 1 MB" is. */
+async function plainBytes(recording: string): Promise<number> {
+  let [bytes, count] = [0, 0];
+  for await (const { steps, trajectory } of readRollouts(recording)) {
+    for (const record of [...steps, trajectory]) bytes += Buffer.byteLength(JSON.stringify(record)) + 1;
+    if (++count === 4 * K) break;
+  }
+  return Math.round(bytes / count);
 }
 
 /** Two trainers and two services: every group once. */

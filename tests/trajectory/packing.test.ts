@@ -21,6 +21,14 @@ describe("token copies", () => {
     const list = [7, ...base.slice(1, 400), 5000, ...base.slice(600)];
     expect(packTokens(base, list)).toEqual([7, [1, 399], 5000, [600, 400]]);
   });
+  it("tell pieces apart whose hashes are equal: among so many there are a few", () => {
+    const random = createRandom("copies/long");
+    const ids = () => Array.from({ length: 400_000 }, () => random.integer(2 ** 31));
+    const [base, list] = [ids(), ids()];
+    const back = copyTokens(base, packTokens(base, list));
+    expect(back.findIndex((id, at) => id !== list[at])).toBe(-1);
+    expect(back).toHaveLength(list.length);
+  });
   it("refuse a copy of what is not there", () => {
     expect(() => copyTokens([1, 2], [[1, 2]])).toThrow(RangeError);
   });
