@@ -16,6 +16,8 @@ from protocol import Game, RequestError, serve, state  # noqa: E402
 
 INFOS = textworld.EnvInfos(won=True, admissible_commands=True, extras=["gamefile", "walkthrough"])
 GOAL = "Your task is to: "
+# A question of AgentBoard's setting, which the game does not know; it changes nothing and costs a step.
+CHECK = "check valid actions"
 
 
 class AlfWorld(Game):
@@ -40,8 +42,10 @@ class AlfWorld(Game):
         return state(text, self.goal, 1.0 if won else 0.0, won, won, valid)
 
     def step(self, action):
+        if action.strip().lower().rstrip(".") == CHECK:
+            return self.tell("You can take the following actions: " + ", ".join(self.available_actions()), True)
         self.taken += 1
-        self.now, _, _ = self.environment.step(action.strip())
+        self.now, _, _ = self.environment.step(action.strip().rstrip("."))
         text = self.now.feedback.strip()
         return self.tell(text, not text.startswith("Nothing happens"))
 

@@ -14,6 +14,8 @@ from protocol import Game, RequestError, serve, state
 SIMPLIFICATIONS = "selfWateringFlowerPots,openContainers,openDoors,noElectricalAction"
 # Electrical tasks are refused without electrical actions.
 WITH_ELECTRICITY = "selfWateringFlowerPots,openContainers,openDoors"
+# A question of AgentBoard's setting, which the simulator does not know; it changes nothing and costs a step.
+CHECK = "check valid actions"
 NO_MATCH = ("No known action matches that input", "Unknown action", "Ambiguous request", "It's not clear how")
 
 
@@ -60,6 +62,8 @@ class ScienceWorld(Game):
         return state(text, self.goal, progress, self.won, self.won or self.over, valid, score=self.score)
 
     def step(self, action):
+        if not self.over and action.strip().lower().rstrip(".") == CHECK:
+            return self.tell("You can take the following actions: " + ", ".join(self.available_actions()), True)
         self.taken += 1
         if self.over:
             return self.tell("The episode is over.", False)

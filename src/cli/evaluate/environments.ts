@@ -214,6 +214,7 @@ function playerFor(
     open: () => memories.open(system),
     user: `${basename(batch)}-${seed}`.replaceAll(".", "-"),
     k: options.k ?? RETRIEVED,
+    afterwards: system === "full-context",
     counter,
   });
 }

@@ -39,7 +39,12 @@ export async function openParts(systems: readonly string[], options: PartsOption
   const baseModel = openBaseModel(systems, options);
   const judging = await openJudging(options, modelName);
   const parts = { model, baseModel, index, counter, agent: { protocol, counter } };
-  return { ...parts, modelName, judging, memories: await openMemories(systems, parts) };
+  try {
+    return { ...parts, modelName, judging, memories: await openMemories(systems, parts) };
+  } catch (error) {
+    await judging.close();
+    throw error;
+  }
 }
 
 /**

@@ -52,33 +52,27 @@ async function evaluateSuite(name: string | undefined, options: Options, command
   if (environment) return evaluateEnvironment(environment, options);
   const systems = memorySystems(options.systems ?? DEFAULT_SYSTEMS);
   const { seeds, limit, k, exclude, answers } = options;
+  const suites = await Promise.all(
+    seeds.map(async (seed) => {
+      const read = { seed, ...(limit === undefined ? {} : { limit }), ...(exclude ? { exclude } : {}) };
+      return { seed, suite: await loadSuite(name, read) };
+    }),
+  );
   const { model, index, counter, modelName, judging, memories } = await openParts(systems, options);
-  const batches: EpisodeBatch[] = [];
-  const data: string[] = [];
-  for (const seed of seeds) {
-    const suite = await loadSuite(name, {
-      seed,
-      ...(limit === undefined ? {} : { limit }),
-      ...(exclude ? { exclude } : {}),
-    });
-    data.push(sha256(JSON.stringify(suite.cases)).slice(0, 16));
-    for (const system of systems) {
-      const open = () => memories.open(system);
-      const reader = answers ? model : undefined;
-      batches.push(
-        ...memoryBatches({
-          suite,
-          system,
-          open,
-          reader,
-          counter,
-          seed,
-          ...(k === undefined ? {} : { k }),
-          ...(judging.fresh ? { judge: judging.fresh } : {}),
-        }),
-      );
-    }
-  }
+  const batches = suites.flatMap(({ seed, suite }) =>
+    systems.flatMap((system): EpisodeBatch[] =>
+      memoryBatches({
+        suite,
+        system,
+        open: () => memories.open(system),
+        reader: answers ? model : undefined,
+        counter,
+        seed,
+        ...(k === undefined ? {} : { k }),
+        ...(judging.fresh ? { judge: judging.fresh } : {}),
+      }),
+    ),
+  );
   const total = batches.reduce((sum, batch) => sum + batch.episodes.length, 0);
   const progress = createProgress("episodes", total);
   let done = 0;
@@ -88,7 +82,7 @@ async function evaluateSuite(name: string | undefined, options: Options, command
       settings: {
         ...settingsOf(options),
         suite: name.slice(0, name.indexOf(":")),
-        data,
+        data: suites.map(({ suite }) => sha256(JSON.stringify(suite.cases)).slice(0, 16)),
         systems,
         model: modelName,
         embeddings: index.embeddingName,

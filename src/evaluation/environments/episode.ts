@@ -31,6 +31,8 @@ export interface EpisodeView {
 export interface Actor {
   /** Plays one turn, with any number of actions. "stop" ends the episode. */
   turn(view: EpisodeView): Promise<"go on" | "stop">;
+  /** Called once at the end, unless something failed: the last observation is in the view, and no action is taken any more. */
+  finish?(view: EpisodeView): Promise<void>;
   /** Cost so far. */
   cost?(): ActorCost;
 }
@@ -45,7 +47,7 @@ export interface ActorCost {
   operations: Partial<Record<MemoryOp, { calls: number; refused: number }>>;
   /** Responses that broke the protocol. */
   formatErrors: number;
-  /** Memories shown beside the context, and their tokens, over all calls; absent if nothing can be. */
+  /** Memories that the model was shown, retrieved or beside the context, and their tokens, over all calls; absent if none can be. */
   recalled?: { memories: number; tokens: number };
 }
 
@@ -119,7 +121,9 @@ export async function playEpisode(options: EpisodeOptions): Promise<EpisodeResul
       session.throwFailure();
       if (stopped && !session.end) session.end = "stopped";
     }
-    ended = session.end ?? "turns";
+    session.end ??= "turns";
+    await actor.finish?.(session);
+    ended = session.end;
   } catch (thrown) {
     signal?.throwIfAborted();
     const code = AgeMemError.isInstance(thrown) ? thrown.code : null;

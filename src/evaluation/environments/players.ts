@@ -16,7 +16,7 @@ import { resolveNamespace } from "../../lib/namespace.js";
 import { FaissStore } from "../../store/faiss-store.js";
 import { DEFAULT_NAMESPACE } from "../../tools/toolkit.js";
 import type { MemoryOp, MemoryValue, StoreVersion } from "../../types.js";
-import { type AgentActorOptions, agentActor } from "./actors/agent.js";
+import { type AgentActorOptions, agentActor, type ShownMemories } from "./actors/agent.js";
 import type { Actor } from "./episode.js";
 
 /** Whose long-term memory an episode sees: its own, the suite's, or none. */
@@ -28,6 +28,8 @@ export interface PlayedEpisode {
   /** The first observation; null if the task could not be set up. */
   start: string | null;
   steps: readonly { action: string; observation: string }[];
+  /** "won" if the task was solved. */
+  ended: string;
   memory: StoreVersion | null;
 }
 
@@ -45,7 +47,7 @@ export interface Player {
 }
 
 /** The agent's options without what an episode gives. */
-export type PlayerAgent = Omit<AgentActorOptions, "store" | "operations" | "runKey" | "recall">;
+export type PlayerAgent = Omit<AgentActorOptions, "store" | "operations" | "runKey" | "recall" | "lessons">;
 
 /** Always plays with a new actor that remembers nothing. */
 export function actorPlayer(make: (runKey: string) => Actor): Player {
@@ -104,7 +106,9 @@ export function agePlayer({ agent, index, operations, retrieved, folder }: AgePl
     actor: (runKey) => {
       const store = opened();
       const recall = (observation: string) => nearest(store, agent.user ?? "player", observation, retrieved);
-      return agentActor({ ...agent, runKey, operations, store, ...(retrieved ? { recall } : {}) });
+      // What was learned can only help where a later episode sees it.
+      const lessons = folder !== undefined && operations.includes("ADD");
+      return agentActor({ ...agent, runKey, operations, store, lessons, ...(retrieved ? { recall } : {}) });
     },
     standing: () => opened().version(),
     async end() {
@@ -120,7 +124,7 @@ async function nearest(
   user: string,
   query: string,
   limit = 0,
-): Promise<string | undefined> {
+): Promise<ShownMemories | undefined> {
   const namespace = resolveNamespace(DEFAULT_NAMESPACE, { user_id: user });
   const found = await store.search(namespace, { query, limit, mode: "hybrid" });
   if (found.length === 0) return undefined;
@@ -131,7 +135,10 @@ async function nearest(
     updatedAt,
     score,
   }));
-  return renderMemories(items, { query });
+  return {
+    memories: items.map(({ value }) => value.content),
+    block: renderMemories(items, { query }),
+  };
 }
 
 function lastOf(found: readonly PlayedEpisode[]): StoreVersion | undefined {

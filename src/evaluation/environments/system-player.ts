@@ -15,7 +15,7 @@ import {
   type SystemUsage,
 } from "../systems/memory-system.js";
 import { recalledBlock } from "../systems/recalled-block.js";
-import { agentActor } from "./actors/agent.js";
+import { agentActor, outcomeText, type ShownMemories } from "./actors/agent.js";
 import type { Actor, EpisodeView } from "./episode.js";
 import type { PlayedEpisode, Player, PlayerAgent } from "./players.js";
 
@@ -26,6 +26,11 @@ export interface SystemPlayerOptions {
   user: string;
   /** Memories shown with each call. */
   k: number;
+  /**
+   * Whether the memory is shown an episode only after its end: for one that recalls everything, which would repeat what the agent's
+   * own context holds. Default false.
+   */
+  afterwards?: boolean;
   counter: TokenCounter;
 }
 
@@ -47,8 +52,9 @@ export function systemPlayer(options: SystemPlayerOptions): Player {
   };
 }
 
-function transcript({ start, steps }: PlayedEpisode): ObservedMessage[] {
-  return [...(start === null ? [] : [seen(start)]), ...steps.flatMap(taken)];
+function transcript({ start, steps, ended }: PlayedEpisode): ObservedMessage[] {
+  const told = [...(start === null ? [] : [seen(start)]), ...steps.flatMap(taken)];
+  return ended === "error" ? told : [...told, seen(outcomeText(ended === "won"))];
 }
 
 const seen = (content: string): ObservedMessage => ({ role: "user", content });
@@ -58,32 +64,44 @@ const taken = ({ action, observation }: { action: string; observation: string })
 ];
 
 function systemActor(
-  { agent, k, counter }: SystemPlayerOptions,
+  { agent, k, afterwards = false, counter }: SystemPlayerOptions,
   memory: MemorySystem,
   runKey: string,
 ): Actor {
   let spent: SystemUsage = NO_USAGE;
-  const recalled = { memories: 0, tokens: 0 };
-  const recall = async (observation: string): Promise<string | undefined> => {
+  const recall = async (observation: string): Promise<ShownMemories | undefined> => {
     const { memories, usage } = await memory.recall(observation, { k });
     spent = combineUsage(spent, usage);
-    recalled.memories += memories.length;
-    recalled.tokens += memories.reduce((sum, { text }) => sum + counter.countText(text), 0);
-    return memories.length > 0 ? recalledBlock(memories) : undefined;
+    if (memories.length === 0) return undefined;
+    return { memories: memories.map(({ text }) => text), block: recalledBlock(memories) };
   };
-  const inner = agentActor({ ...agent, runKey, operations: [], store: new InMemoryStore(), recall });
+  const inner = agentActor({
+    ...agent,
+    counter,
+    runKey,
+    operations: [],
+    store: new InMemoryStore(),
+    recall,
+  });
   let fresh: ObservedMessage[] = [];
   let watched: EpisodeView | undefined;
+  const observe = async (): Promise<void> => {
+    const told = fresh;
+    fresh = [];
+    if (told.length > 0) spent = combineUsage(spent, await memory.observe(told));
+  };
   return {
     turn: async (view) => {
       if (!watched) {
         watched = watching(view, (step) => fresh.push(...taken(step)));
         fresh = [seen(view.state.observation)];
       }
-      const told = fresh;
-      fresh = [];
-      if (told.length > 0) spent = combineUsage(spent, await memory.observe(told));
+      if (!afterwards) await observe();
       return inner.turn(watched);
+    },
+    finish: async ({ state }) => {
+      fresh.push(seen(outcomeText(state.won)));
+      await observe();
     },
     cost: () => {
       const own = inner.cost?.();
@@ -93,9 +111,8 @@ function systemActor(
         promptTokens: spent.promptTokens,
         completionTokens: spent.responseTokens,
       };
-      const auxiliary = addCalls(own?.auxiliary ?? NO_CALLS, beside);
-      const { policy = NO_CALLS, operations = {}, formatErrors = 0 } = own ?? {};
-      return { policy, auxiliary, operations, formatErrors, recalled };
+      const { policy = NO_CALLS, auxiliary = NO_CALLS, ...rest } = own ?? { operations: {}, formatErrors: 0 };
+      return { ...rest, policy, auxiliary: addCalls(auxiliary, beside) };
     },
   };
 }

@@ -4,6 +4,7 @@
  * Owns what is skipped when resuming, and that a failure becomes the episode's error while the run continues. Leaves
  * out how an episode is played (`memory-episodes.ts`, `environments/`).
  */
+import { setMaxListeners } from "node:events";
 import pLimit from "p-limit";
 import { AgeMemError, messageOf } from "../../errors.js";
 import { type EvaluationPrice, priceOf } from "../metrics/price.js";
@@ -182,7 +183,7 @@ async function playEpisode(
   const thrown =
     broken ??
     (await failureOf(async () => {
-      outcome = await play(signal);
+      outcome = await play(signal && listenedTo(signal));
     }, signal));
   const latency_ms = Date.now() - begun;
   const error = outcome.error ?? thrown;
@@ -195,6 +196,13 @@ async function playEpisode(
     judge: judged ? { ...judged.judge, cost: priceOf([judged.judge], prices?.judge) } : null,
     error,
   };
+}
+
+/** The signal for one episode: each model call listens to it, and what listens ends with the episode and not with the run. */
+function listenedTo(signal: AbortSignal): AbortSignal {
+  const own = AbortSignal.any([signal]);
+  setMaxListeners(0, own);
+  return own;
 }
 
 const NO_CALL = { calls: 0, prompt_tokens: 0, response_tokens: 0 };

@@ -45,6 +45,8 @@ export interface ConversationView {
   /** A filter has cut the newest user message. */
   wasFiltered: boolean;
   calls: CallRecord[];
+  /** Calls before the newest user message, oldest first. */
+  earlierCalls: CallRecord[];
   responses: number;
   /** Content of each memory seen anywhere in the context, newest wording; deleted ones are gone. */
   memories: Map<string, BlockMemory>;
@@ -108,6 +110,7 @@ function emptyView(): ConversationView {
     shownNow: [],
     wasFiltered: false,
     calls: [],
+    earlierCalls: [],
     responses: 0,
     memories: new Map(),
     deleted: [],
@@ -161,6 +164,7 @@ function readUserMessage(
   view.wasFiltered = hasPlaceholder(text);
   view.olderMessages = before.count - view.summaries.length;
   view.olderLength = before.length;
+  view.earlierCalls.push(...view.calls);
   view.calls = [];
   view.responses = 0;
 }

@@ -2,6 +2,7 @@
  * The order of the offline policy's rules, and the decision for one call.
  */
 import type { Random } from "../../lib/random.js";
+import { actingRule } from "./acting-rule.js";
 import { type Action, choose, feasible, made, type Rule, type Situation } from "./action.js";
 import { gatherRule, replyRule, settleRule, statementsNow } from "./chat-rule.js";
 import { backgroundRule, overflowRule, pasteRule } from "./context-rules.js";
@@ -28,6 +29,9 @@ const MAX_RESPONSES = 8;
 /** What to do next. Deterministic in the situation, the temperature and the random source. */
 export function decide(situation: Situation, temperature: number, random: Random): Action {
   const { view } = situation;
+  // A game has its own limit of steps.
+  const move = choose(feasible(situation, actingRule(situation)), temperature, random);
+  if (move) return move;
   const mayAct =
     view.userText !== "" && !view.lastStep && view.responses < MAX_RESPONSES && !allFailing(situation);
   if (mayAct) {

@@ -2,6 +2,15 @@
 import { type StructuredToolInterface, tool } from "@langchain/core/tools";
 import { z } from "zod";
 import { stripEnd } from "../../../text/text.js";
+import { actionForms } from "../action-forms.js";
+import type { EnvironmentName } from "../task-environment.js";
+
+/** What a player is told. */
+export interface Instructed {
+  goal: string;
+  environment: EnvironmentName;
+  maxSteps: number;
+}
 
 /** Its name, on which trained policies depend. */
 const ACT_TOOL = "act";
@@ -29,10 +38,11 @@ export function actionIn(text: string): string {
 }
 
 /** Instructions for the player, in the system prompt, which no edit of the context can remove. */
-export function instructionsFor(goal: string, maxSteps: number): string {
+export function instructionsFor({ goal, environment, maxSteps }: Instructed): string {
   return [
     "You act in an environment, one action at a time, until the task is done.",
     `Task: ${goal}`,
+    actionForms(environment),
     `Take each action with the tool "${ACT_TOOL}". You have ${maxSteps} actions. An action that is not understood changes nothing and counts.`,
   ].join("\n");
 }

@@ -9,10 +9,17 @@ import type { BaseCallbackHandler } from "@langchain/core/callbacks/base";
 import { type BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { createAgeMemAgent } from "../../../agent/agent.js";
 import type { AgeMemAgentOptions } from "../../../agent/options.js";
+import { tokenCounter } from "../../../models/tokens.js";
 import type { MessageFacts } from "../../../types.js";
 import type { Actor, EpisodeView } from "../episode.js";
 import { actionIn, createActTool, instructionsFor } from "./act-tool.js";
 import { CostMeter } from "./cost.js";
+
+/** Memories to show beside the context for one call, as texts and as the block that shows them. */
+export interface ShownMemories {
+  memories: readonly string[];
+  block: string;
+}
 
 /** Options of {@link agentActor}: the agent's, without those that the episode sets. */
 export interface AgentActorOptions
@@ -21,10 +28,17 @@ export interface AgentActorOptions
   user?: string;
   /** Callback handlers and metadata of every invocation, such as a recorder and a rollout's ids. */
   run?: { callbacks?: BaseCallbackHandler[]; metadata?: Record<string, unknown> };
-  /** Text to show beside the context for one call, such as what a compared memory recalls; undefined for none. */
-  recall?: (observation: string) => Promise<string | undefined>;
+  /** What to show beside the context for one call, such as what a compared memory recalls; undefined for nothing. */
+  recall?: (observation: string) => Promise<ShownMemories | undefined>;
+  /** Gives the agent one more call after the end, in which it is told the outcome and can store what it learned. Default false. */
+  lessons?: boolean;
   /** Derives the episode's ids from this key, so that they are reproducible. Default: random ids. */
   runKey?: string;
+}
+
+/** What a player is told after the last action. */
+export function outcomeText(won: boolean): string {
+  return `The episode is over. The task is ${won ? "solved" : "not solved"}.`;
 }
 
 /**
@@ -37,9 +51,10 @@ export function agentActor({
   run = {},
   runKey,
   recall,
+  lessons = false,
   ...options
 }: AgentActorOptions): Actor {
-  const meter = new CostMeter();
+  const meter = new CostMeter(options.counter ?? tokenCounter());
   let agent: ReturnType<typeof createAgeMemAgent> | undefined;
   let carried: { messages: BaseMessage[]; contextFacts: MessageFacts } = { messages: [], contextFacts: {} };
   let told = 0;
@@ -48,37 +63,54 @@ export function agentActor({
     carried = { ...carried, messages: [...carried.messages, message] };
   };
   const begin = (view: EpisodeView): ReturnType<typeof createAgeMemAgent> => {
-    say(view.state.observation, "start");
-    const instructions = instructionsFor(view.state.goal, view.stepsLeft);
+    const { state, stepsLeft, environment } = view;
+    say(state.observation, "start");
+    const instructions = instructionsFor({
+      goal: state.goal,
+      environment: environment.name,
+      maxSteps: stepsLeft,
+    });
     return createAgeMemAgent({
       ...options,
       systemPrompt: options.systemPrompt ? `${options.systemPrompt}\n\n${instructions}` : instructions,
       tools: [createActTool((action) => view.act(action))],
     });
   };
+  /** One model call with its tools. */
+  const call = async (view: EpisodeView, turn: number) => {
+    agent ??= begin(view);
+    const shown = await recall?.(view.state.observation);
+    if (shown) meter.addShown(shown.memories);
+    const beside = shown ? [new HumanMessage({ id: `recalled-${turn}`, content: shown.block })] : [];
+    const known = new Set(carried.messages.map(({ id }) => id));
+    const input = { ...carried, messages: [...carried.messages, ...beside] };
+    const result = await agent.invoke(input, {
+      context: { user_id: user, max_steps: 1, on_max_steps: "stop" },
+      ...(runKey ? { configurable: { agemem_run_key: `${runKey}/t${turn}` } } : {}),
+      ...run,
+      ...(view.signal ? { signal: view.signal } : {}),
+    });
+    meter.add(result.usage, result.status === "format_error");
+    const messages = result.messages.filter(({ id }) => !beside.some((message) => message.id === id));
+    meter.addRetrieved(messages.filter(({ id }) => !known.has(id)));
+    carried = { messages, contextFacts: result.contextFacts };
+    return result;
+  };
   return {
     turn: async (view) => {
-      agent ??= begin(view);
       const turn = told++;
-      const shown = await recall?.(view.state.observation);
-      const beside =
-        shown === undefined ? [] : [new HumanMessage({ id: `recalled-${turn}`, content: shown })];
-      const input = { ...carried, messages: [...carried.messages, ...beside] };
-      const result = await agent.invoke(input, {
-        context: { user_id: user, max_steps: 1, on_max_steps: "stop" },
-        ...(runKey ? { configurable: { agemem_run_key: `${runKey}/t${turn}` } } : {}),
-        ...run,
-        ...(view.signal ? { signal: view.signal } : {}),
-      });
-      meter.add(result.usage, result.status === "format_error");
-      const messages = result.messages.filter(({ id }) => !beside.some((message) => message.id === id));
-      carried = { messages, contextFacts: result.contextFacts };
-      if (result.status === "answered" && result.finalAnswer) {
-        say(await view.act(actionIn(result.finalAnswer)), `t${turn}`);
-      } else if (result.status !== "max_steps") {
+      const { status, finalAnswer } = await call(view, turn);
+      if (status === "answered" && finalAnswer) {
+        say(await view.act(actionIn(finalAnswer)), `t${turn}`);
+      } else if (status !== "max_steps") {
         say(`Call a tool: "act" with your next action.`, `t${turn}`);
       }
       return "go on";
+    },
+    finish: async (view) => {
+      if (!lessons || !agent) return;
+      say(`${outcomeText(view.state.won)} Store what will help you in later tasks, if anything.`, "end");
+      await call(view, told++);
     },
     cost: () => meter.cost(),
   };

@@ -1,9 +1,9 @@
-/** Sums the cost of an episode's invocations. */
-import type { AIMessage } from "@langchain/core/messages";
+/** Sums the cost of an episode's invocations, and what its model was shown of long-term memory. */
+import { type AIMessage, type BaseMessage, isToolMessage } from "@langchain/core/messages";
 import type { AgentUsage } from "../../../agent/usage.js";
 import { addCalls, NO_CALLS, reportedTokens } from "../../../lib/call-usage.js";
 import type { UsageByOperation } from "../../../lib/usage.js";
-import { type CallUsage, MEMORY_OPS } from "../../../types.js";
+import { type CallUsage, MEMORY_OPS, type MemoryOpOutcome, type TokenCounter } from "../../../types.js";
 import type { ActorCost } from "../episode.js";
 
 /** The cost of one episode. */
@@ -12,6 +12,9 @@ export class CostMeter {
   #auxiliary: CallUsage = NO_CALLS;
   #usages: UsageByOperation[] = [];
   #formatErrors = 0;
+  readonly #recalled = { memories: 0, tokens: 0 };
+
+  constructor(private readonly counter: TokenCounter) {}
 
   /** Adds one invocation of the agent. */
   add({ policy, auxiliary, operations }: AgentUsage, formatError: boolean): void {
@@ -19,6 +22,22 @@ export class CostMeter {
     this.#auxiliary = addCalls(this.#auxiliary, auxiliary);
     this.#usages.push(operations);
     if (formatError) this.#formatErrors++;
+  }
+
+  /** Adds memories that were shown beside the context. */
+  addShown(memories: readonly string[]): void {
+    this.#recalled.memories += memories.length;
+    for (const text of memories) this.#recalled.tokens += this.counter.countText(text);
+  }
+
+  /** Adds the results of RETRIEVE among new messages. */
+  addRetrieved(messages: readonly BaseMessage[]): void {
+    for (const message of messages) {
+      const done = isToolMessage(message) ? (message.artifact as MemoryOpOutcome | undefined) : undefined;
+      if (done?.op !== "RETRIEVE" || !done.ok) continue;
+      this.#recalled.memories += done.memoryIds.length;
+      if (done.memoryIds.length > 0) this.#recalled.tokens += this.counter.countText(message.text);
+    }
   }
 
   /** Adds one call of a model without an agent. */
@@ -41,6 +60,7 @@ export class CostMeter {
       auxiliary: this.#auxiliary,
       operations,
       formatErrors: this.#formatErrors,
+      recalled: { ...this.#recalled },
     };
   }
 }

@@ -1,0 +1,29 @@
+/** What `agemem evaluate` opens before the first episode. */
+import { join } from "node:path";
+import { afterEach, expect, it, vi } from "vitest";
+import { openParts } from "../../src/cli/evaluate/parts.js";
+import { DiskJudgeCache } from "../../src/rewards/judges/disk-cache.js";
+import { temporaryDirectory } from "./program.js";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+it("closes the judge's file of verdicts where another project's memory is not installed", async () => {
+  const folder = await temporaryDirectory();
+  vi.stubEnv("AGEMEM_BASELINES", join(folder.path, "none"));
+  vi.stubEnv("OPENAI_API_KEY", "key");
+  const close = vi.spyOn(DiskJudgeCache.prototype, "close");
+  const opening = openParts(["keyword", "mem0"], {
+    model: "offline",
+    judge: "some-model",
+    judgeCache: join(folder.path, "verdicts.jsonl"),
+    protocol: "native",
+    temperature: 0,
+    maxTokens: 9,
+  });
+  await expect(opening).rejects.toMatchObject({ code: "AGEMEM_PACKAGE_MISSING" });
+  expect(close).toHaveBeenCalledOnce();
+  await folder.remove();
+});
