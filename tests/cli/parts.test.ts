@@ -14,6 +14,7 @@ it("closes the judge's file of verdicts where another project's memory is not in
   const folder = await temporaryDirectory();
   vi.stubEnv("AGEMEM_BASELINES", join(folder.path, "none"));
   vi.stubEnv("OPENAI_API_KEY", "key");
+  vi.stubEnv("AGEMEM_EMBEDDINGS", "lexical");
   const close = vi.spyOn(DiskJudgeCache.prototype, "close");
   const opening = openParts(["keyword", "mem0"], {
     model: "offline",
