@@ -67,8 +67,10 @@ function guessesOf(play: Play, wanted: ReadonlySet<string>, listed: readonly str
   // Without a list of whole actions, all that is in sight or in the task can be tried; with one, what is in both.
   const concrete = named.length < listed.length;
   const first = [...new Set([...relevant, ...(concrete ? [] : [...asked, ...near])])].slice(0, MAX_THINGS);
-  const others = [...new Set([...near.slice(0, MAX_THINGS), ...relevant, ...asked])].slice(0, MAX_THINGS);
-  return forms.flatMap((form) => filled(form, { first, others, limit: MAX_FILLED }));
+  const others = [...new Set([...near.slice(0, MAX_THINGS), ...relevant, ...(concrete ? [] : asked)])];
+  return forms.flatMap((form) =>
+    filled(form, { first, others: others.slice(0, MAX_THINGS), limit: MAX_FILLED }),
+  );
 }
 
 /** Words of an action that are in the task; a word that few actions have counts most. */
