@@ -40,3 +40,33 @@ it("sends the policy's calls to the gateway and a summary's elsewhere", async ()
   expect(other.requests[0]!.body.model).toBe("summarizer");
   expect(events.requests.map(({ body }) => body.event_type)).toEqual(["reward"]);
 });
+
+it("embeds in the process, with a key for OpenAI set and no embeddings named", async () => {
+  vi.resetModules();
+  const gateway = await startOpenAIServer(() => "Porto");
+  const events = await startOpenAIServer();
+  closing.push(gateway, events);
+  const env = {
+    AGEMEM_TASK: JSON.stringify(toTaskRow(personTask())),
+    AGEMEM_EMBEDDINGS: undefined,
+    AGEMEM_SUMMARIZER: undefined,
+    OPENAI_BASE_URL: undefined,
+    OPENAI_API_KEY: "sk-of-the-judge",
+    AGL_OPENAI_BASE_URL: gateway.url,
+    AGL_EVENT_URL: `${events.url}/chat/completions`,
+    AGL_KEY: "",
+  };
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  const elsewhere: string[] = [];
+  const { fetch } = globalThis;
+  vi.stubGlobal("fetch", async (...[input, init]: Parameters<typeof fetch>) => {
+    const { host } = new URL(input instanceof Request ? input.url : input);
+    if (host.startsWith("127.0.0.1")) return fetch(input, init);
+    elsewhere.push(host);
+    return Response.json({ error: { message: "no" } }, { status: 401 });
+  });
+  await import("../../examples/grpo-trainer/recipes/agent-lightning/rollout.js");
+  vi.unstubAllGlobals();
+  expect(elsewhere).toEqual([]);
+  expect(events.requests).toHaveLength(1);
+});

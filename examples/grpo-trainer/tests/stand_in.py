@@ -27,6 +27,8 @@ class StandIn:
         self.requests: dict[str, Json] = {}
         """Open requests by id."""
         self.acknowledged: dict[str, list[str]] = {}
+        self.closes: list[Json] = []
+        """Bodies of the requests to close one."""
         self.alive_s = 0.1
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -96,6 +98,7 @@ class StandIn:
                 if self.path == "/rollouts":
                     return self._stream(body)
                 if self.path == "/rollouts/close":
+                    owner.closes.append(body)
                     owner.requests.pop(body["request_id"], None)
                 elif body["request_id"] not in owner.requests:
                     return self._reply(404, {"code": "AGEMEM_ROLLOUTS_UNKNOWN", "message": "No request", "remedy": ""})

@@ -54,6 +54,11 @@ export class Delivery {
     return this.acknowledgedGroups;
   }
 
+  /** Whether every group is acknowledged. */
+  get complete(): boolean {
+    return this.acknowledgedGroups === this.ids.length;
+  }
+
   /** Waits for room in the window and takes it. @throws the signal's reason */
   async begin(id: string, signal: AbortSignal): Promise<void> {
     const state = this.stateOf(id);

@@ -106,8 +106,9 @@ async function route(request: Request, requests: Requests, limits: ServiceLimits
     }
     case "POST /rollouts/close": {
       const body = readBody(closeBody, await readJsonBody(request, limits.requestBytes));
-      await requests.close(body.request_id);
-      return Response.json({ closed: body.request_id });
+      const id = body.request_id;
+      const closed = body.finished ? await requests.finish(id) : await requests.close(id);
+      return Response.json({ closed: closed ? id : null });
     }
     default:
       return Response.json({ code: null, message: `No such route: ${asked}`, remedy: null }, { status: 404 });

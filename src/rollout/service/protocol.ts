@@ -44,7 +44,13 @@ export const openBody = addressed.extend({
 export const acknowledgeBody = addressed.extend({ groups: groupIds.min(1) });
 
 /** Body of `POST /rollouts/close`. */
-export const closeBody = addressed;
+export const closeBody = addressed.extend({
+  /**
+   * Only frees the disk of a request whose groups are all acknowledged and that nobody reads. A reader that comes later
+   * gets the end at once, not the groups again, so that the readers of a shared request may all send it.
+   */
+  finished: z.boolean().default(false),
+});
 
 export type OpenBody = z.infer<typeof openBody>;
 

@@ -7,7 +7,7 @@
  * (`requests.ts`).
  */
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AgeMemError, InputError } from "../../errors.js";
 import { ensureDirectory } from "../../lib/directory.js";
@@ -96,8 +96,10 @@ export class RequestRun {
     const delivery = new Delivery([...ids.values()], recorded, window ?? defaultWindow(settings));
     const file = join(folder, "acknowledged.jsonl");
     const acknowledgements = await JsonlWriter.open(file);
-    delivery.acknowledge(await readIds(file));
-    const had = new Set(have.filter((id) => !recorded(id)));
+    const earlier = await readIds(file);
+    delivery.acknowledge(earlier);
+    // Of a finished request the rollouts are gone, and readers have them.
+    const had = new Set([...earlier, ...have].filter((id) => !recorded(id)));
     const tasks = tasksOf(request).filter(({ id }) => !had.has(ids.get(id) as string));
     const run = new RequestRun(request, delivery, journal, acknowledgements, async (controller) => {
       try {
@@ -207,6 +209,13 @@ export function fixedFields(request: RolloutRequest): Record<string, unknown> {
   const { tasks, concurrency: _c, timeout_s: _t, format: _f, policy, ...rest } = request;
   const { base_url: _b, ...sampling } = policy;
   return { ...rest, policy: sampling, tasks: tasks.length, tasks_sha256: sha256(JSON.stringify(tasks)) };
+}
+
+/** Frees the disk of a request that is not open; which groups were acknowledged is kept. */
+export async function removeRollouts(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (/^run\b/.test(name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 async function readIds(file: string): Promise<string[]> {

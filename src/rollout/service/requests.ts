@@ -12,7 +12,7 @@ import { differences } from "../recording/identity.js";
 import type { ServiceLimits } from "./limits.js";
 import type { OpenBody } from "./protocol.js";
 import type { RolloutRequest } from "./request.js";
-import { fixedFields, RequestRun, type RunHost } from "./request-run.js";
+import { fixedFields, RequestRun, type RunHost, removeRollouts } from "./request-run.js";
 import { parseRequest } from "./request-setup.js";
 
 interface Open {
@@ -93,9 +93,23 @@ export class Requests {
   }
 
   /** Ends a request and removes its folder. An unknown request is not an error. */
-  async close(id: string): Promise<void> {
+  async close(id: string): Promise<true> {
     await this.putAside(id);
     await rm(this.folderOf(id), { recursive: true, force: true });
+    return true;
+  }
+
+  /**
+   * Removes the rollouts of a request whose groups are all acknowledged and that nobody reads, and keeps which ones were.
+   *
+   * @returns whether that is so
+   */
+  async finish(id: string): Promise<boolean> {
+    const opened = await this.open.get(id);
+    if (!opened || opened.readers.size > 0 || !opened.run.delivery.complete) return false;
+    await this.putAside(id);
+    await removeRollouts(this.folderOf(id));
+    return true;
   }
 
   /** Suspends all requests; the next process can resume them. */

@@ -1,6 +1,6 @@
 /** The streaming rollout service: bounded, resumable, one reader per group; over HTTP as LangGraph's server serves it. */
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -217,6 +217,35 @@ describe("a request", () => {
     expect(one.size + two.size).toBe(6);
     expect(new Set([...one.keys(), ...two.keys()]).size).toBe(6);
   });
+
+  it("that is shared frees the disk with its last reader, and gives a late one the end, not its groups again", async () => {
+    await stop();
+    await start({ leaseMs: 300 });
+    model = await startOpenAIServer(() => "Porto");
+    const asked = { request: { ...request, policy: { model: "served", base_url: model.url } } };
+    const finished = async () => {
+      const response = await post("/close", { request_id: "one", finished: true });
+      return ((await response.json()) as { closed: string | null }).closed;
+    };
+    expect(await finished()).toBe(null);
+    const readers = ["r1", "r2"].map(async (reader) => {
+      const { size } = await read(await open({ ...asked, reader, ahead: 1 }), reader === "r1" ? 1 : 99);
+      return { size, closed: await finished() };
+    });
+    const [one, two] = await Promise.all(readers);
+    expect(one, "there is more to read").toEqual({ size: 1, closed: null });
+    expect(two).toEqual({ size: 5, closed: "one" });
+    expect((await readdir(join(folder, "one"))).sort()).toEqual(["acknowledged.jsonl", "request.json"]);
+    const calls = model.requests.length;
+    for (const restart of [false, true]) {
+      if (restart) {
+        await stop();
+        await start();
+      }
+      expect((await read(await open({ ...asked, reader: "late" }))).size).toBe(0);
+    }
+    expect(model.requests).toHaveLength(calls);
+  }, 40_000);
 
   it("gives a lost reader's groups to another one, after the lease", async () => {
     await stop();

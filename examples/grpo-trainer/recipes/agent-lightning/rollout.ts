@@ -21,7 +21,10 @@ const { AGEMEM_TASK: json = "{}", AGEMEM_JUDGE: judgeName, AGEMEM_SUMMARIZER: su
 const other = (name: string) => resolveChatModel(name, process.env, { temperature: 0 });
 const request = rolloutRequest.parse({ tasks: [JSON.parse(json)] });
 const tasks = request.tasks.map(({ gold_facts: goldFacts, ...task }) => ({ ...task, goldFacts }));
-const { embeddings, name: embeddingName } = await resolveEmbeddings();
+// The judge's key must not change what the policy is trained on: only AGEMEM_EMBEDDINGS names a remote model.
+const { embeddings, name: embeddingName } = await resolveEmbeddings(
+  process.env.AGEMEM_EMBEDDINGS?.trim() || "lexical",
+);
 const store = await FaissStore.open(":memory:", {
   index: { embeddings, embeddingName, fields: ["content"] },
 });
@@ -31,7 +34,7 @@ const summarizer = summarizerName ? other(summarizerName) : new OfflineSummarize
 const lightning = agentLightning();
 const { policy } = policyEndpoint({ ...lightning.endpoint, sampling: { maxTokens: 2048 } });
 // K is Agent Lightning's: it starts a process for each rollout of a group.
-const groups = await runRollouts(tasks, { policy, store, judge, summarizer, k: 1 });
+const groups = await runRollouts(tasks, { policy, store, judge, summarizer, embeddingName, k: 1 });
 await store.close();
 for (const { trajectory } of groups.flatMap((group) => group.rollouts)) {
   if (!(await lightning.report(trajectory)))

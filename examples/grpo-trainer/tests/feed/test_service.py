@@ -199,11 +199,13 @@ def test_one_of_several_services_that_fails_ends_the_run() -> None:
             list(service.records(MANY, 1))
 
 
-def test_a_shared_run_is_neither_begun_again_nor_closed(stand_in: StandIn) -> None:
+def test_a_shared_run_is_not_begun_again_and_only_closed_when_finished(stand_in: StandIn) -> None:
     service = client(stand_in, shared=True)
     assert len(list(service.rollout(TASKS, 1))) == 2
     assert stand_in.bodies[0]["again"] is False
-    assert len(stand_in.requests) == 1
+    assert [body.get("finished") for body in stand_in.closes] == [True]
+    assert len(list(client(stand_in).rollout(TASKS, 1))) == 2
+    assert [body.get("finished") for body in stand_in.closes] == [True, None]
     with pytest.raises(ValueError, match="ordered must be False"):
         list(service.records(TASKS, 1, ordered=True))
 

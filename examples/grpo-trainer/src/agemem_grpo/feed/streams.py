@@ -55,7 +55,7 @@ class StoppedError(ServiceError):
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How a request is read; see docs/rollouts.md. With ``shared``, groups that another reader acknowledged are not
-    sent; without it, a new reader gets all groups again, and the request is closed at its end."""
+    sent; without it, a new reader gets all groups again. The last reader closes the request at its end."""
 
     ordered: bool = False
     shared: bool = False
@@ -153,13 +153,13 @@ class Streams:
             _check(response)
 
     def _forget(self, asked: _Asked) -> None:
-        """Frees the service's disk after reading, except for a shared request, which others may still read."""
-        if not asked.terms.shared:
-            # The service may have closed the idle connection that is tried first.
-            for _ in range(3):
-                with contextlib.suppress(httpx.TransportError, _BusyError):
-                    self._post("/close", asked.address)
-                    return
+        """Frees the service's disk after reading. Of a shared request the last reader does; a late one gets the end."""
+        body = asked.address | ({"finished": True} if asked.terms.shared else {})
+        # The service may have closed the idle connection that is tried first.
+        for _ in range(3):
+            with contextlib.suppress(httpx.TransportError, _BusyError):
+                self._post("/close", body)
+                return
 
 
 def request_id(name: str, request: Mapping[str, Any]) -> str:
