@@ -50,5 +50,8 @@ it("importing agemem loads no rules, no tagger and no token tables", { timeout: 
   const counting = await modulesOf(
     `const { tokenCounter } = await import(${entry}); if (tokenCounter().countText("hello world") !== 2) throw new Error();`,
   );
+  const training = await modulesOf(`await import(${JSON.stringify(`${ROOT}/src/training.ts`)});`);
+  expect(training.some((url) => url.includes("/src/rewards/key-items"))).toBe(true);
+  expect(training.filter((url) => url.includes("node_modules/compromise"))).toEqual([]);
   expect(counting.some((url) => url.includes("js-tiktoken/dist/ranks/o200k_base"))).toBe(true);
 });

@@ -7,20 +7,24 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { AgeMemError } from "../errors.js";
-import { demoCommand } from "./demo/command.js";
-import { evaluateCommand } from "./evaluate/command.js";
-import { reportCommand } from "./evaluate/report.js";
 import { exitCodeOf } from "./exit-codes.js";
-import { memoryCommand } from "./memory/command.js";
-import { exportCommand } from "./recordings/export.js";
-import { mergeCommand } from "./recordings/merge.js";
-import { scoreCommand } from "./recordings/score.js";
-import { statsCommand } from "./recordings/stats.js";
-import { traceCommand } from "./recordings/trace.js";
-import { validateCommand } from "./recordings/validate.js";
-import { rolloutCommand } from "./rollout.js";
-import { setupCommand } from "./setup.js";
-import { tasksCommand } from "./tasks.js";
+
+/** The subcommands in the order of the help. Each is imported when it is asked for: together they take seconds to load. */
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  demo: async () => (await import("./demo/command.js")).demoCommand(),
+  memory: async () => (await import("./memory/command.js")).memoryCommand(),
+  setup: async () => (await import("./setup.js")).setupCommand(),
+  tasks: async () => (await import("./tasks.js")).tasksCommand(),
+  rollout: async () => (await import("./rollout.js")).rolloutCommand(),
+  merge: async () => (await import("./recordings/merge.js")).mergeCommand(),
+  score: async () => (await import("./recordings/score.js")).scoreCommand(),
+  stats: async () => (await import("./recordings/stats.js")).statsCommand(),
+  evaluate: async () => (await import("./evaluate/command.js")).evaluateCommand(),
+  report: async () => (await import("./evaluate/report.js")).reportCommand(),
+  export: async () => (await import("./recordings/export.js")).exportCommand(),
+  trace: async () => (await import("./recordings/trace.js")).traceCommand(),
+  validate: async () => (await import("./recordings/validate.js")).validateCommand(),
+};
 
 async function main(argv: string[]): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -30,22 +34,16 @@ async function main(argv: string[]): Promise<void> {
     .description("Memory that a LangGraph.js agent manages itself, and can be trained to manage.")
     .version(version)
     // Options after a command belong to it, even if its parents have options of the same name.
-    .enablePositionalOptions()
-    .addCommand(demoCommand())
-    .addCommand(memoryCommand())
-    .addCommand(setupCommand())
-    .addCommand(tasksCommand())
-    .addCommand(rolloutCommand())
-    .addCommand(mergeCommand())
-    .addCommand(scoreCommand())
-    .addCommand(statsCommand())
-    .addCommand(evaluateCommand())
-    .addCommand(reportCommand())
-    .addCommand(exportCommand())
-    .addCommand(traceCommand())
-    .addCommand(validateCommand());
+    .enablePositionalOptions();
+  for (const command of await commandsFor(argv[2])) program.addCommand(command);
   throwUsageErrors(program);
   await program.parseAsync(argv);
+}
+
+/** The command of that name; all of them for anything else, such as `--help` or a misspelled name. */
+async function commandsFor(name = ""): Promise<Command[]> {
+  const names = Object.hasOwn(COMMANDS, name) ? [name] : Object.keys(COMMANDS);
+  return Promise.all(names.map((each) => COMMANDS[each]?.()).filter((load) => load !== undefined));
 }
 
 /** Makes commander throw. By itself it would exit with 1 even for a wrong option, after printing what is wrong. */

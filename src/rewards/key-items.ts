@@ -1,6 +1,6 @@
 /** K_q: the names, places and times in a query, which `preservation.ts` looks for in the context. Pure. */
-import nlp from "compromise";
 import { LRUCache } from "lru-cache";
+import { tag } from "../text/tagger.js";
 import { stripEnd, stripStart } from "../text/text.js";
 
 /** Words that are capitalized at the start of a question but name nothing. */
@@ -42,7 +42,7 @@ function itemsOf(question: string): string[] {
 }
 
 function tagged(question: string): string[] {
-  const doc = nlp(question);
+  const doc = tag(question);
   return [doc.people(), doc.places(), doc.organizations(), doc.match("#Date+"), doc.match("#ProperNoun+")]
     .flatMap((view) => view.out("array") as string[])
     .concat(question.match(/\p{N}[\p{N}.,:/-]*/gu) ?? []);

@@ -1,7 +1,7 @@
 /**
  * Spans of a sentence that could answer a question of some kind: names, places, dates, numbers, short phrases. Pure.
  */
-import nlp from "compromise";
+import { tag } from "../../text/tagger.js";
 import { stripEnd, stripStart } from "../../text/text.js";
 import type { AnswerKind, Question } from "./question-kind.js";
 
@@ -59,7 +59,7 @@ function matches(sentence: string, pattern: RegExp, weight: number): Span[] {
 }
 
 function named(sentence: string, kind: AnswerKind): Span[] {
-  const doc = nlp(sentence.slice(0, 1000));
+  const doc = tag(sentence.slice(0, 1000));
   const people = new Set((doc.people().out("array") as string[]).map(clean));
   const places = new Set((doc.places().out("array") as string[]).map(clean));
   const spans: Span[] = [];
