@@ -45,29 +45,79 @@ const VALUES: readonly InstanceForm[] = [
  * message says where
  */
 export function toExactJson(value: unknown, forms: readonly InstanceForm[] = []): Json {
-  return new Writer([...VALUES, ...forms]).write(value, [], "");
+  return new Writer([...VALUES, ...forms]).write(value, "");
 }
 
+/** Methods and a stack instead of closures: messages are written at every call of a model. */
 class Writer {
+  /** The objects around the one being written, and the keys that lead to it. */
+  private readonly above: object[] = [];
+  private readonly keys: (string | number)[] = [];
+
   constructor(private readonly forms: readonly InstanceForm[]) {}
 
-  write(value: unknown, above: readonly object[], path: string): Json {
+  write(value: unknown, key: string | number): Json {
     if (value === null || typeof value === "string" || typeof value === "boolean") return value;
     if (value === undefined) return { [MARK]: "undefined" };
     if (typeof value === "number") return writeNumber(value);
     if (typeof value === "bigint") return mark("bigint", String(value));
-    if (typeof value !== "object") throw refusal(typeof value, path);
-    if (above.includes(value)) throw refusal("circular reference", path);
-    const inside = [...above, value];
-    const each = (item: unknown, key: string | number) => this.write(item, inside, `${path}.${key}`);
+    this.keys.push(key);
+    if (typeof value !== "object") throw refusal(typeof value, this.keys);
+    if (this.above.includes(value)) throw refusal("circular reference", this.keys);
+    this.above.push(value);
+    const written = this.writeObject(value);
+    this.above.pop();
+    this.keys.pop();
+    return written;
+  }
+
+  private writeObject(value: object): Json {
+    if (Object.getPrototypeOf(value) === Object.prototype) return this.writePlain(value);
+    if (Object.getPrototypeOf(value) === Array.prototype) return this.writeItems(value as unknown[]);
     const form = this.forms.find((known) => known.is(value));
-    if (form) return { ...mark("instance", writeFields(form.write(value), each)), type: form.kind };
-    if (!isPlainOrBuiltIn(value)) throw refusal(`${value.constructor?.name || "class"} instance`, path);
-    return writeBuiltIn(value, each) ?? writePlain(value, each);
+    if (form) return { ...mark("instance", this.writeFields(form.write(value))), type: form.kind };
+    if (!isPlainOrBuiltIn(value)) throw refusal(`${value.constructor?.name || "class"} instance`, this.keys);
+    return this.writeBuiltIn(value) ?? this.writePlain(value);
+  }
+
+  private writeItems(items: readonly unknown[]): Json[] {
+    return items.map((item, at) => this.write(item, at));
+  }
+
+  private writeBuiltIn(value: object): Json | undefined {
+    if (Array.isArray(value)) return this.writeItems(value);
+    if (value instanceof Date) return mark("date", Number.isNaN(value.getTime()) ? null : value.getTime());
+    if (value instanceof ArrayBuffer)
+      return { ...mark("bytes", base64(new Uint8Array(value))), type: "ArrayBuffer" };
+    if (ArrayBuffer.isView(value)) {
+      const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      return { ...mark("bytes", base64(bytes)), type: value.constructor.name };
+    }
+    if (value instanceof Map) return mark("map", this.writeItems([...value]));
+    if (value instanceof Set) return mark("set", this.writeItems([...value]));
+    return undefined;
+  }
+
+  private writePlain(value: object): Json {
+    const plain = this.writeFields(value);
+    return Object.hasOwn(plain, MARK) ? mark("object", plain) : plain;
+  }
+
+  private writeFields(value: object): { [key: string]: Json } {
+    const written: { [key: string]: Json } = {};
+    for (const key of Object.keys(value)) {
+      const item = (value as Record<string, unknown>)[key];
+      if (item !== undefined) setField(written, key, this.write(item, key));
+    }
+    return written;
   }
 }
 
-type Each = (item: unknown, key: string | number) => Json;
+/** Sets a field of its own also for the key `__proto__`, where an assignment would replace the prototype. */
+function setField(fields: Record<string, unknown>, key: string, value: unknown): void {
+  if (key !== "__proto__") fields[key] = value;
+  else Object.defineProperty(fields, key, { value, enumerable: true, configurable: true, writable: true });
+}
 
 function writeNumber(value: number): Json {
   if (Object.is(value, -0)) return mark("number", "-0");
@@ -88,30 +138,6 @@ function isPlainOrBuiltIn(value: object): boolean {
   return Object.getPrototypeOf(form) === null && Object.hasOwn(form, "hasOwnProperty");
 }
 
-function writeBuiltIn(value: object, each: Each): Json | undefined {
-  if (Array.isArray(value)) return value.map(each);
-  if (value instanceof Date) return mark("date", Number.isNaN(value.getTime()) ? null : value.getTime());
-  if (value instanceof ArrayBuffer)
-    return { ...mark("bytes", base64(new Uint8Array(value))), type: "ArrayBuffer" };
-  if (ArrayBuffer.isView(value)) {
-    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-    return { ...mark("bytes", base64(bytes)), type: value.constructor.name };
-  }
-  if (value instanceof Map) return mark("map", [...value].map(each));
-  if (value instanceof Set) return mark("set", [...value].map(each));
-  return undefined;
-}
-
-function writePlain(value: object, each: Each): Json {
-  const plain = writeFields(value, each);
-  return MARK in plain ? mark("object", plain) : plain;
-}
-
-function writeFields(value: object, each: Each): { [key: string]: Json } {
-  const fields = Object.entries(value).filter(([, item]) => item !== undefined);
-  return Object.fromEntries(fields.map(([key, item]) => [key, each(item, key)]));
-}
-
 function mark(kind: string, value: Json): { [key: string]: Json } {
   return { [MARK]: kind, value };
 }
@@ -120,13 +146,14 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64");
 }
 
-function refusal(what: string, path: string): InputError {
+function refusal(what: string, keys: readonly (string | number)[]): InputError {
+  const path = keys.slice(1).join(".");
   return new InputError(
     "AGEMEM_INPUT_ARGUMENT",
-    `A message contains a ${what} at ${path.slice(1) || "its top"}, which cannot be archived`,
+    `A message contains a ${what} at ${path || "its top"}, which cannot be archived`,
     {
       remedy: "The context is unchanged; keep such values out of messages and artifacts.",
-      details: { path: path.slice(1) },
+      details: { path },
     },
   );
 }
@@ -137,30 +164,41 @@ function refusal(what: string, path: string): InputError {
  * @param forms the classes it was written with
  */
 export function fromExactJson(json: unknown, forms: readonly InstanceForm[] = []): unknown {
-  if (typeof json !== "object" || json === null) return json;
-  const read = (inner: unknown) => fromExactJson(inner, forms);
-  if (Array.isArray(json)) return json.map(read);
-  const { [MARK]: kind, value, type } = json as Record<string, unknown>;
-  const reader = typeof kind === "string" ? READERS[kind] : undefined;
-  if (reader) return reader(value, type as string, read);
-  const fields = (of: object) =>
-    Object.fromEntries(Object.entries(of).map(([key, item]) => [key, read(item)]));
-  if (kind === "object") return fields(value as object);
-  if (kind !== "instance") return fields(json);
-  const form = [...VALUES, ...forms].find((known) => known.kind === type);
-  return form ? form.read(fields(value as object)) : fields(value as object);
+  return read(json, [...VALUES, ...forms]);
 }
 
-const READERS: Record<string, (value: unknown, type: string, read: (inner: unknown) => unknown) => unknown> =
-  {
-    undefined: () => undefined,
-    number: (value) => Number(value),
-    bigint: (value) => BigInt(value as string),
-    date: (value) => new Date(value === null ? Number.NaN : (value as number)),
-    map: (value, _, read) => new Map(read(value) as [unknown, unknown][]),
-    set: (value, _, read) => new Set(read(value) as unknown[]),
-    bytes: (value, type) => bytesOf(value as string, type),
-  };
+function read(json: unknown, forms: readonly InstanceForm[]): unknown {
+  if (typeof json !== "object" || json === null) return json;
+  if (Array.isArray(json)) return json.map((item) => read(item, forms));
+  if (!Object.hasOwn(json, MARK)) return readFields(json, forms);
+  const { [MARK]: kind, value, type } = json as Record<string, unknown>;
+  const reader = typeof kind === "string" && Object.hasOwn(READERS, kind) ? READERS[kind] : undefined;
+  if (reader) return reader(value, type as string, forms);
+  if (kind === "object") return readFields(value as object, forms);
+  if (kind !== "instance") return readFields(json, forms);
+  const fields = readFields(value as object, forms);
+  return forms.find((known) => known.kind === type)?.read(fields) ?? fields;
+}
+
+function readFields(json: object, forms: readonly InstanceForm[]): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const key of Object.keys(json)) {
+    setField(fields, key, read((json as Record<string, unknown>)[key], forms));
+  }
+  return fields;
+}
+
+type Reader = (value: unknown, type: string, forms: readonly InstanceForm[]) => unknown;
+
+const READERS: Record<string, Reader> = {
+  undefined: () => undefined,
+  number: (value) => Number(value),
+  bigint: (value) => BigInt(value as string),
+  date: (value) => new Date(value === null ? Number.NaN : (value as number)),
+  map: (value, _, forms) => new Map(read(value, forms) as [unknown, unknown][]),
+  set: (value, _, forms) => new Set(read(value, forms) as unknown[]),
+  bytes: (value, type) => bytesOf(value as string, type),
+};
 
 const VIEWS: Record<string, (new (buffer: ArrayBuffer) => unknown) | undefined> = {
   Int8Array,

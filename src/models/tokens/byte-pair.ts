@@ -55,7 +55,8 @@ export class BytePairEncoding {
   }
 
   private countPiece(piece: string): number {
-    const known = this.cache.get(piece);
+    // Not `get`: marking the piece as recently used would cost more than finding its count.
+    const known = this.cache.peek(piece);
     if (known !== undefined) return known;
     const bytes = Buffer.from(piece, "utf8").toString("latin1");
     const count = this.ranks.has(bytes) ? 1 : this.countMerged(bytes);
