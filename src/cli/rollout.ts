@@ -17,7 +17,7 @@ import { waitFor, watchEndpoint } from "./waiting.js";
 
 /** The command, for the program of `main.ts`. */
 export function rolloutCommand(): Command {
-  return new Command("rollout")
+  const command = new Command("rollout")
     .description("roll out tasks in three stages, K times each, and record them with rewards and advantages")
     .argument("<tasks>", `what to roll out: ${TASK_SOURCES}`)
     .requiredOption(
@@ -34,7 +34,18 @@ export function rolloutCommand(): Command {
       positive,
       4,
     )
-    .option("--processes <n>", "processes that run the rollouts", positive, 1)
+    .option("--processes <n>", "processes that run the rollouts", positive, 1);
+  addStageOptions(command);
+  addPolicyOptions(command);
+  addScoringOptions(command);
+  return command
+    .option("--run-name <name>", "part of every id; another name starts another run", "run")
+    .action(runRollout);
+}
+
+/** What a rollout goes through. */
+function addStageOptions(command: Command): void {
+  command
     .addOption(
       choice(
         "--preset <name>",
@@ -73,7 +84,12 @@ export function rolloutCommand(): Command {
       positive,
     )
     .option("--timeout <seconds>", "time limit of one rollout", finiteNumber, 600)
-    .option("--pad <n>", "distractors per task, filled up with neighbors from other tasks", wholeNumber)
+    .option("--pad <n>", "distractors per task, filled up with neighbors from other tasks", wholeNumber);
+}
+
+/** Who acts, and what it is offered and shown. */
+function addPolicyOptions(command: Command): void {
+  command
     .option("--model <name>", '"offline", gguf:FILE or a model of OPENAI_BASE_URL (default: AGEMEM_MODEL)')
     .option("--temperature <t>", "sampling temperature of the policy", finiteNumber, 1)
     .option(
@@ -89,16 +105,19 @@ export function rolloutCommand(): Command {
     .option("--top-k <n>", "memories shown by a retrieval", positive)
     .addOption(choice("--search-mode <mode>", "how memories are ranked (default: hybrid)", SEARCH_MODES))
     .addOption(choice("--summarizer <name>", "who writes summaries", ["policy", "offline"], "policy"))
-    .option("--policy-version <n>", "number of the policy's weights, for the record", wholeNumber)
+    .option("--policy-version <n>", "number of the policy's weights, for the record", wholeNumber);
+}
+
+/** What a rollout earns. */
+function addScoringOptions(command: Command): void {
+  command
     .option("--judge <name>", '"offline" (rules) or a model name', "offline")
     .option("--judge-cache <file>", "where a judging model's verdicts are kept")
     .addOption(choice("--reward <preset>", "reward (default: the preset's)", Object.keys(REWARD_PRESETS)))
     .option("--weight <name=number>", WEIGHT_HELP, addWeight, {})
     .addOption(
       choice("--advantage <preset>", "normalization (default: the preset's)", Object.keys(ADVANTAGE_PRESETS)),
-    )
-    .option("--run-name <name>", "part of every id; another name starts another run", "run")
-    .action(runRollout);
+    );
 }
 
 async function runRollout(source: string, options: RolloutArguments): Promise<void> {

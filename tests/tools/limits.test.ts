@@ -158,7 +158,7 @@ describe("limits.operations", () => {
     expect((await bench.call("RETRIEVE", look)).outcome).toMatchObject(REFUSED);
   });
 
-  it("counts what the trigger of the middleware summarised", async () => {
+  it("counts what the trigger of the middleware summarized", async () => {
     const look1 = { tool_calls: [{ name: "Retrieve_memory", args: look }] };
     const model = new ScriptedChatModel([look1, look1, look1, look1, "Done."]);
     const memory = ageMemMiddleware({

@@ -113,7 +113,7 @@ function verdictName(verdict: Verdict): string {
   const names: Partial<Record<Verdict, string>> = {
     in_context: "in the context",
     filtered: "filtered away",
-    summarised: "summarised away",
+    summarized: "summarized away",
     not_retrieved: "stored, not retrieved",
   };
   return names[verdict] ?? verdict.replaceAll("_", " ");

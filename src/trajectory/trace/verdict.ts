@@ -4,7 +4,7 @@
  * 1. The answer states it, or the context of the answer held it: "answered", "in_context".
  * 2. Long-term memory held it but no longer does: "deleted", "overwritten".
  * 3. An edit removed it from the current context, and a RETRIEVE had brought it in or long-term memory does not hold
- *    it: "filtered", "summarised"; "unknown" when no recorded edit explains the loss.
+ *    it: "filtered", "summarized"; "unknown" when no recorded edit explains the loss.
  * 4. Long-term memory holds it: "not_retrieved".
  * 5. "never_stored", or "unknown" where the recording does not show what was stored.
  *
@@ -21,7 +21,7 @@ export const VERDICTS = [
   "answered",
   "in_context",
   "filtered",
-  "summarised",
+  "summarized",
   "not_retrieved",
   "deleted",
   "overwritten",
@@ -107,7 +107,7 @@ function lostFromContext(tracker: FactTracker, holding: readonly MemoryEntry[]):
       reason: `${came} and is gone at step ${loss?.step}; no recorded operation explains that.${left}`,
     };
   }
-  const verdict = loss.op.op === "FILTER" ? "filtered" : "summarised";
+  const verdict = loss.op.op === "FILTER" ? "filtered" : "summarized";
   return { verdict, reason: `${came}, and ${describeLoss(tracker)}.${left}` };
 }
 

@@ -9,38 +9,8 @@ import { logProbabilities, scoreItems } from "../../../src/models/gguf/log-proba
 import { stopAt, TextStream, toMessage, visiblePart } from "../../../src/models/gguf/response.js";
 import { commonPrefix, SequencePool } from "../../../src/models/gguf/sequence-pool.js";
 import { checkFile, parseGgufName } from "../../../src/models/gguf/spec.js";
-import type { OpenAITool } from "../../../src/models/gguf/template-messages.js";
 import { extractTokens } from "../../../src/trajectory/token-ids.js";
-
-const tool: OpenAITool = {
-  type: "function",
-  function: {
-    name: "add",
-    description: "Stores a fact",
-    parameters: { type: "object", properties: { content: { type: "string" } }, required: ["content"] },
-  },
-};
-const config = (work: () => unknown) => {
-  try {
-    work();
-  } catch (error) {
-    return (error as { code?: string }).code;
-  }
-  return undefined;
-};
-
-const reading = { names: new Set(["add"]), form: "hermes" as const, stop: [] as string[], thinking: false };
-
-const facts = {
-  model: "m",
-  prompt: [1, 2],
-  tokens: [3, 4],
-  logProbs: [-0.5, -1],
-  reused: 1,
-  text: '<tool_call>{"name":"add","arguments":{"content":"x"}}</tool_call>',
-  finish: "stop" as const,
-  recordTokens: true,
-};
+import { codeOf, facts, reading, tool } from "../../support/gguf-response.js";
 
 describe("the length of a response", () => {
   const file = join(mkdtempSync(join(tmpdir(), "agemem-gguf-")), "a.gguf");
@@ -76,16 +46,16 @@ describe("gguf: names", () => {
     "a.gguf?contextSize=x",
     "a.gguf?maxTokens=0",
   ])("refuses %j", (name) => {
-    expect(config(() => parseGgufName(name))).toBe("AGEMEM_CONFIG_INVALID");
+    expect(codeOf(() => parseGgufName(name))).toBe("AGEMEM_CONFIG_INVALID");
   });
 
   it("tells a file that is none", () => {
     const folder = mkdtempSync(join(tmpdir(), "agemem-gguf-"));
     writeFileSync(join(folder, "a.gguf"), "GGUF and so on");
     writeFileSync(join(folder, "b.gguf"), "no");
-    expect(config(() => checkFile(join(folder, "a.gguf")))).toBeUndefined();
-    expect(config(() => checkFile(join(folder, "b.gguf")))).toBe("AGEMEM_CONFIG_INVALID");
-    expect(config(() => checkFile(join(folder, "c.gguf")))).toBe("AGEMEM_CONFIG_INVALID");
+    expect(codeOf(() => checkFile(join(folder, "a.gguf")))).toBeUndefined();
+    expect(codeOf(() => checkFile(join(folder, "b.gguf")))).toBe("AGEMEM_CONFIG_INVALID");
+    expect(codeOf(() => checkFile(join(folder, "c.gguf")))).toBe("AGEMEM_CONFIG_INVALID");
     rmSync(folder, { recursive: true });
   });
 });
@@ -252,7 +222,7 @@ describe("gguf: grammars", () => {
   it("follows references, also to the schema's own parts, and refuses others", () => {
     const node = { type: "object", properties: { next: { $ref: "#/$defs/node" } } };
     expect(jsonGrammar({ $ref: "#/$defs/node", $defs: { node } })).toContain("answer-ref ::= answer-target");
-    expect(config(() => jsonGrammar({ $ref: "other.json#/a" }))).toBe("AGEMEM_CONFIG_INVALID");
+    expect(codeOf(() => jsonGrammar({ $ref: "other.json#/a" }))).toBe("AGEMEM_CONFIG_INVALID");
   });
 
   it("lets a model answer in plain words unless a call is required", () => {

@@ -4,37 +4,9 @@ import { describe, expect, it } from "vitest";
 import { guardMessages, promptTokens, type Vocabulary } from "../../../src/models/gguf/prompt.js";
 import { toMessage } from "../../../src/models/gguf/response.js";
 import { chatTemplate, formOf } from "../../../src/models/gguf/template.js";
-import { addTools, type OpenAITool, templateMessages } from "../../../src/models/gguf/template-messages.js";
+import { addTools, templateMessages } from "../../../src/models/gguf/template-messages.js";
+import { codeOf, facts, reading, tool } from "../../support/gguf-response.js";
 
-const tool: OpenAITool = {
-  type: "function",
-  function: {
-    name: "add",
-    description: "Stores a fact",
-    parameters: { type: "object", properties: { content: { type: "string" } }, required: ["content"] },
-  },
-};
-const config = (work: () => unknown) => {
-  try {
-    work();
-  } catch (error) {
-    return (error as { code?: string }).code;
-  }
-  return undefined;
-};
-
-const reading = { names: new Set(["add"]), form: "hermes" as const, stop: [] as string[], thinking: false };
-
-const facts = {
-  model: "m",
-  prompt: [1, 2],
-  tokens: [3, 4],
-  logProbs: [-0.5, -1],
-  reused: 1,
-  text: '<tool_call>{"name":"add","arguments":{"content":"x"}}</tool_call>',
-  finish: "stop" as const,
-  recordTokens: true,
-};
 describe("gguf: prompts", () => {
   const own = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}\n{% endfor %}[assistant]";
   const history = [
@@ -60,9 +32,9 @@ describe("gguf: prompts", () => {
     );
     // A Gemma file without a template is a base model, which has never seen the tokens of turns.
     expect(render(undefined, undefined, "gemma3")).toEqual(["plain", "^User: Hi\n\nAssistant:"]);
-    expect(config(() => chatTemplate(undefined, undefined, "mamba"))).toBe("AGEMEM_CONFIG_INVALID");
-    expect(config(() => chatTemplate("nonsense", own, "llama"))).toBe("AGEMEM_CONFIG_INVALID");
-    expect(config(() => chatTemplate("{% for %}", own, "llama"))).toBe("AGEMEM_CONFIG_INVALID");
+    expect(codeOf(() => chatTemplate(undefined, undefined, "mamba"))).toBe("AGEMEM_CONFIG_INVALID");
+    expect(codeOf(() => chatTemplate("nonsense", own, "llama"))).toBe("AGEMEM_CONFIG_INVALID");
+    expect(codeOf(() => chatTemplate("{% for %}", own, "llama"))).toBe("AGEMEM_CONFIG_INVALID");
   });
 
   it("joins what a template refuses: a system role, and roles that do not alternate", () => {

@@ -33,7 +33,7 @@ describe.each(PROTOCOLS)("edits, %s protocol", (protocol: Protocol) => {
 
     const kept = [now("Which car?", [retrieve], "A Volvo."), now("Tidy up.", [summary, filter], "Done.")];
     const summarized = await record([add, ...kept], { protocol, summaries: ["Small talk."] });
-    expect(last(summarized)).toMatchObject({ verdict: "summarised" });
+    expect(last(summarized)).toMatchObject({ verdict: "summarized" });
   });
 
   it("sees a fact that a summary kept", async () => {
@@ -56,7 +56,7 @@ describe.each(PROTOCOLS)("edits, %s protocol", (protocol: Protocol) => {
       agent: { budget: { maxTokens: protocol === "text" ? 3200 : 2600, responseTokens: 200 } },
     });
     const verdict = last(records, { facts: ["User's car is a red Volvo 240"] });
-    expect(verdict).toMatchObject({ verdict: "summarised" });
+    expect(verdict).toMatchObject({ verdict: "summarized" });
     const events = traceRecords(records)[0]?.events ?? [];
     expect(events.find((event) => event.guard)).toMatchObject({
       kind: "SUMMARY",
@@ -162,7 +162,7 @@ it("judges another answer on request, and the gold facts of an episode without o
   );
   const facts = ["User's car is a red Volvo 240"];
   expect(last(records, { facts, step: 0 })?.verdict).toBe("in_context");
-  expect(last(records, { facts })?.verdict).toBe("summarised");
+  expect(last(records, { facts })?.verdict).toBe("summarized");
   expect(last(records, { facts, step: 99 })).toBeUndefined();
 
   const question = "Where was Ada Lovelace born?";

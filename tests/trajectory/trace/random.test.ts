@@ -22,7 +22,7 @@ const FATES = [
   "deleted",
   "overwritten",
   "in_context",
-  "summarised",
+  "summarized",
 ] as const;
 
 /** What happens to one fact before the last question, in order; the stories of all facts are interleaved. */
@@ -32,7 +32,7 @@ function storyOf(word: string, fact: string, fate: (typeof FATES)[number]): Exch
   const id = (shown: string) => ({ memory_id: idOf(word)(shown) });
   const past = (...acts: Act[]): Exchange => ({ thread: "past", user: tell, acts });
   if (fate === "never_stored") return [past("Nice.")];
-  if (fate === "summarised") return [{ thread: "now", user: tell, acts: ["Nice."] }];
+  if (fate === "summarized") return [{ thread: "now", user: tell, acts: ["Nice."] }];
   const stored = past([["Add_memory", { content: fact }]], "Noted.");
   if (fate === "not_retrieved" || fate === "in_context") return [stored];
   const change: Act =

@@ -64,7 +64,7 @@ const FATES: [fact: string, verdict: Verdict, reason: RegExp][] = [
     "filtered",
     /retrieved, and FILTER e\w{8} of step \d+ removed it.*Long-term memory still holds/,
   ],
-  ["Ivar plays the cello", "summarised", /summary of SUMMARY e\w{8} at step \d+ left it out/],
+  ["Ivar plays the cello", "summarized", /summary of SUMMARY e\w{8} at step \d+ left it out/],
   [
     "User's cat is called Miso",
     "not_retrieved",
