@@ -4,12 +4,12 @@
  * `npm run bench -- baselines --data locomo.json [--conversations 10] [--turns 20] [--questions 3] [--systems mem0,langmem]
  * [--model gguf:FILE] [--embeddings hf:FOLDER]`. A conversation is the first turns of one LoCoMo session. Without `--model` a script
  * stands in for the model: it keeps the first eight turns of twelve words or more, adds and never changes, draws no graph, and
- * links A-Mem's notes to their nearest.
+ * links A-Mem's notes to their nearest; agemem acts by its rules.
  * Calls and prompts are then real, what is stored follows from the script, and nothing is said of quality. Prints, for each memory:
  * model calls, tokens, memories kept, failures, and the recalled memories' tokens.
  */
 import { parseArgs } from "node:util";
-import { FullContext } from "../src/evaluation/systems/full-context.js";
+import { openSystem, SYSTEM_NAMES, type SystemParts } from "../src/evaluation/systems/by-name.js";
 import {
   combineUsage,
   type MemorySystem,
@@ -17,15 +17,17 @@ import {
   type ObservedMessage,
 } from "../src/evaluation/systems/memory-system.js";
 import { type ChatBody, ModelProxy } from "../src/evaluation/systems/model-proxy.js";
-import { NoMemory } from "../src/evaluation/systems/no-memory.js";
-import { PassageStore } from "../src/evaluation/systems/passage-store.js";
 import { PEERS, startPeer } from "../src/evaluation/systems/peers.js";
 import { modelBackend, type ProxyReply, scriptedBackend } from "../src/evaluation/systems/proxy-backends.js";
 import { readJson } from "../src/lib/jsonl.js";
 import { resolveChatModel } from "../src/models/chat-model.js";
 import { resolveEmbeddings } from "../src/models/embeddings.js";
 import { counterOf, tokenCounter } from "../src/models/tokens.js";
+import { OfflinePolicy } from "../src/offline/policy.js";
 import type { TokenCounter } from "../src/types.js";
+
+/** Without the systems that differ only in how they answer, which is not asked here. */
+const OWN = ["no-memory", "full-context", "keyword", "rag", "rag-hybrid", "agemem", "agemem-rag"];
 
 interface Conversation {
   messages: ObservedMessage[];
@@ -43,7 +45,7 @@ export async function run(args: string[]): Promise<unknown> {
       questions: { type: "string", default: "3" },
       systems: {
         type: "string",
-        default: ["no-memory", "full-context", "keyword", "rag", ...Object.keys(PEERS)].join(","),
+        default: [...OWN, ...Object.keys(PEERS)].join(","),
       },
       model: { type: "string" },
       embeddings: { type: "string" },
@@ -70,6 +72,7 @@ export async function run(args: string[]): Promise<unknown> {
       const { system, stop } = await open(name, {
         proxy,
         dims,
+        model: model ?? new OfflinePolicy(),
         index: { embeddings: index.embeddings, embeddingName: index.name },
       });
       try {
@@ -92,21 +95,12 @@ export async function run(args: string[]): Promise<unknown> {
   };
 }
 
-type Index = ConstructorParameters<typeof PassageStore>[0]["index"];
-
 async function open(
   name: string,
-  given: { proxy: ModelProxy; dims: number; index: Index },
+  given: { proxy: ModelProxy; dims: number } & Pick<SystemParts, "model" | "index">,
 ): Promise<{ system: MemorySystem; stop: () => Promise<void> }> {
-  const stop = async () => undefined;
-  if (name === "no-memory") return { system: new NoMemory(), stop };
-  if (name === "full-context") return { system: new FullContext(), stop };
-  if (name === "keyword") return { system: new PassageStore({ mode: "keyword" }), stop };
-  if (name === "rag")
-    return {
-      system: new PassageStore({ mode: "vector", ...(given.index ? { index: given.index } : {}) }),
-      stop,
-    };
+  const own = SYSTEM_NAMES.find((each) => each === name);
+  if (own) return { system: openSystem(own, given), stop: async () => undefined };
   return startPeer({ name, ...given });
 }
 

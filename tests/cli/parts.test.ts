@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
 import { openParts } from "../../src/cli/evaluate/parts.js";
+import { OfflinePolicy } from "../../src/offline/policy.js";
 import { DiskJudgeCache } from "../../src/rewards/judges/disk-cache.js";
 import { temporaryDirectory } from "./program.js";
 
@@ -27,4 +28,16 @@ it("closes the judge's file of verdicts where another project's memory is not in
   await expect(opening).rejects.toMatchObject({ code: "AGEMEM_PACKAGE_MISSING" });
   expect(close).toHaveBeenCalledOnce();
   await folder.remove();
+});
+
+it("takes the rules as the model before training too", async () => {
+  const { baseModel, memories } = await openParts(["agemem-no-rl"], {
+    model: "offline",
+    baseModel: "offline",
+    protocol: "native",
+    temperature: 0,
+    maxTokens: 9,
+  });
+  expect(baseModel).toBeInstanceOf(OfflinePolicy);
+  await memories.close();
 });

@@ -7,6 +7,7 @@ import type { BaseChatModel } from "@langchain/core/language_models/chat_models"
 import { ConfigError } from "../../errors.js";
 import { type SystemName, usesBaseModel } from "../../evaluation/systems/by-name.js";
 import { resolveChatModel } from "../../models/chat-model.js";
+import { OfflinePolicy } from "../../offline/policy.js";
 import { openEnvironment } from "../../server/environment.js";
 import { type JudgingOptions, openJudging } from "./judging.js";
 import { openMemories } from "./systems.js";
@@ -57,6 +58,7 @@ function openBaseModel(
   { baseModel: name, temperature, maxTokens }: PartsOptions,
 ): BaseChatModel | undefined {
   const needing = systems.filter((system) => usesBaseModel(system as SystemName));
+  if (name === "offline") return new OfflinePolicy();
   if (name !== undefined) return resolveChatModel(name, process.env, { temperature, maxTokens });
   if (needing.length === 0) return undefined;
   throw new ConfigError(

@@ -12,6 +12,7 @@ import { z } from "zod";
 import { ModelError, messageOf } from "../../errors.js";
 import { addTokens, NO_CALLS, reportedTokens } from "../../lib/call-usage.js";
 import { sha256 } from "../../lib/hash.js";
+import { GgufChatModel } from "../../models/gguf/chat-model.js";
 import { withoutFence } from "../../text/text.js";
 import { type CallUsage, METADATA } from "../../types.js";
 import type { Judge } from "../judge.js";
@@ -115,12 +116,14 @@ class Asker {
 
   private async attempt<T>(prompt: string, schema: z.ZodType<T>): Promise<T> {
     const started = performance.now();
+    const { model } = this.options;
     this.usage.calls++;
     try {
-      const reply = await this.options.model.invoke(
-        [new SystemMessage(JUDGE_SYSTEM_PROMPT), new HumanMessage(prompt)],
-        { runName: "agemem_judge", metadata: { [METADATA.callRole]: "aux" } },
-      );
+      const reply = await model.invoke([new SystemMessage(JUDGE_SYSTEM_PROMPT), new HumanMessage(prompt)], {
+        runName: "agemem_judge",
+        metadata: { [METADATA.callRole]: "aux" },
+        ...grammarFor(model, schema),
+      });
       this.count(reply as AIMessage);
       return parseReply(reply.text, schema);
     } finally {
@@ -132,6 +135,11 @@ class Asker {
     // `attempt` has counted the call itself, so that failed ones count too.
     Object.assign(this.usage, addTokens(this.usage, { ...reportedTokens(reply), calls: 0 }));
   }
+}
+
+/** A local model writes only the JSON asked for; a served one is told to by the prompt. */
+function grammarFor(model: BaseChatModel, schema: z.ZodType): Record<string, unknown> {
+  return model instanceof GgufChatModel ? { responseSchema: z.toJSONSchema(schema) } : {};
 }
 
 /** Parses the reply's JSON object; reasoning before it and a code fence around it are tolerated. */
