@@ -186,7 +186,7 @@ describe("gguf: on real files", () => {
     const verdict = await judge.answer("What is the capital of Norway?", "Oslo", "It is Oslo.");
     expect(verdict).toBeGreaterThanOrEqual(0);
     expect(verdict).toBeLessThanOrEqual(1);
-    expect(judge.usage.calls).toBe(1);
+    expect(judge.usage?.calls).toBe(1);
   });
 
   it("fills a schema, and constrains calls without requiring them", { timeout }, async () => {
