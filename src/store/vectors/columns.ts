@@ -44,31 +44,36 @@ export class Column<T extends NumericArray> {
   }
 }
 
-/** A growable column of whole numbers: 4 bytes each while all of them fit, else 8. */
+/** A growable column of whole numbers and infinity: 4 bytes each while all numbers fit, else 8. */
 export class WholeColumn {
   #data: Uint32Array<ArrayBufferLike> | Float64Array<ArrayBufferLike> = new Uint32Array(64);
   length = 0;
 
   push(value: number): void {
     if (this.length === this.#data.length) this.#grow(Math.max(64, this.length * 2));
-    if (value > MOST) this.#widen();
-    this.#data[this.length++] = value;
+    this.set(this.length++, value);
   }
 
   at(index: number): number {
-    return this.#data[index] as number;
+    return this.#meant(this.#data[index] as number);
+  }
+
+  set(index: number, value: number): void {
+    if (!fits(value)) this.#widen();
+    // In 4 bytes, infinity becomes the largest number.
+    this.#data[index] = value === Number.POSITIVE_INFINITY && !this.#isWide ? INFINITE : value;
   }
 
   /** Makes an array's numbers the content. */
   replace(data: Float64Array): void {
-    const fits = data.every((value) => value <= MOST);
-    this.#data = fits ? Uint32Array.from(data) : data;
+    const narrow = data.every(fits);
+    this.#data = narrow ? Uint32Array.from(data, (value) => Math.min(value, INFINITE)) : data;
     this.length = data.length;
   }
 
   /** A copy of the numbers from one place to another. */
   numbers(from: number, end: number): Float64Array {
-    return Float64Array.from(this.#data.subarray(from, end));
+    return Float64Array.from(this.#data.subarray(from, end), (value) => this.#meant(value));
   }
 
   /** Bytes of one number. */
@@ -76,8 +81,16 @@ export class WholeColumn {
     return this.#data.BYTES_PER_ELEMENT;
   }
 
+  get #isWide(): boolean {
+    return this.#data instanceof Float64Array;
+  }
+
+  #meant(value: number): number {
+    return value === INFINITE && !this.#isWide ? Number.POSITIVE_INFINITY : value;
+  }
+
   #widen(): void {
-    if (this.#data instanceof Uint32Array) this.#data = Float64Array.from(this.#data);
+    if (!this.#isWide) this.#data = Float64Array.from(this.#data, (value) => this.#meant(value));
   }
 
   #grow(capacity: number): void {
@@ -87,8 +100,10 @@ export class WholeColumn {
   }
 }
 
-/** The largest number in 4 bytes. */
-const MOST = 2 ** 32 - 1;
+/** How infinity is held in 4 bytes. */
+const INFINITE = 2 ** 32 - 1;
+
+const fits = (value: number): boolean => value < INFINITE || value === Number.POSITIVE_INFINITY;
 
 /** A growable list of 32-bit integers that starts small, because there is one per namespace. */
 export class IntegerList {

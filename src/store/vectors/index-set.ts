@@ -8,13 +8,15 @@
 import { LRUCache } from "lru-cache";
 import { messageOf } from "../../errors.js";
 import { type Namespaces, namespacePath } from "../rows/namespaces.js";
-import { CodeTable } from "./codes/code-table.js";
-import { Coder, centerOf, LEAST_DIMS } from "./codes/coder.js";
+import type { CodeTable } from "./codes/code-table.js";
+import { CodeUpkeep, type Searches } from "./codes/code-upkeep.js";
+import { LEAST_DIMS } from "./codes/coder.js";
 import type { StoreIndexOptions } from "./embedder.js";
 import { type ChosenIndex, chooseIndex } from "./index-kind.js";
 import { merge, type Scope, sizeOf, slotLists } from "./scope.js";
 import type { IndexKind, SlotScore, VectorIndex } from "./vector-index.js";
-import { CodedIndex, countBelow } from "./vector-indexes/coded.js";
+import { countBelow } from "./vector-indexes/code-search.js";
+import { CodedIndex } from "./vector-indexes/coded.js";
 import { FaissIndex, loadFaiss } from "./vector-indexes/faiss.js";
 import { fasterEngine } from "./vector-indexes/faster-engine.js";
 import { scan } from "./vector-indexes/flat.js";
@@ -33,15 +35,10 @@ const FAISS_BYTES = 128 * 1024 * 1024;
 const IDLE = 1000;
 /** How many scopes are remembered; the least recently used one is forgotten. */
 const MAX_SCOPES = 256;
-/** Slots coded at a time, and milliseconds of that before other work may run. */
-const STEP = 64;
+/** Milliseconds that upkeep takes before other work may run. */
 const SLICE_MS = 2;
 /** Slots without a code are scanned, until there are so many of them. */
 const BACKLOG = 512;
-/** When the table has grown by this factor, the mean of the vectors is computed again. */
-const GROWN = 4;
-/** If the mean is farther than this from the center, it becomes the new center. */
-const MOVED = 0.1;
 
 /** What is known about a scope that is searched by codes. */
 interface Coded {
@@ -70,10 +67,7 @@ export interface IndexStats {
 export class IndexSet {
   /** By namespace path. */
   #scopes = new LRUCache<string, Coded>({ max: MAX_SCOPES });
-  #codes: CodeTable | null = null;
-  #coder: Coder | null = null;
-  /** Size of the table when its center was computed last. */
-  #centeredAt = 0;
+  readonly #upkeep = new CodeUpkeep();
   /** What holds the codes; null until that is decided. */
   #engine: IndexKind | null = null;
   #searches = 0;
@@ -102,7 +96,7 @@ export class IndexSet {
 
   /** The codes to save; null when there are none. */
   get codes(): CodeTable | null {
-    return this.#codes;
+    return this.#upkeep.codes;
   }
 
   /** Statistics of the scopes that are searched by codes. Measures their recall if that is out of date. */
@@ -123,7 +117,7 @@ export class IndexSet {
   bytes(): number {
     return [...this.#scopes.values()].reduce(
       (sum, { faiss }) => sum + (faiss?.bytes() ?? 0),
-      this.#codes?.bytes() ?? 0,
+      this.#upkeep.bytes(),
     );
   }
 
@@ -138,7 +132,8 @@ export class IndexSet {
     this.#life.over = true;
     this.#life = { over: false };
     this.#scopes.clear();
-    [this.#table, this.#codes, this.#coder, this.#failure] = [null, null, null, null];
+    this.#upkeep.clear();
+    [this.#table, this.#failure] = [null, null];
   }
 
   /** Resolves when all vectors have their codes, if any scope uses codes. */
@@ -147,14 +142,17 @@ export class IndexSet {
     await this.#covering;
   }
 
-  /** Loads saved codes. */
-  restore(table: VectorTable, center: Float32Array, records: Uint8Array): void {
+  /** Whether saved codes are of use. */
+  get wantsCodes(): boolean {
     const { kind, insists } = this.chosen();
-    if (this.#target() >= 1 || (kind === "faiss" && insists)) return;
+    return this.#target() < 1 && !(kind === "faiss" && insists);
+  }
+
+  /** Takes over saved codes of a table. */
+  restore(table: VectorTable, codes: CodeTable): void {
+    if (!this.wantsCodes) return;
     this.#table = table;
-    this.#setCoder(new Coder(center), table.size);
-    this.#codes = new CodeTable(table, this.#coder as Coder);
-    this.#codes.restore(records);
+    this.#upkeep.restore(codes);
   }
 
   /** Adds a new slot to the indexes of all enclosing scopes. */
@@ -215,7 +213,7 @@ export class IndexSet {
   /** The index of a scope; null while a scan is better. */
   #indexOf(table: VectorTable, coded: Coded, slots: number): VectorIndex | null {
     if (this.#engine === "faiss") return this.#faissOf(table, coded);
-    const codes = this.#codes;
+    const { codes } = this.#upkeep;
     // While most of the scope has no codes, they save nothing. What other scopes lack does not matter.
     if (!codes || countCoded(table, codes, coded.lists) < slots / 2) return null;
     return new CodedIndex(table, codes, coded.lists);
@@ -224,13 +222,13 @@ export class IndexSet {
   /** The FAISS index of a scope, made if there is room for one. */
   #faissOf(table: VectorTable, coded: Coded): FaissIndex | null {
     const faiss = loadFaiss();
-    if (coded.faiss || !faiss || !this.#coder) return coded.faiss;
+    if (coded.faiss || !faiss || !this.#upkeep.coder) return coded.faiss;
     // An empty index only scans, so a new one makes sense only while there is room.
     if (nativeMemory.bytes >= this.#limit()) {
       this.#dropIdle();
       return null;
     }
-    coded.faiss = new FaissIndex(table, this.#coder, faiss, this.#limit());
+    coded.faiss = new FaissIndex(table, this.#upkeep.coder, faiss, this.#limit());
     for (const slot of merge(coded.lists)) coded.faiss.add(slot);
     return coded.faiss;
   }
@@ -252,19 +250,15 @@ export class IndexSet {
   #isCovered(table: VectorTable, backlog: number): boolean {
     if (this.#engine === "faiss")
       return [...this.#scopes.values()].every(({ faiss }) => faiss?.isDone ?? false);
-    return this.#codes !== null && table.size - this.#codes.covered <= backlog;
+    return this.#upkeep.isCovered(table, backlog);
   }
 
   async #coverIn(table: VectorTable, life: { over: boolean }): Promise<void> {
     this.#engine ??= await this.#chooseEngine();
     await pause();
     if (life.over) return;
-    const grown = !this.#coder || table.size > this.#centeredAt * GROWN;
-    const center = grown ? centerOf(table) : (this.#coder as Coder).center;
-    const moved = grown && distance(center, this.#coder?.center) > MOVED;
-    if (grown && !moved) this.#centeredAt = table.size;
     if (this.#engine === "faiss") {
-      if (moved) this.#setCoder(new Coder(center), table.size);
+      if (this.#upkeep.recenter(table)) this.#dropFaiss();
       for (const coded of this.#scopes.values()) {
         const faiss = this.#faissOf(table, coded);
         while (faiss && !faiss.step()) {
@@ -274,23 +268,28 @@ export class IndexSet {
       }
       return;
     }
-    // A table with a new center replaces the old one once it is complete.
-    const codes =
-      moved || !this.#codes
-        ? new CodeTable(table, moved ? new Coder(center) : (this.#coder as Coder))
-        : this.#codes;
-    if (!this.#codes) this.#codes = codes;
-    while (!coverSome(codes)) {
+    const work = this.#upkeep.cover(table, this.#recent(table));
+    while (!advance(work)) {
       await pause();
       if (life.over) return;
     }
-    this.#codes = codes;
-    if (moved) this.#setCoder(codes.coder, table.size);
   }
 
-  #setCoder(coder: Coder, size: number): void {
-    this.#coder = coder;
-    this.#centeredAt = size;
+  /** What the upkeep of the codes needs to know of the searches. */
+  #recent(table: VectorTable): Searches {
+    const promise = { target: this.#target(), widen: 1 };
+    return {
+      target: promise.target,
+      asked: (ns) =>
+        [...this.#scopes.values()].flatMap(({ lists, recall }) =>
+          lists.some((list) => list.length > 0 && table.ns.at(list[0] as number) === ns) ? recall.asked : [],
+        ),
+      find: (codes, slots, unit, k, accept) =>
+        new CodedIndex(table, codes, [slots]).search(unit, k, accept, promise),
+    };
+  }
+
+  #dropFaiss(): void {
     for (const coded of this.#scopes.values()) coded.faiss = null;
   }
 
@@ -346,15 +345,10 @@ export class IndexSet {
 /** Searches of a scope before its recall is measured, so that they are a sample of what is asked. */
 const ENOUGH = 16;
 
-function distance(a: Float32Array, b: Float32Array | undefined): number {
-  if (!b) return Number.POSITIVE_INFINITY;
-  return Math.sqrt(a.reduce((sum, own, i) => sum + (own - (b[i] as number)) ** 2, 0));
-}
-
-/** Codes slots for a while. Returns whether all are coded. By time, so that a busy machine does not fall behind. */
-function coverSome(codes: CodeTable): boolean {
+/** Goes on with some work for a while. Returns whether it is done. By time, so that a busy machine does not fall behind. */
+function advance(work: Generator<void, unknown>): boolean {
   const began = performance.now();
-  while (!codes.cover(STEP)) if (performance.now() - began > SLICE_MS) return false;
+  while (!work.next().done) if (performance.now() - began > SLICE_MS) return false;
   return true;
 }
 

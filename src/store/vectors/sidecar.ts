@@ -12,8 +12,10 @@ import { join } from "node:path";
 import { toStoreError } from "../rows/database.js";
 import type { Ledger } from "../rows/ledger.js";
 import { bytesOf, crc32 } from "./checksum.js";
-import { type CodeTable, strideFor } from "./codes/code-table.js";
-import { LEAST_DIMS } from "./codes/coder.js";
+import { PAGE_POSITIONS } from "./codes/code-group.js";
+import { CodeTable, strideFor } from "./codes/code-table.js";
+import { Coder, LEAST_DIMS } from "./codes/coder.js";
+import { restoreGroups, saveGroups } from "./codes/saved-groups.js";
 import type { Embedder } from "./embedder.js";
 import { storedModel } from "./embedding-model.js";
 import { rowBytes } from "./stored-rows.js";
@@ -22,7 +24,7 @@ import type { Vectors } from "./vectors.js";
 
 export const SIDECAR_FILE = "vectors.index";
 const MAGIC = "AGEMEMIX";
-const SIDECAR_FORMAT = 3;
+const SIDECAR_FORMAT = 4;
 const PREFIX_BYTES = 20;
 /** Bytes that are copied and written before other work may run. */
 const PIECE_BYTES = 512 * 1024;
@@ -30,6 +32,15 @@ const PIECE_BYTES = 512 * 1024;
 const WIDEST_CRC = 2 ** 32 - 1;
 /** Key of the database's token, which its sidecar must have too. */
 export const SIDECAR_TOKEN = "sidecar_token";
+
+/** After the vectors: the center, the slot at each position, the codes, and their groups. */
+interface SavedCodes {
+  /** How many slots, from the first, have codes, and the bytes of each code. */
+  slots: number;
+  stride: number;
+  positions: number;
+  groupBytes: number;
+}
 
 interface Header {
   storeId: string;
@@ -45,8 +56,7 @@ interface Header {
   tips: [number, number][];
   /** Branch, item, and the first revision at which the branch wrote the item. */
   overrides: [number, number, number][];
-  /** How many slots, from the first, have codes, and the bytes of each code. The center precedes the codes. */
-  codes: { slots: number; stride: number } | null;
+  codes: SavedCodes | null;
   /** CRC-32 of everything after the header. */
   crc: number;
 }
@@ -91,6 +101,7 @@ function removeLeftovers(directory: string): void {
 async function writeFile(path: string, token: string, ledger: Ledger, vectors: Vectors): Promise<void> {
   const table = vectors.table as VectorTable;
   const { codes } = vectors.indexes;
+  const groups = codes ? saveGroups(codes) : new Uint8Array(0);
   const header: Header = {
     storeId: ledger.db.getMeta("store_id") ?? "",
     epoch: ledger.epoch,
@@ -104,7 +115,12 @@ async function writeFile(path: string, token: string, ledger: Ledger, vectors: V
     overrides: [...ledger.overrides].flatMap(([branch, items]) =>
       [...items].map(([item, rev]): [number, number, number] => [branch, item, rev]),
     ),
-    codes: codes && { slots: codes.covered, stride: codes.kernel.stride },
+    codes: codes && {
+      slots: codes.covered,
+      stride: codes.kernel.stride,
+      positions: codes.slots.length,
+      groupBytes: groups.length,
+    },
     crc: WIDEST_CRC,
   };
   // The header stands first and is known last: spaces fill what it does not need.
@@ -113,7 +129,7 @@ async function writeFile(path: string, token: string, ledger: Ledger, vectors: V
   try {
     let at = PREFIX_BYTES + room;
     header.crc = 0;
-    for (const piece of bodyOf(table, header, codes)) {
+    for (const piece of bodyOf(table, header, codes, groups)) {
       header.crc = crc32(piece, header.crc);
       await writeAll(file, piece, at);
       at += piece.length;
@@ -136,12 +152,16 @@ async function writeFile(path: string, token: string, ledger: Ledger, vectors: V
  * The state of memory that the header describes, in pieces. Each is a copy, since rows are appended meanwhile. A row may
  * already say by which later one it was ended; reading that one again says the same.
  */
-function* bodyOf(table: VectorTable, { size, codes: saved }: Header, codes: CodeTable | null) {
+function* bodyOf(
+  table: VectorTable,
+  { size, codes: saved }: Header,
+  codes: CodeTable | null,
+  groups: Uint8Array,
+) {
   const { version, item, ns, branch, rev, end, born } = table;
-  for (const column of [version, item, rev, born]) {
+  for (const column of [version, item, rev, born, end]) {
     for (const [from, to] of ranges(size, 8)) yield bytesOf(column.numbers(from, to));
   }
-  for (const [from, to] of ranges(size, 8)) yield bytesOf(end.view().slice(from, to));
   for (const column of [ns, branch]) {
     for (const [from, to] of ranges(size, 4)) yield bytesOf(column.view().slice(from, to));
   }
@@ -153,9 +173,11 @@ function* bodyOf(table: VectorTable, { size, codes: saved }: Header, codes: Code
   }
   if (!codes || !saved) return;
   yield bytesOf(codes.coder.center.slice());
-  for (const [from, to] of ranges(saved.slots * saved.stride, 1)) {
-    yield codes.kernel.records(saved.slots).slice(from, to);
+  for (const [from, to] of ranges(saved.positions, 4)) yield bytesOf(codes.slots.view().slice(from, to));
+  for (const [from, to] of ranges(saved.positions * saved.stride, 1)) {
+    yield codes.kernel.records(saved.positions).slice(from, to);
   }
+  yield groups;
 }
 
 /** Ranges of the numbers below `count`, a piece each. */
@@ -191,7 +213,7 @@ export function readSidecar(ledger: Ledger, vectors: Vectors): boolean {
     ledger.lastVersion = header.lastVersion;
     for (const [branch, rev] of header.tips) ledger.setNewest(branch, rev);
     for (const [branch, item, rev] of header.overrides) ledger.setOverride(branch, item, rev);
-    if (loaded.codes) vectors.indexes.restore(loaded.table, loaded.codes.center, loaded.codes.records);
+    if (loaded.codes) vectors.indexes.restore(loaded.table, loaded.codes);
     return true;
   } finally {
     closeSync(file);
@@ -213,7 +235,7 @@ function readHeader(file: number): Header | null {
 
 function bodyBytes({ size, dims, quantized, codes }: Header): number {
   const vectors = size * (5 * 8 + 2 * 4 + rowBytes(dims, quantized));
-  return codes ? vectors + dims * 4 + codes.slots * codes.stride : vectors;
+  return codes ? vectors + dims * 4 + codes.positions * (4 + codes.stride) + codes.groupBytes : vectors;
 }
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -221,8 +243,10 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (val
 /** Whether this release can use the codes, and they belong to vectors in the file. */
 function areOurs({ size, dims, codes }: Header): boolean {
   if (codes === null) return true;
-  const { slots, stride } = codes;
-  return dims >= LEAST_DIMS && stride === strideFor(dims) && isCount(slots) && slots <= size;
+  const { slots, stride, positions, groupBytes } = codes;
+  // Positions that are not in use yet belong to pages, which hold at least one code each.
+  const counts = isCount(slots) && slots <= size && isCount(positions) && positions <= size * PAGE_POSITIONS;
+  return dims >= LEAST_DIMS && stride === strideFor(dims) && counts && isCount(groupBytes);
 }
 
 function fits(header: Header, ledger: Ledger, embedder: Embedder): boolean {
@@ -239,7 +263,7 @@ function fits(header: Header, ledger: Ledger, embedder: Embedder): boolean {
 
 interface Body {
   table: VectorTable;
-  codes: { center: Float32Array; records: Uint8Array } | null;
+  codes: CodeTable | null;
 }
 
 function readBody(file: number, header: Header): Body | null {
@@ -256,11 +280,25 @@ function readBody(file: number, header: Header): Body | null {
   const [ns, branch] = Array.from({ length: 2 }, () => fill(new Int32Array(size)));
   const table = new VectorTable(dims, quantized);
   table.restore({ version, item, ns, branch, rev, end, born } as SavedColumns, fill);
-  const codes = header.codes && {
-    center: fill(new Float32Array(dims)),
-    records: fill(new Uint8Array(header.codes.slots * header.codes.stride)),
+  const codes = header.codes && readCodes(table, header.codes, fill);
+  return whole && crc === header.crc ? { table, codes: codes?.() ?? null } : null;
+}
+
+/** Reads the codes of a table. The function that it returns makes the table of codes, once the checksum is known. */
+function readCodes(
+  table: VectorTable,
+  { slots: covered, stride, positions, groupBytes }: SavedCodes,
+  fill: <T extends Float32Array | Int32Array | Uint8Array>(target: T) => T,
+): () => CodeTable | null {
+  const center = fill(new Float32Array(table.dims));
+  const slots = fill(new Int32Array(positions));
+  const records = fill(new Uint8Array(positions * stride));
+  const groups = fill(new Uint8Array(groupBytes));
+  return () => {
+    const codes = new CodeTable(table, new Coder(center));
+    const fits = codes.restore(slots, records, covered);
+    return fits && restoreGroups(codes, table.dims, groups, (slot) => table.ns.at(slot)) ? codes : null;
   };
-  return whole && crc === header.crc ? { table, codes } : null;
 }
 
 function readAll(file: number, target: Uint8Array): boolean {

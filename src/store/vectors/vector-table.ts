@@ -45,7 +45,7 @@ export class VectorTable {
   readonly ns = new Column<Int32Array>(Int32Array);
   readonly branch = new Column<Int32Array>(Int32Array);
   readonly rev = new WholeColumn();
-  readonly end = new Column<Float64Array>(Float64Array);
+  readonly end = new WholeColumn();
   readonly born = new WholeColumn();
   /** The unit vectors. */
   readonly rows: StoredRows;
@@ -140,6 +140,11 @@ export class VectorTable {
     return this.#byNamespace.get(ns);
   }
 
+  /** The namespaces with at least so many slots. */
+  namespacesFrom(slots: number): number[] {
+    return [...this.#byNamespace].filter(([, own]) => own.length >= slots).map(([ns]) => ns);
+  }
+
   /** An array with a slot's vector, which starts at {@link offsetOf} (shared memory, until the next call). */
   chunkOf(slot: number): Float32Array {
     return this.rows.chunkOf(slot);
@@ -197,8 +202,8 @@ export class VectorTable {
     if (levels.length === 1 && only && only.limit === TIP) {
       // Nothing was ever replaced, or written on a fork: every slot is visible.
       if (this.dead === 0 && this.#branches.size <= 1 && this.#branches.has(only.branch)) return SEES_ALL;
-      const [branches, ends, { branch }] = [this.branch.view(), this.end.view(), only];
-      return (slot) => branches[slot] === branch && ends[slot] === Number.POSITIVE_INFINITY;
+      const [branches, { end }, { branch }] = [this.branch.view(), this, only];
+      return (slot) => branches[slot] === branch && end.at(slot) === Number.POSITIVE_INFINITY;
     }
     const depth = new Map(levels.map((level, i) => [level.branch, i]));
     const hiding = levels.map((level) => overrides.get(level.branch));
@@ -219,8 +224,8 @@ export class VectorTable {
 
   /** Bytes used by vectors, facts and slot lists, without reserved space that was never touched. */
   bytes(): number {
-    const { version, item, rev, born } = this;
-    const facts = [version, item, rev, born].reduce((sum, { bytesEach }) => sum + bytesEach, 20);
+    const { version, item, rev, end, born } = this;
+    const facts = [version, item, rev, end, born].reduce((sum, { bytesEach }) => sum + bytesEach, 12);
     return this.size * (this.rows.bytesEach + facts);
   }
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createRandom, type Random } from "../../../src/lib/random.js";
 import type { FaissStore } from "../../../src/store/faiss-store.js";
+import { BUCKETS } from "../../../src/store/vectors/codes/code-kernel.js";
 import { CodeTable } from "../../../src/store/vectors/codes/code-table.js";
 import { Coder, centerOf } from "../../../src/store/vectors/codes/coder.js";
 import { normalBelow } from "../../../src/store/vectors/codes/normal.js";
@@ -67,7 +68,7 @@ describe("an estimate", () => {
       const unit = table.vector(q * 19).slice();
       const query = codes.query(unit);
       codes.kernel.begin(query);
-      codes.kernel.estimate(slots, 0, query);
+      codes.kernel.estimateList(slots);
       for (const { slot, score } of scan(table, [slots], unit, 400, SEES_ALL)) {
         if (slot === q * 19) continue;
         squares += ((estimateOf(codes, slot) - score) / codes.deviation(slot, query, score)) ** 2;
@@ -94,7 +95,8 @@ it("a search that finds vectors without a code ends, whatever is in the memory w
   const codes = new CodeTable(table, new Coder(centerOf(table)));
   codes.cover(2000);
   codes.kernel.reserve(table.size);
-  for (let slot = 2000; slot < table.size; slot++) codes.kernel.setFactors(slot, Number.NaN, 1e30);
+  for (let position = 2000; position < table.size; position++)
+    codes.kernel.setFactors(position, Number.NaN, 1e30);
   const slots = Int32Array.from({ length: table.size }, (_, i) => i);
   const unit = table.vector(2500).slice();
   const promise = { target: 0.99, widen: 1 };
@@ -104,15 +106,15 @@ it("a search that finds vectors without a code ends, whatever is in the memory w
   expect(found.filter(({ slot }) => best.has(slot)).length).toBeGreaterThanOrEqual(8);
 });
 
-/** Found by halving, since the kernel only says what lies between two bounds. */
+/** The middle of the estimate's bucket, found by halving, since the kernel only says what lies between two of them. */
 function estimateOf(codes: CodeTable, slot: number): number {
-  let [low, high] = [-2, 2];
-  for (let i = 0; i < 24; i++) {
-    const middle = (low + high) / 2;
-    if (codes.kernel.collect(slot, slot + 1, middle, 9).length > 0) low = middle;
+  let [low, high] = [0, BUCKETS];
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (codes.kernel.collect(slot, slot + 1, middle, BUCKETS).length > 0) low = middle;
     else high = middle;
   }
-  return low;
+  return ((low + 0.5) * 4) / BUCKETS - 2;
 }
 
 const DIMS = 128;

@@ -100,14 +100,19 @@ describe("sidecar", () => {
     const truth = await found();
     const length = good.readUInt32LE(12);
     const header = JSON.parse(good.toString("utf8", 20, 20 + length));
-    expect(header.codes).toEqual({ slots: 200, stride: 16 });
+    expect(header.codes).toEqual({ slots: 200, stride: 16, positions: 200, groupBytes: 6 });
     const forged = [
       { codes: null },
-      { codes: { slots: 201, stride: 16 } },
-      { codes: { slots: 400, stride: 8 } },
-      { codes: { slots: 0.5, stride: 6400 } },
-      { codes: { slots: -200, stride: -16 } },
-      { codes: { slots: 1e12, stride: 16 } },
+      { codes: { ...header.codes, slots: 201 } },
+      { codes: { ...header.codes, slots: 199 } },
+      { codes: { ...header.codes, slots: 200, stride: 8 } },
+      { codes: { ...header.codes, slots: 0.5, stride: 6400 } },
+      { codes: { ...header.codes, slots: -200, stride: -16 } },
+      { codes: { ...header.codes, slots: 1e12 } },
+      { codes: { ...header.codes, positions: 199, groupBytes: 26 } },
+      { codes: { ...header.codes, positions: 1e12 } },
+      { codes: { ...header.codes, positions: 200.3, groupBytes: 0 } },
+      { codes: { slots: 200, stride: 16 } },
       { dims: 128, size: 100 },
       { size: -1 },
     ].map((change) => {

@@ -1,32 +1,34 @@
 /**
  * Estimates many cosines at once from the codes of vectors: the compiled `code-kernel.wat` and its memory.
  *
- * The memory holds first the scratch space of a search (the query's bit planes, a histogram, a block of slots, a block
- * of results), then the records of all slots, then the estimates of the current search. Leaves out what the numbers
+ * The memory holds first the scratch space of a search (the query's bit planes, a histogram, a block of positions, a
+ * block of results), then the records by position, then the estimates of the current search. Leaves out what the numbers
  * mean (`code-table.ts`). It counts the bits of 64 signs with one instruction, which Debian's build of FAISS does not
  * use.
  */
 
 /** The compiled module. */
 const MODULE =
-  "AGFzbQEAAAABGgJgDH9/f39/f39/fX19fQBgBn9/f319fwF/Ag0BAW0GbWVtb3J5AgABAwMCAAEHFgIIZXN0aW1hdGUAAAdjb2xsZWN0AAEKkAMCuwIE" +
-  "BH8BfgF9BX4CQANAIAFFDQEgAiAAKAIAIANsaiEMIAwgBEEDdGohDiAFIQ1CACESQgAhE0IAIRRCACEVQgAhFgNAIAwpAwAhECASIBB7fCESIBMgECAN" +
-  "KQMAg3t8IRMgFCAQIA0pAwiDe3whFCAVIBAgDSkDEIN7fCEVIBYgECANKQMYg3t8IRYgDUEgaiENIAxBCGoiDCAOSQ0ACyATIBRCAYZ8IBVCAoYgFkID" +
-  "hnx8IRMgCyAMKgIEkiAMKgIAIAogCCATp7KUIAkgEqeylJKSlJIhESAGIBE4AgAgEUMAAABAkkMAAIBElPwAIQ8gD0EASARAQQAhDwsgD0H/H0oEQEH/" +
-  "HyEPCyAHIA9BAnRqIQ8gDyAPKAIAQQFqNgIAIAZBBGohBiAAQQRqIQAgAUEBayEBDAALCwtRAgF/AX0gBSEGAkADQCAAIAFPDQEgAiAAQQJ0aioCACEH" +
-  "IAcgA2AgByAEXXEEQCAGIAA2AgAgBkEEaiEGCyAAQQFqIQAMAAsLIAYgBWtBAnYL";
+  "AGFzbQEAAAABGwJgDX9/f39/f39/f319fX0AYAZ/f39/f38BfwINAQFtBm1lbW9yeQIAAQMDAgABBxYCCGVzdGltYXRlAAAHY29sbGVjdAABCpYDAsMC" +
+  "AgR/Bn4CQANAIAJFDQEgAARAIAAoAgAhASAAQQRqIQALIAMgASAEbGohDSABQQFqIQEgDSAFQQN0aiEPIAYhDkIAIRJCACETQgAhFEIAIRVCACEWA0Ag" +
+  "DSkDACERIBIgEXt8IRIgEyARIA4pAwCDe3whEyAUIBEgDikDCIN7fCEUIBUgESAOKQMQg3t8IRUgFiARIA4pAxiDe3whFiAOQSBqIQ4gDUEIaiINIA9J" +
+  "DQALIBMgFEIBhnwgFUIChiAWQgOGfHwhE0MAAIBEQwAAAEAgDCANKgIEkiANKgIAIAsgCSATp7KUIAogEqeylJKSlJKSlPwAIRAgEEEASARAQQAhEAsg" +
+  "EEH/H0oEQEH/HyEQCyAHIBA7AQAgCCAQQQJ0aiEQIBAgECgCAEEBajYCACAHQQJqIQcgAkEBayECDAALCwtPAQF/IAUhBiAEIANrIQQCQANAIAAgAU8N" +
+  "ASACIABBAXRqLwEAIANrIARJBEAgBiAANgIAIAZBBGohBgsgAEEBaiEADAALCyAGIAVrQQJ2Cw==";
 
-/** Slots passed to the kernel, and results collected, at a time. */
+/** Positions passed to the kernel, and results collected, at a time. */
 export const CODE_BLOCK = 1024;
-/** Buckets of the histogram: estimates from -2 to 2. */
+/** Buckets of estimates, from -2 to 2. */
 export const BUCKETS = 4096;
 
 const PLANES_AT = 0;
 const HISTOGRAM_AT = 512;
-const SLOTS_AT = HISTOGRAM_AT + BUCKETS * 4;
-const FOUND_AT = SLOTS_AT + CODE_BLOCK * 4;
+const LIST_AT = HISTOGRAM_AT + BUCKETS * 4;
+const FOUND_AT = LIST_AT + CODE_BLOCK * 4;
 const RECORDS_AT = FOUND_AT + CODE_BLOCK * 4;
 const PAGE = 65_536;
+/** Bytes of an estimate, which is the number of its bucket. */
+const ESTIMATE_BYTES = 2;
 
 /** Node.js has it, but its types come with TypeScript's DOM library, which a package for Node.js leaves out. */
 declare const WebAssembly: {
@@ -51,7 +53,11 @@ export class CodeKernel {
   readonly #collect: (...numbers: number[]) => number;
   /** Bytes of a record: signs, factor and offset. */
   readonly stride: number;
+  /** Positions there is room for. */
   #capacity = 0;
+  #terms: QueryTerms | null = null;
+  /** How many estimates the current search has made. */
+  estimated = 0;
   #bytes = new Uint8Array(0);
   #floats = new Float32Array(0);
   #integers = new Int32Array(0);
@@ -67,60 +73,61 @@ export class CodeKernel {
     this.#see();
   }
 
-  /** Makes room for the records and estimates of so many slots. */
-  reserve(slots: number): void {
-    if (slots <= this.#capacity) return;
+  /** Makes room for the records at the first so many positions. */
+  reserve(positions: number): void {
+    if (positions <= this.#capacity) return;
     // An eighth more than needed, so that a growing store copies seldom and wastes little.
-    const capacity = Math.max(1024, Math.ceil(slots * 1.125));
-    const end = RECORDS_AT + capacity * (this.stride + 4) + PAGE;
-    const missing = end - this.#memory.buffer.byteLength;
-    if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE));
-    this.#capacity = capacity;
-    this.#see();
+    this.#capacity = Math.max(1024, Math.ceil(positions * 1.125));
+    this.#need(this.#estimatesAt());
   }
 
-  /** The record of a slot, for writing. */
-  record(slot: number): Uint8Array {
-    const at = RECORDS_AT + slot * this.stride;
+  /** The record at a position, for writing. */
+  record(position: number): Uint8Array {
+    const at = RECORDS_AT + position * this.stride;
     return this.#bytes.subarray(at, at + this.stride);
   }
 
-  /** The records of the first `slots` slots. They share the kernel's memory until the next `reserve`. */
-  records(slots: number): Uint8Array {
-    return this.#bytes.subarray(RECORDS_AT, RECORDS_AT + slots * this.stride);
+  /** The records at the first `positions` positions. They share the kernel's memory until the next `reserve`. */
+  records(positions: number): Uint8Array {
+    return this.#bytes.subarray(RECORDS_AT, RECORDS_AT + positions * this.stride);
   }
 
-  /** Sets a slot's factor and offset. */
-  setFactors(slot: number, factor: number, offset: number): void {
-    const at = (RECORDS_AT + slot * this.stride + this.words * 8) / 4;
+  /** Sets a record's factor and offset. */
+  setFactors(position: number, factor: number, offset: number): void {
+    const at = (RECORDS_AT + position * this.stride + this.words * 8) / 4;
     this.#floats[at] = factor;
     this.#floats[at + 1] = offset;
   }
 
-  factorOf(slot: number): number {
-    return this.#floats[(RECORDS_AT + slot * this.stride + this.words * 8) / 4] as number;
+  factorOf(position: number): number {
+    return this.#floats[(RECORDS_AT + position * this.stride + this.words * 8) / 4] as number;
   }
 
-  offsetOf(slot: number): number {
-    return this.#floats[(RECORDS_AT + slot * this.stride + this.words * 8) / 4 + 1] as number;
+  offsetOf(position: number): number {
+    return this.#floats[(RECORDS_AT + position * this.stride + this.words * 8) / 4 + 1] as number;
   }
 
   /** Starts a search. */
-  begin({ planes }: QueryTerms): void {
-    new BigUint64Array(this.#memory.buffer, PLANES_AT, planes.length).set(planes);
+  begin(terms: QueryTerms): void {
+    this.#terms = terms;
+    this.estimated = 0;
+    new BigUint64Array(this.#memory.buffer, PLANES_AT, terms.planes.length).set(terms.planes);
     this.#integers.fill(0, HISTOGRAM_AT / 4, HISTOGRAM_AT / 4 + BUCKETS);
   }
 
-  /** Estimates the slots of a list, as the current search's estimates from number `at` on. */
-  estimate(slots: Int32Array, at: number, { perUnit, perSign, rest, constant }: QueryTerms): void {
-    const out = this.#estimatesAt();
-    for (let from = 0; from < slots.length; from += CODE_BLOCK) {
-      const part = slots.subarray(from, from + CODE_BLOCK);
-      this.#integers.set(part, SLOTS_AT / 4);
-      const to = out + (at + from) * 4;
-      const query = [perUnit, perSign, rest, constant];
-      const memory = [RECORDS_AT, this.stride, this.words, PLANES_AT, to, HISTOGRAM_AT];
-      this.#estimate(SLOTS_AT, part.length, ...memory, ...query);
+  /** Makes the search's next estimates: of `count` records from position `first` on. */
+  estimateRun(first: number, count: number): void {
+    this.#need(this.#estimatesAt() + (this.estimated + count) * ESTIMATE_BYTES);
+    this.#run(0, first, count);
+  }
+
+  /** Makes the search's next estimates: of the records at some positions. */
+  estimateList(positions: Int32Array): void {
+    this.#need(this.#estimatesAt() + (this.estimated + positions.length) * ESTIMATE_BYTES);
+    for (let from = 0; from < positions.length; from += CODE_BLOCK) {
+      const part = positions.subarray(from, from + CODE_BLOCK);
+      this.#integers.set(part, LIST_AT / 4);
+      this.#run(LIST_AT, 0, part.length);
     }
   }
 
@@ -130,21 +137,37 @@ export class CodeKernel {
   }
 
   /**
-   * The numbers from `from` to `end`, at most a block, whose estimate is at least `low` and below `high`; shares the
-   * kernel's memory.
+   * Which of the search's estimates from number `from` to `end`, at most a block, are in bucket `low` or above, and below
+   * bucket `high`; shares the kernel's memory.
    */
   collect(from: number, end: number, low: number, high: number): Int32Array {
     const count = this.#collect(from, end, this.#estimatesAt(), low, high, FOUND_AT);
     return this.#integers.subarray(FOUND_AT / 4, FOUND_AT / 4 + count);
   }
 
-  /** Bytes for so many slots: records, and estimates during a search. */
-  bytes(slots: number): number {
-    return RECORDS_AT + slots * (this.stride + 4);
+  /** Bytes for the records at so many positions, and for the last search's estimates. */
+  bytes(positions: number): number {
+    return RECORDS_AT + positions * this.stride + this.estimated * ESTIMATE_BYTES;
+  }
+
+  #run(list: number, first: number, count: number): void {
+    const { perUnit, perSign, rest, constant } = this.#terms as QueryTerms;
+    const out = this.#estimatesAt() + this.estimated * ESTIMATE_BYTES;
+    const memory = [RECORDS_AT, this.stride, this.words, PLANES_AT, out, HISTOGRAM_AT] as const;
+    this.#estimate(list, first, count, ...memory, perUnit, perSign, rest, constant);
+    this.estimated += count;
   }
 
   #estimatesAt(): number {
     return RECORDS_AT + this.#capacity * this.stride;
+  }
+
+  /** Makes the memory at least so many bytes long. */
+  #need(bytes: number): void {
+    const missing = bytes - this.#memory.buffer.byteLength;
+    if (missing <= 0) return;
+    this.#memory.grow(Math.ceil(missing / PAGE));
+    this.#see();
   }
 
   #see(): void {

@@ -1,10 +1,13 @@
 /**
  * Codes of the vectors in the table: the signs of up to 384 rotated components, and two numbers.
  *
- * Owns coding slots and queries, and the error of an estimate. Leaves out the search (`vector-indexes/coded.ts`), the
- * rotation (`coder.ts`), and when vectors are coded (`index-set.ts`).
+ * Owns coding slots and queries, at which position a slot's code is, and the error of an estimate. Leaves out the search
+ * (`vector-indexes/coded.ts`), the rotation (`coder.ts`), which codes lie together (`code-group.ts`), and when vectors are
+ * coded (`code-upkeep.ts`).
  */
+import { Column } from "../columns.js";
 import type { VectorTable } from "../vector-table.js";
+import { type CodeGroup, PAGE_POSITIONS } from "./code-group.js";
 import { CodeKernel, type QueryTerms } from "./code-kernel.js";
 import { type Coder, signsOf } from "./coder.js";
 
@@ -26,6 +29,11 @@ export class CodeTable {
   readonly kernel: CodeKernel;
   /** How many slots, from the first, are coded so far. */
   covered = 0;
+  /** The large namespaces whose codes lie by partition. */
+  readonly groups = new Map<number, CodeGroup>();
+  /** Slot by position, -1 where there is none yet; and position by slot. */
+  readonly slots = new Column<Int32Array>(Int32Array);
+  readonly positions = new Column<Int32Array>(Int32Array);
   readonly #rotated: Float64Array;
   /** A slot's factor is nearly its distance from the center times this. */
   readonly #perDistance: number;
@@ -41,18 +49,62 @@ export class CodeTable {
 
   /** Codes at most `most` further slots. Returns whether the whole table is coded. */
   cover(most = Number.POSITIVE_INFINITY): boolean {
-    const end = Math.min(this.table.size, this.covered + most);
-    this.kernel.reserve(end);
-    for (; this.covered < end; this.covered++) this.#code(this.covered);
-    return this.covered === this.table.size;
+    const { table } = this;
+    const end = Math.min(table.size, this.covered + most);
+    for (; this.covered < end; this.covered++) {
+      const group = this.groups.get(table.ns.at(this.covered));
+      const partition = group?.partitions.of(table.chunkOf(this.covered), table.offsetOf(this.covered));
+      const position =
+        partition === undefined
+          ? this.allocate(1)
+          : (group as CodeGroup).place(partition, () => this.allocate(PAGE_POSITIONS));
+      this.#code(position);
+      this.put(this.covered, position);
+    }
+    return this.covered === table.size;
   }
 
-  /** Loads saved codes of the first slots. */
-  restore(records: Uint8Array): void {
-    const slots = records.length / this.kernel.stride;
-    this.kernel.reserve(slots);
-    this.kernel.records(slots).set(records);
-    this.covered = slots;
+  /** Reserves consecutive positions. Returns the first. */
+  allocate(count: number): number {
+    const first = this.slots.length;
+    this.kernel.reserve(first + count);
+    for (let i = 0; i < count; i++) this.slots.push(-1);
+    return first;
+  }
+
+  /** Notes that a slot's code is at a position; slots must come in ascending order, or their places exist already. */
+  put(slot: number, position: number): void {
+    this.slots.set(position, slot);
+    while (this.positions.length <= slot) this.positions.push(-1);
+    this.positions.set(slot, position);
+  }
+
+  /** Copies a slot's code from another table of the same coder to a position. */
+  copy(from: CodeTable, slot: number, position: number): void {
+    this.kernel.record(position).set(from.kernel.record(from.positions.at(slot)));
+    this.put(slot, position);
+  }
+
+  /** Takes over saved codes of the first slots. Returns false if they are not such codes. */
+  restore(slots: Int32Array, records: Uint8Array, covered: number): boolean {
+    const positions = new Int32Array(covered).fill(-1);
+    let count = 0;
+    for (let position = 0; position < slots.length; position++) {
+      const slot = slots[position] as number;
+      // Filled while the codes were saved.
+      if (slot >= covered) slots[position] = -1;
+      if (slot === -1 || slot >= covered) continue;
+      if (slot < 0 || positions[slot] !== -1) return false;
+      positions[slot] = position;
+      count++;
+    }
+    if (count !== covered || records.length !== slots.length * this.kernel.stride) return false;
+    this.kernel.reserve(slots.length);
+    this.kernel.records(slots.length).set(records);
+    this.slots.replace(slots);
+    this.positions.replace(positions);
+    this.covered = covered;
+    return true;
   }
 
   /** Codes a query of length 1 (or 0). */
@@ -79,25 +131,29 @@ export class CodeTable {
     // A slot without a code has no estimate; it is always looked at. Its place in the kernel's memory holds anything.
     if (slot >= this.covered) return 0;
     const { signs, deviation } = this.coder;
-    const factor = this.kernel.factorOf(slot);
+    const position = this.positions.at(slot);
+    const factor = this.kernel.factorOf(position);
     const full = (factor / this.#perDistance) * distance;
     if (full === 0) return 0;
     // For vectors in the same direction from the center the signs are exact; only rounding the query adds an error.
-    const along = Math.min(1, Math.abs(score - constant - this.kernel.offsetOf(slot)) / full);
+    const along = Math.min(1, Math.abs(score - constant - this.kernel.offsetOf(position)) / full);
     const rounding = factor * (perUnit / 2) * Math.sqrt(signs / 12);
     return Math.hypot(deviation * full * Math.sqrt(1 - along * along), rounding);
   }
 
   /** Bytes of the codes, and of a search's estimates. */
   bytes(): number {
-    return this.kernel.bytes(this.covered) + this.table.dims * 20;
+    const groups = [...this.groups.values()].reduce((sum, group) => sum + group.bytes(), 0);
+    return this.kernel.bytes(this.slots.length) + this.slots.length * 4 + this.covered * 4 + groups;
   }
 
-  #code(slot: number): void {
+  /** Codes the next slot. */
+  #code(position: number): void {
     const { kernel, coder } = this;
+    const slot = this.covered;
     const y = this.#rotated;
     const { squared, along } = coder.rotate(this.table.chunkOf(slot), this.table.offsetOf(slot), y);
-    const record = kernel.record(slot);
+    const record = kernel.record(position);
     let absolute = 0;
     for (let byte = 0; byte < coder.signs / 8; byte++) {
       let bits = 0;
@@ -108,7 +164,7 @@ export class CodeTable {
       }
       record[byte] = bits;
     }
-    kernel.setFactors(slot, absolute > 0 ? squared / absolute : 0, along);
+    kernel.setFactors(position, absolute > 0 ? squared / absolute : 0, along);
   }
 }
 

@@ -1,0 +1,152 @@
+/**
+ * The estimates of one search: which codes it has looked at so far, in which order, and which of them are promising.
+ *
+ * Of a namespace without partitions it estimates all codes at once, of one with partitions those of the nearest ones, and
+ * further ones when it is asked to. Leaves out scores, and when a search has found enough (`coded.ts`).
+ */
+
+import type { CodeGroup } from "../codes/code-group.js";
+import { BUCKETS, CODE_BLOCK } from "../codes/code-kernel.js";
+import type { CodedQuery, CodeTable } from "../codes/code-table.js";
+import type { Nearness } from "../codes/partitions.js";
+import type { VectorTable } from "../vector-table.js";
+import type { Scorer } from "./top-hits.js";
+
+/** Estimates made of a namespace with partitions before anything is scored. */
+const FIRST = 4096;
+/** Width of a bucket. */
+const BUCKET = 4 / BUCKETS;
+
+/** Consecutive estimates: of the records at some positions, or of those from position `first` on. */
+interface Stretch {
+  at: number;
+  count: number;
+  first: number;
+  slots: Int32Array | null;
+}
+
+/** A namespace with partitions, and how many of them were looked at. */
+interface Walk {
+  group: CodeGroup;
+  nearness: Nearness;
+  done: number;
+}
+
+export class CodeSearch {
+  readonly query: CodedQuery;
+  readonly #stretches: Stretch[] = [];
+  readonly #walks: Walk[] = [];
+
+  /** @param lists ascending lists of slots, one for each namespace */
+  constructor(
+    table: VectorTable,
+    private readonly codes: CodeTable,
+    lists: readonly Int32Array[],
+    unit: Float32Array,
+  ) {
+    this.query = codes.query(unit);
+    codes.kernel.begin(this.query);
+    for (const list of lists) {
+      const coded = list.subarray(0, countBelow(list, codes.covered));
+      const group = coded.length > 0 ? codes.groups.get(table.ns.at(coded[0] as number)) : undefined;
+      if (group) this.#walks.push({ group, nearness: group.partitions.nearTo(unit), done: 0 });
+      else this.#takeList(coded);
+    }
+    this.#walk(FIRST, () => true);
+  }
+
+  /** How many estimates were made. */
+  get estimated(): number {
+    return this.codes.kernel.estimated;
+  }
+
+  /**
+   * Estimates more, at most about as many as so far: of partitions in which something better than the worst result may be.
+   * Returns whether there were any.
+   *
+   * @param worst cosine of the worst result; null while there are too few
+   * @param widen factor by which to look farther than calibrated
+   */
+  further(worst: number | null, widen: number): boolean {
+    const distance = worst === null ? Number.POSITIVE_INFINITY : Math.sqrt(Math.max(0, 2 - 2 * worst));
+    const before = this.estimated;
+    this.#walk(before + Math.max(FIRST, before), ({ group, nearness, done }) => {
+      if (worst === null) return true;
+      // Infinity times zero is not a number, which would end the walk.
+      if (group.reach === Number.POSITIVE_INFINITY) return true;
+      return (nearness.gaps[nearness.order[done] as number] as number) <= group.reach * widen * distance;
+    });
+    return this.estimated > before;
+  }
+
+  /** Adds the slots of the estimates from number `from` on that are in bucket `low` or above, and below bucket `high`. */
+  gather(from: number, low: number, high: number, scorer: Scorer): void {
+    const { kernel, slots: slotAt } = this.codes;
+    const all = slotAt.view();
+    for (const { at, count, first, slots } of this.#stretches) {
+      for (let start = Math.max(at, from); start < at + count; start += CODE_BLOCK) {
+        const found = kernel.collect(start, Math.min(at + count, start + CODE_BLOCK), low, high);
+        if (found.length === 0) continue;
+        scorer.add(found.map((number) => (slots ? slots[number - at] : all[first + number - at]) as number));
+      }
+    }
+  }
+
+  /** How many estimates are in bucket `low` or above. */
+  countFrom(low: number): number {
+    const histogram = this.codes.kernel.histogram();
+    let count = 0;
+    for (let bucket = low; bucket < BUCKETS; bucket++) count += histogram[bucket] as number;
+    return count;
+  }
+
+  /** The highest bucket such that it and those above hold at least `wanted` estimates; 0 if there are fewer. */
+  bucketFor(wanted: number): number {
+    const histogram = this.codes.kernel.histogram();
+    let count = 0;
+    for (let bucket = BUCKETS - 1; bucket > 0; bucket--) {
+      count += histogram[bucket] as number;
+      if (count >= wanted) return bucket;
+    }
+    return 0;
+  }
+
+  #takeList(slots: Int32Array): void {
+    const { kernel, groups, positions } = this.codes;
+    if (slots.length === 0) return;
+    this.#stretches.push({ at: kernel.estimated, count: slots.length, first: 0, slots });
+    // Without partitions codes lie in the order of slots.
+    kernel.estimateList(groups.size === 0 ? slots : slots.map((slot) => positions.at(slot)));
+  }
+
+  /** Estimates partitions, nearest first, until there are `most` estimates or no partition may have more to give. */
+  #walk(most: number, goesOn: (walk: Walk) => boolean): void {
+    const { kernel } = this.codes;
+    for (const walk of this.#walks) {
+      const { group, nearness } = walk;
+      while (walk.done < nearness.order.length && kernel.estimated < most && goesOn(walk)) {
+        group.eachRun(nearness.order[walk.done++] as number, (first, count) => {
+          this.#stretches.push({ at: kernel.estimated, count, first, slots: null });
+          kernel.estimateRun(first, count);
+        });
+      }
+    }
+  }
+}
+
+/** The bucket of an estimate, and the least estimate in a bucket. */
+export const bucketOf = (estimate: number): number =>
+  Math.max(0, Math.min(BUCKETS - 1, Math.floor((estimate + 2) / BUCKET)));
+export const leastIn = (bucket: number): number =>
+  bucket === 0 ? Number.NEGATIVE_INFINITY : bucket * BUCKET - 2;
+
+/** How many numbers of an ascending list are below a bound. */
+export function countBelow(list: Int32Array, bound: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((list[middle] as number) < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
