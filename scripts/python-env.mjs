@@ -109,13 +109,28 @@ export async function ensurePythonEnv({ project, device = "cpu", say, env = proc
   return own;
 }
 
+/** Installs those of `packages` (names that are imported as they are called) that the Python lacks. */
+export async function ensurePackages(python, packages, say) {
+  for (const name of packages) {
+    if ((await run(python, ["-c", `import ${name}`])).ok) continue;
+    say(`installing ${name}`);
+    await must(python, ["-m", "pip", "install", "--quiet", name], "is a package index reachable?", 300, {
+      PIP_DISABLE_PIP_VERSION_CHECK: "1",
+    });
+  }
+}
+
 /**
  * The environment's Python for a test command, or undefined with the exit status set and the reason said: 1, or 0 when the
  * tests are `optional`. `AGEMEM_PYTHON_SECONDS` limits a step of the installation (default 300: torch alone is 200 MB).
  */
 export async function pythonForTests({ project, say, optional, env = process.env }) {
   try {
-    return await ensurePythonEnv({ project, say, env, seconds: Number(env.AGEMEM_PYTHON_SECONDS ?? 300) });
+    const seconds = Number(env.AGEMEM_PYTHON_SECONDS ?? 300);
+    const python = await ensurePythonEnv({ project, say, env, seconds });
+    // Writes and reads the GGUF files of the tests; only dequantizing needs it.
+    await ensurePackages(python, ["gguf"], say);
+    return python;
   } catch (error) {
     say(`${optional ? "skipped" : "failed"}: ${error.message}`);
     process.exitCode = optional ? 0 : 1;

@@ -68,7 +68,8 @@ function studyArguments({ short, seeds, variants, jobs, device, out, set }) {
 
 const say = (line) => console.log(`train:tiny: ${line}`);
 
-function start(command, args, env) {
+/** Runs a command to its end and returns its exit status; Ctrl-C and a plain kill reach it. */
+export function start(command, args, env) {
   return new Promise((done, failed) => {
     const child = spawn(command, args, { cwd: root, env, stdio: "inherit" });
     // What native.mjs does at a signal is for its own children, and would end this process before the study has ended

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agemem_grpo.feed.wire import SCHEMA, AdvantageMeta, Call, Identity, StepRecord, TrajectoryRecord
+from agemem_grpo.feed.wire import SCHEMA, AdvantageMeta, Call, Identity, MemoryOp, StepRecord, TrajectoryRecord
 from agemem_grpo.validation import problems_of
 
 FLOOR_LOGPROB = -1000.0
@@ -60,6 +60,8 @@ class Step:
     finish_reason: str | None
     memory_ops: tuple[str, ...]
     """Names of the memory operations that the response requested and that succeeded, such as "ADD"."""
+    invalid_calls: int = 0
+    """Memory operations that were refused, and a response out of format counts as one."""
     advantage: float | None = None
     """The step's own, where its group went on from a shared beginning; None = the trajectory's."""
 
@@ -128,10 +130,15 @@ def parse_step(record: Mapping[str, Any], where: str) -> Step:
         policy_version=wire.policy_version,
         truncated=wire.truncated,
         finish_reason=wire.finish_reason,
-        # An operation with the id "overflow" comes from the overflow guard, not from the policy.
-        memory_ops=tuple(op.op for op in wire.memory_ops if op.ok and op.tool_call_id != "overflow"),
+        invalid_calls=sum(not op.ok for op in _of_policy(wire)) + (wire.format_error is not None),
+        memory_ops=tuple(op.op for op in _of_policy(wire) if op.ok),
         advantage=wire.advantage,
     )
+
+
+def _of_policy(wire: StepRecord) -> list[MemoryOp]:
+    """An operation with the id "overflow" comes from the overflow guard, not from the policy."""
+    return [op for op in wire.memory_ops if op.tool_call_id != "overflow"]
 
 
 def _check_tokens(wire: StepRecord, where: str) -> None:

@@ -64,6 +64,7 @@ class StepRecord(Call):
     response_mask: list[Literal[0, 1]] | None = None
     truncated: bool
     finish_reason: str | None = None
+    format_error: str | None = None
     memory_ops: list[MemoryOp] = []
 
 

@@ -4,7 +4,8 @@ A narrow model learns late to copy names and ids, because the assistant says few
 with less weight, the words of the prompt that repeat earlier ones: copying can predict them, and every conversation
 has many.
 
-Owns tokens, batches and the training loop. Leaves out where rows come from (`rows.py`) and the files (`warm_start.py`).
+Owns tokens, batches, the training loop and its state on disk. Leaves out where rows come from (`rows.py`) and the files
+of a policy (`warm_start.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +22,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 IGNORED = -100
 REPEATS_WEIGHT = 0.5
+SAVED_EVERY = 10
+"""Steps between two states on disk."""
 
 
 @dataclass(slots=True)
@@ -85,31 +89,64 @@ def imitate(
     steps: int = 300,
     batch_tokens: int = 2000,
     learning_rate: float = 3e-3,
+    repeats_weight: float = REPEATS_WEIGHT,
     seed: int = 0,
+    state: Path | None = None,
 ) -> Iterator[float]:
     """Trains the model in place; yields the mean loss per spoken token of each step.
 
-    AdamW without weight decay, 5 % warm-up, cosine decay to a tenth, gradients clipped to norm 1. ``batch_tokens`` is
-    the size of a batch including padding. Errors: ``ValueError`` without examples.
+    AdamW without weight decay, 5 % warm-up, cosine decay to a tenth, gradients clipped to norm 1. Parameters that need
+    no gradient stay as they are. ``batch_tokens`` is the size of a batch including padding. ``repeats_weight`` is that
+    of the repeated words of the prompt; a pretrained model can copy, and needs 0. With ``state``, the training is saved
+    in that file every 10 steps and resumes from it: the losses of the steps done come first, without computing.
+    Errors: ``ValueError`` without examples.
 
     >>> losses = list(imitate(model, examples, steps=100))  # doctest: +SKIP
     """
     if not examples:
         raise ValueError("There is nothing to imitate: no row was short enough")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    trained = [each for each in model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
+    losses = _resume(state, trained, optimizer, schedule)
+    yield from losses
     batches = _batches(examples, batch_tokens, seed)
+    for _ in losses:
+        next(batches)
     model.train()
-    for _ in range(steps):
-        said, repeated = _losses(model, next(batches))
-        loss = said + REPEATS_WEIGHT * repeated
+    for step in range(len(losses) + 1, steps + 1):
+        said, repeated = _losses(model, next(batches), bool(repeats_weight))
+        loss = said + repeats_weight * repeated
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-        yield said.item()
+        losses.append(said.item())
+        if state is not None and (step % SAVED_EVERY == 0 or step == steps):
+            _save(state, trained, optimizer, schedule, losses)
+        yield losses[-1]
     model.eval()
+
+
+def _save(path: Path, trained: Sequence[torch.Tensor], optimizer: Any, schedule: Any, losses: Sequence[float]) -> None:
+    partial = path.with_name(f"partial-{path.name}")
+    held = {"trained": [each.detach() for each in trained], "losses": list(losses)}
+    torch.save({**held, "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}, partial)
+    partial.replace(path)
+
+
+def _resume(path: Path | None, trained: Sequence[torch.Tensor], optimizer: Any, schedule: Any) -> list[float]:
+    """Loads the state, if there is one; returns the losses of the steps that it has."""
+    if path is None or not path.exists():
+        return []
+    held = torch.load(path, weights_only=True)
+    with torch.no_grad():
+        for parameter, values in zip(trained, held["trained"], strict=True):
+            parameter.copy_(values)
+    optimizer.load_state_dict(held["optimizer"])
+    schedule.load_state_dict(held["schedule"])
+    return list(held["losses"])
 
 
 def _rate(step: int, steps: int) -> float:
@@ -133,22 +170,26 @@ def _batches(examples: Sequence[Example], batch_tokens: int, seed: int) -> Itera
         yield from batches
 
 
-def _losses(model: PreTrainedModel, batch: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean losses of spoken tokens, weighted, and of repeated ones."""
+def _losses(model: PreTrainedModel, batch: Sequence[Example], repeats: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean losses of spoken tokens, weighted, and of repeated ones (0 when they are not wanted)."""
     # Padding on the right needs no mask under causal attention; it has no label.
     ids = _padded([example.ids for example in batch], 0)
     hidden = model.base_model(input_ids=ids).last_hidden_state[:, :-1]
     spoken = _padded([example.labels for example in batch], IGNORED)[:, 1:]
-    repeated = _padded([example.repeats() for example in batch], IGNORED)[:, 1:]
     # Logits only where a label needs them, because most of a prompt has none.
     weights = _padded([example.weights for example in batch], 0.0)[:, 1:]
-    head = model.get_output_embeddings()
-    losses = []
-    for labels, weight in ((spoken, weights), (repeated, torch.ones_like(weights))):
-        counted = labels != IGNORED
-        each = torch.nn.functional.cross_entropy(head(hidden[counted]).float(), labels[counted], reduction="none")
-        losses.append((each * weight[counted]).sum() / weight[counted].sum())
-    return losses[0], losses[1]
+    said = _weighted(model, hidden, spoken, weights)
+    if not repeats:
+        return said, torch.zeros(())
+    repeated = _padded([example.repeats() for example in batch], IGNORED)[:, 1:]
+    return said, _weighted(model, hidden, repeated, torch.ones_like(weights))
+
+
+def _weighted(model: PreTrainedModel, hidden: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    counted = labels != IGNORED
+    scores = model.get_output_embeddings()(hidden[counted]).float()
+    each = torch.nn.functional.cross_entropy(scores, labels[counted], reduction="none")
+    return (each * weight[counted]).sum() / weight[counted].sum()
 
 
 def _padded(rows: Sequence[Sequence[float]], fill: float) -> torch.Tensor:

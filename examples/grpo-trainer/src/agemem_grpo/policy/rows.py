@@ -43,6 +43,22 @@ def read_rows(path: Path) -> Iterator[Json]:
             yield row
 
 
+def best_rollouts(rows: Iterable[Json], count: int) -> list[Json]:
+    """The rows of the ``count`` rollouts of each task with the highest rewards: imitation by rejection sampling.
+
+    Rows without a reward are left out; of equal rewards the first wins. The order stays.
+    """
+    rewards: dict[str, dict[str, float]] = {}
+    scored = [row for row in rows if row["metadata"].get("reward") is not None]
+    for row in scored:
+        facts = row["metadata"]
+        rewards.setdefault(str(facts["task_id"]), {})[str(facts["rollout_id"])] = float(facts["reward"])
+    kept = {
+        rollout for each in rewards.values() for rollout in sorted(each, key=lambda one: -each[one])[: max(0, count)]
+    }
+    return [row for row in scored if str(row["metadata"]["rollout_id"]) in kept]
+
+
 def shortened(row: Mapping[str, Any]) -> Json:
     """The row with every assistant turn cut to what a tiny model should say: bare calls, or a bare answer."""
     messages = copy.deepcopy(list(row["messages"]))

@@ -44,7 +44,7 @@ class ChildSpec:
     health: str
     cwd: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
-    ready_s: float = 120.0
+    ready_s: float = 300.0
     max_restarts: int = 5
 
 

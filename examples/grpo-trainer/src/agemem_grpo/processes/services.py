@@ -85,7 +85,7 @@ class Services:
         """Errors: `SuperviseError` when a server could not be kept running."""
         self._supervisor.check()
 
-    def load_weights(self, folder: Path, version: int, *, patience_s: float = 120.0) -> None:
+    def load_weights(self, folder: Path, version: int, *, patience_s: float = 300.0) -> None:
         """Makes the policy server answer with the weights in ``folder``, even after it restarts.
 
         A server named by an address is watched: if it was restarted without these weights, it gets them again.
@@ -118,7 +118,7 @@ class Services:
 
     def _post_weights(self) -> httpx.Response:
         body = {"path": str(self._weights.resolve()), "version": self._version}
-        return httpx.post(f"{self._server_root}/update_weights", json=body, timeout=60)
+        return httpx.post(f"{self._server_root}/update_weights", json=body, timeout=300)
 
     def _keep_published(self) -> None:
         """Publishes the weights again if a server that is not ours was restarted without them."""

@@ -57,6 +57,9 @@ class TrainSettings:
     """``trajectory`` gives every trajectory the same weight, however many tokens it has."""
     level: Literal["token", "action"] = "token"
     """``action`` takes one ratio and one KL term per step, as the paper writes the objective."""
+    join_steps: bool = False
+    """Compute a step that continues the one before it together with it, as one sequence: the loss is the same, for less
+    computing. Only with ``level = "token"``."""
     min_reward_std: Amount = 0.0
     """Groups whose rewards have at most this standard deviation are left out, besides those with equal rewards."""
     mask_truncated: bool = False
@@ -124,6 +127,8 @@ class PrepareSettings:
     heldout: str
     warm: str
     """Source of the tasks whose rollouts by the rules are imitated."""
+    gguf: str | None = None
+    """A language model to start from, as a GGUF file (relative to the checkout of agemem); none = the tiny policy."""
     rollout: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Options of `agemem rollout` for them: ``k``, ``prompt``, ``temperature``, ..."""
     export: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -159,6 +164,12 @@ class Settings:
     def _adapters_need_lora(self) -> Settings:
         if self.server.adapters and self.train.lora is None:
             raise ValueError("server.adapters passes LoRA adapters on: set train.lora, or leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _joined_steps_have_token_ratios(self) -> Settings:
+        if self.train.join_steps and self.train.level == "action":
+            raise ValueError('train.join_steps computes steps together: leave it out with train.level = "action"')
         return self
 
     def facts(self) -> Json:

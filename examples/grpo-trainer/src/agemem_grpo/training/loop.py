@@ -31,6 +31,7 @@ from agemem_grpo.feed.service import RolloutFailedError, require_rolled_out, req
 from agemem_grpo.feed.tasks import Task, read_tasks, tasks_of_iteration
 from agemem_grpo.processes.services import Services
 from agemem_grpo.settings import VARIANTS, Settings
+from agemem_grpo.training.joined import join_steps
 from agemem_grpo.training.metrics import shuffle_advantages, summarize
 from agemem_grpo.training.recorder import Recorder
 from agemem_grpo.training.state import RunFolder
@@ -161,7 +162,7 @@ class Loop:
             raise RolloutFailedError(
                 f"No rollout gives a sample to train on ({dropped})", "Does the server send token ids and logprobs?"
             )
-        return samples, dropped
+        return (join_steps(samples) if train.join_steps else samples), dropped
 
     def _roll_out(self, iteration: int) -> list[Group]:
         """The groups of an iteration; their records are written to disk as they come and are not kept in memory."""

@@ -76,9 +76,11 @@ def summarize(groups: Sequence[Group]) -> Json:
             name: mean(value for each in scored if (value := each.reward_parts.get(name)) is not None) for name in names
         },
         "answered": mean(float(each.answer is not None) for each in scored),
+        "group_std": mean(std for group in groups if (std := _std(group)) is not None),
         "zero_variance_groups": sum(_without_variance(group) for group in groups),
         "steps": mean(len(each.steps) for each in scored),
         "tools": tool_counts(scored),
+        **_validity(scored),
         "prompt_tokens": mean(len(step.prompt_token_ids) for step in steps if step.prompt_token_ids),
         "prompt_tokens_rollout": mean(sum(len(step.prompt_token_ids) for step in each.steps) for each in scored),
         "response_tokens": mean(len(step.response_token_ids) for step in steps if step.response_token_ids),
@@ -100,6 +102,14 @@ def tool_counts(trajectories: Sequence[Trajectory]) -> Json:
         }
         for operation in OPERATIONS
     }
+
+
+def _validity(trajectories: Sequence[Trajectory]) -> Json:
+    """Invalid calls per rollout, and the valid share of all calls (None without calls)."""
+    steps = [step for each in trajectories for step in each.steps]
+    valid, invalid = sum(len(step.memory_ops) for step in steps), sum(step.invalid_calls for step in steps)
+    share = valid / (valid + invalid) if valid + invalid else None
+    return {"invalid_calls": invalid / (len(trajectories) or 1), "valid_call_rate": share}
 
 
 def shuffle_advantages(groups: Sequence[Group], *, seed: str) -> list[Group]:
@@ -126,6 +136,11 @@ def shuffle_advantages(groups: Sequence[Group], *, seed: str) -> list[Group]:
         )
         for i, group in enumerate(groups)
     ]
+
+
+def _std(group: Group) -> float | None:
+    """Standard deviation of the rewards of a group; None when it is not known."""
+    return next((each.group_std for each in group.trajectories if each.group_std is not None), None)
 
 
 def _without_variance(group: Group) -> bool:

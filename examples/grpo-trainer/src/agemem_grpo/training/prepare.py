@@ -1,7 +1,8 @@
-"""What a study of a tiny policy starts with: tasks, and a policy that imitates the rules.
+"""What a study of a small policy starts with: tasks, and a policy that imitates the rules.
 
-Owns the commands of agemem and of the warm start, and running each of them only once. Leaves out the imitation itself
-(`policy/warm_start.py`). Used only by settings with a table ``[prepare]``; others name a model and task files.
+Owns the commands of agemem, of dequantizing and of the warm start, and running each of them only once. Leaves out the
+imitation itself (`policy/warm_start.py`) and reading GGUF files (`policy/gguf.py`). Used only by settings with a table
+``[prepare]``; others name a model and task files.
 """
 
 from __future__ import annotations
@@ -85,6 +86,11 @@ def _policy(wanted: PrepareSettings, folder: Path, project: Path, model: Path, s
         _make(rows, _agemem(project, "export", str(records), {"to": "chat", **wanted.export}))
         records.unlink()
     warm = [sys.executable, "-m", "agemem_grpo.policy.warm_start", "--chat", str(rows), "--tasks", str(tasks)]
+    if wanted.gguf is not None:
+        base = folder / "base"
+        if not base.exists():
+            _make(base, [sys.executable, "-m", "agemem_grpo.policy.gguf", str(project / wanted.gguf)])
+        warm += ["--model", str(base), "--state", str(folder / f"state-of-{model.name}.pt")]
     _make(model, [*warm, *_options({**wanted.warm_start, "seed": seed})])
 
 
