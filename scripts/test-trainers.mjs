@@ -6,7 +6,7 @@
  * ends with 0. Node built-ins only; the environment is that of `python-env.mjs`.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,14 @@ import { pythonForTests } from "./python-env.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const project = join(root, "examples", "grpo-trainer");
+/**
+ * What Agent Lightning's server and batch import, in a folder of its own: no other test needs it. Named one by one, because
+ * with dependencies tensordict would bring another torch.
+ */
+const LIGHTNING_NEEDS = [
+  ...["fastapi>=0.115", "annotated-doc", "opentelemetry-api", "importlib-metadata", "zipp"],
+  ...["structlog", "httpx-retries", "tensordict", "pyvers", "orjson", "cloudpickle"],
+];
 const FORMATS = ["trl", "chat", "trinity", "verl"];
 const optional = process.argv.includes("--optional");
 const say = (line) => console.log(`test:trainers: ${line}`);
@@ -26,6 +34,30 @@ function run(command, args, env = {}) {
   });
   if (error) throw error;
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}`);
+}
+
+function installNeeds(python) {
+  const target = join(dirname(dirname(python)), "trainers", "agent-lightning-needs");
+  if (existsSync(target)) return;
+  rmSync(`${target}.new`, { recursive: true, force: true });
+  const where = ["--quiet", "--no-deps", "--only-binary=:all:", "--target", `${target}.new`];
+  run(python, ["-m", "pip", "install", ...where, ...LIGHTNING_NEEDS], {
+    PIP_RETRIES: process.env.PIP_RETRIES ?? "1",
+    PIP_DISABLE_PIP_VERSION_CHECK: "1",
+  });
+  renameSync(`${target}.new`, target);
+}
+
+/** False, with the reason said, where the packages cannot be installed. */
+function prepared(python) {
+  try {
+    installNeeds(python);
+    return true;
+  } catch (error) {
+    say(`${optional ? "skipped" : "failed"}: ${error.message}`);
+    process.exitCode = optional ? 0 : 1;
+    return false;
+  }
 }
 
 function readBack(python, folder) {
@@ -46,7 +78,7 @@ function readBack(python, folder) {
 }
 
 const python = await pythonForTests({ project, say, optional });
-if (python) {
+if (python && prepared(python)) {
   const folder = mkdtempSync(join(tmpdir(), "agemem-trainers-"));
   try {
     readBack(python, folder);

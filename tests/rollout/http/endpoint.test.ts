@@ -237,6 +237,25 @@ describe("rollouts over an endpoint", () => {
     expect(most).toBe(2);
   });
 
+  it("pile up no listeners: 64 at once, at a server that fails and throttles, warn of nothing", async () => {
+    const warnings: string[] = [];
+    const note = ({ name, message }: Error): void => void warnings.push(`${name}: ${message}`);
+    process.on("warning", note);
+    let asked = 0;
+    const server = await serve(() => {
+      asked++;
+      if (asked % 5 === 0) return { status: 503 };
+      return asked % 7 === 0 ? { status: 429, retryAfterSeconds: 0 } : "Porto";
+    });
+    const { rollouts, stats } = await run(server, { patience: quick }, { k: 64, concurrency: 64 });
+    // Warnings are told in the next turn of the loop.
+    await new Promise((told) => setTimeout(told, 20));
+    process.off("warning", note);
+    expect(rollouts.map(({ trajectory }) => trajectory.status)).toEqual(Array(64).fill("ok"));
+    expect(stats.retries).toBeGreaterThan(50);
+    expect(warnings).toEqual([]);
+  }, 60_000);
+
   it("send a seed of their own when told to", async () => {
     const server = await serve(() => "Porto");
     await run(server, { sendSeed: true });

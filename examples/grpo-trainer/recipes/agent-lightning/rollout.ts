@@ -1,6 +1,6 @@
 /**
- * One rollout for Agent Lightning: its gateway records the calls, the reward goes back as an event. Run here with the
- * policy server of this project in place of the gateway, not with Agent Lightning.
+ * One rollout for Agent Lightning: its gateway records the calls, the reward goes back as an event. Tests
+ * run it under Agent Lightning's own server and controller; training on its rows was not run here.
  *
  * AGEMEM_TASK is a task as JSON; AGL_OPENAI_BASE_URL, AGL_EVENT_URL and AGL_KEY come from the controller. Every call
  * through the gateway is trained on, so only the policy's go there: judge and summarizer are the models AGEMEM_JUDGE and
