@@ -2,11 +2,15 @@
  * Search of the store on vectors of every kind, each with its recall against the truth, beside raw FAISS in the same run;
  * and while another writer writes. Leaves out the vectors (`distributions.ts`) and the peers (`store-peers.ts`).
  */
+import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { FaissStore } from "../src/store/faiss-store.js";
 import { clusters, type Distribution, isotropic, likeReal, realText } from "./distributions.js";
+import { measureAdds } from "./store-adds.js";
 import { measurePeers } from "./store-peers.js";
-import { inTurns, median, time } from "./store-tools.js";
+import { inTurns, median, middle, time } from "./store-tools.js";
 
 type Row = Record<string, number | string | null>;
 /** A row, and that of a store which keeps its vectors as bytes. */
@@ -64,25 +68,55 @@ export async function measureMillion(n: number, data: string | undefined): Promi
   const real = await realText(100_000, "minilm", data);
   if (!real) return null;
   const million = likeReal(real, n);
-  return { ...(await measure(million, false)), quantized: await measure(million, false, true) };
+  return { ...(await measureOnDisk(million, false)), quantized: await measureOnDisk(million, true) };
+}
+
+/** The same in a directory, and how long it takes to open it and to add to it. */
+async function measureOnDisk(distribution: Distribution, quantized: boolean): Promise<Row> {
+  const directory = mkdtempSync(join(tmpdir(), "agemem-bench-"));
+  try {
+    const row = await measure(distribution, false, quantized, directory);
+    const again = () => open(distribution.queries, distribution.dims, quantized, directory);
+    const openings: number[] = [];
+    const firsts: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const store = await timed(openings, again);
+      await timed(firsts, () => store.search(NS, { query: `${i}` }));
+      await store.close();
+    }
+    const store = await again();
+    const adds = await measureAdds(store, directory, distribution.vectors.slice(0, 300), NS);
+    await store.close();
+    return { ...row, open_ms: middle(openings), first_search_ms: middle(firsts), ...adds };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 const kind = (): Kind => ({ recall_at_10: null, rows: [] });
 
-async function measure(distribution: Distribution, withPeers: boolean, quantized = false): Promise<Row> {
+async function measure(
+  distribution: Distribution,
+  withPeers: boolean,
+  quantized = false,
+  directory = ":memory:",
+): Promise<Row> {
   const { name, dims, queries } = distribution;
   const vectors = distribution.vectors.map(unit);
   const n = vectors.length;
   const raw = new IndexFlatIP(dims);
   for (let i = 0; i < n; i += 500) raw.add(vectors.slice(i, i + 500).flatMap((vector) => [...vector]));
   const plain = queries.map((query) => [...unit(query)]);
-  const store = await open(queries, dims, quantized);
+  const store = await open(queries, dims, quantized, directory);
   const bulk = await time(() => fill(store, vectors));
-  // The codes are made once the scope is searched.
-  await store.search(NS, { query: "0" });
-  await store.checkpoint();
+  // The codes are made once the scope is searched, and their recall is measured after some searches, with others than those
+  // that are timed.
+  const turns = Math.min(n > 500_000 ? 50 : 100, queries.length);
+  await store.search(NS, { query: `${turns % queries.length}` });
+  const made = await time(() => store.checkpoint());
+  for (let i = 0; i < 32; i++) await store.search(NS, { query: `${(turns + i) % queries.length}` });
+  await store.stats();
   await (await store.fork()).discard();
-  const turns = Math.min(100, queries.length);
   const [rawMs, storeMs] = await inTurns(turns, [
     (i) => raw.search(plain[i] as number[], 10),
     (i) => store.search(NS, { query: `${i}` }),
@@ -108,6 +142,7 @@ async function measure(distribution: Distribution, withPeers: boolean, quantized
     raw_flat_ms: rawMs as number,
     search_vs_raw_flat: (storeMs as number) / (rawMs as number),
     bulk_add_ms: bulk / n,
+    index_ms: made / n,
     fork_ms: forkMs,
     memory_bytes_per_item: bytesInMemory / n,
     memory_bytes_allowed: dims * 4 + 100,
@@ -148,6 +183,13 @@ async function searchWhileWriting(
   };
 }
 
+async function timed<T>(times: number[], work: () => Promise<T>): Promise<T> {
+  const began = performance.now();
+  const result = await work();
+  times.push(performance.now() - began);
+  return result;
+}
+
 async function times(store: FaissStore, turns: number): Promise<number[]> {
   const out: number[] = [];
   for (let i = 0; i < turns; i++) {
@@ -160,10 +202,15 @@ async function times(store: FaissStore, turns: number): Promise<number[]> {
 const at = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 
-const open = (queries: readonly Float32Array[], dims: number, quantized: boolean): Promise<FaissStore> => {
+const open = (
+  queries: readonly Float32Array[],
+  dims: number,
+  quantized: boolean,
+  directory: string,
+): Promise<FaissStore> => {
   const embedQuery = async (text: string) => [...(queries[Number(text)] as Float32Array)];
   const embeddings = { embedQuery, embedDocuments: async () => [] };
-  return FaissStore.open(":memory:", {
+  return FaissStore.open(directory, {
     index: { embeddings, dims, embeddingName: "bench", fields: ["text"], cacheSize: 1000, quantized },
   });
 };

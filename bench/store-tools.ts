@@ -87,6 +87,7 @@ export async function inTurns(
   return times.map(middle);
 }
 
-function middle(times: number[]): number {
+/** The median. */
+export function middle(times: number[]): number {
   return [...times].sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN;
 }

@@ -12,9 +12,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import Database from "better-sqlite3";
 import { FaissStore } from "../src/store/faiss-store.js";
 import { SIDECAR_FILE } from "../src/store/vectors/sidecar.js";
+import { measureAdds } from "./store-adds.js";
 import { measureDistributions, measureMillion } from "./store-distributions.js";
 import { measurePeers } from "./store-peers.js";
 import { Clustered, DIMS, heapBytes, inTurns, median, time } from "./store-tools.js";
@@ -83,7 +83,8 @@ async function measure(n: number): Promise<Row> {
     const { bytesInMemory } = await store.stats();
     const truth = queries.map((query) => new Set(raw.search([...query], 10).labels));
     const peers = await measurePeers(n, vectors, queries, truth);
-    const adds = await measureAdds(store, directory, data);
+    const added = Array.from({ length: 300 }, () => data.next());
+    const adds = await measureAdds(store, directory, added, NS);
     const forks = await measureForks(store, data);
     await store.checkpoint();
     await store.close();
@@ -153,36 +154,6 @@ async function measureSearch(
     search_ms: storeMs as number,
     search_vs_raw_flat: (storeMs as number) / (rawMs as number),
     recall_at_10: found / (queries.length * 10),
-  };
-}
-
-async function measureAdds(store: FaissStore, directory: string, data: Clustered): Promise<Row> {
-  const db = new Database(join(directory, "raw.db"));
-  db.pragma("journal_mode = WAL");
-  db.pragma("synchronous = FULL");
-  db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, ns TEXT, key TEXT, value TEXT, at INTEGER, vector BLOB)");
-  const insert = db.prepare("INSERT INTO t (ns, key, value, at, vector) VALUES (?, ?, ?, ?, ?)");
-  const vectors = Array.from({ length: 300 }, () => data.next());
-  const value = (i: number) => ({ text: `added number ${i}, about nothing in particular` });
-  const [rawMs, storeMs] = await inTurns(vectors.length, [
-    (i) =>
-      insert.run(
-        "bench",
-        `a${i}`,
-        JSON.stringify(value(i)),
-        Date.now(),
-        Buffer.from((vectors[i] as Float32Array).buffer),
-      ),
-    (i) =>
-      store.put(NS, `a${i}`, value(i), undefined, {
-        vectors: [{ path: "text", vector: vectors[i] as Float32Array }],
-      }),
-  ]);
-  db.close();
-  return {
-    raw_sqlite_ms: rawMs as number,
-    add_ms: storeMs as number,
-    add_vs_raw_sqlite: (storeMs as number) / (rawMs as number),
   };
 }
 

@@ -9,7 +9,7 @@ import { MOST_PARTITIONS, Partitions } from "./partitions.js";
 import { RowKernel } from "./row-kernel.js";
 
 /** Vectors per partition. */
-const PER_PARTITION = 128;
+const PER_PARTITION = 160;
 /** Vectors of the sample per direction of either level. */
 const SAMPLE = 24;
 const SAMPLE_OF_GROUPS = 128;

@@ -23,8 +23,8 @@ type Find = (unit: Float32Array, k: number, accept: (slot: number) => boolean) =
 /** Results compared per query. */
 const AT = 10;
 const SAMPLE = 32;
-/** Components multiplied before other work may run, which takes a few milliseconds. */
-const PIECE = 4_000_000;
+/** Components multiplied before other work may run, which takes about a millisecond. */
+const PIECE = 1_000_000;
 
 /** Measures `find` on the slots of a scope. Returns null once `stopped` returns true. */
 export async function measureRecall(
