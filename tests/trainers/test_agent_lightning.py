@@ -147,6 +147,7 @@ def test_its_batch_holds_every_call_of_the_policy_and_no_other(lightning: str, m
     from agentlightning.verl.agl_rollout_manager import AglRolloutManager
     from agentlightning.verl.rollout_adapter import RolloutAdapter
     from agentlightning.verl.rollout_level_advantage import compute_rollout_level_advantage
+    from verl import DataProto
 
     ours = OmegaConf.load(RECIPE / "overrides.yaml")
     manager = AglRolloutManager(
@@ -181,6 +182,7 @@ def test_its_batch_holds_every_call_of_the_policy_and_no_other(lightning: str, m
         trace_aggregator_level=level,
     )
     batch, figures = adapter.get_train_data_batch(rollouts)
+    assert type(batch) is DataProto
     assert figures["training/n_sample"] == len(calls)
     assert figures["training/n_rollouts_w_reward"] == K
     rewards = {each.rollout_id: each.final_reward for each in rollouts}
