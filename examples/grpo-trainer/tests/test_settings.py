@@ -44,6 +44,7 @@ def test_defaults_are_the_papers() -> None:
         ({**RAW, "rollout": ["k"]}, "rollout is \\['k'\\]: expected a table"),
         ({**RAW, "train": 3}, "train is 3: expected a table"),
         ({**RAW, "server": {"adapters": True}}, "set train.lora"),
+        (with_train(join_steps=True, level="action"), "train.join_steps computes steps together"),
     ],
 )
 def test_mistakes_are_named(raw: dict[str, Any], message: str) -> None:

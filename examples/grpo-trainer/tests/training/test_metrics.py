@@ -119,3 +119,14 @@ def test_shuffling_keeps_the_advantages_and_cuts_the_tie() -> None:
     assert advantages([shuffled[4]]) == [0.0, 0.0]
     assert [each.reward for group in shuffled[:4] for each in group.trajectories] == [float(i) for i in range(16)]
     assert advantages(shuffle_advantages([*many, flat], seed="s")) == advantages(shuffled)
+
+
+def test_invalid_calls_are_counted_and_groups_have_their_deviation() -> None:
+    refused = replace(step(1, "ADD"), invalid_calls=2)
+    group = Group("g", "t", (trajectory("a", 0.4, refused, step(3)), trajectory("b", 0.6, step(1, "ADD", "RETRIEVE"))))
+    found = summarize([group])
+    assert found["invalid_calls"] == 1.0
+    assert found["valid_call_rate"] == 3 / 5
+    assert found["group_std"] == 0.5
+    silent = summarize([Group("g", "t", (trajectory("a", 0.4, step(1)),))])
+    assert silent["valid_call_rate"] is None

@@ -129,3 +129,22 @@ def test_the_command_line_tells_errors_in_a_line(tmp_path: Path, capsys: pytest.
     assert "no variant 'shufled'" in capsys.readouterr().err
     assert cli.main(["report", "--out", str(tmp_path)]) == 1
     assert "no finished run" in capsys.readouterr().err
+
+
+def test_a_language_model_is_dequantized_once_and_its_warm_start_starts_from_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    assert settings.prepare is not None
+    wanted = replace(settings, prepare=replace(settings.prepare, gguf="models/small.gguf"))
+    prepare.prepare(wanted, seed=0)
+    prepare.prepare(wanted, seed=1)
+    folder = tmp_path / "out" / "prepared"
+    made = [call for call in calls(tmp_path) if "agemem_grpo.policy.gguf" in call]
+    (only,) = made
+    assert f"{tmp_path / 'project' / 'models' / 'small.gguf'} --out {folder / 'partial-base'}" in only
+    warm = [call for call in calls(tmp_path) if "warm_start" in call]
+    assert all(f"--model {folder / 'base'} " in call for call in warm)
+    # Each seed keeps the state of its own training, beside the files that a new try clears.
+    assert [f"--state {folder / f'state-of-policy-{seed}.pt'}" in call for seed, call in enumerate(warm)] == [True] * 2
+    assert prepare.untrained_model(wanted) == folder / "base"
+    assert prepare.untrained_model(settings) is None

@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from agemem_grpo.settings import VARIANTS
+from agemem_grpo.study.health import draw_health
 from agemem_grpo.study.results import ABLATION, MAIN, Run, mean_of, of_variant, parts_of
 from agemem_grpo.training.metrics import OPERATIONS
 
@@ -37,6 +38,7 @@ def draw(runs: Sequence[Run], folder: Path) -> list[Path]:
         _parts(main, folder / "parts.png"),
         _tools(main, folder / "tools.png"),
         _tokens(main, folder / "tokens.png"),
+        draw_health(main, folder / "health.png"),
     ]
 
 

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from agemem_grpo.study.health import health_table
 from agemem_grpo.study.plots import draw
 from agemem_grpo.study.results import (
     ABLATION,
@@ -27,6 +28,7 @@ from agemem_grpo.study.results import (
     report_json,
     settings_of,
 )
+from agemem_grpo.study.states import states_table
 from agemem_grpo.study.statistics import Interval
 from agemem_grpo.training.metrics import OPERATIONS
 from agemem_grpo.training.state import write_atomically
@@ -72,6 +74,8 @@ def text_of(runs: Sequence[Run], figures: Json) -> str:
     parts = [
         "# Training a policy to manage its memory",
         _summary(main, figures),
+        "## Before and after",
+        states_table(figures["states"]),
         "## Reward on held-out tasks",
         _gains(figures),
         "## Parts of the reward, before and after",
@@ -85,6 +89,8 @@ def text_of(runs: Sequence[Run], figures: Json) -> str:
         _tools(main, figures),
         "## Answers with and without memory tools",
         _memory(figures),
+        "## Health of the training",
+        health_table(figures["health"]),
         "## Settings",
         f"```json\n{json.dumps(settings_of(main[0]), indent=1)}\n```",
     ]
@@ -98,6 +104,7 @@ def _summary(main: Sequence[Run], figures: Json) -> str:
     seconds = list(figures["seconds"].values())
     return "\n".join(
         [
+            f"- Model: {figures['model']}.",
             f"- Runs: {', '.join(figures['seconds'])}; optimizer steps: {steps}.",
             f"- Command, with the settings at the end: `agemem-grpo study SETTINGS --seeds {len(figures['seeds'])} "
             f"--variants {','.join(figures['answer_f1'])}`.",

@@ -14,6 +14,8 @@ from typing import Any
 
 from agemem_grpo.errors import GrpoError
 from agemem_grpo.settings import VARIANTS
+from agemem_grpo.study.health import health
+from agemem_grpo.study.states import model_of, states
 from agemem_grpo.study.statistics import Interval, bootstrap_interval, t_interval
 from agemem_grpo.training.metrics import OPERATIONS
 from agemem_grpo.training.state import RunFolder
@@ -37,6 +39,8 @@ class Run:
     metrics: list[Json]
     before: Json
     after: Json
+    untrained: Json | None = None
+    """Of a language model: the evaluation before its warm start."""
 
 
 def read_runs(study: Path) -> list[Run]:
@@ -49,8 +53,10 @@ def read_runs(study: Path) -> list[Run]:
         if variant not in VARIANTS or not (before.exists() and after.exists()):
             continue
         settings = json.loads(path.read_text())["settings"]
-        evaluations = [json.loads(each.read_text()) for each in (before, after)]
-        runs.append(Run(variant, int(seed), settings, folder.read_metrics(), evaluations[0], evaluations[1]))
+        ends = [json.loads(each.read_text()) for each in (before, after)]
+        first = folder.evaluation("untrained")
+        untrained = json.loads(first.read_text()) if first.exists() else None
+        runs.append(Run(variant, int(seed), settings, folder.read_metrics(), ends[0], ends[1], untrained))
     if not runs:
         raise ResultsError(f"{study} holds no finished run")
     return sorted(runs, key=lambda run: (list(VARIANTS).index(run.variant), run.seed))
@@ -164,7 +170,9 @@ def parts_of(runs: Sequence[Run]) -> list[str]:
 def report_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> Json:
     """The content of `report.json`. ``facts`` (machine, versions) are added unchanged."""
     main = of_variant(runs, MAIN) or list(runs)
-    result: Json = {**compare(main), "variant": main[0].variant}
+    result: Json = {"model": model_of(main[0].settings), **compare(main), "variant": main[0].variant}
+    result["states"] = states(runs)
+    result["health"] = health(main)
     for name, variant in (("control", CONTROL), ("ablation", ABLATION)):
         others = of_variant(runs, variant)
         result[name] = {"variant": variant, **compare(others)} if others else None

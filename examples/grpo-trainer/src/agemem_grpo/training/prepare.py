@@ -23,6 +23,8 @@ from agemem_grpo.settings import PrepareSettings, Settings
 from agemem_grpo.training.state import write_atomically
 
 Json = dict[str, Any]
+BASE = "base"
+"""Folder of a language model before its warm start."""
 
 
 class PrepareError(GrpoError):
@@ -63,6 +65,12 @@ def prepare(settings: Settings, seed: int = 0) -> Settings:
     return dataclasses.replace(settings, model=str(model))
 
 
+def untrained_model(settings: Settings) -> Path | None:
+    """The language model as it was before its warm start; None when there is none."""
+    made = settings.prepare is not None and settings.prepare.gguf is not None
+    return Path(settings.train_tasks).parent / BASE if made else None
+
+
 def without_questions_of(tasks: str, heldout: str) -> str:
     """The lines of ``tasks`` whose question is not asked in ``heldout`` (both JSON Lines).
 
@@ -87,7 +95,7 @@ def _policy(wanted: PrepareSettings, folder: Path, project: Path, model: Path, s
         records.unlink()
     warm = [sys.executable, "-m", "agemem_grpo.policy.warm_start", "--chat", str(rows), "--tasks", str(tasks)]
     if wanted.gguf is not None:
-        base = folder / "base"
+        base = folder / BASE
         if not base.exists():
             _make(base, [sys.executable, "-m", "agemem_grpo.policy.gguf", str(project / wanted.gguf)])
         warm += ["--model", str(base), "--state", str(folder / f"state-of-{model.name}.pt")]

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from agemem_grpo.errors import GrpoError
 from agemem_grpo.settings import VARIANTS, Settings, SettingsError
-from agemem_grpo.training.prepare import prepare
+from agemem_grpo.training.prepare import prepare, untrained_model
 from agemem_grpo.training.state import RunFolder
 
 
@@ -53,6 +53,10 @@ def train(settings: Settings, out: Path, *, variant: str, seed: int, evaluations
         if folder.model.exists() and (not evaluations or (before.exists() and after.exists())):
             return
         with Services(settings, folder) as services:
+            untrained = untrained_model(settings)
+            if evaluations and untrained is not None and not folder.evaluation("untrained").exists():
+                services.load_weights(untrained, 0)
+                evaluate(settings, services, folder.evaluation("untrained"), version=0, seed=seed)
             if evaluations and not before.exists():
                 services.load_weights(Path(settings.model), 0)
                 evaluate(settings, services, before, version=0, seed=seed)

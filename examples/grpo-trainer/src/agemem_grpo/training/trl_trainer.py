@@ -211,7 +211,8 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         """What each step of a piece counts; those of all pieces and processes sum to the number of processes."""
         trained = [one.loss_mask.bool().any(1).float() for one in batches]
         total = self._sum(sum(counts.sum() for counts in trained)).clamp(min=1)
-        return batch.loss_mask.bool().any(1).float() * self.accelerator.num_processes / total
+        weights: torch.Tensor = batch.loss_mask.bool().any(1).float() * self.accelerator.num_processes / total
+        return weights
 
     @torch.no_grad()
     def _reference_logps(self, batch: Batch) -> torch.Tensor:
