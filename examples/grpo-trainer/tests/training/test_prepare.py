@@ -148,3 +148,8 @@ def test_a_language_model_is_dequantized_once_and_its_warm_start_starts_from_it(
     assert [f"--state {folder / f'state-of-policy-{seed}.pt'}" in call for seed, call in enumerate(warm)] == [True] * 2
     assert prepare.untrained_model(wanted) == folder / "base"
     assert prepare.untrained_model(settings) is None
+
+
+def test_a_folder_without_a_language_model_is_that_of_earlier_versions(settings: Settings, tmp_path: Path) -> None:
+    prepare.prepare(settings)
+    assert "gguf" not in json.loads((tmp_path / "out" / "prepared" / "prepare.json").read_text())

@@ -137,8 +137,11 @@ class PrepareSettings:
     """Options of `agemem-grpo warm-start`: ``steps``, ``hidden``, ..."""
 
     def facts(self) -> Json:
-        """All fields as JSON values."""
-        return dataclasses.asdict(self)
+        """All fields as JSON values; without a GGUF file as before there was that field, so that old folders fit."""
+        facts = dataclasses.asdict(self)
+        if self.gguf is None:
+            del facts["gguf"]
+        return facts
 
 
 @dataclass(frozen=True, config=_CONFIG)
