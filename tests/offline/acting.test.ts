@@ -20,6 +20,7 @@ const play = (more: Partial<Play>): Play => ({
   start: "You are in a kitchen. You see a blue cup and a red pot.",
   played: [],
   outcome: null,
+  maxSteps: 30,
   ...more,
 });
 const best = (more: Partial<Play>, lessons: Parameters<typeof rateActions>[1] = []) =>
@@ -90,7 +91,26 @@ it("a lesson is read as it was written, and only for tasks like its own", () => 
     { id: "m1", solved: true, actions: ["take blue cup"] },
   ]);
   expect(lessonsFor("boil water", memories)).toEqual([]);
-  expect(lessonOf(play({ outcome: "not solved", played: [asked] }))).toBeNull();
+  const idle = { maxSteps: 1, outcome: "not solved" } as const;
+  expect(lessonOf(play({ ...idle, played: [asked] }))).toBeNull();
+});
+
+it("what was refused, and what ended a game before its time, is avoided later", () => {
+  const played = [
+    asked,
+    { action: "take red pot", observation: "Nothing happens.", refused: true },
+    { action: "look", observation: "A kitchen.", refused: false },
+    { action: "take blue cup", observation: "It breaks.", refused: false },
+  ];
+  const lost = play({ outcome: "not solved", played });
+  const content = lessonOf(lost) ?? "";
+  expect(content).toMatch(/: not solved; avoid: take red pot; take blue cup$/);
+  expect(lessonOf({ ...lost, maxSteps: 4 })).toMatch(/: not solved; avoid: take red pot$/);
+  const lessons = lessonsFor(lost.task, [{ id: "m1", content }]);
+  const ratedBy = (given: typeof lessons) =>
+    rateActions(play({ played: [asked] }), given).find(({ action }) => action === "take blue cup")?.score ??
+    0;
+  expect(ratedBy(lessons)).toBeLessThan(ratedBy([]));
 });
 
 /** Of twelve boxes one has the coin; only a list that is asked for names them. */

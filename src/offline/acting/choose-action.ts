@@ -16,8 +16,11 @@ export interface RatedAction {
   score: number;
 }
 
-/** Verbs that only look, which few tasks are solved by. */
-const LOOKING = /^(?:look|examine|inventory|help|check|wait|read|task)\b/i;
+/** Verbs that only look, which few tasks are solved by, and those that lead to something new. */
+const LOOKING = /^(?:look|examine|inventory|help|check|wait\d*|read|task|reset)\b/i;
+const EXPLORING = /^(?:go|open|enter|walk)\b/i;
+/** Weight of each refusal of a word of the action. */
+const DOUBT = 0.2;
 const MAX_FILLED = 40;
 const MAX_THINGS = 12;
 
@@ -26,21 +29,30 @@ export function rateActions(play: Play, lessons: readonly Lesson[]): RatedAction
   const wanted = stemsOf(play.task);
   const plan = planned(play, lessons);
   const { listed, age } = newestList(play);
-  const isListed = new Set(listed);
-  // A new list says what else is not possible.
-  const guesses = isListed.size > 0 && age === 0 ? [] : guessesOf(play, wanted, listed);
   const whole = listed.filter((form) => !hasSlot(form));
-  // Where whole actions are listed, a step of a lesson that is not among them waits until it is.
-  const pool = [...new Set([...whole, ...guesses, ...(whole.length > 0 ? [] : plan.add)])];
+  const isListed = new Set(whole);
+  // Whole actions may be guessed at and taken from a lesson only where a list does not say all that is possible.
+  const complete = listed.length > 0 && whole.length === listed.length;
+  const guesses = complete && age === 0 ? [] : guessesOf(play, wanted, { listed, complete });
+  const pool = [...new Set([...whole, ...guesses, ...(complete ? [] : plan.add)])];
   const seen = documentCounts(pool);
   const tried = triedIn(play.played);
-  const rated = pool.map((action) => {
+  const refusals = refusalsByWord(play.played);
+  const scoreOf = (action: string): number => {
     const known = isListed.has(action) ? Math.max(0, 0.6 - 0.05 * age) : 0;
-    const doubts = (LOOKING.test(action) ? 0.4 : 0) + (plan.refused.has(action) ? 1 : 0);
-    const match = matchOf(action, wanted, seen);
-    return { action, score: match + known + plan.bonus(action) - penaltyOf(tried.get(action)) - doubts };
-  });
-  const inquiry = inquiryOf(play);
+    const bent = Number(EXPLORING.test(action)) * 0.35 - Number(LOOKING.test(action)) * 0.4;
+    const doubts = DOUBT * doubtOf(action, refusals) + Number(plan.avoided.has(action)) * 1.5;
+    return (
+      known +
+      bent +
+      matchOf(action, wanted, seen) +
+      plan.bonus(action) -
+      penaltyOf(tried.get(action)) -
+      doubts
+    );
+  };
+  const rated = pool.map((action) => ({ action, score: scoreOf(action) }));
+  const inquiry = inquiryOf(play, listed.length > 0 && !complete);
   if (inquiry) rated.push(inquiry);
   return rated.sort((a, b) => b.score - a.score);
 }
@@ -56,21 +68,29 @@ function newestList({ start, played }: Play): { listed: string[]; age: number } 
 }
 
 /** Forms filled with what is in sight or named in the task. */
-function guessesOf(play: Play, wanted: ReadonlySet<string>, listed: readonly string[]): string[] {
-  const observations = [play.start, ...play.played.map(({ observation }) => observation)];
+function guessesOf(
+  play: Play,
+  wanted: ReadonlySet<string>,
+  { listed, complete }: { listed: readonly string[]; complete: boolean },
+): string[] {
+  const seen = [play.start, ...play.played.flatMap((each) => (each.refused ? [] : [each.observation]))];
   const named = listed.filter(hasSlot);
   const forms = [...new Set([...play.forms, ...named])].filter((form) => !isInquiry(form));
-  const sight = observations.filter((text) => listedActions(text).length === 0).slice(-2);
-  const near = [...new Set(sight.flatMap(thingsIn))].reverse().slice(0, 3 * MAX_THINGS);
-  const asked = thingsIn(play.task);
+  // The newest two texts that describe something.
+  const sight = seen.filter((text) => listedActions(text).length === 0).map(thingsIn);
+  const near = [
+    ...new Set(
+      sight
+        .filter(({ length }) => length > 1)
+        .slice(-2)
+        .flat(),
+    ),
+  ].reverse();
   const relevant = near.filter((thing) => [...stemsOf(thing)].some((word) => wanted.has(word)));
-  // Without a list of whole actions, all that is in sight or in the task can be tried; with one, what is in both.
-  const concrete = named.length < listed.length;
-  const first = [...new Set([...relevant, ...(concrete ? [] : [...asked, ...near])])].slice(0, MAX_THINGS);
-  const others = [...new Set([...near.slice(0, MAX_THINGS), ...relevant, ...(concrete ? [] : asked)])];
-  return forms.flatMap((form) =>
-    filled(form, { first, others: others.slice(0, MAX_THINGS), limit: MAX_FILLED }),
-  );
+  // Where a list says what is possible, only things that the task is about are tried without it.
+  const others = [...new Set([...relevant, ...near.slice(0, MAX_THINGS)])].slice(0, MAX_THINGS);
+  const first = complete ? relevant.slice(0, MAX_THINGS) : others;
+  return forms.flatMap((form) => filled(form, { first, others, limit: MAX_FILLED }));
 }
 
 /** Words of an action that are in the task; a word that few actions have counts most. */
@@ -79,6 +99,21 @@ function matchOf(action: string, wanted: ReadonlySet<string>, seen: ReadonlyMap<
   for (const word of stemsOf(action)) {
     if (wanted.has(word)) sum += 0.3 + 1 / Math.sqrt(seen.get(word) ?? 1);
   }
+  return sum;
+}
+
+/** How much oftener a word was in refused actions than in others. */
+function refusalsByWord(played: readonly PlayedAction[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { action, refused } of played) {
+    for (const word of stemsOf(action)) counts.set(word, (counts.get(word) ?? 0) + (refused ? 1 : -1));
+  }
+  return counts;
+}
+
+function doubtOf(action: string, refusals: ReadonlyMap<string, number>): number {
+  let sum = 0;
+  for (const word of stemsOf(action)) sum += Math.min(6, Math.max(0, refusals.get(word) ?? 0));
   return sum;
 }
 
@@ -116,10 +151,10 @@ function penaltyOf(tried: Tried | undefined): number {
   return refusal + stale + (tried.last ? 0.2 : 0);
 }
 
-/** The question which actions there are: the longer ago it was asked, the better. */
-function inquiryOf({ forms, played }: Play): RatedAction | null {
+/** The question which actions there are: the longer ago it was asked, the better; once if the answer is forms of actions. */
+function inquiryOf({ forms, played }: Play, knowsForms: boolean): RatedAction | null {
   const action = forms.find(isInquiry);
-  if (action === undefined) return null;
+  if (action === undefined || knowsForms) return null;
   const asked = played.findLastIndex((each) => isInquiry(each.action) && !each.refused);
   if (asked < 0) return { action, score: played.length < 3 ? 6 : 0.5 };
   const age = played.length - 1 - asked;
@@ -130,14 +165,14 @@ function inquiryOf({ forms, played }: Play): RatedAction | null {
 /** What the lesson of a task like this one says comes next. */
 function planned(play: Play, lessons: readonly Lesson[]) {
   const best = lessons.find(({ solved }) => solved);
-  const refused = new Set(lessons.filter(({ solved }) => !solved).flatMap(({ actions }) => actions));
+  const avoided = new Set(lessons.filter(({ solved }) => !solved).flatMap(({ actions }) => actions));
   const next = best && nextOf(best.actions, play.played);
   const bonus = (action: string): number => {
     if (next === undefined) return 0;
     if (action.toLowerCase() === next.toLowerCase()) return 5;
     return shapeOf(action) === shapeOf(next) ? 3 : 0;
   };
-  return { add: next === undefined ? [] : [next], refused, bonus };
+  return { add: next === undefined ? [] : [next], avoided, bonus };
 }
 
 /** The first action of a plan that was not tried yet, in its order. */

@@ -6,7 +6,7 @@ import { similarity } from "../reading/terms.js";
 import { isInquiry, type Play } from "./play.js";
 
 const MAX_ACTIONS = 40;
-const LESSON = /^Lesson for the task "([^"\n]{1,2000})": (solved by|not solved; refused): ([^\n]*)$/;
+const LESSON = /^Lesson for the task "([^"\n]{1,2000})": (solved by|not solved; avoid): ([^\n]*)$/;
 /** From this likeness of two tasks the lesson of one is used in the other. */
 const ALIKE = 0.5;
 
@@ -15,19 +15,22 @@ export interface Lesson {
   id: string;
   task: string;
   solved: boolean;
-  /** The actions that solved the task, or those that were refused. */
+  /** The actions that solved the task, or those that were refused or lost it. */
   actions: string[];
 }
 
 /** The lesson of a game that is over; null if there is nothing to learn. */
-export function lessonOf({ task, played, outcome }: Play): string | null {
+export function lessonOf({ task, played, outcome, maxSteps }: Play): string | null {
   const moves = played.filter(({ action }) => !isInquiry(action));
   const solved = outcome === "solved";
-  const actions = moves.filter(({ refused }) => refused !== solved).map(({ action }) => action);
+  // What ended the game before its time was as bad as what was refused.
+  const fatal = !solved && maxSteps !== null && played.length < maxSteps ? played.at(-1) : undefined;
+  const learned = moves.filter((move) => move.refused !== solved || move === fatal);
+  const actions = learned.map(({ action }) => action);
   if (actions.length === 0) return null;
   const listed = (solved ? actions : [...new Set(actions)]).slice(-MAX_ACTIONS);
   const head = `Lesson for the task "${truncate(task.replaceAll('"', "'"), 600)}"`;
-  return `${head}: ${solved ? "solved by" : "not solved; refused"}: ${listed.join("; ")}`;
+  return `${head}: ${solved ? "solved by" : "not solved; avoid"}: ${listed.join("; ")}`;
 }
 
 /** The lessons among memories that are about tasks like this one, the most alike first, solved ones before the others. */

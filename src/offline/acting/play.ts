@@ -27,10 +27,13 @@ export interface Play {
   played: PlayedAction[];
   /** How it ended; null while it goes on. */
   outcome: "solved" | "not solved" | null;
+  /** Most actions; null if it is not said. */
+  maxSteps: number | null;
 }
 
 const TASK = /^Task: ([^\n]{1,2000})/m;
 const FORMS = /^Actions\b[^:\n]{0,100}: ([^\n]{1,3000})/m;
+const STEPS = /\bYou have (\d{1,5}) actions\b/;
 const OVER = /\bepisode is over\. The task is (not )?solved\b/;
 const REFUSAL =
   /\b(?:nothing happens|not (?:valid|recognized|recognised|understood|possible)|no known action|no effect|unknown action|no change|can(?:no|')t|not clear)\b/i;
@@ -48,6 +51,7 @@ export function readPlay(view: ConversationView): Play | null {
     start,
     played: playedIn([...view.earlierCalls, ...view.calls], start),
     outcome: over ? (over[1] ? "not solved" : "solved") : null,
+    maxSteps: Number(STEPS.exec(view.system)?.[1]) || null,
   };
 }
 
