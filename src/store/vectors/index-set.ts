@@ -27,6 +27,8 @@ import type { VectorTable } from "./vector-table.js";
 
 /** Scopes with fewer slots are scanned, which is just as fast. */
 const SCAN_BELOW = 2048;
+/** Namespaces with so many times as many have partitions. */
+const PARTITIONED_FROM = 16;
 /** Share of the true best results that a search must find. */
 const RECALL = 0.99;
 /** Bytes that FAISS may hold. */
@@ -67,7 +69,7 @@ export interface IndexStats {
 export class IndexSet {
   /** By namespace path. */
   #scopes = new LRUCache<string, Coded>({ max: MAX_SCOPES });
-  readonly #upkeep = new CodeUpkeep();
+  readonly #upkeep: CodeUpkeep;
   /** What holds the codes; null until that is decided. */
   #engine: IndexKind | null = null;
   #searches = 0;
@@ -82,7 +84,9 @@ export class IndexSet {
   constructor(
     private readonly namespaces: Namespaces,
     private readonly options: StoreIndexOptions | undefined,
-  ) {}
+  ) {
+    this.#upkeep = new CodeUpkeep(this.#scanBelow() * PARTITIONED_FROM);
+  }
 
   /** Whether FAISS may be used on this machine with these options, and why not. */
   chosen(): ChosenIndex {
@@ -176,7 +180,7 @@ export class IndexSet {
     this.#searches++;
     const lists = slotLists(table, scope);
     const slots = sizeOf(lists);
-    const isCoded = slots >= Math.max(1, this.options?.scanBelow ?? SCAN_BELOW) && this.#target() < 1;
+    const isCoded = slots >= this.#scanBelow() && this.#target() < 1;
     if (!isCoded || table.dims < LEAST_DIMS) return scan(table, lists, unit, k, accept);
     this.#table = table;
     const coded = this.#scopeOf(namespacePath(scope.prefix), lists);
@@ -195,6 +199,10 @@ export class IndexSet {
   #target(): number {
     const recall = this.options?.recall ?? RECALL;
     return recall === "exact" ? 1 : recall;
+  }
+
+  #scanBelow(): number {
+    return Math.max(1, this.options?.scanBelow ?? SCAN_BELOW);
   }
 
   #limit(): number {

@@ -1,6 +1,7 @@
 /** Codes by partition: what searches find with them, after additions and a restart, and how far they look. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createRandom, type Random } from "../../../src/lib/random.js";
+import type { FaissStore } from "../../../src/store/faiss-store.js";
 import { reachFor } from "../../../src/store/vectors/codes/calibrate.js";
 import type { CodeGroup } from "../../../src/store/vectors/codes/code-group.js";
 import { layOut } from "../../../src/store/vectors/codes/code-layout.js";
@@ -13,6 +14,7 @@ import { CodedIndex } from "../../../src/store/vectors/vector-indexes/coded.js";
 import { scan } from "../../../src/store/vectors/vector-indexes/flat.js";
 import { normalize } from "../../../src/store/vectors/vector-math.js";
 import { SEES_ALL, VectorTable } from "../../../src/store/vectors/vector-table.js";
+import { keysOf, openStore, temporaryDirectory } from "../helpers.js";
 
 const DIMS = 72;
 const LARGE = 1;
@@ -204,4 +206,81 @@ describe("codes by partition", () => {
     expect(again(saved, (slots) => slots.fill(-7, 5, 6))).toBeNull();
     expect(again(saved, (slots) => slots.reverse())).toBeNull();
   });
+});
+
+describe("a store whose namespaces have partitions", () => {
+  const embed = (text: string): number[] => [...aboutTopics(createRandom(text))];
+  const embeddings = {
+    embedQuery: async (text: string) => embed(text),
+    embedDocuments: async (texts: string[]) => texts.map(embed),
+  };
+  const open = (path: string, index: object): Promise<FaissStore> =>
+    openStore(path, {
+      durability: "normal",
+      index: { embeddings, dims: DIMS, fields: ["text"], embeddingName: "topics", kind: "flat", ...index },
+    });
+
+  it("agrees with an exact one on the trunk, a fork and an old version, while it grows and after a restart", async () => {
+    const paths = [temporaryDirectory(), temporaryDirectory()] as const;
+    let [parts, exact] = [await open(paths[0], { scanBelow: 20 }), await open(paths[1], { recall: "exact" })];
+    const both = async (work: (store: FaissStore) => Promise<unknown>): Promise<void> => {
+      await work(parts);
+      await work(exact);
+    };
+    let [found, wanted] = [0, 0];
+    const compare = async (a: Pick<FaissStore, "search">, b: Pick<FaissStore, "search">): Promise<void> => {
+      for (let i = 0; i < 25; i++) {
+        for (const [namespace, limit] of [
+          [["n", "a"], 10],
+          [["n"], 25],
+        ] as [string[], number][]) {
+          const filter = i % 5 === 0 ? { filter: { even: true } } : {};
+          const request = { query: `q${i}`, limit, ...filter };
+          const [got, truth] = [await a.search(namespace, request), await b.search(namespace, request)];
+          const keys = new Set(keysOf(truth));
+          found += keysOf(got).filter((key) => keys.has(key)).length;
+          wanted += keys.size;
+        }
+      }
+    };
+    const put = (from: number, count: number) => (store: FaissStore) =>
+      store.batch(
+        Array.from({ length: count }, (_, i) => ({
+          namespace: ["n", i % 8 === 0 ? "b" : "a"],
+          key: `k${from + i}`,
+          value: { text: `t${from + i}`, even: i % 2 === 0 },
+        })),
+      );
+    for (let round = 0; round < 4; round++) {
+      await both(put(round * 500, 500));
+      await compare(parts, exact);
+      await parts.checkpoint();
+      await both(async (store) => {
+        for (let i = 0; i < 30; i++) await store.delete(["n", "a"], `k${round * 400 + i * 3 + 1}`);
+      });
+      await compare(parts, exact);
+    }
+    const olds = [parts.version(), exact.version()] as const;
+    await both(put(300, 400));
+    await compare(parts.at(olds[0]), exact.at(olds[1]));
+    const forks = [await parts.fork("f"), await exact.fork("f")] as const;
+    for (const fork of forks) {
+      await put(5000, 300)(fork);
+      await fork.delete(["n", "a"], "k5001");
+    }
+    await compare(forks[0], forks[1]);
+    await parts.checkpoint();
+    await both((store) => store.close());
+    [parts, exact] = [await open(paths[0], { scanBelow: 20 }), await open(paths[1], { recall: "exact" })];
+    const looked = vi.spyOn(VectorTable.prototype, "scores");
+    for (let i = 0; i < 25; i++) await parts.search(["n", "a"], { query: `q${i}`, limit: 5 });
+    // The codes were saved, so the searches of the reopened store score a part of the 1,500 vectors.
+    const scored = looked.mock.calls.reduce((sum, [, count]) => sum + count, 0);
+    expect(scored / 25).toBeLessThan(500);
+    looked.mockRestore();
+    await compare(parts, exact);
+    await compare(await parts.branch("f"), await exact.branch("f"));
+    expect(wanted).toBeGreaterThan(5000);
+    expect(found / wanted).toBeGreaterThanOrEqual(0.985);
+  }, 60_000);
 });

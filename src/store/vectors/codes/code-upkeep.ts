@@ -21,8 +21,7 @@ const SLICE = 64;
 const GROWN = 4;
 /** If the mean is farther than this from the center, it becomes the new center. */
 const MOVED = 0.1;
-/** Vectors from which on a namespace has partitions, and the growth after which they are made anew. */
-const PARTITIONED_FROM = 32_768;
+/** The growth after which the partitions of a namespace are made anew. */
 const OUTGROWN = 2;
 /** Stored vectors that the reach is measured with, and results of each. */
 const SAMPLE = 256;
@@ -52,6 +51,9 @@ export class CodeUpkeep {
   /** Size of the table when it was last looked at for large namespaces. */
   #comparedAt = 0;
 
+  /** @param partitionedFrom vectors from which on a namespace has partitions */
+  constructor(private readonly partitionedFrom: number) {}
+
   clear(): void {
     [this.codes, this.coder, this.#centeredAt, this.#comparedAt] = [null, null, 0, 0];
   }
@@ -68,7 +70,7 @@ export class CodeUpkeep {
     if (this.codes === null || table.size - this.codes.covered > backlog) return false;
     // Looking at every namespace on every search would take too long.
     if (table.size < this.#comparedAt * 1.1) return true;
-    if (outgrown(table, this.codes).length > 0) return false;
+    if (this.#outgrown(table, this.codes).length > 0) return false;
     this.#comparedAt = table.size;
     return true;
   }
@@ -100,7 +102,7 @@ export class CodeUpkeep {
     while (!coded.cover(SLICE)) yield;
     const plans = new Map<number, Partitions>();
     for (const [ns, group] of this.codes.groups) plans.set(ns, group.partitions);
-    const anew = outgrown(table, this.codes);
+    const anew = this.#outgrown(table, this.codes);
     for (const ns of anew)
       plans.set(ns, yield* trainPartitions(table, table.slotsOf(ns)?.view() ?? new Int32Array(0)));
     this.#comparedAt = table.size;
@@ -144,6 +146,14 @@ export class CodeUpkeep {
     group.reach = reachFor(table, group, searched.length > 0 ? [stored, searched] : [stored], target);
   }
 
+  /** The namespaces that are too large to have no partitions, or the ones they have. */
+  #outgrown(table: VectorTable, codes: CodeTable): number[] {
+    return table.namespacesFrom(this.partitionedFrom).filter((ns) => {
+      const group = codes.groups.get(ns);
+      return !group || (table.slotsOf(ns)?.length ?? 0) > group.laidOut * OUTGROWN;
+    });
+  }
+
   /** A new center; null while the one that is used will do. */
   #newCenter(table: VectorTable): Float32Array | null {
     if (this.coder && table.size <= this.#centeredAt * GROWN) return null;
@@ -157,14 +167,6 @@ export class CodeUpkeep {
     this.coder = coder;
     this.#centeredAt = table.size;
   }
-}
-
-/** The namespaces that are too large to have no partitions, or the ones they have. */
-function outgrown(table: VectorTable, codes: CodeTable): number[] {
-  return table.namespacesFrom(PARTITIONED_FROM).filter((ns) => {
-    const group = codes.groups.get(ns);
-    return !group || (table.slotsOf(ns)?.length ?? 0) > group.laidOut * OUTGROWN;
-  });
 }
 
 function distance(a: Float32Array, b: Float32Array | undefined): number {
