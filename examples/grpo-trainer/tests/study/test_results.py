@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agemem_grpo.study.preparation import preparation
 from agemem_grpo.study.report import write_report
 from agemem_grpo.study.results import ResultsError, compare, memory_benefit, read_runs, share_of_answer
 from agemem_grpo.training.metrics import OPERATIONS
@@ -135,6 +136,26 @@ def test_the_share_of_the_gain_that_is_not_the_answer(study: Path) -> None:
     found = share_of_answer(runs)
     assert found["gains"] == pytest.approx({"task": 0.1, "context": 0.0, "memory": 0.1, "penalty": -0.1})
     assert found["not_the_answer"] == pytest.approx(0.0)
+
+
+def test_the_report_says_what_was_seen_before_and_where_each_seed_began(study: Path, tmp_path: Path) -> None:
+    assert preparation(study) is None
+    prepared = study / "prepared"
+    prepared.mkdir()
+    for name, questions in (("heldout", "abc"), ("warm-tasks", "xyz"), ("train", "cx")):
+        (prepared / f"{name}.jsonl").write_text("".join(f'{{"question": "{each}"}}\n' for each in questions))
+    for seed in (0, 1):
+        (prepared / f"policy-{seed}").mkdir()
+        facts = {"seed": seed, "steps": 9, "loss": 0.25 + seed, "parameters": 5, "rows": 3}
+        (prepared / f"policy-{seed}" / "warm_start.json").write_text(json.dumps(facts))
+    text = write_report(study, tmp_path / "report").read_text()
+    assert "Of 3 distinct held-out questions, 0 are in the tasks of the warm start and 1 in those of training" in text
+    assert "(9 steps; loss at its end: 0.250, 1.250)" in text
+    found = json.loads((tmp_path / "report" / "report.json").read_text())["prepared"]
+    assert (found["overlap"], [each["seed"] for each in found["warm_starts"]]) == (
+        {"warm_start": 0, "training": 1},
+        [0, 1],
+    )
 
 
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:

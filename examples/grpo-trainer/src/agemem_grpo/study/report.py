@@ -16,6 +16,7 @@ from typing import Any
 
 from agemem_grpo.study.health import health_table
 from agemem_grpo.study.plots import draw
+from agemem_grpo.study.preparation import preparation, text_of_preparation
 from agemem_grpo.study.results import (
     ABLATION,
     CONTROL,
@@ -45,7 +46,7 @@ def write_report(study: Path, folder: Path) -> Path:
     Errors: `ResultsError` when the study has no finished run.
     """
     runs = read_runs(study)
-    figures = report_json(runs, machine())
+    figures = report_json(runs, {**machine(), "prepared": preparation(study)})
     write_atomically(folder / "report.json", json.dumps(figures, indent=2) + "\n")
     draw(runs, folder / "plots")
     path = folder / "report.md"
@@ -102,20 +103,21 @@ def _summary(main: Sequence[Run], figures: Json) -> str:
     evaluation = main[0].before
     steps = ", ".join(str(count) for count in figures["optimizer_steps"])
     seconds = list(figures["seconds"].values())
-    return "\n".join(
-        [
-            f"- Model: {figures['model']}.",
-            f"- Runs: {', '.join(figures['seconds'])}; optimizer steps: {steps}.",
-            f"- Command, with the settings at the end: `agemem-grpo study SETTINGS --seeds {len(figures['seeds'])} "
-            f"--variants {','.join(figures['answer_f1'])}`.",
-            f"- Before and after: {evaluation['tasks']} held-out tasks, rollouts of each: {evaluation['k']}, the same "
-            "sampling seeds.",
-            "- Rewards here are those of all returns (AgeMem, appendix A.2, weights 1/3), judged by rules, whatever a "
-            "run was trained with.",
-            f"- {facts['processor']}, {facts['cores']} cores; Python {facts['python']}, torch {facts['torch']}, "
-            f"TRL {facts['trl']}. Training took {_span(seconds)} s per run.",
-        ]
-    )
+    lines = [
+        f"- Model: {figures['model']}.",
+        f"- Runs: {', '.join(figures['seconds'])}; optimizer steps: {steps}.",
+        f"- Command, with the settings at the end: `agemem-grpo study SETTINGS --seeds {len(figures['seeds'])} "
+        f"--variants {','.join(figures['answer_f1'])}`.",
+        f"- Before and after: {evaluation['tasks']} held-out tasks, rollouts of each: {evaluation['k']}, the same "
+        "sampling seeds.",
+        "- Rewards here are those of all returns (AgeMem, appendix A.2, weights 1/3), judged by rules, whatever a "
+        "run was trained with.",
+        f"- {facts['processor']}, {facts['cores']} cores; Python {facts['python']}, torch {facts['torch']}, "
+        f"TRL {facts['trl']}. Training took {_span(seconds)} s per run.",
+    ]
+    if found := figures.get("prepared"):
+        lines.insert(4, text_of_preparation(found))
+    return "\n".join(lines)
 
 
 def _gains(figures: Json) -> str:
