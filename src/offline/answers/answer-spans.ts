@@ -42,7 +42,11 @@ export function spansOf(sentence: string, question: Question): Span[] {
         text: partOfPlace(span.text, question.focus),
       }));
     default:
-      return [...named(sentence, question.kind), ...phrases(sentence, question.focus)];
+      return [
+        ...named(sentence, question.kind),
+        ...phrases(sentence, question.focus),
+        ...(question.focus ? objects(sentence) : []),
+      ];
   }
 }
 
@@ -85,7 +89,11 @@ function named(sentence: string, kind: AnswerKind): Span[] {
 /** A run of capitalized words, whole and without a leading article or sentence opener. */
 function namesIn(run: string): string[] {
   let parts = clean(run).split(" ");
-  while (parts[0] && NOT_A_NAME.test(parts[0])) parts = parts.slice(1);
+  while (parts[0] && NOT_A_NAME.test(parts[0])) {
+    const dated =
+      /^(?:In|On|By|Since|From|Before|After|During)$/.test(parts[0]) && CALENDAR.test(parts[1] ?? "");
+    parts = parts.slice(dated ? 2 : 1);
+  }
   const text = parts.join(" ");
   return text.length < 2 || CALENDAR.test(text) ? [] : [text];
 }
@@ -109,6 +117,13 @@ function phrases(sentence: string, focus: string): Span[] {
       if (match[1] && !FUNCTION_WORDS.test(match[1])) out.push({ text: match[1].trim(), weight: 1.3 });
   }
   return out;
+}
+
+/** Things that a clause ends with: "took in a whippet" gives "whippet". */
+function objects(sentence: string): Span[] {
+  const pattern =
+    /\b(?:an?|the)\s([\p{Ll}-]{3,20}(?:\s[\p{Ll}-]{3,20})?)(?=[.,;]|\s(?:and|away|instead|but|in|for)\b|$)/gu;
+  return [...sentence.matchAll(pattern)].map(([, text = ""]) => ({ text, weight: 0.6 }));
 }
 
 function clean(text: string): string {

@@ -9,6 +9,7 @@ import type { ConversationView } from "../reading/view.js";
 import { spansOf } from "./answer-spans.js";
 import { bareTitle, type Evidence, gatherEvidence, rankSentences, shared } from "./evidence.js";
 import { type Question, readQuestion } from "./question-kind.js";
+import { resolveQuestion } from "./resolve.js";
 
 /** An answer with its score; only comparable within one question. */
 export interface RankedAnswer {
@@ -20,7 +21,8 @@ const MAX_EVIDENCE = 14;
 
 /** The best answer to a question from the memories and passages of a view; empty when there is none. */
 export function bestAnswer(question: string, view: ConversationView): string {
-  return rankAnswers(question, gatherEvidence(question, view))[0]?.text ?? "";
+  const resolved = resolveQuestion(question, view).question;
+  return rankAnswers(resolved, gatherEvidence(resolved, view), { wording: question })[0]?.text ?? "";
 }
 
 /** Answers from plain texts, best first. */
@@ -28,8 +30,12 @@ export function answersFrom(question: string, texts: readonly string[]): RankedA
   return rankAnswers(question, rankSentences(question, texts));
 }
 
-/** Answers from ranked sentences, best first, each once. */
-export function rankAnswers(question: string, evidence: readonly Evidence[]): RankedAnswer[] {
+/** Answers from ranked sentences, best first, each once. @param wording of the question before it was resolved: its names answer nothing */
+export function rankAnswers(
+  question: string,
+  evidence: readonly Evidence[],
+  { wording = question }: { wording?: string } = {},
+): RankedAnswer[] {
   const asked = readQuestion(question);
   if (evidence.length === 0) return [];
   if (asked.kind === "yesno") return yesNo(asked, evidence);
@@ -39,8 +45,12 @@ export function rankAnswers(question: string, evidence: readonly Evidence[]): Ra
   for (const sentence of evidence.slice(0, MAX_EVIDENCE)) {
     const base = top === 0 ? 0 : sentence.score / top;
     for (const span of [...spansOf(sentence.text, asked), ...titleSpan(sentence, asked)]) {
-      if (repeatsQuestion(span.text, asked.text)) continue;
-      const score = base * 2 + span.weight + nearness(sentence.text, span.text, asked.text);
+      if (repeatsQuestion(span.text, asked.text) || repeatsQuestion(span.text, wording)) continue;
+      const score =
+        base * 2 +
+        span.weight +
+        nearness(sentence.text, span.text, asked.text) +
+        (asksForNow(asked) ? lastingness(sentence.text, span.text) : 0);
       const key = words(span.text).join(" ");
       if (key && score > (best.get(key)?.score ?? -1)) best.set(key, { text: span.text, score });
     }
@@ -67,6 +77,19 @@ function nearness(sentence: string, span: string, question: string): number {
   const before = sentence.slice(Math.max(0, at - 50), at);
   const after = sentence.slice(at + span.length, at + span.length + 50);
   return Math.min(3, shared(question, `${before} ${after}`)) * 0.3;
+}
+
+function asksForNow({ text }: Question): boolean {
+  return /\b(?:now|nowadays|currently|today|at present|these days)\b/i.test(text);
+}
+
+const GIVEN_UP =
+  /\b(?:left|quit|sold|from|instead of|than|notice (?:at|to)|gave up|gave|traded|swapped|replaced|resigned from|no longer \w{1,20})\s(?:(?:the|an?|his|her|their|in|at|for)\s)?$/i;
+
+/** What a sentence says was given up holds no longer; what it names last is where things stand. */
+function lastingness(sentence: string, span: string): number {
+  const at = sentence.lastIndexOf(span);
+  return GIVEN_UP.test(sentence.slice(Math.max(0, at - 60), at)) ? -1.5 : at / Math.max(1, sentence.length);
 }
 
 /** "Are A and B both …?": yes when what is asked holds in the texts of both. */

@@ -3,12 +3,14 @@
  */
 import { splitSentences, truncate } from "../../text/text.js";
 import { words } from "../../text/words.js";
+import { readNote } from "./note.js";
 
 const TITLED = /^([^\n:]{1,120}):\s+\S/;
 const PERSONAL = new Set(["i", "my", "me", "we", "our", "you", "your"]);
 
-/** Whether a text reads as an encyclopedic or news passage. */
+/** Whether a text reads as an encyclopedic or news passage, or as a note about somebody by name. */
 export function isPassage(text: string): boolean {
+  if (readNote(text)) return true;
   const list = words(text);
   const titled = TITLED.test(text);
   if (list.length < (titled ? 10 : 60)) return false;

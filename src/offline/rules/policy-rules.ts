@@ -6,6 +6,7 @@ import { actingRule } from "./acting-rule.js";
 import { type Action, choose, feasible, made, type Rule, type Situation } from "./action.js";
 import { gatherRule, replyRule, settleRule, statementsNow } from "./chat-rule.js";
 import { backgroundRule, overflowRule, pasteRule } from "./context-rules.js";
+import { noteRule } from "./note-rule.js";
 import { answerRule, hopRule } from "./question-rules.js";
 import { composeReply } from "./reply.js";
 import { toldLineRule } from "./told-line-rule.js";
@@ -17,6 +18,7 @@ const RULES: readonly Rule[] = [
   pasteRule,
   backgroundRule,
   overflowRule,
+  noteRule,
   toldRule,
   gatherRule,
   hopRule,

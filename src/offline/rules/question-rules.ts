@@ -1,7 +1,7 @@
 /**
  * Rules for a question about the world: a second look-up by what the first one found, then a short answer.
  *
- * At most two retrievals per question. The first one is made by `chat-rule.ts`.
+ * Each name is looked up once. The first look-up is made by `chat-rule.ts`.
  */
 import { words } from "../../text/words.js";
 import { spansOf } from "../answers/answer-spans.js";
@@ -9,9 +9,13 @@ import { bareTitle, gatherEvidence } from "../answers/evidence.js";
 import { rankAnswers } from "../answers/question-answering.js";
 import { readQuestion } from "../answers/question-kind.js";
 import { isPersonal } from "../answers/recall.js";
+import { resolveQuestion } from "../answers/resolve.js";
 import { act, type CandidateAction, call, made, OFFLINE_MARK, type Situation, say } from "./action.js";
 import { statementsNow } from "./chat-rule.js";
 import { leftoverCandidates } from "./context-rules.js";
+
+/** Look-ups after the first one. */
+const MOST_HOPS = 4;
 
 /** The question about the world, if the newest message is one and nothing else; else null. */
 export function worldQuestion(situation: Situation): string | null {
@@ -25,7 +29,10 @@ export function worldQuestion(situation: Situation): string | null {
 export function hopRule(situation: Situation): CandidateAction[] {
   const question = worldQuestion(situation);
   const lookUps = made(situation, "RETRIEVE");
-  if (!question || lookUps.length !== 1 || made(situation, "SUMMARY").length > 0) return [];
+  if (!question || lookUps.length === 0 || made(situation, "SUMMARY").length > 0) return [];
+  const chained = nextInChain(situation, question);
+  if (chained.length > 0) return [...chained, ...answers(situation, question, 1)];
+  if (lookUps.length !== 1) return [];
   const entities = bridgeEntities(situation, question);
   const hops = entities.map((entity, index) =>
     act(4 / (index + 1), `The first result leads to "${entity}". I look that up too.`, [
@@ -43,8 +50,25 @@ export function answerRule(situation: Situation): CandidateAction[] {
   return [...answers(situation, question, 5), ...leftoverCandidates(situation)];
 }
 
-function answers(situation: Situation, question: string, weight: number): CandidateAction[] {
-  const ranked = rankAnswers(question, gatherEvidence(question, situation.view)).slice(0, 3);
+/** "Ada's cousin" was found to be Bo: looks up what is asked of Bo, unless that was done. */
+function nextInChain(situation: Situation, question: string): CandidateAction[] {
+  const lookUps = made(situation, "RETRIEVE");
+  const resolved = resolveQuestion(question, situation.view);
+  const done = lookUps.some(({ args }) => String(args.query).includes(resolved.name));
+  if (resolved.name === "" || done || lookUps.length > MOST_HOPS) return [];
+  return [
+    act(4, `That is ${resolved.name}. I look up what is asked of that name.`, [
+      call("RETRIEVE", { query: resolved.question, top_k: 3 }),
+    ]),
+  ];
+}
+
+function answers(situation: Situation, asked: string, weight: number): CandidateAction[] {
+  const { question } = resolveQuestion(asked, situation.view);
+  const ranked = rankAnswers(question, gatherEvidence(question, situation.view), { wording: asked }).slice(
+    0,
+    3,
+  );
   if (ranked.length === 0) {
     const unknown = `${OFFLINE_MARK} I do not know: nothing I have stored or see here answers it.`;
     return [say(weight, "The context holds no answer.", unknown)];
