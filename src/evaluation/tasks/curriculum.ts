@@ -5,6 +5,7 @@
  * Owns the three kinds of change and how a HotpotQA task is given one. Names and wording are made up (`synthetic-world.ts`); a
  * task declares what became outdated. Pure.
  */
+import { InputError } from "../../errors.js";
 import { createRandom, type Random } from "../../lib/random.js";
 import { splitSentences } from "../../text/text.js";
 import type { MemoryTask, Passage } from "../../types.js";
@@ -25,39 +26,66 @@ import {
 const TURNS = ["changed", "contradicted", "withdrawn"] as const;
 type Turn = (typeof TURNS)[number];
 
-/** Distractors of a generated task and words in each: with the "full" prompt they fill a T_max of 4,096 tokens. */
-const DISTRACTORS = 10;
-const WORDS = 180;
+/** What makes the tasks long. */
+export interface CurriculumShape {
+  /** Most tellings that go out of date, 1 to 5; a task has two thirds of them at least. Default 3. */
+  changes: number;
+  /** Distractors, 0 to 100; default 10. */
+  distractors: number;
+  /** Words of each distractor, 10 to 2,000; default 330: ten of them go over a T_max of 4,096 tokens. */
+  words: number;
+}
+
+const USUAL: Readonly<CurriculumShape> = { changes: 3, distractors: 10, words: 330 };
+const LIMITS: Readonly<Record<keyof CurriculumShape, [least: number, most: number]>> = {
+  changes: [1, 5],
+  distractors: [0, 100],
+  words: [10, 2000],
+};
 
 /** Options of {@link generateCurriculum}. */
 interface CurriculumOptions {
   count: number;
   /** Default 0. */
   seed?: number | string;
+  shape?: Partial<CurriculumShape>;
 }
 
 /**
  * Generates tasks, the kinds of change in turn; equal options give equal tasks.
  *
+ * @throws InputError `AGEMEM_INPUT_ARGUMENT` for a shape outside its limits
  * @example
- * const tasks = generateCurriculum({ count: 30, seed: 1 });
+ * const tasks = generateCurriculum({ count: 30, seed: 1, shape: { changes: 1, distractors: 2, words: 30 } });
  */
-export function generateCurriculum({ count, seed = 0 }: CurriculumOptions): MemoryTask[] {
-  return Array.from({ length: count }, (_, i) => generateOne(i, `curriculum/${seed}/${i}`));
+export function generateCurriculum({ count, seed = 0, shape: given }: CurriculumOptions): MemoryTask[] {
+  const shape = { ...USUAL, ...given };
+  for (const [name, [least, most]] of Object.entries(LIMITS) as [keyof CurriculumShape, [number, number]][]) {
+    if (Number.isInteger(shape[name]) && shape[name] >= least && shape[name] <= most) continue;
+    throw new InputError(
+      "AGEMEM_INPUT_ARGUMENT",
+      `Tasks of the curriculum cannot have ${name}=${shape[name]}`,
+      {
+        remedy: `Give a whole number from ${least} to ${most}.`,
+      },
+    );
+  }
+  return Array.from({ length: count }, (_, i) => generateOne(i, `curriculum/${seed}/${i}`, shape));
 }
 
-function generateOne(i: number, seed: string): MemoryTask {
+function generateOne(i: number, seed: string, shape: CurriculumShape): MemoryTask {
   const random = createRandom(seed);
   const turn = TURNS[i % TURNS.length] as Turn;
   const first = random.shuffle(FIRST_NAMES);
   const last = random.shuffle(SURNAMES);
   const [asked, person, other] = [0, 1, 2].map((n) => `${first[n]} ${last[n]}`) as [string, string, string];
   const attribute = random.pick(ATTRIBUTES);
-  const [before, after, ...others] = random.shuffle(attribute.values) as [string, string, ...string[]];
+  const values = random.shuffle(attribute.values);
   const relation = random.pick(RELATIONS);
-  const link = `${asked}'s ${relation} is ${person}.`;
-  const states = statesOf(turn, attribute, person, [before, after], random);
-  const bystander = attribute.is(other, others[0] as string, random.pick(MONTHS));
+  const link = random.pick(LINKS)(asked, relation, person);
+  const states = statesOf(turn, { attribute, who: person, values, most: shape.changes }, random);
+  const unused = values.slice(shape.changes + 1);
+  const bystander = attribute.is(other, unused[0] as string, random.pick(MONTHS));
   const [start = "", ...later] = states.told;
   const told: Passage[] = [
     { title: asked, text: link },
@@ -70,29 +98,76 @@ function generateOne(i: number, seed: string): MemoryTask {
     question: attribute.asks(`${asked}'s ${relation}`),
     answer: states.answer,
     context: told.map(({ title, text }) => ({ title, text: `${text} ${random.pick(CHIT_CHAT)}` })),
-    distractors: fillers(random, attribute, [asked, person], others),
+    distractors: fillers(random, attribute, [asked, person], unused, shape),
     goldFacts: [link, states.current],
-    outdatedFacts: [states.outdated],
-    metadata: { dataset: "curriculum", turn, attribute: attribute.name, stale: [states.stale] },
+    outdatedFacts: states.outdated,
+    metadata: { dataset: "curriculum", turn, attribute: attribute.name, stale: states.stale },
   };
 }
 
+const LINKS: readonly ((who: string, relation: string, whom: string) => string)[] = [
+  (who, relation, whom) => `${who}'s ${relation} is ${whom}.`,
+  (who, relation, whom) => `${whom} is ${who}'s ${relation}.`,
+  (who, relation, whom) => `The ${relation} of ${who} is ${whom}.`,
+];
+
+const CORRECTIONS: readonly string[] = [
+  "I had that wrong.",
+  "What I told you about this was a mistake.",
+  "That was not right.",
+];
+
+const WITHDRAWALS: readonly ((who: string, value: string) => string)[] = [
+  (who, value) => `Forget what I said about ${who} and ${value}: that was somebody else.`,
+  (who, value) => `Please ignore what I told you of ${who} and ${value}.`,
+  (who, value) => `The story of ${who} and ${value} never happened.`,
+];
+
+/** What a task tells of a person. */
+interface Life {
+  attribute: Attribute;
+  who: string;
+  values: readonly string[];
+  /** Most tellings that go out of date. */
+  most: number;
+}
+
 /** What is told of a person, in order, and what of it holds at the end. */
-function statesOf(turn: Turn, attribute: Attribute, who: string, [a, b]: [string, string], random: Random) {
-  const start = random.integer(MONTHS.length - 2);
-  const [early, late] = [MONTHS[start] as string, MONTHS[start + 2] as string];
-  const first = attribute.is(who, a, early);
-  if (turn === "changed") {
-    const second = attribute.becomes(who, b, a, late);
-    return { told: [first, second], current: second, outdated: first, answer: b, stale: a };
-  }
-  const second = attribute.is(who, b, turn === "contradicted" ? early : late);
-  if (turn === "contradicted") {
-    const correction = `I had that wrong. ${second}`;
-    return { told: [first, correction], current: second, outdated: first, answer: b, stale: a };
-  }
-  const back = `Forget what I said about ${who} and ${b}: that was somebody else. Nothing has changed since ${early}.`;
-  return { told: [first, second, back], current: first, outdated: second, answer: a, stale: b };
+interface States {
+  told: string[];
+  current: string;
+  outdated: string[];
+  answer: string;
+  stale: string[];
+}
+
+/** Changes or corrections one after the other; then, where the turn is "withdrawn", one or two tellings that are taken back. */
+function statesOf(turn: Turn, { attribute, who, values, most }: Life, random: Random): States {
+  const least = Math.ceil((most * 2) / 3);
+  const n = least + random.integer(most - least + 1);
+  const mistakes = turn === "withdrawn" ? 1 + random.integer(Math.min(2, n)) : 0;
+  const turns = n - mistakes;
+  const start = random.integer(MONTHS.length - 2 * n);
+  const month = (at: number): string => MONTHS[start + 2 * at] as string;
+  const state = (at: number): string => {
+    const value = values[at] as string;
+    if (at === 0 || turn === "contradicted") return attribute.is(who, value, month(0));
+    return attribute.becomes(who, value, values[at - 1] as string, month(at));
+  };
+  const states = Array.from({ length: turns + 1 }, (_, at) => state(at));
+  const told = states.map((text, at) =>
+    at > 0 && turn === "contradicted" ? `${random.pick(CORRECTIONS)} ${text}` : text,
+  );
+  const wrong = values.slice(turns + 1, n + 1);
+  const mistaken = wrong.map((value, at) => attribute.is(who, value, month(turns + 1 + at)));
+  const back = wrong.map((value) => random.pick(WITHDRAWALS)(who, value));
+  return {
+    told: [...told, ...mistaken, ...back],
+    current: states[turns] as string,
+    outdated: [...states.slice(0, -1), ...mistaken],
+    answer: values[turns] as string,
+    stale: [...values.slice(0, turns), ...wrong],
+  };
 }
 
 /** Long passages about people with half a name in common, with other values. */
@@ -101,16 +176,17 @@ function fillers(
   attribute: Attribute,
   people: readonly string[],
   values: readonly string[],
+  { distractors, words }: CurriculumShape,
 ): Passage[] {
   const names = people.flatMap((name) => name.split(" "));
   const firsts = FIRST_NAMES.filter((name) => !names.includes(name));
   const surnames = SURNAMES.filter((name) => !names.includes(name));
-  return Array.from({ length: DISTRACTORS }, (_, i) => {
+  return Array.from({ length: distractors }, (_, i) => {
     const [first, surname] = (people[i % people.length] as string).split(" ");
     const name = i % 2 === 0 ? `${first} ${random.pick(surnames)}` : `${random.pick(firsts)} ${surname}`;
     const sentences = [attribute.is(name, random.pick(values), random.pick(MONTHS))];
-    while (sentences.join(" ").split(" ").length < WORDS) sentences.push(...random.shuffle(CHIT_CHAT));
-    return { title: name, text: sentences.join(" ").split(" ").slice(0, WORDS).join(" ") };
+    while (sentences.join(" ").split(" ").length < words) sentences.push(...random.shuffle(CHIT_CHAT));
+    return { title: name, text: sentences.join(" ").split(" ").slice(0, words).join(" ") };
   });
 }
 

@@ -7,10 +7,13 @@ import { generateCurriculum, withContradictions } from "../../../src/evaluation/
 import { findLeaks } from "../../../src/evaluation/tasks/padding.js";
 import { loadTasks } from "../../../src/evaluation/tasks/source.js";
 import { tokenCounter } from "../../../src/models/tokens.js";
+import { OfflinePolicy } from "../../../src/offline/policy.js";
 import { createOfflineJudge } from "../../../src/rewards/judges/offline.js";
+import { budgetOf } from "../../../src/rollout/options.js";
 import { runRollouts } from "../../../src/rollout/runner.js";
 import { ScriptedChatModel, type ScriptedResponder } from "../../../src/testing/scripted-model.js";
-import type { MemoryTask } from "../../../src/types.js";
+import type { Rollout } from "../../../src/trajectory/file.js";
+import { MEMORY_OPS, type MemoryOp, type MemoryTask } from "../../../src/types.js";
 import { call, memoryStore, newestUser, personTask } from "../../rollout/setup.js";
 
 const tasks = generateCurriculum({ count: 30, seed: 3 });
@@ -21,46 +24,73 @@ describe("generated tasks", () => {
     expect(generateCurriculum({ count: 1, seed: 4 })).not.toEqual(tasks.slice(0, 1));
   });
 
-  it("need two facts, one of which goes out of date in each of three ways", () => {
+  it("need two facts, one of which goes out of date in each of three ways, several times", () => {
     expect(new Set(tasks.map(({ metadata }) => metadata.turn))).toEqual(
       new Set(["changed", "contradicted", "withdrawn"]),
     );
-    for (const { question, answer, goldFacts, outdatedFacts, context, metadata } of tasks) {
+    for (const { question, answer, goldFacts, outdatedFacts = [], context, metadata } of tasks) {
       const [link = "", state = ""] = goldFacts;
-      const person = link.split(" is ")[1]?.replace(/\.$/, "") as string;
+      const person = context.find(({ text }) => text.includes(state))?.title as string;
+      expect(link).toContain(person);
       expect(question).not.toContain(person);
       expect(state).toContain(person);
       expect(state).toContain(answer);
       expect(link).not.toContain(answer);
-      expect(outdatedFacts).toHaveLength(1);
-      expect(outdatedFacts?.[0]).toContain((metadata.stale as string[])[0]);
-      expect(outdatedFacts?.[0]).not.toContain(answer);
-      for (const fact of [...goldFacts, ...(outdatedFacts ?? [])]) {
+      expect([2, 3]).toContain(outdatedFacts.length);
+      for (const [i, fact] of outdatedFacts.entries()) {
+        expect(fact).toContain((metadata.stale as string[])[i]);
+        expect(fact).not.toContain(answer);
+      }
+      for (const fact of [...goldFacts, ...outdatedFacts]) {
         expect(
           context.some(({ text }) => text.includes(fact)),
           fact,
         ).toBe(true);
       }
+      expect(context.length).toBeLessThanOrEqual(10);
     }
   });
 
   it("tell what is withdrawn last and what is changed before the change", () => {
-    for (const { context, goldFacts, outdatedFacts, metadata } of tasks) {
-      const at = (fact = "") => context.findIndex(({ text }) => text.includes(fact));
-      const [current, outdated] = [at(goldFacts[1]), at(outdatedFacts?.[0])];
-      expect(current < outdated).toBe(metadata.turn === "withdrawn");
-      if (metadata.turn === "withdrawn") expect(at("Forget what I said")).toBe(context.length - 1);
+    for (const { context, goldFacts, outdatedFacts = [], metadata } of tasks) {
+      const at = (part = "") => context.findIndex(({ text }) => text.includes(part));
+      const current = at(goldFacts[1]);
+      const last = at(outdatedFacts.at(-1));
+      expect(current < last).toBe(metadata.turn === "withdrawn");
+      if (metadata.turn !== "withdrawn") continue;
+      const stale = (metadata.stale as string[]).at(-1) as string;
+      const back = context.findLastIndex(({ text }) => text.includes(stale));
+      expect(back).toBe(context.length - 1);
+      expect(back).toBeGreaterThan(last);
     }
   });
 
-  it("have distractors that fill a context of 4,096 tokens, and no answer among them", () => {
+  it("have distractors that go over 4,096 tokens with a prompt, and no answer among them", () => {
     const counter = tokenCounter();
     for (const task of tasks) {
       const tokens = task.distractors.reduce((sum, { text }) => sum + counter.countText(text), 0);
-      expect(tokens).toBeGreaterThan(1_900);
+      expect(tokens).toBeGreaterThan(3_800);
       expect(task.distractors.every(({ text }) => !text.includes(task.answer))).toBe(true);
     }
     expect(findLeaks(tasks)).toEqual([]);
+  });
+
+  it("can be short, for a small policy", () => {
+    const short = generateCurriculum({
+      count: 30,
+      seed: 3,
+      shape: { changes: 1, distractors: 2, words: 30 },
+    });
+    for (const { context, distractors, outdatedFacts, metadata } of short) {
+      expect(context).toHaveLength(metadata.turn === "withdrawn" ? 5 : 4);
+      expect(outdatedFacts).toHaveLength(1);
+      expect(distractors.map(({ text }) => text.split(" ").length)).toEqual([30, 30]);
+    }
+    const long = generateCurriculum({ count: 30, seed: 3, shape: { changes: 5 } });
+    expect(Math.max(...long.map(({ context }) => context.length))).toBeLessThanOrEqual(10);
+    expect(() => generateCurriculum({ count: 1, shape: { changes: 0 } })).toThrow(
+      expect.objectContaining({ code: "AGEMEM_INPUT_ARGUMENT" }),
+    );
   });
 });
 
@@ -105,6 +135,9 @@ describe("tasks of other sources", () => {
   it("says what a curriculum source may be", async () => {
     await expect(loadTasks("curriculum:many")).rejects.toMatchObject({ code: "AGEMEM_INPUT_ARGUMENT" });
     expect(await loadTasks("curriculum:3", { seed: 3 })).toEqual(tasks.slice(0, 3));
+    const [short] = await loadTasks("curriculum:1:changes=1,distractors=2,words=30");
+    expect(short?.distractors).toHaveLength(2);
+    await expect(loadTasks("curriculum:3:words=2")).rejects.toMatchObject({ code: "AGEMEM_INPUT_ARGUMENT" });
   });
 });
 
@@ -133,4 +166,47 @@ it("under the agemem reward an UPDATE is earned here and not where nothing chang
   expect(earned).toMatchObject({ "memory.maintenance": 1, task: 1 });
   expect(idle).toMatchObject({ "memory.maintenance": null });
   await store.close();
+});
+
+describe("the rules on generated tasks", () => {
+  const play = async (operations?: MemoryOp[]) => {
+    const store = await memoryStore();
+    const groups = await runRollouts(tasks.slice(0, 3), {
+      policy: ({ seed }) => new OfflinePolicy({ seed }),
+      store,
+      judge: createOfflineJudge(),
+      k: 1,
+      preset: "agemem",
+      budget: budgetOf(4096),
+      ...(operations ? { operations } : {}),
+    });
+    await store.close();
+    return groups.flatMap(({ rollouts }) => rollouts);
+  };
+  const parts = (rollouts: Rollout[], name: string) =>
+    rollouts.map(({ trajectory }) => trajectory.reward_parts[name]);
+
+  it("solve them with all six operations", async () => {
+    const rollouts = await play();
+    expect(parts(rollouts, "task")).toEqual(new Array(3).fill(1));
+    expect(parts(rollouts, "memory.maintenance")).toEqual(new Array(3).fill(1));
+    expect(parts(rollouts, "penalty.tokens")).toEqual(new Array(3).fill(0));
+    const done = new Set(
+      rollouts
+        .flatMap(({ steps }) => steps.flatMap(({ memory_ops }) => memory_ops))
+        .flatMap(({ op, ok }) => (ok ? op : [])),
+    );
+    expect(done).toEqual(new Set(MEMORY_OPS));
+  });
+
+  it("go over T_max without FILTER and SUMMARY", async () => {
+    const unfiltered = await play(["ADD", "UPDATE", "DELETE", "RETRIEVE"]);
+    expect(parts(unfiltered, "penalty.tokens")).toEqual(new Array(3).fill(-0.5));
+  });
+
+  it("leave facts outdated without UPDATE and DELETE, and then answer with them", async () => {
+    const stale = await play(["ADD", "RETRIEVE", "SUMMARY", "FILTER"]);
+    expect(parts(stale, "memory.maintenance")).toEqual(new Array(3).fill(0));
+    expect(parts(stale, "task").filter((task) => task === 1).length).toBeLessThan(3);
+  });
 });
