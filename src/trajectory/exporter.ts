@@ -77,7 +77,7 @@ export async function exportRollouts(
 }
 
 /** A step whose token fields are known to be set. */
-type TokenStep = StepRecord & {
+export type TokenStep = StepRecord & {
   prompt_token_ids: number[];
   response_token_ids: number[];
   response_mask: (0 | 1)[];

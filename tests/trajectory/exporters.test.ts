@@ -276,6 +276,7 @@ describe("the schemas of rows", () => {
     ["trl", (row: { model_version?: number }) => delete row.model_version],
     ["trl", (row: { extra: number }) => Object.assign(row, { extra: 1 })],
     ["trinity", (row: { logprobs: number[] }) => row.logprobs.push(-1)],
+    ["trinity", (row: { advantages: number[] }) => Object.assign(row, { advantages: [1] })],
     ["trinity", (row: { prompt_length: number }) => Object.assign(row, { prompt_length: 0 })],
     ["trinity", (row: { eid: object }) => Object.assign(row.eid, { suffix: "" })],
     ["verl", (row: { outputs: { response_mask: number[] }[] }) => row.outputs[0]?.response_mask.pop()],
@@ -286,6 +287,19 @@ describe("the schemas of rows", () => {
     expect(ROW_SCHEMAS[name].safeParse(row).success).toBe(true);
     spoil(row as never);
     expect(ROW_SCHEMAS[name].safeParse(row).success).toBe(false);
+  });
+
+  it("hold the advantage of each step of a counterfactual group, and none elsewhere", () => {
+    const own = rollout(good.map((each, i) => ({ ...each, advantage: i === 0 ? 0 : -0.25 })));
+    const export_ = (name: ExporterName, of = own) => EXPORTERS[name].export(of, { policyVersion: 4 }).rows;
+    const trinity = export_("trinity").map((row) => ROW_SCHEMAS.trinity.parse(row).advantages);
+    expect(trinity).toEqual([good[0]?.response_mask?.map(() => 0), [-0.25, 0]]);
+    const [verl] = export_("verl").map((row) => ROW_SCHEMAS.verl.parse(row));
+    expect(verl?.outputs.map(({ extra_fields }) => extra_fields.advantage)).toEqual([0, -0.25]);
+    expect(export_("trl").map((row) => ROW_SCHEMAS.trl.parse(row).advantage)).toEqual([0, -0.25]);
+    expect(JSON.stringify([export_("trinity", rollout()), export_("verl", rollout())])).not.toContain(
+      '"advantage',
+    );
   });
 
   it("are published as JSON Schema, and the published file is current", () => {

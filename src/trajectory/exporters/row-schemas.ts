@@ -45,6 +45,8 @@ const trinity = z
     prompt_length: count.min(1),
     logprobs: z.array(logprob).min(1),
     action_mask: z.array(z.boolean()).optional(),
+    /** In counterfactual groups: the step's own, 0 on masked tokens. */
+    advantages: z.array(z.number()).optional(),
     reward: z.number(),
     truncate_status: z.literal("response_truncated").optional(),
     info: z.strictObject({ model_version: count.nullable(), stage: count.max(3) }),
@@ -53,10 +55,8 @@ const trinity = z
     tools: z.array(tool),
   })
   .refine((row) => row.logprobs.length === row.tokens.length - row.prompt_length, "one per response token")
-  .refine(
-    (row) => (row.action_mask ?? row.logprobs).length === row.logprobs.length,
-    "one per response token",
-  );
+  .refine((row) => (row.action_mask ?? row.logprobs).length === row.logprobs.length, "one per response token")
+  .refine((row) => (row.advantages ?? row.logprobs).length === row.logprobs.length, "one per response token");
 
 const verl = z.strictObject({
   uid: z.string().min(1),
@@ -77,6 +77,8 @@ const verl = z.strictObject({
             stage: count.max(3),
             policy_version: count.nullable(),
             truncated: z.boolean(),
+            /** In counterfactual groups: the step's own. */
+            advantage: z.number().optional(),
             /** On the last output: the reward's parts. */
             reward_extra_info: figures.optional(),
           }),

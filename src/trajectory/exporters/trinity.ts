@@ -2,9 +2,10 @@
  * Trinity-RFT: the keyword arguments of one `Experience` per policy step.
  *
  * Trinity stores pickled bytes, so a few lines of Python make the objects: see docs/trajectory.md. Every step carries
- * the reward; `multi_step_grpo` takes the last one of each run and computes the advantages itself.
+ * the reward; `multi_step_grpo` takes the last one of each run and computes the advantages itself. Steps of a counterfactual
+ * group bring their own, which an algorithm with an advantage function overwrites.
  */
-import { type Exported, type Exporter, refuseRollout, tokenSteps } from "../exporter.js";
+import { type Exported, type Exporter, refuseRollout, type TokenStep, tokenSteps } from "../exporter.js";
 import type { Rollout } from "../file.js";
 import { openAiMessage } from "./openai-messages.js";
 import { scoredParts } from "./scored-parts.js";
@@ -34,6 +35,7 @@ export const trinityExporter: Exporter = {
           logprobs: step.response_logprobs,
           ...(masked ? { action_mask: step.response_mask.map((bit) => bit === 1) } : {}),
           reward,
+          ...ownAdvantages(step),
           ...(step.truncated ? { truncate_status: "response_truncated" } : {}),
           info: { model_version: step.policy_version ?? policyVersion ?? null, stage: step.stage },
           metrics: scoredParts(trajectory),
@@ -45,6 +47,11 @@ export const trinityExporter: Exporter = {
     return { rows, refused };
   },
 };
+
+/** The step's advantage on each token that is trained on, where the step has one. */
+function ownAdvantages({ advantage, response_mask: mask }: TokenStep): { advantages?: number[] } {
+  return advantage === null ? {} : { advantages: mask.map((bit) => (bit === 1 ? advantage : 0)) };
+}
 
 /**
  * The name by which Trinity groups rollouts. The task's id is not enough: one buffer may hold rows of several runs,

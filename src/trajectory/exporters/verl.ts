@@ -2,7 +2,7 @@
  * verl: one row per rollout, with the arguments of its `list[AgentLoopOutput]` in order of the steps.
  *
  * Only the last output carries the reward; verl's `compute_advantage_for_multi_trajectories` gives all outputs of a
- * session the advantage of the last. docs/trajectory.md shows the loop that passes the list to verl.
+ * session the advantage of the last. Steps of a counterfactual group have their own in `extra_fields`. docs/trajectory.md shows the loop that passes the list to verl.
  */
 import { type Exported, type Exporter, refuseRollout, tokenSteps } from "../exporter.js";
 import { scoredParts } from "./scored-parts.js";
@@ -36,6 +36,7 @@ export const verlExporter: Exporter = {
         stage: step.stage,
         policy_version: step.policy_version,
         truncated: step.truncated,
+        ...(step.advantage === null ? {} : { advantage: step.advantage }),
         // verl copies the last output's to the others, and fails without it.
         ...(i === last ? { reward_extra_info: scoredParts(trajectory) } : {}),
       },
