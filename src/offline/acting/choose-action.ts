@@ -41,7 +41,8 @@ export function rateActions(play: Play, lessons: readonly Lesson[]): RatedAction
   const scoreOf = (action: string): number => {
     const known = isListed.has(action) ? Math.max(0, 0.6 - 0.05 * age) : 0;
     const bent = Number(EXPLORING.test(action)) * 0.35 - Number(LOOKING.test(action)) * 0.4;
-    const doubts = DOUBT * doubtOf(action, refusals) + Number(plan.avoided.has(action)) * 1.5;
+    const guessed = isListed.has(action) ? 0 : doubtOf(action, refusals);
+    const doubts = DOUBT * guessed + Number(plan.avoided.has(action)) * 1.5;
     return (
       known +
       bent +
