@@ -56,6 +56,19 @@ describe("the choice", () => {
     expect(best({ played: [asked] })).toBe("take blue cup");
   });
 
+  it("is to ask too where the first observation names forms of actions, and once if the answer does", () => {
+    const start = "Actions, with names for X: Take X. Put X on X.\nYou see a blue cup and a red pot.";
+    expect(best({ start })).toBe("check valid actions");
+    const forms = { ...asked, observation: "You can take the following actions: take OBJ, look." };
+    const later = Array.from({ length: 12 }, (_, i) => ({
+      action: `take pot ${i}`,
+      observation: "Nothing happens.",
+      refused: true,
+    }));
+    const rated = rateActions(play({ start, played: [forms, ...later] }), []);
+    expect(rated.map(({ action }) => action)).not.toContain("check valid actions");
+  });
+
   it("is not what was just refused, nor what led nowhere", () => {
     const refused = { action: "take blue cup", observation: "Nothing happens.", refused: true };
     expect(best({ played: [asked, refused] })).not.toBe("take blue cup");

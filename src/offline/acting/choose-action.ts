@@ -155,9 +155,10 @@ function penaltyOf(tried: Tried | undefined): number {
 /** The question which actions there are: the longer ago it was asked, the better; once if the answer is forms of actions. */
 function inquiryOf({ forms, played }: Play, knowsForms: boolean): RatedAction | null {
   const action = forms.find(isInquiry);
-  if (action === undefined || knowsForms) return null;
+  if (action === undefined) return null;
   const asked = played.findLastIndex((each) => isInquiry(each.action) && !each.refused);
   if (asked < 0) return { action, score: played.length < 3 ? 6 : 0.5 };
+  if (knowsForms) return null;
   const age = played.length - 1 - asked;
   const stuck = played.slice(-2).filter(({ refused }) => refused).length;
   return { action, score: age === 0 ? -9 : Math.min(1.5, 0.2 * age + 0.4 * stuck) };
