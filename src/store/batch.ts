@@ -17,6 +17,7 @@ import { namespacePath } from "./rows/namespaces.js";
 import { hasItems, liveRow, toItem } from "./rows/reader.js";
 import { writePuts } from "./rows/writer.js";
 import { runSearch } from "./search/run-search.js";
+import type { SearchOp } from "./search/search-options.js";
 import { refreshTtl } from "./upkeep/expiry.js";
 import { indexWaiting } from "./upkeep/index-waiting.js";
 
@@ -133,10 +134,16 @@ async function embedQueries(
   if (!embedder) return queries;
   for (const one of checked) {
     if (one.kind !== "search" || !one.op.query || one.op.mode === "keyword") continue;
-    queries.set(one.op.query, await embedder.embedQuery(one.op.query));
+    const { query, embedAs } = one.op;
+    const vector =
+      embedAs === "document" ? (await embedder.embedTexts([query]))[0] : await embedder.embedQuery(query);
+    queries.set(queryKey(one.op), vector as Float32Array);
   }
   return queries;
 }
+
+/** One text may be embedded both ways in a batch. */
+const queryKey = ({ query, embedAs = "query" }: SearchOp): string => `${embedAs}:${query ?? ""}`;
 
 function readAll(
   engine: Engine,
@@ -151,7 +158,7 @@ function readAll(
         return row ? toItem(engine.ledger, row) : null;
       }
       case "search":
-        return runSearch(engine, view, one, one.op.query ? queries.get(one.op.query) : undefined);
+        return runSearch(engine, view, one, queries.get(queryKey(one.op)));
       case "list":
         return listNamespaces(engine.ledger, view, one.op);
       default:

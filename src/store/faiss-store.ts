@@ -197,6 +197,19 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     return vacuum(this.engine, options);
   }
 
+  /**
+   * Embeds texts that are about to be stored one by one, in one request to the embedding model; the writes then find the
+   * vectors in its cache. Without an embedding model or a cache (`index.cacheSize` 0) nothing happens.
+   *
+   * @throws ModelError `AGEMEM_EMBEDDING_FAILED`; StoreError `AGEMEM_VECTOR_INVALID`, `AGEMEM_STORE_CLOSED`
+   * @example
+   * await store.embedAhead(notes);
+   * for (const [i, text] of notes.entries()) await store.put(["notes"], `${i}`, { text });
+   */
+  async embedAhead(texts: readonly string[]): Promise<void> {
+    await this.engine.vectors.embedder?.embedAhead(texts);
+  }
+
   /** Checks rows, vectors, history and indexes against each other, and says what {@link repair} would do. */
   async verify(options: { onProgress?: OnProgress } = {}): Promise<VerifyResult> {
     return verifyStore(this.engine, options.onProgress);

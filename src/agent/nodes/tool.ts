@@ -16,8 +16,9 @@ import { type FactsUpdate, reduceFacts } from "../../context/budget.js";
 import { replacesAll, toMessagesUpdate } from "../../context/edit.js";
 import { ownerOf } from "../../lib/run-owner.js";
 import type { PersonDecision } from "../../tools/operation-call.js";
+import { embedAhead } from "../../tools/operations/ahead.js";
 import type { MemoryOperation } from "../../tools/operations.js";
-import type { MemoryOpOutcome } from "../../types.js";
+import type { MemoryOp, MemoryOpOutcome } from "../../types.js";
 import { openCalls } from "../calls.js";
 import type { AgentParts } from "../parts.js";
 import { type AgentStateUpdate, type AgentStateValue, reduceMessages } from "../state.js";
@@ -54,7 +55,9 @@ export function toolNode(parts: AgentParts) {
     const written: BaseMessage[] = [];
     let replaced = false;
     let alone = false;
-    for (const [index, call] of openCalls(state.messages).entries()) {
+    const calls = openCalls(state.messages);
+    await embedAhead(store, sharedStep(parts, calls));
+    for (const [index, call] of calls.entries()) {
       if (index > 0 && (alone || standsAlone(parts, call))) break;
       alone = standsAlone(parts, call);
       const {
@@ -87,6 +90,15 @@ export function toolNode(parts: AgentParts) {
 
 function usageWith({ models, prices }: AgentParts, { usage }: AgentStateValue, outcome: MemoryOpOutcome) {
   return withCost(addOutcome(usage, outcome, models.auxiliary), prices);
+}
+
+/** The memory operations at the start of some calls that share a step. */
+function sharedStep(parts: AgentParts, calls: readonly ToolCall[]): { op: MemoryOp; args: unknown }[] {
+  const end = calls.findIndex((call) => standsAlone(parts, call));
+  return calls.slice(0, end === -1 ? calls.length : end).flatMap(({ name, args }) => {
+    const op = parts.operations.get(name)?.op;
+    return op ? [{ op, args }] : [];
+  });
 }
 
 /** Own tools and calls that need approval may interrupt the run, and own tools may have side effects. */

@@ -27,6 +27,11 @@ export interface CheckedSearch {
 export interface MemorySearchOptions {
   mode?: SearchMode;
   /**
+   * How the query is embedded: as a question (default), or as a text like those that are stored, which finds near copies of
+   * it and needs no further request when the text is stored then.
+   */
+  embedAs?: "query" | "document";
+  /**
    * Ranks newer items higher: the score becomes `(1 - weight) * score + weight * 2 ** (-age / halfLifeMinutes)`, with
    * the age since `updatedAt`. Default weight 0.3.
    */
@@ -43,10 +48,12 @@ export interface MemorySearchOptions {
 
 /** Refuses unknown modes and numbers out of range with `AGEMEM_INPUT_ARGUMENT`. */
 export function checkSearchOptions(options: MemorySearchOptions): void {
-  const { mode, recency, rerank, neighbors = 0 } = options;
+  const { mode, embedAs = "query", recency, rerank, neighbors = 0 } = options;
   if (mode !== undefined && !SEARCH_MODES.includes(mode)) {
     throw argument('`mode` must be "vector", "keyword" or "hybrid"');
   }
+  if (embedAs !== "query" && embedAs !== "document")
+    throw argument('`embedAs` must be "query" or "document"');
   if (recency !== undefined) {
     const { halfLifeMinutes, weight = 0.3 } = recency;
     if (!(halfLifeMinutes > 0 && Number.isFinite(halfLifeMinutes))) {

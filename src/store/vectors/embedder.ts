@@ -123,6 +123,11 @@ export class Embedder {
     return texts.map((text) => vectors.get(text) as Float32Array);
   }
 
+  /** Requests the vectors of texts that are about to be stored, together. Without a cache they could not be kept: nothing happens. */
+  async embedAhead(texts: readonly string[]): Promise<void> {
+    if (this.#cache) await this.embedTexts(texts.filter((text) => text.length < CACHED_CHARS));
+  }
+
   /**
    * Vectors from the model, requested together with those of other calls in the same turn of the event loop, so that
    * memories stored at once need one request. If that fails, each call is repeated on its own, so that none fails

@@ -38,7 +38,7 @@ const IDLE = 1000;
 /** How many scopes are remembered; the least recently used one is forgotten. */
 const MAX_SCOPES = 256;
 /** Milliseconds that upkeep takes before other work may run. */
-const SLICE_MS = 2;
+const SLICE_MS = 1;
 /** Slots without a code are scanned, until there are so many of them. */
 const BACKLOG = 512;
 

@@ -15,6 +15,8 @@ export interface ExactSearch {
   filter?: Record<string, unknown>;
   /** Passed to a store that has several search modes. */
   mode?: SearchMode;
+  /** Passed to a store that embeds questions and texts differently. */
+  embedAs?: "query" | "document";
   /** A condition that the store's own filter cannot express. */
   accepts?: (value: Record<string, unknown>) => boolean;
 }

@@ -37,8 +37,12 @@ export function retrievalMode(store: BaseStore, wanted?: SearchMode): SearchMode
  * How to search for near copies: by similarity, the only score with a meaningful threshold (ranks and BM25 have none).
  * A store without vectors therefore finds only equal texts.
  */
-export function similaritySearch(store: BaseStore): { mode?: SearchMode; scored: boolean } {
+export function similaritySearch(store: BaseStore): {
+  mode?: SearchMode;
+  embedAs?: "document";
+  scored: boolean;
+} {
   const modes = modesOf(store);
   if (!modes) return { scored: true };
-  return modes.includes("vector") ? { mode: "vector", scored: true } : { scored: false };
+  return modes.includes("vector") ? { mode: "vector", embedAs: "document", scored: true } : { scored: false };
 }

@@ -1,0 +1,65 @@
+/** The memories of one response are embedded in one request, and each is still checked against those before it. */
+import { expect, it } from "vitest";
+import { LexicalEmbeddings } from "../../../src/models/lexical-embeddings.js";
+import { FaissStore } from "../../../src/store/faiss-store.js";
+import { ada, calls, contents, outcomesOf, says, scripted } from "../helpers.js";
+
+/** Counts the requests; refuses a request with a poisonous text in it. */
+class Counting extends LexicalEmbeddings {
+  requests: number[] = [];
+
+  override async embedDocuments(texts: string[]): Promise<number[][]> {
+    this.requests.push(texts.length);
+    if (texts.some((text) => text.includes("poison"))) throw new Error("refused");
+    return super.embedDocuments(texts);
+  }
+
+  override async embedQuery(text: string): Promise<number[]> {
+    this.requests.push(0);
+    return super.embedQuery(text);
+  }
+}
+
+async function run(texts: string[], cacheSize?: number) {
+  const embeddings = new Counting();
+  const store = await FaissStore.open(":memory:", {
+    index: {
+      embeddings,
+      embeddingName: "counting",
+      fields: ["content"],
+      retries: 0,
+      ...(cacheSize === undefined ? {} : { cacheSize }),
+    },
+  });
+  const adds = texts.map((content): [string, Record<string, unknown>] => ["Add_memory", { content }]);
+  const { agent } = scripted([calls(...adds), "Noted."], { store });
+  const failure = await agent.invoke(says("Remember this."), ada()).then(
+    ({ messages }) => outcomesOf(messages).map(({ ok }) => ok),
+    () => "failed" as const,
+  );
+  const stored = await contents(store);
+  await store.close();
+  return { requests: embeddings.requests, oks: failure, stored };
+}
+
+const NOTES = ["Ada lives in Porto.", "Ada drinks green tea.", "Bo sails on Sundays.", "ada lives in Porto"];
+
+it("asks the model once, and refuses a copy of what the same response stored", async () => {
+  const { requests, oks, stored } = await run(NOTES);
+  expect(oks).toEqual([true, true, true, false]);
+  expect(stored.sort()).toEqual(NOTES.slice(0, 3).sort());
+  expect(requests).toEqual([4]);
+});
+
+it("stores the same where nothing is cached, with a request for each", async () => {
+  const { requests, oks, stored } = await run(NOTES, 0);
+  expect(oks).toEqual([true, true, true, false]);
+  expect(stored.sort()).toEqual(NOTES.slice(0, 3).sort());
+  expect(requests.length).toBeGreaterThan(4);
+});
+
+it("loses no memory because a later one's text is refused", async () => {
+  const { oks, stored } = await run(["Ada lives in Porto.", "a poisonous note", "Bo sails on Sundays."]);
+  expect(oks).toBe("failed");
+  expect(stored).toEqual(["Ada lives in Porto."]);
+});
