@@ -94,8 +94,7 @@ export class Requests {
 
   /** Ends a request and removes its folder. An unknown request is not an error. */
   async close(id: string): Promise<true> {
-    await this.putAside(id);
-    await rm(this.folderOf(id), { recursive: true, force: true });
+    await this.putAside(id, () => rm(this.folderOf(id), { recursive: true, force: true }));
     return true;
   }
 
@@ -107,8 +106,7 @@ export class Requests {
   async finish(id: string): Promise<boolean> {
     const opened = await this.open.get(id);
     if (!opened || opened.readers.size > 0 || !opened.run.delivery.complete) return false;
-    await this.putAside(id);
-    await removeRollouts(this.folderOf(id));
+    await this.putAside(id, () => removeRollouts(this.folderOf(id)));
     return true;
   }
 
@@ -178,14 +176,21 @@ export class Requests {
     this.after(timers, IDLE, this.limits.idleMs, () => void this.putAside(id));
   }
 
-  private async putAside(id: string): Promise<void> {
+  /** @param after what to do with its folder then, before anyone opens the request again */
+  private async putAside(id: string, after?: () => Promise<void>): Promise<void> {
     await this.closing.get(id);
     const opened = await this.open.get(id)?.catch(() => undefined);
-    if (!opened || this.closing.has(id)) return this.closing.get(id);
-    this.open.delete(id);
-    for (const key of [...opened.timers.keys()]) this.clear(opened.timers, key);
-    for (const controller of opened.readers.values()) controller.abort();
-    const closing = opened.run.stop().finally(() => this.closing.delete(id));
+    // Another call may have begun in the meantime; what it does comes first.
+    if (this.closing.has(id)) return after ? this.putAside(id, after) : this.closing.get(id);
+    if (!opened && !after) return;
+    if (opened) {
+      this.open.delete(id);
+      for (const key of [...opened.timers.keys()]) this.clear(opened.timers, key);
+      for (const controller of opened.readers.values()) controller.abort();
+    }
+    const closing = Promise.resolve(opened?.run.stop())
+      .then(after)
+      .finally(() => this.closing.delete(id));
     this.closing.set(id, closing);
     await closing;
   }
