@@ -201,6 +201,12 @@ Write every response in tags, and nothing outside them:
 <answer>your final answer</answer>`;
 }
 
+/** Asks for reasoning beside native tool calling. @param tools whether any tools can be called */
+export function thinkPrompt(tools: boolean): string {
+  const act = tools ? "call tools or give the final answer" : "give the final answer";
+  return `Begin every response with <think>your reasoning</think>. Then ${act}.`;
+}
+
 /** An example of how to write a call: a real tool's name, with its required arguments filled in by type. */
 export function exampleCall({ name, parameters }: Pick<ToolSchema, "name" | "parameters">): string {
   const properties = (parameters.properties ?? {}) as Record<string, { type?: unknown }>;

@@ -7,6 +7,7 @@ import { z } from "zod";
 import {
   chatModel,
   checkOptions,
+  flag,
   having,
   number,
   type OptionShape,
@@ -73,6 +74,7 @@ const agentOptions = z
       systemPrompt: z.string("must be text").optional(),
       promptVariant: oneOf(PROMPT_VARIANTS).optional(),
       protocol: oneOf(["native", "text"]).optional(),
+      think: flag.optional(),
       writtenCalls: oneOf(["auto", "off", "hermes", "llama3", "mistral", "fenced"]).optional(),
       maxSteps: whole(1).optional(),
       onMaxSteps: oneOf(["answer", "stop"]).optional(),

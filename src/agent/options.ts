@@ -30,6 +30,11 @@ export interface AgeMemAgentOptions<T extends Record<string, unknown> = Record<s
   /** "native" tool calling (default) or the paper's tags as "text". */
   protocol?: "native" | "text";
   /**
+   * "native" only: asks for the reasoning before each action, in `<think>` tags, as the paper's policy writes it. For models that do
+   * not reason by themselves. Default false.
+   */
+  think?: boolean;
+  /**
    * How to recognize calls that a model writes into its text because its server does not parse them ("native" only).
    * "auto" (default) infers the form from the model's name, tries all forms for unknown models, and stops looking once
    * the provider reports a call itself. The name of a form always applies that form; "off" treats all text as the answer.

@@ -96,7 +96,14 @@ export function createParts(options: AgeMemAgentOptions, calls: Calls = THROUGH_
   refuseSameNames(tools);
   refuseUnknownNames(options, tools);
   const schemas = tools.map(toolSchema);
-  const spoken = { model, ask: calls.ask, tools, schemas, writtenCalls: options.writtenCalls };
+  const spoken = {
+    model,
+    ask: calls.ask,
+    tools,
+    schemas,
+    writtenCalls: options.writtenCalls,
+    think: options.think,
+  };
   const protocol = options.protocol === "text" ? textProtocol(spoken) : nativeProtocol(spoken);
   const prompt = systemPrompt({
     ...(options.systemPrompt === undefined ? {} : { instructions: options.systemPrompt }),

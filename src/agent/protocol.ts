@@ -52,4 +52,6 @@ export interface ProtocolOptions {
   schemas: readonly ToolSchema[];
   /** As `AgeMemAgentOptions.writtenCalls`. */
   writtenCalls?: WrittenCalls | undefined;
+  /** As `AgeMemAgentOptions.think`. */
+  think?: boolean | undefined;
 }

@@ -43,6 +43,7 @@ export interface RolloutArguments {
   sendSeed?: boolean;
   maxTokens?: number;
   protocol: "native" | "text";
+  think?: boolean;
   prompt: PromptVariant;
   operations?: MemoryOp[];
   tMax?: number;
@@ -137,6 +138,7 @@ function settingsOf(options: RolloutArguments): Partial<RolloutOptions> {
     ]),
     timeoutMs: options.timeout * 1000,
     protocol: options.protocol,
+    ...(options.think ? { think: true } : {}),
     promptVariant: options.prompt,
     ...(options.tMax === undefined ? {} : { budget: budgetOf(options.tMax) }),
     ...(options.summarizer === "offline" ? { summarizer: new OfflineSummarizer() } : {}),

@@ -99,6 +99,7 @@ function addPolicyOptions(command: Command): void {
     )
     .option("--send-seed", "send each rollout's own sampling seed to the server")
     .addOption(choice("--protocol <name>", "how tools are called", ["native", "text"], "native"))
+    .option("--think", "ask for reasoning in <think> tags before native tool calls and answers")
     .addOption(choice("--prompt <variant>", "guidance in the system prompt", PROMPT_VARIANTS, "full"))
     .option("--operations <list>", `memory operations offered, of ${MEMORY_OPS}, or none`, names(MEMORY_OPS))
     .option("--t-max <n>", "token budget of the context (T_max)", positive)

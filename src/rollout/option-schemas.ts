@@ -94,6 +94,7 @@ const rolloutOptions = z.strictObject(
     topK: whole(1, 50).optional(),
     searchMode: oneOf(SEARCH_MODES).optional(),
     protocol: oneOf(["native", "text"]).optional(),
+    think: flag.optional(),
     promptVariant: oneOf(PROMPT_VARIANTS).optional(),
     operations: operationList.optional(),
     engine: engine.optional(),

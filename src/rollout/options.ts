@@ -63,6 +63,8 @@ export interface RolloutOptions {
   /** How memories are ranked, in stage 1 and by RETRIEVE; default "hybrid" where the store supports it. */
   searchMode?: SearchMode;
   protocol?: "native" | "text";
+  /** Asks for a `<think>` part in native tool calling; default false. See `AgeMemAgentOptions.think`. */
+  think?: boolean;
   /** Guidance in the system prompt; default "full". Evaluate a policy with the variant it was trained on. */
   promptVariant?: PromptVariant;
   /**

@@ -41,6 +41,7 @@ export function rolloutSettings(options: RolloutOptions, what = "runRollouts"): 
     ...ROLLOUT_PRESETS[preset],
     topK: 3,
     protocol: "native",
+    think: false,
     promptVariant: "full",
     operations: MEMORY_OPS,
     seed: 0,

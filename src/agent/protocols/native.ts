@@ -2,6 +2,7 @@
 import type { AIMessage } from "@langchain/core/messages";
 import { ConfigError } from "../../errors.js";
 import { callProblem, earlyStop, withoutCalls } from "../../models/response-problem.js";
+import { thinkPrompt } from "../../prompts.js";
 import { withIds } from "../calls.js";
 import type { AgentProtocol, ModelTurn, ProtocolOptions } from "../protocol.js";
 import { type WrittenCallsReader, writtenCallsReader } from "./written-calls.js";
@@ -25,12 +26,22 @@ export function nativeProtocol(options: ProtocolOptions): AgentProtocol {
   const written = writtenCallsReader(options);
   return {
     name: "native",
-    systemSuffix: undefined,
+    systemSuffix: options.think ? thinkPrompt(hasTools) : undefined,
     hasTools,
     sentTools: schemas,
     call: (messages, config, { lastStep }) => ask(lastStep ? answering : acting, messages, config),
     read: (response) => read(response, written),
   };
+}
+
+const THOUGHT = /^\s*<think>/;
+const THOUGHT_END = "</think>";
+
+/** The text after a `<think>` part at its beginning; one that is not closed is no answer. */
+function withoutThought(text: string): string {
+  if (!THOUGHT.test(text)) return text.trim();
+  const end = text.indexOf(THOUGHT_END);
+  return end < 0 ? "" : text.slice(end + THOUGHT_END.length).trim();
 }
 
 /** Reads a response. One that was cut off, or has arguments that are not JSON objects, is a format error: nothing runs. */
@@ -44,7 +55,7 @@ function read(response: AIMessage, written: WrittenCallsReader): ModelTurn {
   }
   const turn = written.read(response);
   if (turn) return turn;
-  const text = response.text.trim();
+  const text = withoutThought(response.text);
   if (text) return { message: response, answer: text };
   const stop = earlyStop(response);
   const formatError = `it has neither tool calls nor text${stop === undefined ? "" : `, and was cut off (${stop})`}`;

@@ -43,7 +43,7 @@ export class StageAgents {
   }
 
   private shared(model: BaseChatModel) {
-    const { budget, topK, searchMode, counter, protocol, promptVariant, operations, embeddings, summarizer } =
+    const { budget, topK, searchMode, counter, protocol, think, promptVariant, operations, embeddings, summarizer } =
       this.settings;
     return {
       model,
@@ -52,6 +52,7 @@ export class StageAgents {
       ...(searchMode ? { searchMode } : {}),
       counter,
       protocol,
+      ...(think ? { think } : {}),
       promptVariant,
       operations,
       onOverflow: "record" as const,

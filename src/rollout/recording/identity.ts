@@ -29,6 +29,8 @@ export function runIdentity(s: RolloutSettings, more: Readonly<Record<string, un
     top_k: s.topK,
     search_mode: s.searchMode ?? null,
     protocol: s.protocol,
+    // Named only where it is on, so that runs begun before there was such a setting can go on.
+    ...(s.think ? { think: true } : {}),
     prompt: s.promptVariant,
     prompt_version: PROMPT_VERSION,
     operations: s.operations,

@@ -87,6 +87,7 @@ export const rolloutRequest = z.strictObject({
     .max(Math.floor(LONGEST_WAIT_MS / 1000))
     .optional(),
   protocol: z.enum(["native", "text"]).optional(),
+  think: z.boolean().optional(),
   /** Guidance in the system prompt. */
   prompt: z.enum(PROMPT_VARIANTS).optional(),
   /** Memory operations offered; an empty list gives a policy without memory tools. */
@@ -156,10 +157,11 @@ export function endpointOf({ policy, concurrency, t_max: tMax }: RolloutRequest)
 
 /** Converts the rest of the request: everything but policy, store and judge. */
 export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
-  const { k, protocol, operations, engine, seed, reward, advantage, policy_version: policyVersion } = request;
+  const { k, protocol, think, operations, engine, seed, reward, advantage, policy_version: policyVersion } = request;
   return defined({
     k,
     protocol,
+    think,
     operations,
     engine,
     promptVariant: request.prompt,
