@@ -43,8 +43,18 @@ export class StageAgents {
   }
 
   private shared(model: BaseChatModel) {
-    const { budget, topK, searchMode, counter, protocol, think, promptVariant, operations, embeddings, summarizer } =
-      this.settings;
+    const {
+      budget,
+      topK,
+      searchMode,
+      counter,
+      protocol,
+      think,
+      promptVariant,
+      operations,
+      embeddings,
+      summarizer,
+    } = this.settings;
     return {
       model,
       budget,

@@ -157,7 +157,17 @@ export function endpointOf({ policy, concurrency, t_max: tMax }: RolloutRequest)
 
 /** Converts the rest of the request: everything but policy, store and judge. */
 export function settingsOf(request: RolloutRequest): Partial<RolloutOptions> {
-  const { k, protocol, think, operations, engine, seed, reward, advantage, policy_version: policyVersion } = request;
+  const {
+    k,
+    protocol,
+    think,
+    operations,
+    engine,
+    seed,
+    reward,
+    advantage,
+    policy_version: policyVersion,
+  } = request;
   return defined({
     k,
     protocol,
