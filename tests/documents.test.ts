@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
+import { commandsFor } from "../src/cli/commands.js";
 import { ERROR_CODES } from "../src/errors.js";
 import {
   commandLines,
@@ -163,17 +164,10 @@ describe("commands in documents", async () => {
   });
 });
 
-/** The program with its commands, as `main.ts` puts it together, without running it. */
+/** The program with its commands, without running it. */
 async function commandLine(): Promise<Command> {
   const program = new Command("agemem");
-  const [main] = sources.filter((file) => file.path === "cli/main.ts");
-  // Each command is imported when it is asked for: `(await import("./demo/command.js")).demoCommand()`.
-  const loaded = main?.ast.text.matchAll(/\(await import\("(\.[^"]{1,80})"\)\)\.(\w{1,40})\(\)/g) ?? [];
-  for (const [, from = "", name = ""] of loaded) {
-    const module = await import(new URL(from, new URL("../src/cli/main.ts", import.meta.url)).href);
-    program.addCommand(module[name]());
-  }
-  expect(program.commands.length).toBeGreaterThan(10);
+  for (const command of await commandsFor()) program.addCommand(command);
   return program;
 }
 
