@@ -71,7 +71,7 @@ export function addEnvironments(command: Command): Command {
     .addOption(choice("--prompt <variant>", "environments: guide to the memories", PROMPT_VARIANTS, "full"))
     .option(
       "--step-timeout <s>",
-      "environments: seconds that a server may take for an action",
+      "environments: seconds that a server may take for an action, or (at least 60) to start",
       positive,
       120,
     );
@@ -158,6 +158,7 @@ function openTaskEnvironment({ name, folder }: EnvironmentSuite, options: SuiteO
     name,
     ...homeOf(),
     timeoutMs: 1000 * options.stepTimeout,
+    startMs: 1000 * Math.max(60, options.stepTimeout),
   });
 }
 
