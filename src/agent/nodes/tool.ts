@@ -56,7 +56,7 @@ export function toolNode(parts: AgentParts) {
     let replaced = false;
     let alone = false;
     const calls = openCalls(state.messages);
-    await embedAhead(store, sharedStep(parts, calls));
+    await embedAhead(store, parts.kit.limits, sharedStep(parts, calls));
     for (const [index, call] of calls.entries()) {
       if (index > 0 && (alone || standsAlone(parts, call))) break;
       alone = standsAlone(parts, call);

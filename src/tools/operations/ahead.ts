@@ -6,6 +6,7 @@
  */
 import type { BaseStore } from "@langchain/langgraph";
 import type { MemoryOp } from "../../types.js";
+import type { MemoryLimits } from "../limits.js";
 
 /** A call to a memory operation, with arguments that nobody has checked yet. */
 interface ComingCall {
@@ -13,13 +14,19 @@ interface ComingCall {
   args: unknown;
 }
 
-/** Embeds what the calls will store, if the store can do that and there is more than one text. */
-export async function embedAhead(store: BaseStore, calls: readonly ComingCall[]): Promise<void> {
-  const texts = calls.flatMap(({ op, args }) => {
+/**
+ * Embeds what the calls will store, if the store can do that and there is more than one text. What the limits refuse is
+ * not embedded: a model decides how much it writes, and each text costs.
+ */
+export async function embedAhead(
+  store: BaseStore,
+  { characters, operations }: MemoryLimits,
+  calls: readonly ComingCall[],
+): Promise<void> {
+  const texts = calls.slice(0, operations).flatMap(({ op, args }) => {
     const content = (args as { content?: unknown } | null)?.content;
-    return (op === "ADD" || op === "UPDATE") && typeof content === "string" && content !== ""
-      ? [content]
-      : [];
+    const stored = (op === "ADD" || op === "UPDATE") && typeof content === "string";
+    return stored && content !== "" && content.length <= characters ? [content] : [];
   });
   if (texts.length < 2 || !canEmbedAhead(store)) return;
   // A text that the model refuses must fail its own call only, so each call then asks for its own.

@@ -63,3 +63,14 @@ it("loses no memory because a later one's text is refused", async () => {
   expect(oks).toBe("failed");
   expect(stored).toEqual(["Ada lives in Porto."]);
 });
+
+it("embeds nothing that the limits refuse", async () => {
+  const long = "Ada has much to tell. ".repeat(400);
+  const { requests, oks } = await run([long, ...NOTES]);
+  expect(oks).toEqual([false, true, true, true, false]);
+  expect(requests).toEqual([4]);
+  const many = Array.from({ length: 105 }, (_, i) => `Fact ${i}: ${"abcdefghij".repeat(2)}${i * 7919}`);
+  const flood = await run(many);
+  expect(Array.isArray(flood.oks) && flood.oks.slice(100)).toEqual([false, false, false, false, false]);
+  expect(Math.max(...flood.requests)).toBeLessThanOrEqual(100);
+});
