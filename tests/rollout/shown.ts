@@ -21,6 +21,7 @@ export function ownSentences(task: MemoryTask): string[] {
 export function leaks(task: MemoryTask, { steps }: Rollout): string[] {
   const found: string[] = [];
   const sentences = ownSentences(task);
+  const retrieved = new Set<string>();
   const stageOne = new Set(steps.filter((step) => step.stage === 1).flatMap(idsOf));
   for (const step of steps.filter((each) => each.call_role === "policy")) {
     const where = `${step.rollout_id} step ${step.step_index}`;
@@ -29,18 +30,31 @@ export function leaks(task: MemoryTask, { steps }: Rollout): string[] {
     }
     if (step.stage === 1) continue;
     for (const id of idsOf(step)) if (stageOne.has(id)) found.push(`${where}: message ${id} of stage 1`);
-    found.push(...untold(step.messages, sentences).map((sentence) => `${where}: ${sentence}`));
+    for (const message of step.messages) {
+      const blocks = (textOf(message).match(RETRIEVED) ?? []).join();
+      for (const sentence of sentences) if (blocks.includes(sentence)) retrieved.add(sentence);
+    }
+    found.push(...untold(step.messages, sentences, retrieved).map((sentence) => `${where}: ${sentence}`));
   }
   return found;
 }
 
-/** What the policy itself says after a retrieval may repeat what it retrieved; nothing else may. */
-function untold(messages: readonly MessageRecord[], sentences: readonly string[]): string[] {
+/**
+ * What the policy itself says after a retrieval may repeat what it retrieved, and a summary what was retrieved before it was
+ * written; nothing else may.
+ */
+function untold(
+  messages: readonly MessageRecord[],
+  sentences: readonly string[],
+  retrieved: ReadonlySet<string>,
+): string[] {
   const retrieval = messages.findIndex((message) => textOf(message).includes("<retrieved_memories"));
   return messages.flatMap((message, i) => {
     const may = retrieval !== -1 && i >= retrieval && message.role !== "user" && message.role !== "system";
+    const isSummary = textOf(message).startsWith("<context_summary");
     const text = textOf(message).replace(RETRIEVED, "") + JSON.stringify(message.tool_calls ?? []);
-    return may ? [] : sentences.filter((sentence) => text.includes(sentence));
+    const repeated = may ? [] : sentences.filter((sentence) => text.includes(sentence));
+    return isSummary ? repeated.filter((sentence) => !retrieved.has(sentence)) : repeated;
   });
 }
 

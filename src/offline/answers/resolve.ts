@@ -13,6 +13,10 @@ export interface Resolved {
 }
 
 const MOST_STEPS = 6;
+/** What surrounds a description that is itself asked for: "What is the capital of Peru?" is answered by the name. */
+const ASKED_FOR =
+  /^\W*(?:what|who|which)\b[^,;:]{0,40}?(?:\bis|\bwas|\bare|\bwere|['’]s)(?: now| currently)?\s$/i;
+const NOTHING_MORE = /^(?: now| currently| today)?\W*$/i;
 
 /** Replaces what memories, passages and summaries of the context name: "A's R is B", "B is A's R", "the R of A is B". */
 export function resolveQuestion(question: string, view: ConversationView): Resolved {
@@ -29,8 +33,9 @@ export function resolveFrom(question: string, texts: readonly string[]): Resolve
     const found = names.find(({ description }) => asked.toLowerCase().includes(description));
     if (!found) break;
     const at = asked.toLowerCase().indexOf(found.description);
-    const after = asked.slice(at + found.description.length);
-    resolved = { question: `${asked.slice(0, at)}${found.name}${after}`, name: found.name };
+    const [before, after] = [asked.slice(0, at), asked.slice(at + found.description.length)];
+    if (ASKED_FOR.test(before) && NOTHING_MORE.test(after)) break;
+    resolved = { question: `${before}${found.name}${after}`, name: found.name };
   }
   return resolved;
 }
