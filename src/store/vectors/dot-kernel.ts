@@ -5,6 +5,7 @@
  * vectors stay in ordinary arrays. Results equal those of `dotInOrder` bit by bit: products of two float32 are exact in
  * double precision, and sums are taken in the same order. There is one instance per process; calls do not interleave.
  */
+import { WASM_PAGE, wasmExports, wasmMemory } from "../../lib/wasm.js";
 
 /** The compiled module. */
 const MODULE =
@@ -17,19 +18,11 @@ const MODULE =
 
 /** Bytes of rows per block, which fit into the second-level cache with everything else. */
 const BLOCK_BYTES = 96 * 1024;
-const PAGE = 65_536;
-
-/** Node.js has it, but its types come with TypeScript's DOM library, which a package for Node.js leaves out. */
-declare const WebAssembly: {
-  Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
-};
 
 type Scores = (rows: number, count: number, dims: number, unit: number, out: number) => void;
 
 export class DotKernel {
-  readonly #memory = new WebAssembly.Memory({ initial: 4 });
+  readonly #memory = wasmMemory(4);
   readonly #scores: Scores;
   #floats = new Float32Array(this.#memory.buffer);
   #doubles = new Float64Array(this.#memory.buffer);
@@ -40,8 +33,7 @@ export class DotKernel {
   rows = 0;
 
   constructor() {
-    const module = new WebAssembly.Module(Buffer.from(MODULE, "base64"));
-    this.#scores = new WebAssembly.Instance(module, { m: { memory: this.#memory } }).exports.scores as Scores;
+    this.#scores = wasmExports(MODULE, this.#memory).scores as Scores;
   }
 
   /** Sets the vector to multiply by; its length must be even. */
@@ -69,7 +61,7 @@ export class DotKernel {
     this.#outAt = this.#unitAt + dims * 8;
     const missing = this.#outAt + this.rows * 8 - this.#memory.buffer.byteLength;
     if (missing <= 0) return;
-    this.#memory.grow(Math.ceil(missing / PAGE));
+    this.#memory.grow(Math.ceil(missing / WASM_PAGE));
     this.#floats = new Float32Array(this.#memory.buffer);
     this.#doubles = new Float64Array(this.#memory.buffer);
   }

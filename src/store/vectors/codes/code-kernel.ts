@@ -6,6 +6,7 @@
  * mean (`code-table.ts`). It counts the bits of 64 signs with one instruction, which Debian's build of FAISS does not
  * use.
  */
+import { WASM_PAGE, wasmExports, wasmMemory } from "../../../lib/wasm.js";
 
 /** The compiled module. */
 const MODULE =
@@ -26,16 +27,8 @@ const HISTOGRAM_AT = 512;
 const LIST_AT = HISTOGRAM_AT + BUCKETS * 4;
 const FOUND_AT = LIST_AT + CODE_BLOCK * 4;
 const RECORDS_AT = FOUND_AT + CODE_BLOCK * 4;
-const PAGE = 65_536;
 /** Bytes of an estimate, which is the number of its bucket. */
 const ESTIMATE_BYTES = 2;
-
-/** Node.js has it, but its types come with TypeScript's DOM library, which a package for Node.js leaves out. */
-declare const WebAssembly: {
-  Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
-};
 
 /** The query's part of an estimate: `constant + offset + factor * (rest + perUnit * weighted + perSign * signs)`. */
 export interface QueryTerms {
@@ -48,7 +41,7 @@ export interface QueryTerms {
 }
 
 export class CodeKernel {
-  readonly #memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly #memory = wasmMemory(1);
   readonly #estimate: (...numbers: number[]) => void;
   readonly #collect: (...numbers: number[]) => number;
   /** Bytes of a record: signs, factor and offset. */
@@ -65,9 +58,7 @@ export class CodeKernel {
   /** @param words 64-bit words of signs in a record */
   constructor(readonly words: number) {
     this.stride = words * 8 + 8;
-    this.#memory = new WebAssembly.Memory({ initial: 1 });
-    const module = new WebAssembly.Module(Buffer.from(MODULE, "base64"));
-    const { exports } = new WebAssembly.Instance(module, { m: { memory: this.#memory } });
+    const exports = wasmExports(MODULE, this.#memory);
     this.#estimate = exports.estimate as (...numbers: number[]) => void;
     this.#collect = exports.collect as (...numbers: number[]) => number;
     this.#see();
@@ -166,7 +157,7 @@ export class CodeKernel {
   #need(bytes: number): void {
     const missing = bytes - this.#memory.buffer.byteLength;
     if (missing <= 0) return;
-    this.#memory.grow(Math.ceil(missing / PAGE));
+    this.#memory.grow(Math.ceil(missing / WASM_PAGE));
     this.#see();
   }
 

@@ -5,6 +5,7 @@
  * (`partitions.ts`). Vectors are rounded to whole numbers, so products are nearly those of the vectors: enough to say
  * which partition is near.
  */
+import { WASM_PAGE, wasmExports, wasmMemory } from "../../../lib/wasm.js";
 
 /** The compiled module. */
 const MODULE =
@@ -15,24 +16,14 @@ const MODULE =
 /** Largest number of a row, and of a vector: their products fit into 32 bits for 8,192 dimensions. */
 const LARGEST = 127;
 const LARGEST_OF_VECTOR = 2047;
-const PAGE = 65_536;
-
-/** Node.js has it, but its types come with TypeScript's DOM library, which a package for Node.js leaves out. */
-declare const WebAssembly: {
-  Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
-};
 
 /** Bytes of a row of so many components: filled up to a multiple of 16. */
 export function rowWidth(dims: number): number {
   return Math.ceil(dims / 16) * 16;
 }
 
-let compiled: object | undefined;
-
 export class RowKernel {
-  readonly #memory = new WebAssembly.Memory({ initial: 1 });
+  readonly #memory = wasmMemory(1);
   readonly #products: (...numbers: number[]) => void;
   readonly #width: number;
   readonly #productsAt: number;
@@ -51,13 +42,11 @@ export class RowKernel {
     readonly dims: number,
     readonly count: number,
   ) {
-    compiled ??= new WebAssembly.Module(Buffer.from(MODULE, "base64"));
-    const { exports } = new WebAssembly.Instance(compiled, { m: { memory: this.#memory } });
-    this.#products = exports.products as (...numbers: number[]) => void;
+    this.#products = wasmExports(MODULE, this.#memory).products as (...numbers: number[]) => void;
     this.#width = rowWidth(dims);
     this.#productsAt = this.#width * 2;
     this.#rowsAt = this.#productsAt + Math.ceil(count / 4) * 16;
-    this.#memory.grow(Math.ceil((this.#rowsAt + count * this.#width) / PAGE));
+    this.#memory.grow(Math.ceil((this.#rowsAt + count * this.#width) / WASM_PAGE));
     const { buffer } = this.#memory;
     this.#vector = new Int16Array(buffer, 0, this.#width);
     this.#found = new Int32Array(buffer, this.#productsAt, count);
