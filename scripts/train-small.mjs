@@ -10,7 +10,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { ensurePackages, ensurePythonEnv } from "./python-env.mjs";
-import { start } from "./train-tiny.mjs";
+import { endWith, start } from "./train-tiny.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const project = join(root, "examples", "grpo-trainer");
@@ -63,11 +63,4 @@ async function main() {
   return start(python, args, { ...process.env, PYTHONUNBUFFERED: "1", TOKENIZERS_PARALLELISM: "false" });
 }
 
-main()
-  .then((code) => {
-    process.exitCode = code;
-  })
-  .catch((error) => {
-    console.error(`train:small: ${error.message}\n${HELP}`);
-    process.exitCode = 1;
-  });
+endWith(main, "train:small", HELP);

@@ -99,13 +99,18 @@ async function main() {
   return start(python, args, env);
 }
 
-if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+/** Ends the process with the code of `main`, or after an error with 1, the message, and the script's help. */
+export function endWith(main, name, help) {
   main()
     .then((code) => {
       process.exitCode = code;
     })
     .catch((error) => {
-      console.error(`train:tiny: ${error.message}\n${HELP}`);
+      console.error(`${name}: ${error.message}\n${help}`);
       process.exitCode = 1;
     });
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  endWith(main, "train:tiny", HELP);
 }
