@@ -47,6 +47,7 @@ export async function run(args: string[]): Promise<Figures> {
     },
   });
   const folder = values.folder ?? (await mkdtemp(join(tmpdir(), "agemem-feed-")));
+  mkdirSync(folder, { recursive: true });
   const server = spawn(process.execPath, ["--import", "tsx", join(import.meta.dirname, "feed-server.ts")], {
     stdio: ["pipe", "pipe", "inherit"],
   });
