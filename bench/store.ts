@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { FaissStore } from "../src/store/faiss-store.js";
 import { SIDECAR_FILE } from "../src/store/vectors/sidecar.js";
-import { measureAdds } from "./store-adds.js";
+import { measureAdds, measureForkTimes } from "./store-adds.js";
 import { measureDistributions, measureMillion } from "./store-distributions.js";
 import { measurePeers } from "./store-peers.js";
 import { Clustered, DIMS, heapBytes, inTurns, median, time } from "./store-tools.js";
@@ -85,7 +85,10 @@ async function measure(n: number): Promise<Row> {
     const peers = await measurePeers(n, vectors, queries, truth);
     const added = Array.from({ length: 300 }, () => data.next());
     const adds = await measureAdds(store, directory, added, NS);
-    const forks = await measureForks(store, data);
+    const forks = {
+      ...(await measureForkTimes(store, directory)),
+      ...(await measureForks(store, data)),
+    };
     await store.checkpoint();
     await store.close();
     const opened = await median(5, async () => {
@@ -159,7 +162,6 @@ async function measureSearch(
 
 async function measureForks(store: FaissStore, data: Clustered): Promise<Row> {
   const forkMs = await median(20, async () => (await store.fork()).discard());
-  const creation = await median(20, () => store.fork());
   const before = (await store.stats()).bytesInMemory;
   const heapBefore = heapBytes();
   const forks = await Promise.all(Array.from({ length: 8 }, () => store.fork()));
@@ -175,7 +177,6 @@ async function measureForks(store: FaissStore, data: Clustered): Promise<Row> {
     (i) => (forks[0] as FaissStore).search(NS, { query: `query ${i}` }),
   ]);
   return {
-    fork_ms: creation,
     fork_and_discard_ms: forkMs,
     forks_memory_share: added / before,
     forks_bytes_per_write: added / (8 * 100),

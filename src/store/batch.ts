@@ -33,7 +33,13 @@ export async function runBatch(
   target: Target,
   operations: readonly unknown[],
 ): Promise<unknown[]> {
-  const checked = await checkAll(operations, engine.options.limits);
+  let checked: Checked[];
+  try {
+    // Without a pause, so that writes are queued in the order in which they were requested.
+    checked = checkAll(operations, engine.options.limits);
+  } catch (error) {
+    throw await asNamespaceError(error);
+  }
   const puts = checked.filter((one): one is CheckedPut => one.kind === "put");
   const results =
     puts.length === 0 ? await read(engine, target, checked) : await write(engine, target, checked, puts);
@@ -84,18 +90,14 @@ function write(
   }, prepare);
 }
 
-async function checkAll(operations: readonly unknown[], limits: StoreLimits): Promise<Checked[]> {
+function checkAll(operations: readonly unknown[], limits: StoreLimits): Checked[] {
   if (operations.length > limits.batchOperations) {
     throw new StoreError("AGEMEM_STORE_LIMIT", `A batch of ${operations.length} operations is too large`, {
       remedy: "Split it.",
       details: { size: operations.length, limit: limits.batchOperations },
     });
   }
-  try {
-    return operations.map((operation) => checkOperation(operation, limits));
-  } catch (error) {
-    throw await asNamespaceError(error);
-  }
+  return operations.map((operation) => checkOperation(operation, limits));
 }
 
 function usesKeywords(one: Checked): boolean {

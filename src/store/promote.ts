@@ -94,16 +94,11 @@ function netChanges(
 
 /** The newest row of each item written in the view's first `depth` levels, oldest row first. */
 function changedRows(ledger: Ledger, view: View, depth: number): VersionRow[] {
-  const items = view.levels
-    .slice(0, depth)
-    .flatMap(({ branch, limit }) =>
-      ledger.db.rows<{ item: number }>(
-        "SELECT DISTINCT item FROM versions WHERE branch = ? AND rev <= ?",
-        branch,
-        limit,
-      ),
-    );
-  const unique = new Set(items.map(({ item }) => item));
+  const unique = new Set<number>();
+  for (const { branch, limit } of view.levels.slice(0, depth)) {
+    // Memory knows them; the table would have to be read as a whole.
+    for (const [item, first] of ledger.overrides.get(branch) ?? []) if (first <= limit) unique.add(item);
+  }
   const rows = [...unique].map((item) => latestRow(ledger, view, item) as VersionRow);
   return rows.sort((a, b) => a.id - b.id);
 }

@@ -25,7 +25,7 @@ export async function createFork(
       "A branch name must be 1 to 1,024 characters of well-formed text",
     );
   }
-  const id = await transactions.write(() => {
+  const work = (): number => {
     const parent = from ? branches.resolve(from, ledger.newestRevision()) : branches.open(current);
     if (branches.byName(wanted))
       throw branchError(`The branch name "${wanted}" is taken`, "Choose another name.");
@@ -35,23 +35,25 @@ export async function createFork(
       branch,
       wanted,
       parent.id,
-      from?.revision ?? ledger.revisionOf(parent.id),
+      from?.revision ?? ledger.writtenRevisionOf(parent.id),
       Date.now(),
     );
+    branches.refresh(branch);
     return branch;
-  });
-  branches.refresh(id);
-  return id;
+  };
+  // A fork takes as long as the disk needs to write a page, so those of a group of rollouts share it.
+  return transactions.writeTogether(work, async () => undefined);
 }
 
 /** Marks a branch as discarded; vacuum removes its rows. */
 export async function discardBranch({ db, ledger, transactions }: Engine, id: number): Promise<void> {
   if (id === MAIN) throw branchError('The branch "main" cannot be discarded', "Discard forks only.");
-  await transactions.write(() => {
+  const work = (): void => {
     ledger.branches.open(id);
     db.run("UPDATE branches SET closed = 'discarded' WHERE id = ?", id);
-  });
-  ledger.branches.refresh(id);
+    ledger.branches.refresh(id);
+  };
+  await transactions.writeTogether(work, async () => undefined);
 }
 
 /** An open branch. */

@@ -64,6 +64,34 @@ it("takes back a write that fails, and none of those beside it", async () => {
   expect(await store.verify()).toMatchObject({ ok: true, problems: [] });
 });
 
+it("makes the forks of a group in few transactions, each of what was asked for before it", async () => {
+  const path = temporaryDirectory();
+  const store = await openStore(path);
+  await store.put(NS, "first", { text: "first" });
+  const doomed = await store.fork("doomed");
+  const before = commits(path);
+  const asked = Array.from({ length: 8 }, (_, i) => [
+    store.put(NS, `n${i}`, { text: `${i}` }),
+    store.fork(`rollout-${i}`),
+    // Taken, the first time by a fork of the same transaction.
+    codeOf(() => store.fork("rollout-0")),
+  ]);
+  const last = [doomed.discard(), codeOf(() => doomed.put(NS, "late", { text: "late" })), store.fork("doomed")];
+  const outcomes = await Promise.all([...asked.flat(), ...last]);
+  expect(outcomes.filter((one) => one === "AGEMEM_STORE_BRANCH")).toHaveLength(9);
+  expect(commits(path) - before).toBeLessThan(15);
+  for (let i = 0; i < 8; i++) {
+    const seen = keysOf(await (await store.branch(`rollout-${i}`)).search(NS, { limit: 100 }));
+    expect(seen).toEqual(["first", ...Array.from({ length: i + 1 }, (_, n) => `n${n}`)]);
+  }
+  expect((await store.branches()).map(({ name }) => name)).toEqual([
+    "main",
+    ...Array.from({ length: 8 }, (_, i) => `rollout-${i}`),
+    "doomed",
+  ]);
+  expect(await store.verify()).toMatchObject({ ok: true, problems: [] });
+});
+
 it("keeps the order of writes, whatever the model takes for each", async () => {
   const embeddings = new LetterEmbeddings();
   const { embedDocuments } = embeddings;

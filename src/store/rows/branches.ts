@@ -37,6 +37,8 @@ export interface View {
 /** An in-memory copy of the branch table, reloaded when another connection has committed. */
 export class Branches {
   #rows = new Map<number, BranchRow>();
+  /** Ids of the open branches by name, because discarded ones may be many. */
+  readonly #open = new Map<string, number>();
 
   constructor(private readonly db: Connection) {
     this.reload();
@@ -44,13 +46,24 @@ export class Branches {
 
   reload(): void {
     this.#rows = new Map(this.db.rows<BranchRow>("SELECT * FROM branches").map((row) => [row.id, row]));
+    this.#open.clear();
+    for (const { id, name, closed } of this.#rows.values()) if (closed === null) this.#open.set(name, id);
   }
 
-  /** Reads only one row again, after this connection wrote it, because forks are many and each is written twice. */
+  /**
+   * Reads only one row again, because forks are many and each is written twice. Call it in the transaction that wrote the
+   * row; when that is rolled back, {@link reload}.
+   */
   refresh(id: number): void {
+    const before = this.#rows.get(id);
+    if (before && this.#open.get(before.name) === id) this.#open.delete(before.name);
     const row = this.db.row<BranchRow>("SELECT * FROM branches WHERE id = ?", id);
-    if (row) this.#rows.set(id, row);
-    else this.#rows.delete(id);
+    if (!row) {
+      this.#rows.delete(id);
+      return;
+    }
+    this.#rows.set(id, row);
+    if (row.closed === null) this.#open.set(row.name, id);
   }
 
   all(): BranchRow[] {
@@ -63,7 +76,8 @@ export class Branches {
   }
 
   byName(name: string): BranchRow | undefined {
-    return this.all().find((row) => row.name === name && row.closed === null);
+    const id = this.#open.get(name);
+    return id === undefined ? undefined : this.#rows.get(id);
   }
 
   get(id: number): BranchRow | undefined {

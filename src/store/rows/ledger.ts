@@ -112,6 +112,14 @@ export class Ledger {
     return Math.max(this.#newest.get(branch) ?? 0, this.branches.get(branch)?.fork_rev ?? 0);
   }
 
+  /** The same, with what the current transaction has written. */
+  writtenRevisionOf(branch: number): number {
+    return this.#written.reduce(
+      (newest, row) => (row.branch === branch ? Math.max(newest, row.rev) : newest),
+      this.revisionOf(branch),
+    );
+  }
+
   /** The newest revision of each branch. */
   newestByBranch(): [branch: number, rev: number][] {
     return [...this.#newest];

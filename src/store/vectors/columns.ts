@@ -100,6 +100,50 @@ export class WholeColumn {
   }
 }
 
+/** A growable column of whole numbers of 0 or more that are mostly small: 2 bytes each while all fit, else 4. */
+export class SmallColumn {
+  #data: Uint16Array<ArrayBufferLike> | Int32Array<ArrayBufferLike> = new Uint16Array(64);
+  length = 0;
+
+  push(value: number): void {
+    if (this.length === this.#data.length) {
+      const capacity = Math.max(64, this.length * 2);
+      const grown = this.#data instanceof Uint16Array ? new Uint16Array(capacity) : new Int32Array(capacity);
+      grown.set(this.#data);
+      this.#data = grown;
+    }
+    if (!isSmall(value) && this.#data instanceof Uint16Array) this.#data = Int32Array.from(this.#data);
+    this.#data[this.length++] = value;
+  }
+
+  at(index: number): number {
+    return this.#data[index] as number;
+  }
+
+  /** Makes an array's numbers the content. */
+  replace(data: Int32Array): void {
+    this.#data = data.every(isSmall) ? Uint16Array.from(data) : data;
+    this.length = data.length;
+  }
+
+  /** A copy of the numbers from one place to another. */
+  numbers(from: number, end: number): Int32Array {
+    return Int32Array.from(this.#data.subarray(from, end));
+  }
+
+  /** The filled part, which shares the column's memory until the next number is pushed. */
+  view(): ArrayLike<number> {
+    return this.#data.subarray(0, this.length);
+  }
+
+  /** Bytes of one number. */
+  get bytesEach(): number {
+    return this.#data.BYTES_PER_ELEMENT;
+  }
+}
+
+const isSmall = (value: number): boolean => value >= 0 && value < 2 ** 16;
+
 /** How infinity is held in 4 bytes. */
 const INFINITE = 2 ** 32 - 1;
 

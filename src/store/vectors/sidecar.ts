@@ -163,7 +163,7 @@ function* bodyOf(
     for (const [from, to] of ranges(size, 8)) yield bytesOf(column.numbers(from, to));
   }
   for (const column of [ns, branch]) {
-    for (const [from, to] of ranges(size, 4)) yield bytesOf(column.view().slice(from, to));
+    for (const [from, to] of ranges(size, 4)) yield bytesOf(column.numbers(from, to));
   }
   for (let slot = 0; slot < size; ) {
     const most = Math.ceil(PIECE_BYTES / table.rows.bytesEach);

@@ -5,7 +5,7 @@
  * can be read again from SQLite. Leaves out how the numbers are kept (`stored-rows.ts`) and ranking (`vector-index.ts`).
  */
 import { TIP, type View } from "../rows/branches.js";
-import { Column, IntegerList, WholeColumn } from "./columns.js";
+import { IntegerList, SmallColumn, WholeColumn } from "./columns.js";
 import { dotKernel } from "./dot-kernel.js";
 import { type StoredRows, storedRows } from "./stored-rows.js";
 import { dotInOrder } from "./vector-math.js";
@@ -42,8 +42,8 @@ type Overrides = Map<number, Map<number, number>>;
 export class VectorTable {
   readonly version = new WholeColumn();
   readonly item = new WholeColumn();
-  readonly ns = new Column<Int32Array>(Int32Array);
-  readonly branch = new Column<Int32Array>(Int32Array);
+  readonly ns = new SmallColumn();
+  readonly branch = new SmallColumn();
   readonly rev = new WholeColumn();
   readonly end = new WholeColumn();
   readonly born = new WholeColumn();
@@ -224,8 +224,10 @@ export class VectorTable {
 
   /** Bytes used by vectors, facts and slot lists, without reserved space that was never touched. */
   bytes(): number {
-    const { version, item, rev, end, born } = this;
-    const facts = [version, item, rev, end, born].reduce((sum, { bytesEach }) => sum + bytesEach, 12);
+    const { version, item, ns, branch, rev, end, born } = this;
+    const columns = [version, item, ns, branch, rev, end, born];
+    // And 4 for its place in the list of its namespace.
+    const facts = columns.reduce((sum, { bytesEach }) => sum + bytesEach, 4);
     return this.size * (this.rows.bytesEach + facts);
   }
 }
