@@ -210,6 +210,20 @@ export class FaissStore extends StoreHandle implements VersionedStore {
     await this.engine.vectors.embedder?.embedAhead(texts);
   }
 
+  /**
+   * Runs `work`, whose puts and deletions through any handle of this store reach the disk with one sync instead of one each.
+   * They are committed one by one, so each sees those before it; a power loss before this resolves may lose the last of them.
+   *
+   * @throws what `work` throws, once its writes are on disk; StoreError `AGEMEM_STORE_IO`, `AGEMEM_STORE_LOCKED`
+   * @example
+   * await store.syncTogether(async () => {
+   *   for (const [i, text] of notes.entries()) await store.put(["notes"], `${i}`, { text });
+   * });
+   */
+  syncTogether<T>(work: () => Promise<T>): Promise<T> {
+    return this.engine.transactions.syncTogether(work);
+  }
+
   /** Checks rows, vectors, history and indexes against each other, and says what {@link repair} would do. */
   async verify(options: { onProgress?: OnProgress } = {}): Promise<VerifyResult> {
     return verifyStore(this.engine, options.onProgress);

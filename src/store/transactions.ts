@@ -5,6 +5,7 @@
  * rollback, and when memory catches up with the database. Leaves out how it catches up (`catch-up.ts`) and what is
  * written (`rows/writer.ts`).
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreError } from "../errors.js";
 import type { CatchUp } from "./catch-up.js";
@@ -26,9 +27,20 @@ interface JoiningWrite {
   work: (() => unknown) | null;
   /** Settles when the write is prepared. */
   prepared: Promise<unknown>;
+  /** The writes with which it is synced later; null for a write that is synced at once. */
+  later: Synced | null;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
+
+/** Writes that the disk gets with one sync, after the last of them. */
+interface Synced {
+  /** Whether one of them was committed without. */
+  owed: boolean;
+}
+
+/** Key of what the sync for such writes changes. */
+const SYNCED = "synced";
 
 export class Transactions {
   closed = false;
@@ -36,6 +48,7 @@ export class Transactions {
   #joining: JoiningWrite[] | null = null;
   /** Settles when every write requested so far has ended. */
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #later = new AsyncLocalStorage<Synced>();
 
   constructor(
     private readonly connection: Connection,
@@ -134,6 +147,7 @@ export class Transactions {
         prepared: prepare().then((prepared) => {
           write.work = () => work(prepared);
         }),
+        later: (this.connection.syncs && this.#later.getStore()) || null,
         resolve: (result) => resolve(result as T),
         reject,
       };
@@ -147,6 +161,20 @@ export class Transactions {
       // After `#enqueue`, which closes the previous group.
       this.#joining = group;
     });
+  }
+
+  /**
+   * Runs `work`, whose calls of {@link writeTogether} are committed one by one but synced together, before this resolves or
+   * rejects. What others write meanwhile is synced as always.
+   */
+  async syncTogether<T>(work: () => Promise<T>): Promise<T> {
+    const synced: Synced = { owed: false };
+    try {
+      return await this.#later.run(synced, work);
+    } finally {
+      // The next commit that is synced takes all earlier ones with it, as they lie before it in the log.
+      if (synced.owed) await this.write(() => this.#db.setMeta(SYNCED, `${Date.now()}`));
+    }
   }
 
   /** Runs `work` after all writes requested before, outside a transaction, waiting for other processes. */
@@ -176,8 +204,11 @@ export class Transactions {
       try {
         await first.prepared;
         const outcome = await this.#patiently((db) => {
-          db.run("BEGIN IMMEDIATE");
-          return outcomeOf(() => this.#commit(() => this.#writeSome(group, taken)));
+          const transaction = () => {
+            db.run("BEGIN IMMEDIATE");
+            return outcomeOf(() => this.#commit(() => this.#writeSome(group, taken)));
+          };
+          return first.later ? db.withoutSync(transaction) : transaction();
         });
         for (const acknowledge of outcome()) acknowledge();
         // Searches come between two transactions even where a writer asks for the next write at once.
@@ -198,11 +229,13 @@ export class Transactions {
   #writeSome(group: JoiningWrite[], taken: JoiningWrite[]): (() => void)[] {
     const acknowledgements: (() => void)[] = [];
     const began = performance.now();
+    const isSynced = !group[0]?.later;
     do {
       const write = group.shift() as JoiningWrite;
+      if (write.later && !isSynced) write.later.owed = true;
       taken.push(write);
       acknowledgements.push(taken.length === 1 ? written(write) : this.#writeApart(write));
-    } while (group[0]?.work && performance.now() - began < SHARED_MS);
+    } while (group[0]?.work && (isSynced || group[0].later) && performance.now() - began < SHARED_MS);
     return acknowledgements;
   }
 

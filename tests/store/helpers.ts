@@ -7,6 +7,7 @@ import { afterEach, vi } from "vitest";
 import { AgeMemError } from "../../src/errors.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import type { FaissStoreOptions } from "../../src/store/options.js";
+import { Connection } from "../../src/store/rows/database.js";
 
 export class LetterEmbeddings extends Embeddings {
   calls = 0;
@@ -75,3 +76,19 @@ export async function codeOf(action: () => unknown): Promise<string> {
 }
 
 export const keysOf = (items: readonly { key: string }[]): string[] => items.map(({ key }) => key);
+
+/** Notes for each commit of a write, until mocks are restored, whether SQLite syncs it. */
+export function watchCommits(): ("synced" | "later")[] {
+  const seen: ("synced" | "later")[] = [];
+  const wrote = new Set<Connection>();
+  const { run } = Connection.prototype;
+  vi.spyOn(Connection.prototype, "run").mockImplementation(function (this: Connection, sql, ...params) {
+    // Reads end with COMMIT too, and change nothing.
+    const writes = sql === "COMMIT" && wrote.has(this);
+    if (sql.startsWith("BEGIN")) wrote.delete(this);
+    if (sql.startsWith("BEGIN IMMEDIATE")) wrote.add(this);
+    if (writes) seen.push(this.db.pragma("synchronous", { simple: true }) === 2 ? "synced" : "later");
+    return run.call(this, sql, ...params);
+  });
+  return seen;
+}

@@ -76,7 +76,11 @@ it("makes the forks of a group in few transactions, each of what was asked for b
     // Taken, the first time by a fork of the same transaction.
     codeOf(() => store.fork("rollout-0")),
   ]);
-  const last = [doomed.discard(), codeOf(() => doomed.put(NS, "late", { text: "late" })), store.fork("doomed")];
+  const last = [
+    doomed.discard(),
+    codeOf(() => doomed.put(NS, "late", { text: "late" })),
+    store.fork("doomed"),
+  ];
   const outcomes = await Promise.all([...asked.flat(), ...last]);
   expect(outcomes.filter((one) => one === "AGEMEM_STORE_BRANCH")).toHaveLength(9);
   expect(commits(path) - before).toBeLessThan(15);

@@ -16,7 +16,7 @@ import { type FactsUpdate, reduceFacts } from "../../context/budget.js";
 import { replacesAll, toMessagesUpdate } from "../../context/edit.js";
 import { ownerOf } from "../../lib/run-owner.js";
 import type { PersonDecision } from "../../tools/operation-call.js";
-import { embedAhead } from "../../tools/operations/ahead.js";
+import { embedAhead, syncTogether } from "../../tools/operations/ahead.js";
 import type { MemoryOperation } from "../../tools/operations.js";
 import type { MemoryOp, MemoryOpOutcome } from "../../types.js";
 import { openCalls } from "../calls.js";
@@ -50,42 +50,53 @@ export function toolNode(parts: AgentParts) {
     ownerOf(parts.kit.namespace, config, state.memoryOwner);
     const store = await parts.memory(state.ltmVersion, config);
     const step: ToolStep = { config, store, seen: state.ltmVersion };
-    let working: AgentStateValue = state;
-    let rest: Record<string, unknown> = {};
-    const written: BaseMessage[] = [];
-    let replaced = false;
-    let alone = false;
     const calls = openCalls(state.messages);
-    await embedAhead(store, parts.kit.limits, sharedStep(parts, calls));
-    for (const [index, call] of calls.entries()) {
-      if (index > 0 && (alone || standsAlone(parts, call))) break;
-      alone = standsAlone(parts, call);
-      const {
-        messages,
-        contextFacts = {},
-        list,
-        outcome,
-        ...others
-      } = await runCall(parts, call, working, step);
-      replaced ||= list !== undefined || replacesAll(messages);
-      written.push(...messages);
-      rest = { ...rest, ...others };
-      working = {
-        ...working,
-        ...others,
-        messages: reduceMessages(list ?? working.messages, messages),
-        contextFacts: reduceFacts(working.contextFacts, contextFacts),
-        ...(outcome ? { usage: usageWith(parts, working, outcome) } : {}),
-      };
-    }
-    return {
-      ...rest,
-      ...(working.usage === state.usage ? {} : { usage: working.usage }),
-      messages: replaced ? toMessagesUpdate(working.messages) : written,
-      contextFacts: changedFacts(state.contextFacts, working.contextFacts),
-      afterTools: working.messages.at(-1)?.id ?? null,
-    } as AgentStateUpdate;
+    const shared = sharedStep(parts, calls);
+    await embedAhead(store, parts.kit.limits, shared);
+    return syncTogether(store, shared, () => runStep(parts, state, calls, step));
   };
+}
+
+/** Runs the calls of a graph step: one that stands alone, or those up to the next such call. */
+async function runStep(
+  parts: AgentParts,
+  state: AgentStateValue,
+  calls: readonly ToolCall[],
+  step: ToolStep,
+): Promise<AgentStateUpdate> {
+  let working: AgentStateValue = state;
+  let rest: Record<string, unknown> = {};
+  const written: BaseMessage[] = [];
+  let replaced = false;
+  let alone = false;
+  for (const [index, call] of calls.entries()) {
+    if (index > 0 && (alone || standsAlone(parts, call))) break;
+    alone = standsAlone(parts, call);
+    const {
+      messages,
+      contextFacts = {},
+      list,
+      outcome,
+      ...others
+    } = await runCall(parts, call, working, step);
+    replaced ||= list !== undefined || replacesAll(messages);
+    written.push(...messages);
+    rest = { ...rest, ...others };
+    working = {
+      ...working,
+      ...others,
+      messages: reduceMessages(list ?? working.messages, messages),
+      contextFacts: reduceFacts(working.contextFacts, contextFacts),
+      ...(outcome ? { usage: usageWith(parts, working, outcome) } : {}),
+    };
+  }
+  return {
+    ...rest,
+    ...(working.usage === state.usage ? {} : { usage: working.usage }),
+    messages: replaced ? toMessagesUpdate(working.messages) : written,
+    contextFacts: changedFacts(state.contextFacts, working.contextFacts),
+    afterTools: working.messages.at(-1)?.id ?? null,
+  } as AgentStateUpdate;
 }
 
 function usageWith({ models, prices }: AgentParts, { usage }: AgentStateValue, outcome: MemoryOpOutcome) {

@@ -33,6 +33,8 @@ export class Connection {
     readonly db: Database.Database,
     /** Absolute directory, or null for an in-memory store. */
     readonly directory: string | null,
+    /** Whether every commit waits until the disk has it. */
+    readonly syncs = false,
   ) {
     this.#opened = directory === null ? null : fileId(join(directory, DATABASE_FILE));
   }
@@ -66,6 +68,17 @@ export class Connection {
 
   run(sql: string, ...params: unknown[]): Database.RunResult {
     return typed(() => this.prepare(sql).run(...params));
+  }
+
+  /** Runs `work`, whose commits the disk may have only when a later one has been synced. Call it outside transactions. */
+  withoutSync<T>(work: () => T): T {
+    if (!this.syncs) return work();
+    typed(() => this.db.pragma("synchronous = NORMAL"));
+    try {
+      return work();
+    } finally {
+      typed(() => this.db.pragma("synchronous = FULL"));
+    }
   }
 
   getMeta(key: string): string | undefined {
@@ -136,7 +149,7 @@ export async function openDatabase(path: string, durability: Durability = "full"
     throw cause instanceof AgeMemError ? cause : openError(path, cause);
   }
   db.pragma("busy_timeout = 20");
-  return new Connection(db, directory);
+  return new Connection(db, directory, directory !== null && durability === "full");
 }
 
 /**

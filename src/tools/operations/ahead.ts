@@ -1,8 +1,10 @@
 /**
- * Embeds the memories of one response in one request, before the operations that store them run one after the other.
+ * Does once for the memories of one response what each operation would do by itself: one request to the embedding model, one
+ * sync of the disk.
  *
- * Each operation sees what the ones before it stored, so they cannot be written as one; but what they are about to embed is
- * known beforehand. Leaves out the request (the store's).
+ * Each operation sees what the ones before it stored, and fails alone, so they cannot be written as one; but what they are
+ * about to embed is known beforehand, and the model sees no answer before all of them are done. Leaves out the request and the
+ * sync (the store's).
  */
 import type { BaseStore } from "@langchain/langgraph";
 import type { MemoryOp } from "../../types.js";
@@ -31,6 +33,22 @@ export async function embedAhead(
   if (texts.length < 2 || !canEmbedAhead(store)) return;
   // A text that the model refuses must fail its own call only, so each call then asks for its own.
   await store.embedAhead(texts).catch(() => undefined);
+}
+
+/** Runs the calls, if the store can do that with one sync for all that they write. */
+export function syncTogether<T>(
+  store: BaseStore,
+  calls: readonly ComingCall[],
+  run: () => Promise<T>,
+): Promise<T> {
+  const writes = calls.filter(({ op }) => op === "ADD" || op === "UPDATE" || op === "DELETE");
+  return writes.length > 1 && canSyncTogether(store) ? store.syncTogether(run) : run();
+}
+
+function canSyncTogether(
+  store: BaseStore,
+): store is BaseStore & { syncTogether<T>(work: () => Promise<T>): Promise<T> } {
+  return typeof (store as { syncTogether?: unknown }).syncTogether === "function";
 }
 
 function canEmbedAhead(

@@ -1,7 +1,11 @@
-/** The memories of one response are embedded in one request, and each is still checked against those before it. */
-import { expect, it } from "vitest";
+/**
+ * The memories of one response are embedded in one request and synced once, and each is still checked against those before
+ * it.
+ */
+import { afterEach, expect, it, vi } from "vitest";
 import { LexicalEmbeddings } from "../../../src/models/lexical-embeddings.js";
 import { FaissStore } from "../../../src/store/faiss-store.js";
+import { temporaryDirectory, watchCommits } from "../../store/helpers.js";
 import { ada, calls, contents, outcomesOf, says, scripted } from "../helpers.js";
 
 /** Counts the requests; refuses a request with a poisonous text in it. */
@@ -20,9 +24,13 @@ class Counting extends LexicalEmbeddings {
   }
 }
 
-async function run(texts: string[], cacheSize?: number) {
+afterEach(() => vi.restoreAllMocks());
+
+async function run(texts: string[], cacheSize?: number, path = ":memory:") {
   const embeddings = new Counting();
-  const store = await FaissStore.open(":memory:", {
+  vi.restoreAllMocks();
+  const seen = watchCommits();
+  const store = await FaissStore.open(path, {
     index: {
       embeddings,
       embeddingName: "counting",
@@ -38,8 +46,10 @@ async function run(texts: string[], cacheSize?: number) {
     () => "failed" as const,
   );
   const stored = await contents(store);
+  // Closing saves the vectors, with a commit of its own.
+  const commits = [...seen];
   await store.close();
-  return { requests: embeddings.requests, oks: failure, stored };
+  return { requests: embeddings.requests, oks: failure, stored, commits };
 }
 
 const NOTES = ["Ada lives in Porto.", "Ada drinks green tea.", "Bo sails on Sundays.", "ada lives in Porto"];
@@ -73,4 +83,18 @@ it("embeds nothing that the limits refuse", async () => {
   const flood = await run(many);
   expect(Array.isArray(flood.oks) && flood.oks.slice(100)).toEqual([false, false, false, false, false]);
   expect(Math.max(...flood.requests)).toBeLessThanOrEqual(100);
+});
+
+it("syncs the disk once for all memories of a response, also if a later one fails", async () => {
+  const { oks, commits } = await run(NOTES, undefined, temporaryDirectory());
+  expect(oks).toEqual([true, true, true, false]);
+  expect(commits).toEqual(["later", "later", "later", "synced"]);
+  const failed = await run(["Ada lives in Porto.", "a poisonous note"], undefined, temporaryDirectory());
+  expect(failed).toMatchObject({ oks: "failed", stored: ["Ada lives in Porto."] });
+  expect(failed.commits).toEqual(["later", "synced"]);
+});
+
+it("syncs a single memory at once", async () => {
+  const { commits } = await run(["Ada lives in Porto."], undefined, temporaryDirectory());
+  expect(commits).toEqual(["synced"]);
 });
