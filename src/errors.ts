@@ -48,6 +48,7 @@ export const ERROR_CODES = {
   AGEMEM_STORE_IO: "The disk or database failed during an operation.",
   AGEMEM_VECTOR_INVALID: "An embedding has the wrong dimension or a component that is not finite.",
   AGEMEM_EMBEDDING_FAILED: "The embedding model failed; nothing was stored.",
+  AGEMEM_RERANK_FAILED: "The reranker of a search failed, took too long, or gave no usable scores.",
   AGEMEM_MODEL_UNREACHABLE: "The model endpoint cannot be reached.",
   AGEMEM_MODEL_FAILED: "The model endpoint answered with an error.",
   AGEMEM_MODEL_CONTEXT: "The prompt does not fit into the model's context.",

@@ -117,7 +117,7 @@ export const SEARCH_MODES = ["vector", "keyword", "hybrid"] as const;
  *
  * - `"vector"`: cosine similarity, -1..1. The default of a search when the store embeds.
  * - `"keyword"`: BM25 over the indexed text, 0 or more, without upper bound. The default otherwise.
- * - `"hybrid"`: reciprocal rank fusion of both, 0..2/21.
+ * - `"hybrid"`: weighted mean of both, each scaled to 0..1.
  */
 export type SearchMode = (typeof SEARCH_MODES)[number];
 

@@ -16,7 +16,7 @@ import type { Ledger } from "./rows/ledger.js";
 import { namespacePath } from "./rows/namespaces.js";
 import { hasItems, liveRow, toItem } from "./rows/reader.js";
 import { writePuts } from "./rows/writer.js";
-import { runSearch } from "./search/run-search.js";
+import { runSearch, type UnfinishedSearch } from "./search/run-search.js";
 import type { SearchOp } from "./search/search-options.js";
 import { refreshTtl } from "./upkeep/expiry.js";
 import { indexWaiting } from "./upkeep/index-waiting.js";
@@ -106,14 +106,14 @@ function usesKeywords(one: Checked): boolean {
   );
 }
 
-/** Waits for rerankers, which may be asynchronous, and restarts the TTL of returned items. */
+/** Lets rerankers finish the searches, and restarts the TTL of returned items. */
 async function finish(
   engine: Engine,
   target: Target,
   checked: readonly Checked[],
   results: readonly unknown[],
 ): Promise<unknown[]> {
-  const done = await Promise.all(results);
+  const done = await Promise.all(results.map((one) => (isUnfinished(one) ? one() : one)));
   if (engine.options.refreshTtlOnRead) {
     const items = checked.flatMap(({ kind }, i) =>
       kind === "get" || kind === "search" ? ([done[i] ?? []].flat() as Item[]) : [],
@@ -127,6 +127,8 @@ async function finish(
   }
   return done;
 }
+
+const isUnfinished = (result: unknown): result is UnfinishedSearch => typeof result === "function";
 
 async function embedQueries(
   { vectors: { embedder } }: Engine,

@@ -31,6 +31,8 @@ export class Engine {
   readonly ledger: Ledger;
   readonly vectors: Vectors;
   readonly documents = new DocumentCache();
+  /** What rerankers were asked. */
+  readonly rerankCounts = { searches: 0, texts: 0, tokens: 0 };
   readonly transactions: Transactions;
   readonly checkpoints: Checkpoints;
   #closing: Promise<void> | undefined;

@@ -4,11 +4,13 @@ import type { Ledger } from "../rows/ledger.js";
 import type { Vectors } from "../vectors/vectors.js";
 import type { DocumentCache } from "./documents.js";
 import type { Filter } from "./filter.js";
+import type { RerankCounts } from "./reranker.js";
 
 export interface Corpus {
   readonly ledger: Ledger;
   readonly vectors: Vectors;
   readonly documents: DocumentCache;
+  readonly rerankCounts: RerankCounts;
 }
 
 /** Which part of the store one search covers, and how many results it wants. */

@@ -6,12 +6,22 @@ import type { Vectors } from "../vectors/vectors.js";
 import type { Corpus, SearchRequest } from "./corpus.js";
 import { fuse, VECTOR_SHARE } from "./fuse.js";
 import { bestByKeyword, keywordScores } from "./keyword.js";
-import { neighborsOf, withNeighbors } from "./neighbors.js";
+import {
+  type Neighborhood,
+  type Neighbors,
+  neighborSettings,
+  neighborsOf,
+  withNeighbors,
+} from "./neighbors.js";
 import { appendUnranked, cosinesOf, listItems, passes, type RankedRow, rankByVector } from "./ranking.js";
+import { poolOf, rerankItems } from "./rerank-items.js";
 import type { CheckedSearch, SearchItem, SearchMode, SearchOp } from "./search-options.js";
 
 /** Fewest candidates that each half of a hybrid search contributes. */
 const POOL = 100;
+
+/** A search whose reranking is left to do, after its transaction. */
+export type UnfinishedSearch = () => Promise<SearchItem[]>;
 
 /** Runs a checked search on a view. `vector` is the query's vector, if the mode needs one. */
 export function runSearch(
@@ -19,21 +29,23 @@ export function runSearch(
   view: View,
   { op, filter, limit, offset }: CheckedSearch,
   vector: Float32Array | undefined,
-): SearchItem[] | Promise<SearchItem[]> {
+): SearchItem[] | UnfinishedSearch {
   const request: SearchRequest = { view, prefix: op.namespacePrefix, filter, limit, offset };
-  if (!op.query) return listItems(corpus, request);
+  const { query, rerank, recency } = op;
+  if (!query) return listItems(corpus, request);
   const wanted = offset + limit;
   const mode = op.mode ?? (vector ? "vector" : "keyword");
-  const pool = op.recency || op.rerank ? Math.max(wanted * 4, 50) : wanted;
-  let ranked = rank(corpus, request, mode, op.query, vector, pool, op.neighbors ?? 0);
-  if (op.recency) ranked = byRecency(ranked, op.recency, Date.now());
+  const pool = Math.max(poolOf(rerank, wanted), recency ? Math.max(wanted * 4, 50) : 0);
+  let ranked = rank(corpus, request, mode, query, vector, pool, neighborSettings(op.neighbors));
+  if (recency) ranked = byRecency(ranked, recency, Date.now());
   // As in LangGraph's own stores, items that cannot be ranked follow, unscored.
   if (op.mode !== "keyword" && op.mode !== "hybrid" && ranked.length < wanted) {
     appendUnranked(corpus, request, ranked, wanted);
   }
   const items = ranked.map(({ row, score }) => ({ ...toItem(corpus.ledger, row), score }) as SearchItem);
-  if (!op.rerank) return items.slice(offset, wanted);
-  return rerank(op, items, offset, wanted);
+  if (!rerank) return items.slice(offset, wanted);
+  const candidates = items.slice(0, poolOf(rerank, wanted));
+  return async () => (await rerankItems(corpus, rerank, query, candidates)).slice(offset, wanted);
 }
 
 function rank(
@@ -43,7 +55,7 @@ function rank(
   query: string,
   vector: Float32Array | undefined,
   wanted: number,
-  neighbors: number,
+  neighbors: Required<Neighbors>,
 ): RankedRow[] {
   if (mode === "keyword")
     return bestByKeyword(corpus, request, keywordScores(corpus, request, query), wanted);
@@ -63,7 +75,7 @@ function rankByBoth(
   query: string,
   vector: Float32Array,
   wanted: number,
-  neighbors: number,
+  neighbors: Required<Neighbors>,
 ): RankedRow[] {
   const pool = Math.max(wanted, POOL);
   const keyword = keywordScores(corpus, request, query);
@@ -71,10 +83,11 @@ function rankByBoth(
     ...bestByKeyword(corpus, request, keyword, pool),
     ...rankByVector(corpus, request, vector, pool),
   ].map(({ row }) => row);
-  const around = neighbors > 0 ? neighborsOf(corpus, request, found) : new Map<number, never>();
+  const { share, reach } = neighbors;
+  const around: Neighborhood = share > 0 ? neighborsOf(corpus, request, found, reach) : new Map();
   const beside = rowsByIds(
     corpus.ledger,
-    [...around.values()].flat().filter((id) => id !== undefined),
+    [...around.values()].flat().map(({ version }) => version),
   );
   const rows = [...new Map([...found, ...beside.values()].map((row) => [row.id, row])).values()].filter(
     (row) => passes(row, request.filter),
@@ -85,12 +98,13 @@ function rankByBoth(
   const scores = fuse(candidates, vectorShare(corpus.vectors));
   const byId = new Map(ids.map((id, i) => [id, scores[i] as number]));
   // Candidates that came in as neighbors have neighbors too, which count if they are candidates.
-  const all = neighbors > 0 ? neighborsOf(corpus, request, rows) : around;
+  const all: Neighborhood = share > 0 ? neighborsOf(corpus, request, rows, reach) : around;
+  const scoreOf = (version: number): number => byId.get(version) ?? 0;
   return rows
-    .map((row, i) => {
-      const near = (all.get(row.id) ?? []).map((id) => (id === undefined ? 0 : (byId.get(id) ?? 0)));
-      return { row, score: withNeighbors(scores[i] as number, near, neighbors) };
-    })
+    .map((row, i) => ({
+      row,
+      score: withNeighbors(scores[i] as number, all.get(row.id) ?? [], scoreOf, share),
+    }))
     .sort((a, b) => b.score - a.score || a.row.born - b.row.born)
     .slice(0, wanted);
 }
@@ -107,15 +121,4 @@ function byRecency(ranked: RankedRow[], recency: NonNullable<SearchOp["recency"]
       return { row, score: (1 - weight) * score + weight * 2 ** (-age / halfLifeMinutes) };
     })
     .sort((a, b) => b.score - a.score || a.row.born - b.row.born);
-}
-
-async function rerank(
-  op: SearchOp,
-  items: SearchItem[],
-  offset: number,
-  wanted: number,
-): Promise<SearchItem[]> {
-  const reordered = await op.rerank?.(op.query ?? "", items);
-  if (!Array.isArray(reordered)) throw new TypeError("`rerank` must return a list of items");
-  return reordered.slice(offset, wanted);
 }

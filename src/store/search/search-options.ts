@@ -5,11 +5,16 @@ import type { Item, SearchOperation } from "@langchain/langgraph";
 import { InputError } from "../../errors.js";
 import { SEARCH_MODES, type SearchMode } from "../../types.js";
 import type { Filter } from "./filter.js";
+import { checkNeighbors, type Neighbors } from "./neighbors.js";
+import { checkReranker, type Reranker } from "./reranker.js";
 
 /** A found item with its score, as in LangGraph; `score` is undefined for unranked items. */
 export type SearchItem = Item & { score?: number };
 
 export type { SearchMode };
+
+/** Reorders the candidates of a search, best first, and may drop some. */
+export type ReorderItems = (query: string, items: SearchItem[]) => SearchItem[] | Promise<SearchItem[]>;
 
 /** A search with this store's options. */
 export type SearchOp = SearchOperation & MemorySearchOptions;
@@ -37,18 +42,24 @@ export interface MemorySearchOptions {
    */
   recency?: { halfLifeMinutes: number; weight?: number };
   /**
-   * In hybrid mode, the share of an item's score that comes from its better neighbor, from 0 (default) to 1. Neighbors
-   * are the items written just before and after it in its namespace. For turns of a conversation, where the answer is
-   * often next to what resembles the question. Changes the order of results, not their number, so it costs no tokens.
+   * In hybrid mode, the share of an item's score that comes from the best of its neighbors, from 0 (default) to 1, or
+   * `{ share, reach }`. Neighbors are the items written just before and after it in its namespace, two on each side unless
+   * `reach` (1 to 8) says otherwise; each step further counts 0.7 of the one before. For turns of a conversation, where the
+   * answer is often next to what resembles the question; 0.3 or 0.4 suits those. Changes the order of results, not their
+   * number.
    */
-  neighbors?: number;
-  /** Reorders the best candidates, which have scores, and may drop some. Called once per search. */
-  rerank?: (query: string, items: SearchItem[]) => SearchItem[] | Promise<SearchItem[]>;
+  neighbors?: number | Neighbors;
+  /**
+   * Ranks the best candidates again: a {@link Reranker}, which scores their texts, or a function that reorders the items and
+   * may drop some. Called once per search, after its transaction (in a batch with writes, these are committed by then).
+   * It fails with `AGEMEM_RERANK_FAILED`, also after 60 seconds.
+   */
+  rerank?: ReorderItems | Reranker;
 }
 
 /** Refuses unknown modes and numbers out of range with `AGEMEM_INPUT_ARGUMENT`. */
 export function checkSearchOptions(options: MemorySearchOptions): void {
-  const { mode, embedAs = "query", recency, rerank, neighbors = 0 } = options;
+  const { mode, embedAs = "query", recency, rerank, neighbors } = options;
   if (mode !== undefined && !SEARCH_MODES.includes(mode)) {
     throw argument('`mode` must be "vector", "keyword" or "hybrid"');
   }
@@ -61,9 +72,8 @@ export function checkSearchOptions(options: MemorySearchOptions): void {
     }
     if (!(weight >= 0 && weight <= 1)) throw argument("`recency.weight` must lie between 0 and 1");
   }
-  if (!(typeof neighbors === "number" && neighbors >= 0 && neighbors <= 1))
-    throw argument("`neighbors` must lie between 0 and 1");
-  if (rerank !== undefined && typeof rerank !== "function") throw argument("`rerank` must be a function");
+  if (neighbors !== undefined) checkNeighbors(neighbors);
+  if (rerank !== undefined && typeof rerank !== "function") checkReranker(rerank);
 }
 
 function argument(message: string): InputError {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Engine } from "../engine.js";
 import { DATABASE_FILE } from "../rows/database.js";
 import { rowsOf } from "../rows/reader.js";
+import type { RerankCounts } from "../search/reranker.js";
 import { canonicalName, storedModel } from "../vectors/embedding-model.js";
 import type { IndexStats } from "../vectors/index-set.js";
 
@@ -35,6 +36,8 @@ export interface StoreStats {
   faissBytesLimit: number;
   /** Version rows that memory has not loaded yet; 0 after every read. */
   catchUpLag: number;
+  /** Searches that were reranked through this opened store, and the texts and tokens that the rerankers read. */
+  reranked: RerankCounts;
 }
 
 /** Collects the statistics. `described` comes from {@link IndexSet.describe}, which may take seconds. */
@@ -65,6 +68,7 @@ export function collectStats(engine: Engine, branch: number, described: IndexSta
     faissBytes: native.bytes,
     faissBytesLimit: native.limit,
     catchUpLag: count("SELECT coalesce(max(id), 0) AS n FROM versions") - ledger.lastVersion,
+    reranked: { ...engine.rerankCounts },
   };
 }
 

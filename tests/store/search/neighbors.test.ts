@@ -47,10 +47,46 @@ describe("neighbors", () => {
     expect(keysOf(found).sort()).toEqual(["t2", "t3", "t4"]);
   });
 
+  it("count less with each step, as far as they reach", async () => {
+    const store = await conversation();
+    const alone = await store.search(NS, asked);
+    const scoreOf = (items: typeof alone, key: string) => items.find((one) => one.key === key)?.score ?? 0;
+    const one = await store.search(NS, { ...asked, neighbors: { share: 0.4, reach: 1 } });
+    const three = await store.search(NS, { ...asked, neighbors: { share: 0.4, reach: 3 } });
+    const hit = scoreOf(alone, "t1");
+    for (const [key, distance] of [
+      ["t2", 1],
+      ["t3", 2],
+      ["t4", 3],
+    ] as const) {
+      expect(scoreOf(three, key)).toBeCloseTo(
+        0.6 * scoreOf(alone, key) + 0.4 * 0.7 ** (distance - 1) * hit,
+        6,
+      );
+    }
+    expect(scoreOf(one, "t4")).toBeLessThan(scoreOf(three, "t4"));
+    // A number reaches two on each side.
+    expect(await store.search(NS, { ...asked, neighbors: 0.4 })).toEqual(
+      await store.search(NS, { ...asked, neighbors: { share: 0.4, reach: 2 } }),
+    );
+  });
+
   it("have a share from 0 to 1", async () => {
     const store = await conversation();
     for (const neighbors of [-0.1, 1.1, Number.NaN, "0.3" as never]) {
       expect(await codeOf(() => store.search(NS, { ...asked, neighbors }))).toBe("AGEMEM_INPUT_ARGUMENT");
+    }
+    for (const neighbors of [
+      null,
+      {},
+      { share: 2 },
+      { share: 0.3, reach: 0 },
+      { share: 0.3, reach: 1.5 },
+      { share: 0.3, reach: 9 },
+    ]) {
+      expect(await codeOf(() => store.search(NS, { ...asked, neighbors: neighbors as never }))).toBe(
+        "AGEMEM_INPUT_ARGUMENT",
+      );
     }
   });
 });

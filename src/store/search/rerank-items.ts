@@ -1,0 +1,70 @@
+/**
+ * Reranks the items of a search: gives the best of them to a reranker, and orders them by its scores.
+ *
+ * Runs after the transaction of the search, because a model may take seconds. Leaves out what a reranker is and its
+ * limits (`reranker.ts`).
+ */
+import type { Corpus } from "./corpus.js";
+import { leafTexts, textsAt } from "./field-paths.js";
+import { failed, inTime, RERANK_TIMEOUT_MS, type Reranker, scoresOf } from "./reranker.js";
+import type { ReorderItems, SearchItem } from "./search-options.js";
+
+/** Fewest candidates of a reranker that does not say how many it wants. */
+const FEWEST = 50;
+
+/** How many candidates a search collects, of which it returns `wanted` at most. */
+export function poolOf(rerank: ReorderItems | Reranker | undefined, wanted: number): number {
+  const usual = Math.max(wanted * 4, FEWEST);
+  if (rerank === undefined) return wanted;
+  return typeof rerank === "function" ? usual : Math.max(wanted, rerank.candidates ?? usual);
+}
+
+/**
+ * The items in the reranker's order. Items without a score follow, since the search could not rank them.
+ *
+ * @throws ModelError `AGEMEM_RERANK_FAILED`
+ */
+export async function rerankItems(
+  { vectors, rerankCounts }: Corpus,
+  rerank: ReorderItems | Reranker,
+  query: string,
+  items: SearchItem[],
+): Promise<SearchItem[]> {
+  if (typeof rerank === "function") {
+    const reordered = await inTime(() => rerank(query, items), RERANK_TIMEOUT_MS);
+    if (!Array.isArray(reordered)) throw failed("The function `rerank` must return a list of items");
+    return reordered;
+  }
+  const ranked = items.filter(({ score }) => score !== undefined);
+  const unranked = items.filter(({ score }) => score === undefined);
+  const fields = vectors.embedder?.fields ?? ["$"];
+  const texts = ranked.map(({ value }) => textOf(value, fields));
+  const scores = await scoresOf(rerank, query, texts, rerankCounts);
+  const own = ranked.map(({ score }) => score ?? 0);
+  const final = mixed(own, scores, rerank.share ?? 1);
+  const order = ranked.map((item, i) => ({ ...item, score: final[i] as number }));
+  // The sort is stable: equal scores keep the order of the search.
+  return [...order.sort((a, b) => b.score - a.score), ...unranked];
+}
+
+/** `(1 - share) * own + share * scores`, each scaled to 0 to 1; with share 1, `scores` as they are. */
+function mixed(own: readonly number[], scores: readonly number[], share: number): readonly number[] {
+  if (share === 1) return scores;
+  const [a, b] = [scaled(own), scaled(scores)];
+  return a.map((value, i) => (1 - share) * value + share * (b[i] as number));
+}
+
+/** Scores from 0 (lowest) to 1 (highest); all 0 if they are equal. */
+function scaled(scores: readonly number[]): number[] {
+  const [low, high] = scores.reduce(
+    ([least, most], score) => [Math.min(least, score), Math.max(most, score)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
+  return scores.map((score) => (high > low ? (score - low) / (high - low) : 0));
+}
+
+/** The texts of an item that are searched, one per line; of an item indexed otherwise, all its texts. */
+function textOf(value: Record<string, unknown>, fields: readonly string[]): string {
+  const chosen = fields.includes("$") ? [] : textsAt(value, fields).map(({ text }) => text);
+  return (chosen.length > 0 ? chosen : leafTexts(value)).join("\n");
+}
