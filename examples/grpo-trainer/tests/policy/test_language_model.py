@@ -58,6 +58,30 @@ def test_the_best_rollouts_of_each_task_are_kept_with_all_their_steps() -> None:
     assert best_rollouts(rows, 0) == []
 
 
+def test_of_equal_rewards_the_shortest_rollout_is_kept() -> None:
+    facts = [("long", 0.5), ("long", 0.5), ("short", 0.5), ("other", 0.5), ("worse", 0.4)]
+    rows = [{"metadata": {"task_id": "a", "rollout_id": one, "reward": reward}} for one, reward in facts]
+    assert [row["metadata"]["rollout_id"] for row in best_rollouts(rows, 1)] == ["short"]
+
+
+def test_with_the_answers_only_rollouts_that_end_where_one_can_be_taught_are_kept() -> None:
+    def ended(name: str, reward: float, shown: str, stage: int = 3, calls: int = 0) -> dict:
+        said = {"role": "assistant", "content": "?", **({"tool_calls": [{}]} if calls else {})}
+        facts = {"task_id": "a", "rollout_id": name, "reward": reward, "stage": stage}
+        return {"messages": [{"role": "user", "content": shown}, said], "metadata": facts}
+
+    rows = [
+        ended("hidden", 0.9, "Ada lives here."),
+        ended("calls", 0.8, "Ada lives in Graz.", calls=1),
+        ended("early", 0.7, "Ada lives in Graz.", stage=2),
+        ended("taught", 0.2, "Ada lives in Graz."),
+        ended("worse", 0.1, "Ada lives in Graz."),
+    ]
+    assert [row["metadata"]["rollout_id"] for row in best_rollouts(rows, 1, {"a": "Graz"})] == ["taught"]
+    assert [row["metadata"]["rollout_id"] for row in best_rollouts(rows, 1)] == ["hidden"]
+    assert best_rollouts(rows, 1, {"a": "Cork"}) == []
+
+
 def test_it_starts_from_the_given_model_and_keeps_what_is_frozen(base: Path, chat: Path, tmp_path: Path) -> None:
     figures = warm_start(chat, tmp_path / "out", model=base, frozen_layers=1, steps=5, batch_tokens=200, seed=1)
     before, after = (AutoModelForCausalLM.from_pretrained(each).state_dict() for each in (base, tmp_path / "out"))

@@ -152,4 +152,16 @@ def test_a_language_model_is_dequantized_once_and_its_warm_start_starts_from_it(
 
 def test_a_folder_without_a_language_model_is_that_of_earlier_versions(settings: Settings, tmp_path: Path) -> None:
     prepare.prepare(settings)
-    assert "gguf" not in json.loads((tmp_path / "out" / "prepared" / "prepare.json").read_text())
+    assert not {"gguf", "score"} & json.loads((tmp_path / "out" / "prepared" / "prepare.json").read_text()).keys()
+
+
+def test_rollouts_to_imitate_can_be_chosen_by_another_reward(settings: Settings, tmp_path: Path) -> None:
+    assert settings.prepare is not None
+    score = {"weight": ["task=0", "context=0"], "judge": "offline"}
+    prepare.prepare(replace(settings, prepare=replace(settings.prepare, score=score)))
+    folder = tmp_path / "out" / "prepared"
+    scored, exported = (call for call in calls(tmp_path) if " score " in call or " export " in call)
+    assert f"score {folder / 'warm.jsonl'} --weight task=0 --weight context=0 --judge offline --out" in scored
+    assert f"export {folder / 'warm-scored.jsonl'} --to chat" in exported
+    assert not {"warm.jsonl", "warm-scored.jsonl"} & {path.name for path in folder.iterdir()}
+    assert json.loads((folder / "prepare.json").read_text())["score"] == score

@@ -43,20 +43,33 @@ def read_rows(path: Path) -> Iterator[Json]:
             yield row
 
 
-def best_rollouts(rows: Iterable[Json], count: int) -> list[Json]:
+def best_rollouts(rows: Iterable[Json], count: int, answers: Mapping[str, str] | None = None) -> list[Json]:
     """The rows of the ``count`` rollouts of each task with the highest rewards: imitation by rejection sampling.
 
-    Rows without a reward are left out; of equal rewards the first wins. The order stays.
+    Rows without a reward are left out; of equal rewards the rollout with the fewest steps wins, then the first. With
+    ``answers`` (task ids to expected answers) only rollouts count that end with an answer whose prompt shows the
+    expected one, because only those can be taught to end right. The order stays.
     """
-    rewards: dict[str, dict[str, float]] = {}
-    scored = [row for row in rows if row["metadata"].get("reward") is not None]
-    for row in scored:
-        facts = row["metadata"]
-        rewards.setdefault(str(facts["task_id"]), {})[str(facts["rollout_id"])] = float(facts["reward"])
-    kept = {
-        rollout for each in rewards.values() for rollout in sorted(each, key=lambda one: -each[one])[: max(0, count)]
-    }
-    return [row for row in scored if str(row["metadata"]["rollout_id"]) in kept]
+    rollouts: dict[str, list[Json]] = {}
+    for row in rows:
+        if row["metadata"].get("reward") is not None:
+            rollouts.setdefault(str(row["metadata"]["rollout_id"]), []).append(row)
+    ranked: dict[str, list[tuple[float, int, str]]] = {}
+    for name, steps in rollouts.items():
+        facts = steps[-1]["metadata"]
+        if answers is None or _teachable(steps[-1], answers):
+            ranked.setdefault(str(facts["task_id"]), []).append((-float(facts["reward"]), len(steps), name))
+    best = {name for each in ranked.values() for *_, name in sorted(each, key=lambda one: one[:2])[: max(0, count)]}
+    return [row for name, steps in rollouts.items() if name in best for row in steps]
+
+
+def _teachable(last: Json, answers: Mapping[str, str]) -> bool:
+    answer = answers.get(str(last["metadata"]["task_id"]))
+    return _final(last) and bool(answer) and _shown(str(answer), last["messages"][:-1])
+
+
+def _final(row: Json) -> bool:
+    return row["metadata"]["stage"] == 3 and not row["messages"][-1].get("tool_calls")
 
 
 def shortened(row: Mapping[str, Any]) -> Json:
@@ -101,8 +114,7 @@ def with_taught_answers(
     chance = random.Random(f"answers/{seed}")
     for row in rows:
         answer = answers.get(str(row["metadata"]["task_id"]))
-        final = row["metadata"]["stage"] == 3 and not row["messages"][-1].get("tool_calls")
-        if final and answer and chance.random() < share and _shown(answer, row["messages"][:-1]):
+        if _final(row) and answer and chance.random() < share and _shown(answer, row["messages"][:-1]):
             said = {"role": "assistant", "content": answer}
             row = {**row, "messages": [*row["messages"][:-1], said], "weight": weight}
         yield row

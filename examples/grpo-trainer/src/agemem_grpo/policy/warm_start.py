@@ -50,7 +50,8 @@ def warm_start(
     ``model`` is the folder of a language model to start from; its embeddings and first ``frozen_layers`` layers stay as
     they are, which saves part of the backward pass. Without it a tiny model of ``hidden`` units and ``layers`` is made.
     With a file ``state`` a repeated call resumes after a kill; the file is removed at the end.
-    ``best`` keeps of each task that many rollouts, those with the highest rewards.
+    ``best`` keeps of each task that many rollouts, those with the highest rewards; with ``tasks`` of those whose answer
+    can be taught.
     With ``tasks`` (JSON Lines of ``agemem tasks``) the expected answer replaces the recorded one in ``answer_share`` of
     the final steps and counts ``answer_weight`` times, because an answer is only a word or two and choosing it is the
     hard part. Fewer ``steps`` give a weaker policy, which leaves more for GRPO to do.
@@ -62,8 +63,10 @@ def warm_start(
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} already holds files: name a new folder")
     began = time.monotonic()
+    answers = {} if tasks is None else _answers(tasks)
     recorded = list(read_rows(chat))
-    rows = [shortened(row) for row in (recorded if best is None else best_rollouts(recorded, best))]
+    kept = recorded if best is None else best_rollouts(recorded, best, answers or None)
+    rows = [shortened(row) for row in kept]
     if model is None:
         tokenizer = train_tokenizer(str(message.get("content") or "") for row in rows for message in row["messages"])
         policy = build_model(tokenizer, hidden=hidden, layers=layers, seed=seed)
@@ -71,7 +74,6 @@ def warm_start(
         tokenizer = AutoTokenizer.from_pretrained(model)
         policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
         _freeze(policy, frozen_layers)
-    answers = {} if tasks is None else _answers(tasks)
     taught = with_taught_answers(rows, answers, share=answer_share, weight=answer_weight, seed=seed)
     examples = to_examples(taught, tokenizer, max_length=max_length)
     steps_done = imitate(

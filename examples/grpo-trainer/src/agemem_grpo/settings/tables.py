@@ -60,6 +60,9 @@ class TrainSettings:
     join_steps: bool = False
     """Compute a step that continues the one before it together with it, as one sequence: the loss is the same, for less
     computing. Only with ``level = "token"``."""
+    share_prefixes: bool = False
+    """Compute the samples of a trajectory as one tree, what they begin with once: the same loss, for less computing.
+    In one process and single precision; with ``gradient_accumulation`` at the number of rollouts each is a tree."""
     min_reward_std: Amount = 0.0
     """Groups whose rewards have at most this standard deviation are left out, besides those with equal rewards."""
     mask_truncated: bool = False
@@ -131,17 +134,17 @@ class PrepareSettings:
     """A language model to start from, as a GGUF file (relative to the checkout of agemem); none = the tiny policy."""
     rollout: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Options of `agemem rollout` for them: ``k``, ``prompt``, ``temperature``, ..."""
+    score: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Options of `agemem score`, by whose reward the rollouts to imitate are chosen; none = by the reward they have."""
     export: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Options of `agemem export --to chat`."""
     warm_start: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Options of `agemem-grpo warm-start`: ``steps``, ``hidden``, ..."""
 
     def facts(self) -> Json:
-        """All fields as JSON values; without a GGUF file as before there was that field, so that old folders fit."""
+        """All fields as JSON values; later fields only where they are set, so that folders made before them fit."""
         facts = dataclasses.asdict(self)
-        if self.gguf is None:
-            del facts["gguf"]
-        return facts
+        return {name: value for name, value in facts.items() if value or name not in ("gguf", "score")}
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -182,8 +185,8 @@ class Settings:
     def decisive(self) -> Json:
         """What decides the trained policy, as JSON values: a run folder belongs to one such set of values.
 
-        Left out are places and threads, which decide only speed; evaluation; how checkpoints are kept; and the number
-        of iterations, which may be raised.
+        Left out are places, threads and shared prefixes, which decide only speed; evaluation; how checkpoints are kept;
+        and the number of iterations, which may be raised.
         """
         facts = self.facts()
         for place in ("server", "service", "threads", "evaluate"):
@@ -191,7 +194,7 @@ class Settings:
         if self.prepare is not None:
             for made in ("model", "train_tasks", "heldout_tasks"):
                 del facts[made]
-        for name in ("iterations", "checkpoint_every", "keep_checkpoints"):
+        for name in ("iterations", "checkpoint_every", "keep_checkpoints", "share_prefixes"):
             del facts["train"][name]
         return facts
 

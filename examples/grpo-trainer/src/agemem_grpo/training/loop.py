@@ -105,6 +105,7 @@ class Loop:
             feed=self.feed,
             normalize=settings.train.normalize,
             level=settings.train.level,
+            share_prefixes=settings.train.share_prefixes,
             processing_class=tokenizer,
             peft_config=lora,
             callbacks=[recorder],

@@ -91,8 +91,12 @@ def _policy(wanted: PrepareSettings, folder: Path, project: Path, model: Path, s
         if not records.exists():
             options = {"model": "offline", "seed": "warm", **wanted.rollout}
             _make(records, _agemem(project, "rollout", f"jsonl:{tasks}", options))
-        _make(rows, _agemem(project, "export", str(records), {"to": "chat", **wanted.export}))
-        records.unlink()
+        scored = folder / "warm-scored.jsonl" if wanted.score else records
+        if not scored.exists():
+            _make(scored, _agemem(project, "score", str(records), wanted.score))
+        _make(rows, _agemem(project, "export", str(scored), {"to": "chat", **wanted.export}))
+        for made in {records, scored}:
+            made.unlink()
     warm = [sys.executable, "-m", "agemem_grpo.policy.warm_start", "--chat", str(rows), "--tasks", str(tasks)]
     if wanted.gguf is not None:
         base = folder / BASE
@@ -109,8 +113,13 @@ def _agemem(project: Path, command: str, argument: str, options: Mapping[str, An
 
 
 def _options(options: Mapping[str, Any]) -> list[str]:
-    """``{"max_turns": 4}`` as ``["--max-turns", "4"]``."""
-    return [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    """``{"max_turns": 4}`` as ``["--max-turns", "4"]``; an option with a list is given once for each of its values."""
+    return [
+        text
+        for name, value in options.items()
+        for each in (value if isinstance(value, list | tuple) else [value])
+        for text in (f"--{name.replace('_', '-')}", str(each))
+    ]
 
 
 def _make(path: Path, command: Sequence[str]) -> None:

@@ -22,9 +22,11 @@ from trl.trainer.utils import use_adapter
 
 from agemem_grpo.feed.samples import Batch, Sample, collate
 from agemem_grpo.training.objective import action_losses
+from agemem_grpo.training.prefix_tree import SharedPiece, shared_piece
 
 Feed = Callable[[int], Sequence[Sample]]
-Inputs = dict[str, torch.Tensor]
+Inputs = dict[str, Any]
+"""Tensors with TRL's names, and ``shared``, a :class:`~agemem_grpo.training.prefix_tree.SharedPiece`."""
 
 TOKEN_MEAN_LOSSES = ("dapo", "cispo", "vespo")
 """TRL's loss types that divide by the trained tokens of the optimizer step, whatever pieces the step is cut into."""
@@ -63,10 +65,13 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     is how often in a row the feed may have nothing. With `peft_config` an adapter is trained and the reference is the
     model without it; otherwise the reference is loaded from where the model came from, also after a resume.
 
+    `share_prefixes` puts the samples of a trajectory into one piece and computes each piece as a tree, what its samples
+    begin with once (`prefix_tree.py`): the same loss, for less computing, in one process and single precision.
+
     Logged besides TRL's own: "ratio/mean" and "ratio/max_deviation" (largest |rho - 1| over the tokens of the step; at
     the first update it shows how exact the feed's log-probabilities are), and for the feed "feed/samples",
-    "feed/tokens" (trained), "feed/padding" (share of positions), "feed/seconds" (waited), "feed/empty",
-    "feed/advantage_abs".
+    "feed/tokens" (trained), "feed/padding" (share of positions), "feed/shared" (share of tokens that trees save),
+    "feed/seconds" (waited), "feed/empty", "feed/advantage_abs".
 
     Raises ValueError for settings that cannot work, EmptyFeedError after `max_empty` empty answers.
 
@@ -84,6 +89,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         *,
         normalize: Literal["token", "trajectory"] = "token",
         level: Literal["token", "action"] = "token",
+        share_prefixes: bool = False,
         max_empty: int = 8,
         processing_class: Any = None,
         callbacks: list[Any] | None = None,
@@ -92,6 +98,10 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         quantization_config: Any = None,
     ) -> None:
         _check_settings(args, normalize, level)
+        if share_prefixes:
+            _check_sharing(args)
+        self._share_prefixes = share_prefixes
+        self._shared: SharedPiece | None = None
         self._level = level
         self._feed = feed
         self._normalize = normalize
@@ -135,6 +145,10 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self._note("feed/samples", len(samples))
         self._note("feed/tokens", sum(sum(one.completion_mask) for one in samples))
         self._note("feed/advantage_abs", sum(abs(one.advantage) for one in samples) / len(samples))
+        shared = [piece["shared"] for piece in pieces if self._share_prefixes]
+        if shared:
+            whole = sum(int(piece["prompt_mask"].sum() + piece["completion_mask"].sum()) for piece in pieces)
+            self._note("feed/shared", 1 - sum(len(each.tree.ids) for each in shared) / whole)
         masks = [mask for piece in pieces for mask in (piece["prompt_mask"], piece["completion_mask"])]
         self._note("feed/padding", 1 - sum(float(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks))
         return pieces
@@ -172,9 +186,16 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _pieces(self, samples: list[Sample]) -> list[Batch]:
         """One optimizer step cut into accumulation pieces of about equal numbers, with similar lengths together."""
         count = self.args.gradient_accumulation_steps
-        ordered = sorted(samples, key=lambda one: len(one.prompt_ids) + len(one.completion_ids))
+        ordered: list[list[Sample]]
+        if self._share_prefixes:
+            trajectories: dict[str, list[Sample]] = {}
+            for one in samples:
+                trajectories.setdefault(one.trajectory_id, []).append(one)
+            ordered = list(trajectories.values())
+        else:
+            ordered = [[one] for one in sorted(samples, key=lambda one: len(one.prompt_ids) + len(one.completion_ids))]
         cuts = [len(ordered) * i // count for i in range(count + 1)]
-        parts = [ordered[a:b] or [_blank(samples[0])] for a, b in pairwise(cuts)]
+        parts = [[one for unit in ordered[a:b] for one in unit] or [_blank(samples[0])] for a, b in pairwise(cuts)]
         return [collate(part, self._tokenizer.pad_token_id).to(self.accelerator.device) for part in parts]
 
     def _inputs(self, batches: list[Batch], windows: int) -> list[Inputs]:
@@ -188,7 +209,7 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             weights = [weight * scale for weight in weights]
         result = []
         for batch, weight in zip(batches, weights, strict=True):
-            inputs = {
+            inputs: Inputs = {
                 "prompt_ids": batch.prompt_ids,
                 "prompt_mask": batch.prompt_mask,
                 "completion_ids": batch.completion_ids,
@@ -202,8 +223,10 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             }
             if self._level == "action":
                 inputs["tool_mask"], inputs["action_weights"] = batch.loss_mask, self._action_weights(batch, batches)
+            if self._share_prefixes:
+                inputs["shared"] = shared_piece(self.accelerator.unwrap_model(self.model), batch)
             if self.beta != 0:
-                inputs["ref_per_token_logps"] = self._reference_logps(batch)
+                inputs["ref_per_token_logps"] = self._reference_logps(batch, inputs.get("shared"))
             result.append(inputs)
         return result
 
@@ -215,7 +238,8 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return weights
 
     @torch.no_grad()
-    def _reference_logps(self, batch: Batch) -> torch.Tensor:
+    def _reference_logps(self, batch: Batch, shared: SharedPiece | None) -> torch.Tensor:
+        self._shared = shared
         ids = torch.cat([batch.prompt_ids, batch.completion_ids], dim=1)
         attention = torch.cat([batch.prompt_mask, batch.completion_mask], dim=1)
         width = batch.completion_ids.shape[1]
@@ -228,12 +252,16 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return logps  # type: ignore[no-any-return]
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
-        result = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        if self._shared is None:
+            result = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        else:
+            result = (*self._shared.logps(self.accelerator.unwrap_model(args[0]), self.temperature), None)
         if torch.is_grad_enabled():
             self._policy_logps = result[0].detach()
         return result
 
     def _compute_loss(self, model: Any, inputs: Inputs) -> torch.Tensor:
+        self._shared = inputs.get("shared")
         loss: torch.Tensor = (
             super()._compute_loss(model, inputs) if self._level == "token" else self._action_loss(model, inputs)
         )
@@ -263,7 +291,8 @@ class StepwiseGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             clip=(self.epsilon_low, self.epsilon_high),
             correct_kl=self.args.use_bias_correction_kl,
         )
-        return (per_action * inputs["action_weights"]).sum()
+        loss: torch.Tensor = (per_action * inputs["action_weights"]).sum()
+        return loss
 
     def _note(self, name: str, value: float) -> None:
         self._metrics["train"][name].append(float(value))
@@ -294,6 +323,11 @@ def _check_settings(args: GRPOConfig, normalize: str, level: str) -> None:
         problem = 'level="action" divides by the number of steps: leave normalize at "token"'
     if problem is not None:
         raise ValueError(problem)
+
+
+def _check_sharing(args: GRPOConfig) -> None:
+    if args.bf16 or args.fp16 or args.world_size > 1:
+        raise ValueError("share_prefixes passes the wrappers for several processes and half precision by: leave it out")
 
 
 def _adapter_off(model: Any) -> Any:
