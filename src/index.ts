@@ -37,6 +37,7 @@ export { resolveChatModel } from "./models/chat-model.js";
 export { resolveEmbeddings } from "./models/embeddings.js";
 export { GgufChatModel } from "./models/gguf/chat-model.js";
 export { HfEmbeddings } from "./models/hf/embeddings.js";
+export { LateInteractionReranker } from "./models/hf/late-interaction.js";
 export { LexicalEmbeddings } from "./models/lexical-embeddings.js";
 export { tokenCounter } from "./models/tokens.js";
 export { FaissStore } from "./store/faiss-store.js";

@@ -4,6 +4,7 @@
  * Owns what each option accepts. An option of the type without a schema here does not compile.
  */
 import { z } from "zod";
+import { messageOf } from "../errors.js";
 import {
   baseStore,
   chatModel,
@@ -16,8 +17,10 @@ import {
   whole,
 } from "../lib/check-options.js";
 import { namespaceProblem } from "../lib/namespace.js";
+import { checkSearchOptions } from "../store/search/search-options.js";
 import { MEMORY_OPS, type MemoryOp, SEARCH_MODES } from "../types.js";
 import type { MemoryLimits } from "./limits.js";
+import type { RetrievalRanking } from "./search/search-mode.js";
 import type { MemoryToolsOptions } from "./toolkit.js";
 
 /** A list of operations, each at most once. */
@@ -66,6 +69,20 @@ export const limitsOption = z.strictObject(
   "must be an object of limits",
 );
 
+/** Checked as the store checks them. */
+const ranking = z
+  .strictObject(
+    { neighbors: z.unknown().optional(), recency: z.unknown().optional(), rerank: z.unknown().optional() },
+    "must be { neighbors, recency, rerank }",
+  )
+  .superRefine((options, context) => {
+    try {
+      checkSearchOptions(options as RetrievalRanking);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: messageOf(error) });
+    }
+  }) as z.ZodType<RetrievalRanking>;
+
 /** One schema for each option of `createMemoryTools`. */
 export const toolsShape = {
   store: baseStore,
@@ -78,6 +95,7 @@ export const toolsShape = {
   theta: number(0, 1).optional(),
   topK: whole(1, 50).optional(),
   searchMode: oneOf(SEARCH_MODES).optional(),
+  ranking: ranking.optional(),
   duplicateThreshold: number(0, 1).optional(),
   segmentMinTokens: whole(1).optional(),
   limits: limitsOption.optional(),

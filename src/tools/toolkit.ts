@@ -19,7 +19,7 @@ import { tokenCounter } from "../models/tokens.js";
 import type { CallUsage, MemoryOp, MessageFacts, SearchMode, StoreVersion, TokenCounter } from "../types.js";
 import { budgetFor } from "./budget.js";
 import { type MemoryLimits, resolveLimits } from "./limits.js";
-import { retrievalMode } from "./search/search-mode.js";
+import { type RetrievalRanking, retrievalMode, retrievalRanking } from "./search/search-mode.js";
 import { embeddingsOf } from "./search/store-embeddings.js";
 
 /** Settings of the memory operations. Only `store` is required. */
@@ -50,6 +50,8 @@ export interface MemoryToolkitOptions {
    * similarity, whatever the mode.
    */
   searchMode?: SearchMode;
+  /** Search options of a `FaissStore` that RETRIEVE uses; default none. */
+  ranking?: RetrievalRanking;
   /** ADD is refused if a stored memory has at least this cosine similarity; default {@link thresholdsOf}. */
   duplicateThreshold?: number;
   /** FILTER judges messages of at least this many tokens segment by segment; default 80. */
@@ -74,7 +76,10 @@ export const DEFAULT_NAMESPACE: NamespaceTemplate = ["memories", "{user_id}"];
 
 /** {@link MemoryToolkitOptions} with every default filled in. */
 export type MemoryToolkit = Required<
-  Omit<MemoryToolkitOptions, "budget" | "limits" | "searchMode" | "summarizer" | "summarizerWindow">
+  Omit<
+    MemoryToolkitOptions,
+    "budget" | "limits" | "ranking" | "searchMode" | "summarizer" | "summarizerWindow"
+  >
 > & {
   budget: ContextBudget;
   limits: MemoryLimits;
@@ -82,13 +87,14 @@ export type MemoryToolkit = Required<
   summarizerWindow: number | undefined;
   /** Undefined for a store that declares no modes. */
   searchMode: SearchMode | undefined;
+  ranking: RetrievalRanking | undefined;
 };
 
 /**
  * Fills in defaults. The options have been validated before, at the public functions (`option-schemas.ts`).
  *
  * @param summarizerOf chooses the summarizer of a conversation when `options.summarizer` is not set
- * @throws ConfigError `AGEMEM_CONFIG_INVALID` if the store lacks `searchMode`, or the budget leaves none for the prompt
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` if the store lacks `searchMode` or ranks in its own way only, or the budget leaves none for the prompt
  */
 export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: SummarizerOf): MemoryToolkit {
   const stored = embeddingsOf(options.store);
@@ -104,6 +110,7 @@ export function createToolkit(options: MemoryToolkitOptions, summarizerOf?: Summ
     theta: options.theta ?? thresholdsOf(embeddings).theta,
     topK: options.topK ?? 3,
     searchMode: retrievalMode(options.store, options.searchMode),
+    ranking: retrievalRanking(options.store, options.ranking),
     // Duplicates are found by the store's search, so the store's own model decides.
     duplicateThreshold: options.duplicateThreshold ?? thresholdsOf(stored ?? embeddings).duplicate,
     segmentMinTokens: options.segmentMinTokens ?? 80,

@@ -1,23 +1,13 @@
 /**
  * Sentence embeddings in this process: an ONNX model run by `@huggingface/transformers`, an optional package.
  *
- * Owns batching, pooling, the token limit and the warning about longer texts. Leaves out resolving the name
- * (`models/embeddings.ts`), reading its folder (`folder.ts`) and downloading a model (`npm run models`, or the hub).
+ * Owns batching, the token limit and the warning about longer texts. Leaves out what becomes of the tokens' vectors
+ * (`token-vectors.ts`), resolving the name (`models/embeddings.ts`), reading its folder (`folder.ts`) and downloading a model (`npm run models`, or the hub).
  */
 import { Embeddings, type EmbeddingsParams } from "@langchain/core/embeddings";
 import { ConfigError, ModelError, messageOf } from "../../errors.js";
 import type { Pooling } from "./folder.js";
-
-/** A tensor as the package returns it, in row-major order. */
-interface Tensor {
-  readonly data: ArrayLike<number | bigint>;
-  readonly dims: readonly number[];
-}
-
-type Encoding = Record<string, Tensor> & {
-  input_ids: Tensor & { readonly data: BigInt64Array };
-  attention_mask: Tensor;
-};
+import { type Encoding, pool, type Tensor, type TokenVectors, tokenVectorsOf } from "./token-vectors.js";
 
 /** The part of the package's tokenizers that is used. */
 interface HfTokenizer {
@@ -60,6 +50,13 @@ export interface HfEmbeddingsOptions extends EmbeddingsParams {
   module?: HfModule;
 }
 
+/** What a model made of a batch of texts. */
+interface Output {
+  /** text × token × dimension */
+  hidden: Tensor;
+  encoded: Encoding;
+}
+
 interface Loaded {
   tokenizer: HfTokenizer;
   model: HfModel;
@@ -91,24 +88,22 @@ export class HfEmbeddings extends Embeddings {
     this.#options = options;
   }
 
-  override async embedDocuments(documents: string[]): Promise<number[][]> {
-    const loaded = await this.load();
-    const size = this.#options.batchSize ?? 32;
-    // Texts of similar length share a batch: padding costs as much as text.
-    const order = documents.map((_, index) => index);
-    order.sort((a, b) => (documents[a] as string).length - (documents[b] as string).length);
-    const out = new Array<number[]>(documents.length);
-    for (let from = 0; from < order.length; from += size) {
-      const part = order.slice(from, from + size);
-      const vectors = await this.#run(
-        loaded,
-        part.map((index) => documents[index] as string),
-      );
-      part.forEach((index, at) => {
-        out[index] = vectors[at] as number[];
-      });
-    }
-    return out;
+  override embedDocuments(documents: string[]): Promise<number[][]> {
+    const pooling = this.#options.pooling ?? "mean";
+    return this.#inBatches(documents, ({ hidden, encoded }) => pool(hidden, encoded.attention_mask, pooling));
+  }
+
+  /**
+   * The vectors of each text's tokens, for late interaction.
+   *
+   * @param signal stops after the batch that is being read
+   */
+  tokenVectors(texts: string[], signal?: AbortSignal): Promise<TokenVectors[]> {
+    return this.#inBatches(
+      texts,
+      ({ hidden, encoded }, { tokenizer }) => tokenVectorsOf(hidden, encoded, new Set(tokenizer.encode(""))),
+      signal,
+    );
   }
 
   override async embedQuery(document: string): Promise<number[]> {
@@ -159,7 +154,34 @@ export class HfEmbeddings extends Embeddings {
     }
   }
 
-  async #run({ tokenizer, model, maxTokens }: Loaded, texts: string[]): Promise<number[][]> {
+  /** What `read` makes of each text. */
+  async #inBatches<T>(
+    texts: string[],
+    read: (output: Output, loaded: Loaded) => T[],
+    signal?: AbortSignal,
+  ): Promise<T[]> {
+    const loaded = await this.load();
+    const size = this.#options.batchSize ?? 32;
+    // Texts of similar length share a batch: padding costs as much as text.
+    const order = texts.map((_, index) => index);
+    order.sort((a, b) => (texts[a] as string).length - (texts[b] as string).length);
+    const out = new Array<T>(texts.length);
+    for (let from = 0; from < order.length; from += size) {
+      signal?.throwIfAborted();
+      const part = order.slice(from, from + size);
+      const output = await this.#run(
+        loaded,
+        part.map((index) => texts[index] as string),
+      );
+      const found = read(output, loaded);
+      part.forEach((index, at) => {
+        out[index] = found[at] as T;
+      });
+    }
+    return out;
+  }
+
+  async #run({ tokenizer, model, maxTokens }: Loaded, texts: string[]): Promise<Output> {
     const encoded = tokenizer(texts, { padding: true, truncation: true, max_length: maxTokens });
     const [, width = 0] = encoded.input_ids.dims;
     // The token that closes every text: truncation cuts it off, but the model was trained with it.
@@ -178,7 +200,7 @@ export class HfEmbeddings extends Embeddings {
         details: { outputs: Object.keys(output) },
       });
     }
-    return pool(hidden, encoded.attention_mask, this.#options.pooling ?? "mean");
+    return { hidden, encoded };
   }
 
   #sayTruncated(maxTokens: number): void {
@@ -202,23 +224,4 @@ export async function importTransformers(name: string): Promise<HfModule> {
       { cause, remedy: `Run: npm install ${HF_PACKAGE}`, details: { package: HF_PACKAGE } },
     );
   }
-}
-
-/** One unit vector per text, from its token vectors (text × token × dimension). */
-export function pool(hidden: Tensor, mask: Tensor, pooling: Pooling): number[][] {
-  const [texts = 0, tokens = 0, dims = 0] = hidden.dims;
-  const out: number[][] = [];
-  for (let text = 0; text < texts; text++) {
-    const vector = new Float64Array(dims);
-    for (let token = 0; token < tokens; token++) {
-      const counts = pooling === "cls" ? token === 0 : Number(mask.data[text * tokens + token]) === 1;
-      if (!counts) continue;
-      const at = (text * tokens + token) * dims;
-      for (let i = 0; i < dims; i++) vector[i] = (vector[i] as number) + Number(hidden.data[at + i]);
-    }
-    // Normalizing makes dividing by the count unnecessary.
-    const norm = Math.hypot(...vector) || 1;
-    out.push(Array.from(vector, (x) => Math.fround(x / norm)));
-  }
-  return out;
 }

@@ -2,7 +2,7 @@
  * Rerankers: models that read the query and each candidate together and score them again.
  *
  * Owns what a reranker is, asking one within its limits, and its counts. Leaves out candidates and their order
- * (`rerank-items.ts`) and the models.
+ * (`rerank-items.ts`) and the models (`models/hf/late-interaction.ts`).
  */
 import { AgeMemError, InputError, ModelError, messageOf } from "../../errors.js";
 import { redact, redactError } from "../../text/redaction.js";

@@ -34,7 +34,7 @@ import { withoutContext } from "../tracing.js";
 import { toRendered } from "./rendered.js";
 
 /**
- * Searches long-term memory in the kit's `searchMode` and renders the best `top_k` for the context. Memories that the
+ * Searches long-term memory in the kit's `searchMode` and `ranking`, and renders the best `top_k` for the context. Memories that the
  * context already shows are named, not repeated.
  */
 export async function retrieveMemory(
@@ -48,6 +48,7 @@ export async function retrieveMemory(
     query: args.query,
     limit,
     ...(kit.searchMode ? { mode: kit.searchMode } : {}),
+    ...kit.ranking,
     ...(filter ? { filter } : {}),
     // For stores that cannot filter by nested values.
     ...(matches ? { accepts: matches } : {}),

@@ -8,8 +8,9 @@
 import type { BaseStore } from "@langchain/langgraph";
 import type { SearchItem } from "../../store/search/search-options.js";
 import type { SearchMode } from "../../types.js";
+import type { RetrievalRanking } from "./search-mode.js";
 
-export interface ExactSearch {
+export interface ExactSearch extends RetrievalRanking {
   limit: number;
   query?: string;
   filter?: Record<string, unknown>;

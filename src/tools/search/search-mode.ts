@@ -5,6 +5,7 @@
  */
 import type { BaseStore } from "@langchain/langgraph";
 import { ConfigError } from "../../errors.js";
+import type { MemorySearchOptions } from "../../store/search/search-options.js";
 import { SEARCH_MODES, type SearchMode } from "../../types.js";
 
 /** The modes the store declares; undefined for a store that declares none, such as LangGraph's own. */
@@ -31,6 +32,25 @@ export function retrievalMode(store: BaseStore, wanted?: SearchMode): SearchMode
   throw new ConfigError("AGEMEM_CONFIG_INVALID", `The store has no search mode "${wanted}" (${known})`, {
     remedy: "Leave searchMode out, or open a FaissStore with `index: { embeddings }`.",
   });
+}
+
+/** The search options of a `FaissStore` that RETRIEVE takes over. */
+export type RetrievalRanking = Pick<MemorySearchOptions, "neighbors" | "recency" | "rerank">;
+
+/**
+ * The search options for RETRIEVE, which only a store that declares its modes understands.
+ *
+ * @throws ConfigError `AGEMEM_CONFIG_INVALID` for any other store, which would ignore them
+ */
+export function retrievalRanking(store: BaseStore, wanted?: RetrievalRanking): RetrievalRanking | undefined {
+  if (wanted === undefined || modesOf(store)) return wanted;
+  throw new ConfigError(
+    "AGEMEM_CONFIG_INVALID",
+    "The store has no ranking options: it ranks in its own way",
+    {
+      remedy: "Leave ranking out, or use a FaissStore.",
+    },
+  );
 }
 
 /**

@@ -84,6 +84,46 @@ describe("RETRIEVE", () => {
     }
   });
 
+  it("passes ranking options on to the store", async () => {
+    const store = await meanings();
+    const asked: unknown[] = [];
+    const rerank = {
+      score(query: string, texts: readonly string[]) {
+        asked.push(query, [...texts].sort());
+        return texts.map((text) => (text.startsWith("A tree") ? 1 : 0));
+      },
+    };
+    const bench = new ToolBench({ store, ranking: { rerank } });
+    const { outcome } = await bench.call("RETRIEVE", QUERY);
+    // Without the reranker it is "word".
+    expect(outcome.memoryIds).toEqual(["near"]);
+    expect(asked).toEqual([QUERY.query, ["A tree stands there.", "The walnut was bought in Oslo."]]);
+    const aged = new ToolBench({ store, ranking: { recency: { halfLifeMinutes: 1, weight: 0.5 } } });
+    expect((await aged.call("RETRIEVE", QUERY)).outcome.memoryIds).toHaveLength(1);
+  });
+
+  it("refuses ranking options out of range, unknown ones, and a store that would ignore them", async () => {
+    const store = await meanings();
+    const withOptions = (ranking: object) => () => scripted([], { store, ranking } as never);
+    for (const ranking of [
+      { neighbors: 2 },
+      { rerank: {} },
+      { recency: { halfLifeMinutes: 0 } },
+      { boost: 1 },
+      [],
+    ]) {
+      expect(withOptions(ranking)).toThrow(
+        expect.objectContaining({
+          code: "AGEMEM_CONFIG_INVALID",
+          message: expect.stringContaining("ranking"),
+        }),
+      );
+    }
+    expect(() => scripted([], { store: new InMemoryStore(), ranking: { neighbors: 0.3 } })).toThrow(
+      expect.objectContaining({ code: "AGEMEM_CONFIG_INVALID" }),
+    );
+  });
+
   it("refuses an unknown way", async () => {
     const store = await meanings();
     const wrong = { searchMode: "semantic" as never };
