@@ -1,6 +1,6 @@
 /**
  * Search of the store on vectors of every kind, each with its recall against the truth, beside raw FAISS in the same run;
- * and while another writer writes. Leaves out the vectors (`distributions.ts`) and the peers (`store-peers.ts`).
+ * and while another writer writes. Leaves out the vectors (`distributions.ts`) and the peers (`peers/store-peers.ts`).
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FaissStore } from "../src/store/faiss-store.js";
 import { clusters, type Distribution, isotropic, likeReal, realText } from "./distributions.js";
+import { measurePeers } from "./peers/store-peers.js";
 import { measureAdds, measureForkTimes } from "./store-adds.js";
-import { measurePeers } from "./store-peers.js";
 import { inTurns, middle, time } from "./store-tools.js";
 
 type Row = Record<string, number | string | null>;
@@ -17,6 +17,14 @@ type Row = Record<string, number | string | null>;
 interface Million {
   [key: string]: Row[string] | Row;
   quantized: Row;
+}
+/** Vectors of length 1, queries, and FAISS's flat index of the vectors, which says what is true. */
+interface Prepared {
+  name: string;
+  dims: number;
+  vectors: readonly Float32Array[];
+  queries: readonly Float32Array[];
+  raw: Flat;
 }
 /** Rows of one kind of vectors, and the least recall among them. */
 interface Kind {
@@ -45,7 +53,7 @@ export async function measureDistributions(
   const out = { real_text: kind(), isotropic: kind(), clusters: kind() };
   const take = async (to: Kind, distribution: Distribution | null, withPeers: boolean): Promise<void> => {
     if (!distribution) return;
-    const row = await measure(distribution, withPeers);
+    const row = await measure(prepare(distribution), withPeers);
     to.rows.push(row);
     to.recall_at_10 = Math.min(to.recall_at_10 ?? 1, row.recall_at_10 as number);
     report(row);
@@ -64,19 +72,38 @@ export async function measureDistributions(
 }
 
 /** A million vectors like those of real texts. */
-export async function measureMillion(n: number, data: string | undefined): Promise<Million | null> {
+export async function measureMillion(
+  n: number,
+  data: string | undefined,
+  report: (row: Row) => void,
+): Promise<Million | null> {
   const real = await realText(100_000, "minilm", data);
   if (!real) return null;
-  const million = likeReal(real, n);
-  return { ...(await measureOnDisk(million, false)), quantized: await measureOnDisk(million, true) };
+  const million = prepare(likeReal(real, n));
+  const row = await measureOnDisk(million, false);
+  report(row);
+  return { ...row, quantized: await measureOnDisk(million, true) };
 }
 
-/** The same in a directory, and how long it takes to open it and to add to it. */
-async function measureOnDisk(distribution: Distribution, quantized: boolean): Promise<Row> {
+function prepare({ name, dims, vectors: given, queries }: Distribution): Prepared {
+  const vectors = given.map(unit);
+  const raw = new IndexFlatIP(dims);
+  for (let from = 0; from < vectors.length; from += 500) {
+    const part = vectors.slice(from, from + 500);
+    const plain = new Array<number>(part.length * dims);
+    for (const [i, vector] of part.entries())
+      for (let c = 0; c < dims; c++) plain[i * dims + c] = vector[c] as number;
+    raw.add(plain);
+  }
+  return { name, dims, vectors, queries: queries.map(unit), raw };
+}
+
+/** The same in a directory, and how long it takes to open it, to add to it and to fork it. */
+async function measureOnDisk(prepared: Prepared, quantized: boolean): Promise<Row> {
   const directory = mkdtempSync(join(tmpdir(), "agemem-bench-"));
+  const again = () => open(prepared.queries, prepared.dims, quantized, directory);
   try {
-    const row = await measure(distribution, false, quantized, directory);
-    const again = () => open(distribution.queries, distribution.dims, quantized, directory);
+    const row = await measure(prepared, false, quantized, directory);
     const openings: number[] = [];
     const firsts: number[] = [];
     for (let i = 0; i < 3; i++) {
@@ -86,7 +113,7 @@ async function measureOnDisk(distribution: Distribution, quantized: boolean): Pr
     }
     const store = await again();
     const forks = await measureForkTimes(store, directory);
-    const adds = await measureAdds(store, directory, distribution.vectors.slice(0, 300), NS);
+    const adds = await measureAdds(store, directory, prepared.vectors.slice(0, 300), NS);
     await store.close();
     return { ...row, open_ms: middle(openings), first_search_ms: middle(firsts), ...forks, ...adds };
   } finally {
@@ -97,17 +124,13 @@ async function measureOnDisk(distribution: Distribution, quantized: boolean): Pr
 const kind = (): Kind => ({ recall_at_10: null, rows: [] });
 
 async function measure(
-  distribution: Distribution,
+  { name, dims, vectors, queries, raw }: Prepared,
   withPeers: boolean,
   quantized = false,
   directory = ":memory:",
 ): Promise<Row> {
-  const { name, dims, queries } = distribution;
-  const vectors = distribution.vectors.map(unit);
   const n = vectors.length;
-  const raw = new IndexFlatIP(dims);
-  for (let i = 0; i < n; i += 500) raw.add(vectors.slice(i, i + 500).flatMap((vector) => [...vector]));
-  const plain = queries.map((query) => [...unit(query)]);
+  const plain = queries.map((query) => [...query]);
   const store = await open(queries, dims, quantized, directory);
   const bulk = await time(() => fill(store, vectors));
   // The codes are made once the scope is searched, and their recall is measured after some searches, with others than those
@@ -146,7 +169,7 @@ async function measure(
     memory_bytes_per_item: bytesInMemory / n,
     memory_bytes_allowed: dims * 4 + 100,
     ...busy,
-    ...(withPeers ? await measurePeers(n, vectors, queries.map(unit), truth) : {}),
+    ...(withPeers ? await measurePeers(n, vectors, queries, truth) : {}),
   };
 }
 
@@ -227,6 +250,6 @@ async function fill(store: FaissStore, vectors: readonly Float32Array[], prefix 
 }
 
 function unit(vector: Float32Array): Float32Array {
-  const length = Math.hypot(...vector);
+  const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
   return vector.map((x) => x / (length || 1));
 }

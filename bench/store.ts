@@ -13,10 +13,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { FaissStore } from "../src/store/faiss-store.js";
-import { SIDECAR_FILE } from "../src/store/vectors/sidecar.js";
+import { SIDECAR_FILE } from "../src/store/vectors/sidecar/sidecar-format.js";
+import { measurePeers } from "./peers/store-peers.js";
 import { measureAdds, measureForkTimes } from "./store-adds.js";
 import { measureDistributions, measureMillion } from "./store-distributions.js";
-import { measurePeers } from "./store-peers.js";
 import { Clustered, DIMS, heapBytes, inTurns, median, time } from "./store-tools.js";
 
 const NS = ["bench"];
@@ -55,15 +55,16 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
     .split(",")
     .map(Number)
     .filter((size) => size > 0);
-  const kinds = await measureDistributions(sizes, values.data, (row) => {
+  const report = (row: object) => {
     if (!values.json) console.error(row);
-  });
+  };
+  const kinds = await measureDistributions(sizes, values.data, report);
   const million = Number(values.million);
   return {
     rows,
     namespaces,
     ...kinds,
-    million: million > 0 ? await measureMillion(million, values.data) : null,
+    million: million > 0 ? await measureMillion(million, values.data, report) : null,
   };
 }
 

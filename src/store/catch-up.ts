@@ -6,7 +6,7 @@
  */
 import type { Ledger } from "./rows/ledger.js";
 import { loadRows, takeOver } from "./vectors/loader.js";
-import { readSidecar } from "./vectors/sidecar.js";
+import { readSidecar } from "./vectors/sidecar/read-sidecar.js";
 import type { Vectors } from "./vectors/vectors.js";
 
 export class CatchUp {

@@ -1,12 +1,13 @@
 /**
  * Saves the vectors in memory to the sidecar, so that the next opening need not read them from the database.
  *
- * Owns when that is due. Leaves out the file (`vectors/sidecar.ts`).
+ * Owns when that is due. Leaves out the file (`vectors/sidecar/`).
  */
 import { randomUUID } from "node:crypto";
 import type { Ledger } from "./rows/ledger.js";
 import type { Transactions } from "./transactions.js";
-import { SIDECAR_TOKEN, writeSidecar } from "./vectors/sidecar.js";
+import { SIDECAR_TOKEN } from "./vectors/sidecar/sidecar-format.js";
+import { writeSidecar } from "./vectors/sidecar/write-sidecar.js";
 import type { Vectors } from "./vectors/vectors.js";
 
 export class Checkpoints {

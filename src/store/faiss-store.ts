@@ -30,6 +30,7 @@ import {
 import { type VacuumOptions, type VacuumResult, vacuum } from "./upkeep/vacuum.js";
 import { type VerifyResult, verifyStore } from "./upkeep/verify.js";
 import { warnOfFallback } from "./vectors/index-kind.js";
+import { readSidecarAhead } from "./vectors/sidecar/read-sidecar.js";
 import {
   type BranchInfo,
   createFork,
@@ -294,7 +295,11 @@ async function start(
   try {
     const engine = new Engine(db, resolveOptions(options));
     if (options.index) warnOfFallback(engine.vectors.indexes.chosen(), options.onWarning);
-    engine.vectors.converting = method !== "open";
+    const { vectors } = engine;
+    vectors.converting = method !== "open";
+    if (vectors.inMemory && vectors.embedder) {
+      vectors.ahead = await readSidecarAhead(db.directory, vectors.embedder);
+    }
     await engine.transactions.patientRead(() => undefined);
     return engine;
   } catch (error) {

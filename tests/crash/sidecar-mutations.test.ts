@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { createRandom } from "../../src/lib/random.js";
-import { SIDECAR_FILE } from "../../src/store/vectors/sidecar.js";
+import { SIDECAR_FILE } from "../../src/store/vectors/sidecar/sidecar-format.js";
 import { openStore, temporaryDirectory } from "../store/helpers.js";
 import { answers, fill } from "../store/words.js";
 

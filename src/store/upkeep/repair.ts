@@ -11,7 +11,7 @@ import { deleteVectors, writeVectors } from "../rows/vector-rows.js";
 import { textsAt } from "../search/field-paths.js";
 import { setIndexedUpTo } from "../search/keyword-index.js";
 import { textHash } from "../vectors/embedder.js";
-import { SIDECAR_FILE } from "../vectors/sidecar.js";
+import { SIDECAR_FILE } from "../vectors/sidecar/sidecar-format.js";
 import { indexWaiting } from "./index-waiting.js";
 import { type VerifyResult, verifyStore } from "./verify.js";
 

@@ -66,9 +66,18 @@ export class WholeColumn {
 
   /** Makes an array's numbers the content. */
   replace(data: Float64Array): void {
-    const narrow = data.every(fits);
-    this.#data = narrow ? Uint32Array.from(data, (value) => Math.min(value, INFINITE)) : data;
     this.length = data.length;
+    // Loops, because a function called for each number takes much of the time of opening a large store.
+    const narrow = new Uint32Array(data.length);
+    for (let i = 0; i < data.length; i++) {
+      const value = data[i] as number;
+      if (!fits(value)) {
+        this.#data = data;
+        return;
+      }
+      narrow[i] = value === Number.POSITIVE_INFINITY ? INFINITE : value;
+    }
+    this.#data = narrow;
   }
 
   /** A copy of the numbers from one place to another. */
@@ -122,8 +131,17 @@ export class SmallColumn {
 
   /** Makes an array's numbers the content. */
   replace(data: Int32Array): void {
-    this.#data = data.every(isSmall) ? Uint16Array.from(data) : data;
     this.length = data.length;
+    const small = new Uint16Array(data.length);
+    for (let i = 0; i < data.length; i++) {
+      const value = data[i] as number;
+      if (!isSmall(value)) {
+        this.#data = data;
+        return;
+      }
+      small[i] = value;
+    }
+    this.#data = small;
   }
 
   /** A copy of the numbers from one place to another. */

@@ -72,8 +72,8 @@ export class VectorTable {
     return slot;
   }
 
-  /** Fills an empty table with saved columns; `fill` reads the next bytes into the array it is given. */
-  restore(columns: SavedColumns, fill: (target: Uint8Array) => void): void {
+  /** Adds the saved facts of rows that {@link StoredRows.restore} took over. */
+  restore(columns: SavedColumns): void {
     this.version.replace(columns.version);
     this.item.replace(columns.item);
     this.ns.replace(columns.ns);
@@ -82,11 +82,15 @@ export class VectorTable {
     this.end.replace(columns.end);
     this.born.replace(columns.born);
     this.size = columns.version.length;
-    this.rows.restore(this.size, fill);
+    let list = new IntegerList();
+    let last = -1;
     for (let slot = 0; slot < this.size; slot++) {
       if (this.end.at(slot) !== Number.POSITIVE_INFINITY) this.dead++;
       this.#branches.add(this.branch.at(slot));
-      this.#listOf(this.ns.at(slot)).push(slot);
+      const ns = this.ns.at(slot);
+      if (ns !== last) list = this.#listOf(ns);
+      last = ns;
+      list.push(slot);
     }
   }
 

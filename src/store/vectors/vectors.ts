@@ -10,6 +10,7 @@ import type { WrittenRow } from "../rows/version-row.js";
 import { Embedder, type StoreIndexOptions } from "./embedder.js";
 import { isSameModel, recordModel, storedModel } from "./embedding-model.js";
 import { IndexSet } from "./index-set.js";
+import type { LoadedSidecar } from "./sidecar/sidecar-format.js";
 import { VectorTable } from "./vector-table.js";
 
 export class Vectors {
@@ -19,6 +20,8 @@ export class Vectors {
   table: VectorTable | null = null;
   /** Whether vectors stay out of memory, because the store is being repaired or converted to another model. */
   converting = false;
+  /** What was read of the sidecar before the first read of the database. */
+  ahead: LoadedSidecar | null = null;
   /** What the sidecar on disk holds: up to which version row, and the codes of how many slots. */
   saved = { version: 0, codes: 0 };
   readonly #ledger: Ledger;

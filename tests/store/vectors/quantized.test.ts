@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { createRandom } from "../../../src/lib/random.js";
 import type { FaissStore } from "../../../src/store/faiss-store.js";
-import { SIDECAR_FILE } from "../../../src/store/vectors/sidecar.js";
+import { SIDECAR_FILE } from "../../../src/store/vectors/sidecar/sidecar-format.js";
 import { VectorTable } from "../../../src/store/vectors/vector-table.js";
 import { openStore, temporaryDirectory } from "../helpers.js";
 

@@ -1,7 +1,7 @@
 /**
  * The groups of a code table as bytes: partitions, how far a search looks into them, and where their codes are.
  *
- * Leaves out the codes themselves and the file (`sidecar.ts`), which has a checksum of these bytes.
+ * Leaves out the codes themselves and the file (`sidecar-format.ts`), which has a checksum of these bytes.
  */
 import { z } from "zod";
 import { bytesOf } from "../checksum.js";

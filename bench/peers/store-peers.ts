@@ -1,7 +1,8 @@
 /**
  * Other stores on the same vectors: LangGraph's InMemoryStore, mem0's default vector store (SQLite), LanceDB without
  * an index, usearch and FAISS's partitions (approximate), sqlite-vec; each with its recall. `npm run bench:peers` installs
- * them; one that is not installed gives null, and so does one that would take too long. `add` is milliseconds per item, added one at a time, LanceDB's the median of 20.
+ * them in this folder, apart from what the other benchmarks and the type check see; one that is not installed gives null,
+ * and so does one that would take too long. `add` is milliseconds per item, added one at a time, LanceDB's the median of 20.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,8 +10,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InMemoryStore } from "@langchain/langgraph";
 import Database from "better-sqlite3";
-import { messageOf } from "../src/errors.js";
-import { inTurns, median, time } from "./store-tools.js";
+import { messageOf } from "../../src/errors.js";
+import { inTurns, median, time } from "../store-tools.js";
 
 interface Vectors {
   vectors: readonly Float32Array[];
