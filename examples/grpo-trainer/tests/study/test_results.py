@@ -49,7 +49,14 @@ def write_run(
         if without is not None:
             result["without_memory"] = measured({"a": without, "b": without})
         path.write_text(json.dumps(result))
-    line = {"step": 1, "seconds": 2.0, "reward_all_returns": before, "reward_parts": PARTS, "tools": TOOLS}
+    line = {
+        "step": 1,
+        "seconds": 2.0,
+        "rollout_seconds": 0.5,
+        "reward_all_returns": before,
+        "reward_parts": PARTS,
+        "tools": TOOLS,
+    }
     lines = [{**line, "iteration": i, "step": i + 1, "prompt_tokens": 90.0, "response_tokens": 12.0} for i in range(3)]
     folder.metrics.write_text("".join(json.dumps(each) + "\n" for each in lines))
     settings = {"model": "/private/model", "rollout": {"k": 8}, "train": {"beta": 0.1}, "evaluate": {"tasks": 2}}
@@ -146,11 +153,13 @@ def test_the_report_says_what_was_seen_before_and_where_each_seed_began(study: P
         (prepared / f"{name}.jsonl").write_text("".join(f'{{"question": "{each}"}}\n' for each in questions))
     for seed in (0, 1):
         (prepared / f"policy-{seed}").mkdir()
-        facts = {"seed": seed, "steps": 9, "loss": 0.25 + seed, "parameters": 5, "rows": 3}
+        facts = {"seed": seed, "steps": 9, "loss": 0.25 + seed, "parameters": 5, "rows": 3, "seconds": 7.4 + seed}
         (prepared / f"policy-{seed}" / "warm_start.json").write_text(json.dumps(facts))
     text = write_report(study, tmp_path / "report").read_text()
     assert "Of 3 distinct held-out questions, 0 are in the tasks of the warm start and 1 in those of training" in text
     assert "(9 steps; loss at its end: 0.250, 1.250)" in text
+    assert "| all-returns-0 | 2 | 4 |\n" in text, "three iterations of 0.5 s of 2 s each"
+    assert "The warm start took 7 to 8 s." in text
     found = json.loads((tmp_path / "report" / "report.json").read_text())["prepared"]
     assert (found["overlap"], [each["seed"] for each in found["warm_starts"]]) == (
         {"warm_start": 0, "training": 1},

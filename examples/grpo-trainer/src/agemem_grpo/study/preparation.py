@@ -16,7 +16,7 @@ def preparation(study: Path) -> Json | None:
     """Figures of the folder `prepared`; None where a study had its model and tasks from elsewhere.
 
     ``overlap``: of the held-out questions, how many the tasks of the warm start and of training ask word for word.
-    ``warm_starts``: seed, steps and final loss of each policy that training started from.
+    ``warm_starts``: seed, steps, final loss and wall time of each policy that training started from.
     """
     folder = study / "prepared"
     heldout = _questions(folder / "heldout.jsonl")
@@ -25,10 +25,11 @@ def preparation(study: Path) -> Json | None:
     others = {"warm_start": "warm-tasks.jsonl", "training": "train.jsonl"}
     made = sorted(folder.glob("policy-*/warm_start.json"))
     warm = [json.loads(path.read_text()) for path in made]
+    named = ("seed", "steps", "loss", "parameters", "seconds")
     return {
         "heldout_questions": len(heldout),
         "overlap": {name: len(heldout & _questions(folder / file)) for name, file in others.items()},
-        "warm_starts": [{name: each[name] for name in ("seed", "steps", "loss", "parameters")} for each in warm],
+        "warm_starts": [{name: each[name] for name in named if name in each} for each in warm],
     }
 
 

@@ -92,6 +92,8 @@ def text_of(runs: Sequence[Run], figures: Json) -> str:
         _memory(figures),
         "## Health of the training",
         health_table(figures["health"]),
+        "## Time",
+        _time(figures),
         "## Settings",
         f"```json\n{json.dumps(settings_of(main[0]), indent=1)}\n```",
     ]
@@ -196,6 +198,17 @@ def _tools(main: Sequence[Run], figures: Json) -> str:
         without = mean_of(main, "after", "prompt_tokens", memory="without_memory")
         lines.append(f"| prompt per call without memory tools | | {without:.0f} |")
     return "\n".join([*lines, "", "![tools](plots/tools.png)", "", "![tokens](plots/tokens.png)"])
+
+
+def _time(figures: Json) -> str:
+    lines = ["| Run | rollouts, s | optimizer steps, s |", "|---|---|---|"]
+    for name, seconds in figures["seconds"].items():
+        rollouts = figures["rollout_seconds"][name]
+        lines.append(f"| {name} | {rollouts:.0f} | {seconds - rollouts:.0f} |")
+    warm = (figures.get("prepared") or {}).get("warm_starts", [])
+    if took := [each["seconds"] for each in warm if "seconds" in each]:
+        lines += ["", f"The warm start took {_span(took)} s."]
+    return "\n".join([*lines, "", "Wall times of a machine that may have done other things besides."])
 
 
 def _memory(figures: Json) -> str:

@@ -191,6 +191,9 @@ def report_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> Json:
     }
     result["optimizer_steps"] = sorted({run.metrics[-1]["step"] for run in runs if run.metrics})
     result["seconds"] = {f"{run.variant}-{run.seed}": sum(line["seconds"] for line in run.metrics) for run in runs}
+    result["rollout_seconds"] = {
+        f"{run.variant}-{run.seed}": sum(line.get("rollout_seconds", 0.0) for line in run.metrics) for run in runs
+    }
     return {**result, **facts, "settings": settings_of(main[0])}
 
 
