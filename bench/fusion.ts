@@ -47,8 +47,8 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
     options: { data: { type: "string" }, embeddings: { type: "string" }, json: { type: "boolean" } },
   });
   if (!values.data) throw new TypeError("Give the conversations: --data locomo_conv1-5.json");
-  const model = await embeddedOnce(values.embeddings ?? "lexical");
   const locomo = await readLocomo(values.data);
+  const model = await embeddedOnce(values.embeddings ?? "lexical", locomo);
   await using store = await storeOf(model, locomo);
   const scored: Scored[] = [];
   for (const question of answerable(locomo.questions)) scored.push(await scoredBy(store, question));

@@ -10,6 +10,7 @@ import { readJson } from "../src/lib/jsonl.js";
 import { resolveEmbeddings } from "../src/models/embeddings.js";
 import { tokenCounter } from "../src/models/tokens.js";
 import { FaissStore } from "../src/store/faiss-store.js";
+import { embedded } from "./embedded.js";
 
 interface Turn {
   speaker: string;
@@ -106,10 +107,19 @@ export function answerable<T extends Question>(questions: T[]): T[] {
   return questions.filter(({ category }) => category !== ADVERSARIAL);
 }
 
-/** An embedding model for stores that are opened again and again: each text is embedded once. */
-export async function embeddedOnce(spec: string): Promise<Model> {
+/**
+ * An embedding model for stores that are opened again and again: each text is embedded once, and the vectors of an `hf:`
+ * model, which embeds questions and texts alike, are kept in a folder (`embedded.ts`).
+ */
+export async function embeddedOnce(spec: string, { turns, questions }: Locomo): Promise<Model> {
   const model = await resolveEmbeddings(spec);
-  return { ...model, embeddings: new EmbeddedOnce(model.embeddings) };
+  const once = new EmbeddedOnce(model.embeddings);
+  if (spec.startsWith("hf:")) {
+    const texts = [...turns.map(({ value }) => value.content), ...questions.map(({ text }) => text)];
+    const name = spec.replace(/^hf:.*\//, "hf:");
+    once.know(texts, await embedded({ name, embeddings: model.embeddings }, texts));
+  }
+  return { ...model, embeddings: once };
 }
 
 export type Model = Awaited<ReturnType<typeof resolveEmbeddings>>;
@@ -214,6 +224,15 @@ class EmbeddedOnce extends Embeddings {
 
   constructor(readonly inner: EmbeddingsInterface) {
     super({});
+  }
+
+  /** Vectors of texts, as documents and as questions. */
+  know(texts: readonly string[], vectors: readonly Float32Array[]): void {
+    for (const [i, text] of texts.entries()) {
+      const vector = Promise.resolve(Array.from(vectors[i] as Float32Array));
+      this.#known.set(`query ${text}`, vector);
+      this.#known.set(`document ${text}`, vector);
+    }
   }
 
   override embedQuery(text: string): Promise<number[]> {

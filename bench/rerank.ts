@@ -24,7 +24,7 @@ import {
   storeOf,
 } from "./locomo.js";
 
-const SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
+const SHARES = [0.2, 0.35, 0.5, 0.65, 0.8, 1];
 /** Tokens of all turns of LoCoMo's ten conversations fit. */
 const ALL_TOKENS = 400_000;
 /** Questions whose searches are timed. */
@@ -38,7 +38,7 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
       embeddings: { type: "string" },
       reranker: { type: "string" },
       candidates: { type: "string", default: "50" },
-      neighbors: { type: "string", default: "0.3" },
+      neighbors: { type: "string", default: "0.4" },
       json: { type: "boolean" },
     },
   });
@@ -46,8 +46,8 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   if (!values.data || !folder) {
     throw new TypeError("Give --data locomo_conv1-5.json and --reranker hf:FOLDER");
   }
-  const model = await embeddedOnce(values.embeddings ?? "lexical");
   const locomo = await readLocomo(values.data);
+  const model = await embeddedOnce(values.embeddings ?? "lexical", locomo);
   const questions = answerable(locomo.questions);
   const embeddings = new HfEmbeddings({ model: folder, localOnly: true, maxTokens: 256 });
   const candidates = Number(values.candidates);

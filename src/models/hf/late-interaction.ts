@@ -19,7 +19,7 @@ import type { TokenVectors } from "./token-vectors.js";
 export interface LateInteractionOptions {
   /** How many of the best candidates of a search are scored; default 50. More find more, and take longer. */
   candidates?: number;
-  /** Share of these scores in the final ones, 0 to 1; default 0.8. With `neighbors`, which they do not know of, 0.3 is better. */
+  /** Share of these scores in the final ones, 0 to 1; default 0.8. With `neighbors` 0.5 finds more. */
   share?: number;
   /** Milliseconds a search waits for the scores; default 60,000. */
   timeoutMs?: number;

@@ -78,16 +78,24 @@ export function neighborsOf(
   return out;
 }
 
-/** The score including its neighbors: `(1 - share) * own + share * max(0.7 ** (distance - 1) * score of the neighbor)`. */
+/**
+ * The scores of rows with their neighbors: `(1 - share) * own + share * max(0.7 ** (distance - 1) * score of the neighbor)`.
+ * Only rows that are among them count as neighbors.
+ */
 export function withNeighbors(
-  own: number,
-  near: readonly Neighbor[],
-  scoreOf: (version: number) => number,
+  versions: readonly number[],
+  scores: readonly number[],
+  neighborhood: Neighborhood,
   share: number,
-): number {
-  let best = 0;
-  for (const { version, distance } of near) best = Math.max(best, DECAY ** (distance - 1) * scoreOf(version));
-  return (1 - share) * own + share * best;
+): number[] {
+  const scoreOf = new Map(versions.map((version, i) => [version, scores[i] as number]));
+  return versions.map((version, i) => {
+    let best = 0;
+    for (const { version: near, distance } of neighborhood.get(version) ?? []) {
+      best = Math.max(best, DECAY ** (distance - 1) * (scoreOf.get(near) ?? 0));
+    }
+    return (1 - share) * (scores[i] as number) + share * best;
+  });
 }
 
 function orderOf(found: NamespaceDocuments): { order: number[]; places: Map<number, number> } {

@@ -22,6 +22,7 @@ export function poolOf(rerank: ReorderItems | Reranker | undefined, wanted: numb
 /**
  * The items in the reranker's order. Items without a score follow, since the search could not rank them.
  *
+ * @param finish what becomes of the final scores, from 0 to 1 and in the order of the items: their neighbors count
  * @throws ModelError `AGEMEM_RERANK_FAILED`
  */
 export async function rerankItems(
@@ -29,6 +30,7 @@ export async function rerankItems(
   rerank: ReorderItems | Reranker,
   query: string,
   items: SearchItem[],
+  finish?: (scores: number[]) => number[],
 ): Promise<SearchItem[]> {
   if (typeof rerank === "function") {
     const reordered = await inTime(() => rerank(query, items), RERANK_TIMEOUT_MS);
@@ -41,15 +43,15 @@ export async function rerankItems(
   const texts = ranked.map(({ value }) => textOf(value, fields));
   const scores = await scoresOf(rerank, query, texts, rerankCounts);
   const own = ranked.map(({ score }) => score ?? 0);
-  const final = mixed(own, scores, rerank.share ?? 1);
+  const { share = 1 } = rerank;
+  const final = finish ? finish(mixed(own, scores, share)) : share === 1 ? scores : mixed(own, scores, share);
   const order = ranked.map((item, i) => ({ ...item, score: final[i] as number }));
   // The sort is stable: equal scores keep the order of the search.
   return [...order.sort((a, b) => b.score - a.score), ...unranked];
 }
 
-/** `(1 - share) * own + share * scores`, each scaled to 0 to 1; with share 1, `scores` as they are. */
-function mixed(own: readonly number[], scores: readonly number[], share: number): readonly number[] {
-  if (share === 1) return scores;
+/** `(1 - share) * own + share * scores`, each scaled to 0 to 1. */
+function mixed(own: readonly number[], scores: readonly number[], share: number): number[] {
   const [a, b] = [scaled(own), scaled(scores)];
   return a.map((value, i) => (1 - share) * value + share * (b[i] as number));
 }

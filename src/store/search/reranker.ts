@@ -28,7 +28,7 @@ export interface Reranker {
   candidates?: number;
   /**
    * Share of the reranker's score in the final one, from 0 to 1; the rest is the score of the search, each scaled to 0 to 1
-   * over the candidates. Default 1: the reranker's own scores.
+   * over the candidates. Default 1: the reranker's scores alone, unscaled unless `neighbors` count after them.
    */
   share?: number;
   /** Milliseconds after which the search fails with `AGEMEM_RERANK_FAILED`. Default 60,000. */

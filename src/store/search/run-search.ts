@@ -20,6 +20,8 @@ import type { CheckedSearch, SearchItem, SearchMode, SearchOp } from "./search-o
 /** Fewest candidates that each half of a hybrid search contributes. */
 const POOL = 100;
 
+const NO_NEIGHBORS = neighborSettings(0);
+
 /** A search whose reranking is left to do, after its transaction. */
 export type UnfinishedSearch = () => Promise<SearchItem[]>;
 
@@ -36,16 +38,23 @@ export function runSearch(
   const wanted = offset + limit;
   const mode = op.mode ?? (vector ? "vector" : "keyword");
   const pool = Math.max(poolOf(rerank, wanted), recency ? Math.max(wanted * 4, 50) : 0);
-  let ranked = rank(corpus, request, mode, query, vector, pool, neighborSettings(op.neighbors));
+  const neighbors = neighborSettings(op.neighbors);
+  // A reranker judges each text by itself, so neighbors count after it.
+  const later = mode === "hybrid" && neighbors.share > 0 && typeof rerank === "object";
+  let ranked = rank(corpus, request, mode, query, vector, pool, later ? NO_NEIGHBORS : neighbors);
   if (recency) ranked = byRecency(ranked, recency, Date.now());
   // As in LangGraph's own stores, items that cannot be ranked follow, unscored.
   if (op.mode !== "keyword" && op.mode !== "hybrid" && ranked.length < wanted) {
     appendUnranked(corpus, request, ranked, wanted);
   }
+  ranked = ranked.slice(0, poolOf(rerank, wanted));
   const items = ranked.map(({ row, score }) => ({ ...toItem(corpus.ledger, row), score }) as SearchItem);
   if (!rerank) return items.slice(offset, wanted);
-  const candidates = items.slice(0, poolOf(rerank, wanted));
-  return async () => (await rerankItems(corpus, rerank, query, candidates)).slice(offset, wanted);
+  const rows = ranked.map(({ row }) => row);
+  const around = later ? neighborsOf(corpus, request, rows, neighbors.reach) : undefined;
+  const ids = rows.map(({ id }) => id);
+  const finish = around && ((scores: number[]) => withNeighbors(ids, scores, around, neighbors.share));
+  return async () => (await rerankItems(corpus, rerank, query, items, finish)).slice(offset, wanted);
 }
 
 function rank(
@@ -96,15 +105,11 @@ function rankByBoth(
   const cosines = cosinesOf(corpus, ids, vector);
   const candidates = ids.map((id) => ({ keyword: keyword.get(id)?.score ?? 0, cosine: cosines.get(id) }));
   const scores = fuse(candidates, vectorShare(corpus.vectors));
-  const byId = new Map(ids.map((id, i) => [id, scores[i] as number]));
-  // Candidates that came in as neighbors have neighbors too, which count if they are candidates.
-  const all: Neighborhood = share > 0 ? neighborsOf(corpus, request, rows, reach) : around;
-  const scoreOf = (version: number): number => byId.get(version) ?? 0;
+  // Candidates that came in as neighbors have neighbors too.
+  const final =
+    share > 0 ? withNeighbors(ids, scores, neighborsOf(corpus, request, rows, reach), share) : scores;
   return rows
-    .map((row, i) => ({
-      row,
-      score: withNeighbors(scores[i] as number, all.get(row.id) ?? [], scoreOf, share),
-    }))
+    .map((row, i) => ({ row, score: final[i] as number }))
     .sort((a, b) => b.score - a.score || a.row.born - b.row.born)
     .slice(0, wanted);
 }

@@ -109,6 +109,29 @@ describe("a reranker", () => {
   });
 });
 
+describe("neighbors with a reranker", () => {
+  it("count after it, with its final scores from 0 to 1", async () => {
+    const store = await openStore();
+    const texts = ["walnut", "walnut tree by the river bank", "walnut oil", "walnut cake", "walnut wood"];
+    for (const [i, text] of texts.entries()) await store.put(NS, `t${i}`, { text });
+    const rerank: Reranker = { ...longest, share: 0.5 };
+    const search = (options: object) => store.search(NS, { query, mode: "hybrid", limit: 5, ...options });
+    const alone = new Map((await search({ rerank })).map(({ key, score = 0 }) => [key, score]));
+    const found = await search({ rerank, neighbors: { share: 0.4, reach: 2 } });
+    expect(found).toHaveLength(5);
+    for (const { key, score } of found) {
+      const at = Number(key.slice(1));
+      const near = [-2, -1, 1, 2].map((d) => 0.7 ** (Math.abs(d) - 1) * (alone.get(`t${at + d}`) ?? 0));
+      expect(score).toBeCloseTo(0.6 * (alone.get(key) ?? 0) + 0.4 * Math.max(...near), 12);
+    }
+    // The reranker's scores alone are lengths; beside neighbors they lie between 0 and 1, too.
+    const [first, second] = await search({ rerank: longest, neighbors: 0.4 });
+    expect([first?.key, second?.key]).toEqual(["t1", "t2"]);
+    expect(first?.score).toBeCloseTo(0.6 + 0.4 * (4 / 23), 12);
+    expect(second?.score).toBeCloseTo(0.6 * (4 / 23) + 0.4, 12);
+  });
+});
+
 describe("a failing reranker", () => {
   const search = async (rerank: unknown, store = orchard()) =>
     (await store).search(NS, { query, mode: "keyword", rerank: rerank as Reranker });
