@@ -73,7 +73,8 @@ export class CodedIndex implements VectorIndex {
         const bound = bucketOf(boundFor(codes, search.query, found, promise));
         next = Math.max(next, Math.min(low - 1, bound));
       }
-      if (search.countFrom(next) > most) return scan(table, lists, unit, k, accept);
+      // Codes that are damaged in their file may have no deviation, so that there is no next bucket.
+      if (!(next < low) || search.countFrom(next) > most) return scan(table, lists, unit, k, accept);
       search.gather(0, next, low, scorer);
       low = next;
     }

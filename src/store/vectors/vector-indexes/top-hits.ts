@@ -198,6 +198,10 @@ export class Scorer {
   #score(slots: Int32Array, count: number): void {
     if (count === 0) return;
     this.table.scores(slots, count, this.#unit, this.#scores);
-    for (let i = 0; i < count; i++) this.offer(slots[i] as number, this.#scores[i] as number);
+    for (let i = 0; i < count; i++) {
+      const score = this.#scores[i] as number;
+      // A vector that is damaged in memory's file may have no cosine, and nothing is better or worse than that.
+      if (!Number.isNaN(score)) this.offer(slots[i] as number, score);
+    }
   }
 }
