@@ -22,7 +22,8 @@ export class CatchUp {
     const { ledger, vectors } = this;
     // A store in memory has only this connection, so after the first time there is nothing to catch up with.
     if (ledger.db.directory === null && this.#dataVersion !== -1) return;
-    const dataVersion = ledger.db.db.pragma("data_version", { simple: true }) as number;
+    // Prepared once, because every read asks for it.
+    const dataVersion = ledger.db.row<{ data_version: number }>("PRAGMA data_version")?.data_version ?? -1;
     if (dataVersion === this.#dataVersion) return;
     ledger.branches.reload();
     ledger.namespaces.refresh();
