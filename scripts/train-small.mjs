@@ -2,8 +2,8 @@
  * `npm run train:small`: SmolLM2 135M learns to manage its memory, from an empty checkout to the report, on a processor.
  *
  * Sets up what is lacking (packages, Python environment), then runs `agemem-grpo study` on `configs/smollm2.toml`: the
- * model's weights out of its GGUF file, tasks, warm start, servers, training, evaluation, report. It takes hours; the same
- * command goes on after an interruption, whatever ended it. The model's file comes from `npm run models`.
+ * model's weights out of its GGUF file, tasks, warm start, servers, training, evaluation, report. It takes an hour
+ * or more; the same command goes on after an interruption, whatever ended it. The model's file comes from `npm run models`.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -19,7 +19,7 @@ const model = join(root, ".agemem", "models", "SmolLM2-135M-Instruct.Q4_1.gguf")
 const HELP = `npm run train:small -- [options]
   --seeds N            seeds 0 to N-1 (default 1)
   --variants A,B       of all-returns, shuffled, answer-only (default all-returns)
-  --iterations N       of GRPO (default: 40, see configs/smollm2.toml); more of them continue a finished run's folder
+  --iterations N       of GRPO (default: 16, see configs/smollm2.toml); more of them continue a finished run's folder
   --out DIR            folder of the runs and the report (default runs/smollm2)
   --set NAME=VALUE     another value for a setting of configs/smollm2.toml, may be repeated`;
 
@@ -55,7 +55,7 @@ async function main() {
   const settings = [...(iterations ? [`train.iterations=${iterations}`] : []), ...set];
   const args = [
     ...["-m", "agemem_grpo.cli", "study", join(project, "configs", "smollm2.toml"), "--out", folder],
-    // One run at a time: it uses two cores, and a gigabyte and a half of memory for each of its two models.
+    // One run at a time: a gigabyte and a half of memory for each of its two models.
     ...["--seeds", seeds, "--variants", variants, "--jobs", "1"],
     ...settings.flatMap((setting) => ["--set", setting]),
   ];

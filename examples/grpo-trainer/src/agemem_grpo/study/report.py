@@ -185,7 +185,7 @@ def _tools(main: Sequence[Run], figures: Json) -> str:
     lines += [
         "",
         "Only operations that succeeded are counted; the stages are those after training. The paper's figures are of "
-        "another task and a model a thousand times larger: they are here for the form.",
+        "another task and a far larger model: they are here for the form.",
         "",
         "| Tokens | before | after |",
         "|---|---|---|",
