@@ -181,6 +181,62 @@ export function score(answers: readonly Answer[], { tokensOf }: Locomo): Scores 
   };
 }
 
+/** Scores per kind of question. */
+export function byCategory(answers: readonly Answer[], locomo: Locomo): Record<string, Scores> {
+  return Object.fromEntries(
+    Object.entries(CATEGORIES).map(([name, id]) => [
+      name,
+      score(
+        answers.filter(({ category }) => category === id),
+        locomo,
+      ),
+    ]),
+  );
+}
+
+/** Where the evidence of a kind of question is ranked, and what more results would find. */
+export interface EvidenceRanks {
+  evidence_per_question: number;
+  /** Share of questions with all of their evidence among the first ten. */
+  all_at_10: number;
+  recall_at_50: number;
+  recall_at_100: number;
+  tokens_at_100: number;
+  /** Evidence turns that are not among the first ten, and how many of them are within two turns of one that is. */
+  missed: number;
+  missed_beside_a_result: number;
+}
+
+/** {@link EvidenceRanks} per kind of question. */
+export function evidenceRanks(answers: readonly Answer[], locomo: Locomo): Record<string, EvidenceRanks> {
+  const places = new Map(locomo.turns.map(({ namespace, key }, i) => [`${namespace.join("/")} ${key}`, i]));
+  return Object.fromEntries(
+    Object.entries(CATEGORIES).map(([name, id]) => {
+      const mine = answers.filter(({ category }) => category === id);
+      const mean = (f: (answer: Answer) => number) =>
+        mine.reduce((sum, one) => sum + f(one), 0) / Math.max(1, mine.length);
+      const missed = mine.flatMap(({ namespace, evidence, found }) => {
+        const placeOf = (key: string) => places.get(`${namespace.join("/")} ${key}`) as number;
+        const first = found.slice(0, 10).map(placeOf);
+        const left = [...evidence].map(placeOf).filter((place) => !first.includes(place));
+        return left.map((place) => first.some((one) => Math.abs(one - place) <= 2));
+      });
+      return [
+        name,
+        {
+          evidence_per_question: mean(({ evidence }) => evidence.size),
+          all_at_10: mean((one) => Number(recallOf(one) === 1)),
+          recall_at_50: mean((one) => recallOf(one, 50)),
+          recall_at_100: mean((one) => recallOf(one, 100)),
+          tokens_at_100: mean(({ namespace, found }) => locomo.tokensOf(namespace, found)),
+          missed: missed.length,
+          missed_beside_a_result: missed.filter(Boolean).length,
+        },
+      ];
+    }),
+  );
+}
+
 /** By how much recall@10 of the same questions differs, with the 95 % interval over conversations. */
 export function difference(
   answers: readonly Answer[],

@@ -15,6 +15,7 @@ import {
   type Answer,
   answerable,
   answersOf,
+  byCategory,
   difference,
   embeddedOnce,
   leaveOneOut,
@@ -75,7 +76,12 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
         ...score(usual, locomo),
         above_before: difference(usual, before),
       },
-      held_out: { ...score(answers, locomo), above_before: difference(answers, before), chosen },
+      held_out: {
+        ...score(answers, locomo),
+        above_before: difference(answers, before),
+        chosen,
+        by_category: byCategory(answers, locomo),
+      },
       recall_at_10_by_share: Object.fromEntries(
         [...byShare].map(([share, found]) => [share, score(found, locomo).recall_at_10]),
       ),

@@ -17,9 +17,10 @@ import {
   type Answer,
   answerable,
   answersOf,
-  CATEGORIES,
+  byCategory,
   difference,
   embeddedOnce,
+  evidenceRanks,
   leaveOneOut,
   readLocomo,
   score,
@@ -54,13 +55,11 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
     for (const mode of MODES) {
       const answers = await answersOf(store, locomo.questions, { mode });
       if (mode !== "hybrid") halves.push(answerable(answers));
-      const inCategory = (id: number) => answers.filter(({ category }) => category === id);
       result[mode] = {
         ...score(answerable(answers), locomo),
         all_with_evidence: score(answers, locomo),
-        by_category: Object.fromEntries(
-          Object.entries(CATEGORIES).map(([name, id]) => [name, score(inCategory(id), locomo)]),
-        ),
+        by_category: byCategory(answers, locomo),
+        ...(mode === "hybrid" && { evidence: evidenceRanks(answers, locomo) }),
       };
     }
   }
@@ -83,6 +82,8 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
       ...score(answers, locomo),
       above_better_half: difference(answers, better),
       chosen,
+      by_category: byCategory(answers, locomo),
+      evidence: evidenceRanks(answers, locomo),
       recall_at_10_by_setting: Object.fromEntries(
         [...settings].map(([setting, found]) => [setting, score(found, locomo).recall_at_10]),
       ),

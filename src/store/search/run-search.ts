@@ -49,7 +49,7 @@ export function runSearch(
   }
   ranked = ranked.slice(0, poolOf(rerank, wanted));
   const items = ranked.map(({ row, score }) => ({ ...toItem(corpus.ledger, row), score }) as SearchItem);
-  if (!rerank) return items.slice(offset, wanted);
+  if (!rerank || limit === 0) return items.slice(offset, wanted);
   const rows = ranked.map(({ row }) => row);
   const around = later ? neighborsOf(corpus, request, rows, neighbors.reach) : undefined;
   const ids = rows.map(({ id }) => id);

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { resolveEmbeddings } from "../../../src/models/embeddings.js";
+import { HfEmbeddings } from "../../../src/models/hf/embeddings.js";
+import { LateInteractionReranker } from "../../../src/models/hf/late-interaction.js";
 import { FaissStore } from "../../../src/store/faiss-store.js";
 
 const folder = process.env.AGEMEM_TEST_MODELS ?? "";
@@ -37,5 +39,24 @@ describe("hf: all-MiniLM-L6-v2 from a folder", { timeout: 400_000 }, () => {
     const [best] = await store.search(["m"], { query: "Which vehicle does she own?", limit: 1 });
     expect(best?.key).toBe("car");
     await store.close();
+  });
+
+  it("reranks keyword hits by what they say, token by token", async () => {
+    const embeddings = new HfEmbeddings({ model, localOnly: true });
+    await using store = await FaissStore.open(":memory:");
+    await store.put(["m"], "name", { content: "Ada, Ada! Good to see you, Ada." });
+    await store.put(["m"], "home", { content: "Last spring Ada moved into a flat by the sea in Porto." });
+    await store.put(["m"], "tea", { content: "Ada drinks green tea." });
+    const query = "Which city is Ada's home?";
+    const alone = await store.search(["m"], { query, mode: "keyword", limit: 3 });
+    expect(alone[0]?.key).toBe("name");
+    const rerank = new LateInteractionReranker(embeddings, { share: 1 });
+    const found = await store.search(["m"], { query, mode: "keyword", limit: 3, rerank });
+    expect(found[0]?.key).toBe("home");
+    const [best = 0, , worst = 0] = found.map(({ score }) => score);
+    expect(best).toBeGreaterThan(worst);
+    expect(best).toBeLessThanOrEqual(1);
+    expect((await store.stats()).reranked).toMatchObject({ searches: 1, texts: 3 });
+    await embeddings.dispose();
   });
 });

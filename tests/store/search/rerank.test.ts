@@ -100,11 +100,25 @@ describe("a reranker", () => {
     expect([last?.key, last?.score]).toEqual(["plain", undefined]);
   });
 
+  it("ranks a retriever's documents, and those of a fork", async () => {
+    const store = await orchard();
+    const fork = await store.fork();
+    await fork.put(NS, "d", { text: "walnut in a very long sentence" });
+    for (const [one, best] of [
+      [store, "c"],
+      [fork, "d"],
+    ] as const) {
+      const retriever = one.asRetriever({ namespace: NS, k: 1, mode: "keyword", rerank: longest });
+      expect((await retriever.invoke(query)).map(({ id }) => id)).toEqual([best]);
+    }
+  });
+
   it("is not asked when nothing was found or nothing was asked", async () => {
     const store = await orchard();
     const score = vi.fn(() => []);
     expect(await store.search(NS, { query: "zzzz", mode: "keyword", rerank: { score } })).toEqual([]);
     expect(await store.search(NS, { limit: 1, rerank: { score } })).toHaveLength(1);
+    expect(await store.search(NS, { query, limit: 0, rerank: { score } })).toEqual([]);
     expect(score).not.toHaveBeenCalled();
   });
 });
