@@ -8,7 +8,8 @@
  *
  * The vectors' share in a hybrid score was chosen on these conversations, so `held_out` repeats hybrid search with, for
  * each conversation, the share that has the best recall@10 on the others (leave one conversation out).
- * `held_out_neighbors` does so with the share of the neighbors as well. Both say by how much recall@10 is above that of the
+ * `held_out_neighbors` does so with the share of the neighbors as well, `held_out_keyword_neighbors` with neighbors and
+ * keywords only. All say by how much recall@10 is above that of the
  * better half, with the interval over conversations. The number of results is the same; `tokens_at_10` are their tokens.
  */
 import { parseArgs } from "node:util";
@@ -66,6 +67,13 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   const [first, second] = halves.map((half) => ({ half, recall: score(half, locomo).recall_at_10 }));
   const better = (first && second && second.recall > first.recall ? second : first)?.half ?? [];
   const questions = answerable(locomo.questions);
+  const byNeighbors = new Map<string, Answer[]>();
+  {
+    await using store = await storeOf(model, locomo, 0);
+    for (const neighbors of NEIGHBORS) {
+      byNeighbors.set(`${neighbors}`, await answersOf(store, questions, { mode: "hybrid", neighbors }));
+    }
+  }
   const byShare = new Map<string, Answer[]>();
   const byBoth = new Map<string, Answer[]>();
   for (const share of SHARES) {
@@ -76,7 +84,11 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
       byBoth.set(`${share}, neighbors ${neighbors}`, answers);
     }
   }
-  for (const [name, settings] of Object.entries({ held_out: byShare, held_out_neighbors: byBoth })) {
+  for (const [name, settings] of Object.entries({
+    held_out: byShare,
+    held_out_neighbors: byBoth,
+    held_out_keyword_neighbors: byNeighbors,
+  })) {
     const { answers, chosen } = leaveOneOut(settings);
     result[name] = {
       ...score(answers, locomo),

@@ -4,7 +4,8 @@
  * Owns the scale and the default shares. Leaves out candidates and their scores (`run-search.ts`).
  *
  * It averages scores, not ranks, because scores say how much better the first hit is than the second. On LoCoMo with
- * MiniLM that gains 2 points of recall@10 over reciprocal rank fusion (docs/store.md).
+ * MiniLM that gains 2 points of recall@10 over reciprocal rank fusion. One share serves all questions: shares by kind of
+ * question, z-scores and a fitted model were tried and are no better held out (`bench/fusion.ts`, docs/store.md).
  */
 
 /** A candidate with both scores. */

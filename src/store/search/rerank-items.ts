@@ -12,6 +12,13 @@ import type { ReorderItems, SearchItem } from "./search-options.js";
 /** Fewest candidates of a reranker that does not say how many it wants. */
 const FEWEST = 50;
 
+/** Items beside the candidates that no model scores, and come in by their neighbors' scores. */
+export interface Beside {
+  items: SearchItem[];
+  /** The scores with neighbors of the candidates and these items, from the candidates' scores. */
+  scored: (scores: readonly number[]) => number[];
+}
+
 /** How many candidates a search collects, of which it returns `wanted` at most. */
 export function poolOf(rerank: ReorderItems | Reranker | undefined, wanted: number): number {
   const usual = Math.max(wanted * 4, FEWEST);
@@ -22,7 +29,7 @@ export function poolOf(rerank: ReorderItems | Reranker | undefined, wanted: numb
 /**
  * The items in the reranker's order. Items without a score follow, since the search could not rank them.
  *
- * @param finish what becomes of the final scores, from 0 to 1 and in the order of the items: their neighbors count
+ * @param beside makes neighbors count: those of the final scores, which are then from 0 to 1
  * @throws ModelError `AGEMEM_RERANK_FAILED`
  */
 export async function rerankItems(
@@ -30,7 +37,7 @@ export async function rerankItems(
   rerank: ReorderItems | Reranker,
   query: string,
   items: SearchItem[],
-  finish?: (scores: number[]) => number[],
+  beside?: Beside,
 ): Promise<SearchItem[]> {
   if (typeof rerank === "function") {
     const reordered = await inTime(() => rerank(query, items), RERANK_TIMEOUT_MS);
@@ -44,8 +51,10 @@ export async function rerankItems(
   const scores = await scoresOf(rerank, query, texts, rerankCounts);
   const own = ranked.map(({ score }) => score ?? 0);
   const { share = 1 } = rerank;
-  const final = finish ? finish(mixed(own, scores, share)) : share === 1 ? scores : mixed(own, scores, share);
-  const order = ranked.map((item, i) => ({ ...item, score: final[i] as number }));
+  const final = share === 1 && !beside ? scores : mixed(own, scores, share);
+  const all = beside ? [...ranked, ...beside.items] : ranked;
+  const finals = beside ? beside.scored(final) : final;
+  const order = all.map((item, i) => ({ ...item, score: finals[i] as number }));
   // The sort is stable: equal scores keep the order of the search.
   return [...order.sort((a, b) => b.score - a.score), ...unranked];
 }

@@ -14,7 +14,7 @@ import {
   withNeighbors,
 } from "./neighbors.js";
 import { appendUnranked, cosinesOf, listItems, passes, type RankedRow, rankByVector } from "./ranking.js";
-import { poolOf, rerankItems } from "./rerank-items.js";
+import { type Beside, poolOf, rerankItems } from "./rerank-items.js";
 import type { CheckedSearch, SearchItem, SearchMode, SearchOp } from "./search-options.js";
 
 /** Fewest candidates that each half of a hybrid search contributes. */
@@ -50,11 +50,38 @@ export function runSearch(
   ranked = ranked.slice(0, poolOf(rerank, wanted));
   const items = ranked.map(({ row, score }) => ({ ...toItem(corpus.ledger, row), score }) as SearchItem);
   if (!rerank || limit === 0) return items.slice(offset, wanted);
-  const rows = ranked.map(({ row }) => row);
-  const around = later ? neighborsOf(corpus, request, rows, neighbors.reach) : undefined;
-  const ids = rows.map(({ id }) => id);
-  const finish = around && ((scores: number[]) => withNeighbors(ids, scores, around, neighbors.share));
-  return async () => (await rerankItems(corpus, rerank, query, items, finish)).slice(offset, wanted);
+  const beside = later ? besideOf(corpus, request, ranked, neighbors) : undefined;
+  return async () => (await rerankItems(corpus, rerank, query, items, beside)).slice(offset, wanted);
+}
+
+/** The neighbors of candidates that are none themselves, and what all of them score. */
+function besideOf(
+  corpus: Corpus,
+  request: SearchRequest,
+  ranked: readonly RankedRow[],
+  { share, reach }: Required<Neighbors>,
+): Beside {
+  const known = ranked.map(({ row }) => row);
+  const ids = new Set(known.map(({ id }) => id));
+  const near = [...neighborsOf(corpus, request, known, reach).values()].flat();
+  const missing = near.flatMap(({ version }) => (ids.has(version) ? [] : [version]));
+  const extra = [...rowsByIds(corpus.ledger, missing).values()]
+    .filter((row) => passes(row, request.filter))
+    .sort((a, b) => a.born - b.born);
+  const rows = [...known, ...extra];
+  const around = neighborsOf(corpus, request, rows, reach);
+  return {
+    items: extra.map((row) => toItem(corpus.ledger, row)),
+    scored: (scores) => {
+      const own = rows.map((_, i) => scores[i] ?? 0);
+      return withNeighbors(
+        rows.map(({ id }) => id),
+        own,
+        around,
+        share,
+      );
+    },
+  };
 }
 
 function rank(

@@ -46,7 +46,8 @@ export interface MemorySearchOptions {
    * `{ share, reach }`. Neighbors are the items written just before and after it in its namespace, two on each side unless
    * `reach` (1 to 8) says otherwise; each step further counts 0.7 of the one before. For turns of a conversation, where the
    * answer is often next to what resembles the question; 0.3 or 0.4 suits those. Changes the order of results, not their
-   * number. With a {@link Reranker}, neighbors count after it, with its final scores from 0 to 1.
+   * number. With a {@link Reranker}, neighbors count after it, with its final scores from 0 to 1, and items
+   * beside its candidates are found without being read by it.
    */
   neighbors?: number | Neighbors;
   /**

@@ -146,6 +146,37 @@ describe("neighbors with a reranker", () => {
   });
 });
 
+describe("items beside a reranker's candidates", () => {
+  it("are found by their neighbors' scores, unread, if they pass the filter", async () => {
+    const store = await openStore();
+    const texts = ["zzz", "walnut", "qqq", "kkk", "jjj", "hhh", "walnut tree", "walnut oil"];
+    for (const [turn, text] of texts.entries()) await store.put(NS, `t${turn}`, { text, turn });
+    const read: string[] = [];
+    const rerank: Reranker = {
+      candidates: 3,
+      score(_, texts) {
+        read.push(...texts);
+        return texts.map((text) => Number(text === "walnut"));
+      },
+    };
+    const search = (options: object) =>
+      store.search(NS, { query, mode: "hybrid", limit: 3, rerank, neighbors: 0.4, ...options });
+    const found = await search({});
+    expect(read.sort()).toEqual(["walnut", "walnut oil", "walnut tree"]);
+    expect(found.map(({ key, score }) => [key, score?.toFixed(6)])).toEqual([
+      ["t1", "0.600000"],
+      ["t0", "0.400000"],
+      ["t2", "0.400000"],
+    ]);
+    expect(found[1]?.value).toEqual({ text: "zzz", turn: 0 });
+    expect(keysOf(await search({ filter: { turn: { $gte: 1 } } }))).toEqual(["t1", "t2", "t3"]);
+    expect(keysOf(await search({ neighbors: { share: 0.4, reach: 1 }, offset: 1, limit: 2 }))).toEqual([
+      "t0",
+      "t2",
+    ]);
+  });
+});
+
 describe("a failing reranker", () => {
   const search = async (rerank: unknown, store = orchard()) =>
     (await store).search(NS, { query, mode: "keyword", rerank: rerank as Reranker });
