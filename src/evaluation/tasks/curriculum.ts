@@ -26,7 +26,7 @@ import {
 const TURNS = ["changed", "contradicted", "withdrawn"] as const;
 type Turn = (typeof TURNS)[number];
 
-/** What makes the tasks long. */
+/** What makes the tasks long and hard. */
 export interface CurriculumShape {
   /** Most tellings that go out of date, 1 to 5; a task has two thirds of them at least. Default 3. */
   changes: number;
@@ -34,13 +34,16 @@ export interface CurriculumShape {
   distractors: number;
   /** Words of each distractor, 10 to 2,000; default 330: ten of them go over a T_max of 4,096 tokens. */
   words: number;
+  /** Facts that the answer rests on: 1, asked of the person by name, or 2 (default), asked of somebody's relation. */
+  facts: number;
 }
 
-const USUAL: Readonly<CurriculumShape> = { changes: 3, distractors: 10, words: 330 };
+const USUAL: Readonly<CurriculumShape> = { changes: 3, distractors: 10, words: 330, facts: 2 };
 const LIMITS: Readonly<Record<keyof CurriculumShape, [least: number, most: number]>> = {
   changes: [1, 5],
   distractors: [0, 100],
   words: [10, 2000],
+  facts: [1, 2],
 };
 
 /** Options of {@link generateCurriculum}. */
@@ -87,19 +90,20 @@ function generateOne(i: number, seed: string, shape: CurriculumShape): MemoryTas
   const unused = values.slice(shape.changes + 1);
   const bystander = attribute.is(other, unused[0] as string, random.pick(MONTHS));
   const [start = "", ...later] = states.told;
+  const linked = shape.facts > 1;
   const told: Passage[] = [
-    { title: asked, text: link },
+    ...(linked ? [{ title: asked, text: link }] : []),
     { title: person, text: start },
     { title: other, text: bystander },
     ...later.map((text) => ({ title: person, text })),
   ];
   return {
     id: `curriculum-${turn}-${i}`,
-    question: attribute.asks(`${asked}'s ${relation}`),
+    question: attribute.asks(linked ? `${asked}'s ${relation}` : person),
     answer: states.answer,
     context: told.map(({ title, text }) => ({ title, text: `${text} ${random.pick(CHIT_CHAT)}` })),
-    distractors: fillers(random, attribute, [asked, person], unused, shape),
-    goldFacts: [link, states.current],
+    distractors: fillers(random, attribute, linked ? [asked, person] : [person], unused, shape),
+    goldFacts: linked ? [link, states.current] : [states.current],
     outdatedFacts: states.outdated,
     metadata: { dataset: "curriculum", turn, attribute: attribute.name, stale: states.stale },
   };

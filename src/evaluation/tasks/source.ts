@@ -16,7 +16,7 @@ import { generateTasks, type TaskShape } from "./synthetic.js";
 
 /** For help texts. */
 export const TASK_SOURCES =
-  "hotpotqa:FILE, locomo:FILE, jsonl:FILE, synthetic:N[:DIFFICULTY][:hops=1,changes=1,distractors=2,talk=0], curriculum:N[:changes=3,distractors=10,words=330], curriculum:hotpotqa:FILE, factconsolidation:FILE, or a file by its ending";
+  "hotpotqa:FILE, locomo:FILE, jsonl:FILE, synthetic:N[:DIFFICULTY][:hops=1,changes=1,distractors=2,talk=0], curriculum:N[:changes=3,distractors=10,words=330,facts=2], curriculum:hotpotqa:FILE, factconsolidation:FILE, or a file by its ending";
 
 /** Options of {@link loadTasks}. */
 interface TaskSourceOptions {
@@ -77,7 +77,7 @@ async function curriculum(text: string, { seed = 0, limit }: TaskSourceOptions):
   const most = limit ?? Number.POSITIVE_INFINITY;
   const path = /^hotpotqa:(.+)$/.exec(text)?.[1];
   if (path !== undefined) return withContradictions(await loadHotpotQa(path, { seed }), seed).slice(0, most);
-  const [, count, shape] = /^(\d+)(?::((?:,?(?:changes|distractors|words)=\d+)+))?$/.exec(text) ?? [];
+  const [, count, shape] = /^(\d+)(?::((?:,?(?:changes|distractors|words|facts)=\d+)+))?$/.exec(text) ?? [];
   if (count !== undefined) {
     const shaped = shape === undefined ? {} : { shape: readShape(shape) };
     return generateCurriculum({ count: Math.min(Number(count), most), seed, ...shaped });

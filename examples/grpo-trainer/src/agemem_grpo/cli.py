@@ -110,13 +110,12 @@ def _train(options: argparse.Namespace) -> None:
 
 def _study(options: argparse.Namespace) -> None:
     from agemem_grpo.study.report import write_report
-    from agemem_grpo.training.run import study, train_command
+    from agemem_grpo.training.run import check_variant, study, train_command
 
     variants = [name.strip() for name in options.variants.split(",")]
-    for variant in variants:
-        if variant not in VARIANTS:
-            raise SettingsError(f"There is no variant {variant!r}: {', '.join(VARIANTS)}")
     settings = read_settings(options.config, overrides_of(options.set), out=options.out)
+    for variant in variants:
+        check_variant(settings, variant)
     command = train_command(options.config, options.set)
     study(settings, command, options.out, variants=variants, seeds=range(options.seeds), jobs=options.jobs)
     print(write_report(options.out, options.out))

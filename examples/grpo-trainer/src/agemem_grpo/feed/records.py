@@ -86,6 +86,10 @@ class Trajectory:
     memory_op_counts: Mapping[str, int]
     aux_calls: int
     steps: tuple[Step, ...]
+    memory_quality: float | None = None
+    """MQ: what memory held at the end against the gold facts, by the judge; None where it was not asked."""
+    branch_at: int | None = None
+    """Index of the first step that is the rollout's own, where its group shares a beginning."""
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -194,7 +198,16 @@ def parse_trajectory(wire: TrajectoryRecord, steps: tuple[Step, ...], aux_calls:
         memory_op_counts=dict(Counter(op for step in steps for op in step.memory_ops)),
         aux_calls=aux_calls,
         steps=steps,
+        memory_quality=None if wire.verdicts is None else wire.verdicts.memory_quality,
+        branch_at=_branch_at(wire, where),
     )
+
+
+def _branch_at(wire: TrajectoryRecord, where: str) -> int | None:
+    at = wire.metadata.get("branch_at")
+    if at is None or (type(at) is int and at >= 0):
+        return at
+    raise FeedError(where, f"metadata.branch_at is {at!r}: expected a whole number of 0 or more", _REWRITE)
 
 
 def _checked_baseline(wire: TrajectoryRecord, where: str) -> AdvantageMeta | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 SCHEMA = "agemem.trajectory/1"
 
@@ -78,6 +78,12 @@ class AdvantageMeta(_Record):
     zero_variance: bool
 
 
+class Verdicts(_Record):
+    """What the judge said."""
+
+    memory_quality: Annotated[float, Field(ge=0, le=1)] | None
+
+
 class Episode(_Record):
     """The outcome of a rollout."""
 
@@ -94,6 +100,9 @@ class TrajectoryRecord(Identity):
     status: Status
     reward: float | None = None
     reward_parts: dict[str, float | None] = {}
+    verdicts: Verdicts | None = None
+    metadata: dict[str, JsonValue] = {}
+    """Notes about a rollout, of which ``branch_at`` is read (`records.py`)."""
     advantage: float | None = None
     advantage_meta: AdvantageMeta | None = None
     n_steps: Index

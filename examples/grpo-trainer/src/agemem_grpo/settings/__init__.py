@@ -3,6 +3,7 @@
 from agemem_grpo.settings.reading import SettingsError, read_settings, settings_of
 from agemem_grpo.settings.tables import (
     VARIANTS,
+    CounterfactualSettings,
     EvaluateSettings,
     PrepareSettings,
     ServerSettings,
@@ -13,6 +14,7 @@ from agemem_grpo.settings.tables import (
 
 __all__ = [
     "VARIANTS",
+    "CounterfactualSettings",
     "EvaluateSettings",
     "PrepareSettings",
     "ServerSettings",

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agemem_grpo.errors import GrpoError
 from agemem_grpo.settings.tables import (
+    CounterfactualSettings,
     EvaluateSettings,
     PrepareSettings,
     ServerSettings,
@@ -36,6 +37,7 @@ _SETTINGS = TypeAdapter(Settings)
 _TABLES: Mapping[str, Any] = {
     "": Settings,
     "train": TrainSettings,
+    "counterfactual": CounterfactualSettings,
     "evaluate": EvaluateSettings,
     "server": ServerSettings,
     "service": ServiceSettings,

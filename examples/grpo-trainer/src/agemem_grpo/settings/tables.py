@@ -17,15 +17,17 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 Json = dict[str, Any]
-Advantages = Literal["feed", "shuffled"]
+Advantages = Literal["feed", "shuffled", "branched"]
 Reward = Literal["all-returns", "answer-only"]
 
 VARIANTS: Mapping[str, tuple[Reward, Advantages]] = {
     "all-returns": ("all-returns", "feed"),
     "answer-only": ("answer-only", "feed"),
     "shuffled": ("all-returns", "shuffled"),
+    "counterfactual": ("all-returns", "branched"),
 }
-"""What a study compares, by name: the reward, and where the advantages come from."""
+"""What a study compares, by name: the reward (``all-returns`` is the one of the setting ``reward``), and where the
+advantages come from: one per rollout, the same shuffled, or one per step from groups that share a beginning."""
 
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Count = Annotated[int, Field(ge=1)]
@@ -78,6 +80,18 @@ class TrainSettings:
     bf16: bool = False
     trainer: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Further fields of TRL's ``GRPOConfig``; they override the fields above."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class CounterfactualSettings:
+    """Table ``[counterfactual]``: the variant of that name. Its groups share a beginning, and what is rewarded is what
+    the policy did since, measured against alternatives in the same context and memory."""
+
+    at: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    """Model calls of the shared beginning; iterations take the numbers in turn. 0 = none, an ordinary group: what is
+    always shared is never trained on."""
+    tasks_per_iteration: Count
+    """A beginning is made once for K rollouts, so that as many calls of the policy are enough for more tasks."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -140,11 +154,13 @@ class PrepareSettings:
     """Options of `agemem export --to chat`."""
     warm_start: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Options of `agemem-grpo warm-start`: ``steps``, ``hidden``, ..."""
+    shared_warm_start: bool = False
+    """All seeds start from one policy, that of seed 0: cheaper, but the runs then differ less than independent ones."""
 
     def facts(self) -> Json:
         """All fields as JSON values; later fields only where they are set, so that folders made before them fit."""
         facts = dataclasses.asdict(self)
-        return {name: value for name, value in facts.items() if value or name not in ("gguf", "score")}
+        return {name: value for name, value in facts.items() if value or name not in ("gguf", "score", "shared_warm_start")}
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -157,6 +173,10 @@ class Settings:
     heldout_tasks: str
     rollout: Mapping[str, Any]
     """Fields of every rollout request, sent unchanged: ``k``, ``max_turns``, ``policy.temperature``, ..."""
+    reward: Literal["all-returns", "agemem"] = "all-returns"
+    """What rollouts are trained on and policies are compared by: the paper's reward, or ours, whose maintenance asks
+    for outdated memories that were put right."""
+    counterfactual: CounterfactualSettings | None = None
     train: TrainSettings = dataclasses.field(default_factory=TrainSettings)
     evaluate: EvaluateSettings = dataclasses.field(default_factory=EvaluateSettings)
     server: ServerSettings = dataclasses.field(default_factory=ServerSettings)
@@ -170,6 +190,12 @@ class Settings:
     def _adapters_need_lora(self) -> Settings:
         if self.server.adapters and self.train.lora is None:
             raise ValueError("server.adapters passes LoRA adapters on: set train.lora, or leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _rollouts_are_whole_elsewhere(self) -> Settings:
+        if "branch_at" in self.rollout:
+            raise ValueError("rollout.branch_at would share the beginnings of evaluations too: use counterfactual.at")
         return self
 
     @model_validator(mode="after")

@@ -17,13 +17,13 @@ import numpy as np
 
 from agemem_grpo.settings import VARIANTS
 from agemem_grpo.study.health import draw_health
-from agemem_grpo.study.results import ABLATION, MAIN, Run, mean_of, of_variant, parts_of
+from agemem_grpo.study.results import ABLATION, BRANCHED, MAIN, Run, mean_of, of_variant, parts_of, rewards
 from agemem_grpo.training.metrics import OPERATIONS
 
 Json = dict[str, Any]
 Pick = Callable[[Json], float | None]
 
-COLOURS = {"all-returns": "#1b6ca8", "answer-only": "#d1770f", "shuffled": "#777777"}
+COLOURS = {"all-returns": "#1b6ca8", "answer-only": "#d1770f", "shuffled": "#777777", "counterfactual": "#3a8f4d"}
 WINDOW = 5
 """Iterations of the moving mean, because a batch of a few tasks is a noisy measure."""
 
@@ -32,9 +32,13 @@ def draw(runs: Sequence[Run], folder: Path) -> list[Path]:
     """Draws all plots as PNG files and returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     main = of_variant(runs, MAIN) or list(runs)
+    drawn = [_curves(runs, folder / "reward.png")]
+    if of_variant(runs, ABLATION):
+        drawn.append(_ablation(runs, folder / "ablation.png"))
+    if of_variant(runs, BRANCHED):
+        drawn.append(_by_calls(runs, folder / "counterfactual.png"))
     return [
-        _curves(runs, folder / "reward.png"),
-        _ablation(runs, folder / "ablation.png"),
+        *drawn,
         _parts(main, folder / "parts.png"),
         _tools(main, folder / "tools.png"),
         _tokens(main, folder / "tokens.png"),
@@ -52,13 +56,23 @@ def smooth(values: Sequence[float], window: int = WINDOW) -> list[float]:
 
 
 def _line(axes: Any, runs: Sequence[Run], pick: Pick, label: str, color: str | None = None) -> None:
-    """Mean over the seeds as a line, their range as a band."""
-    length = min(len(run.metrics) for run in runs)
-    rows = [smooth([_number(pick(line)) for line in run.metrics[:length]]) for run in runs]
-    table = np.array(rows)
-    x = np.arange(1, length + 1)
+    """Mean over the seeds of a figure of the lines of metrics, and its range."""
+    _band(axes, [[pick(line) for line in run.metrics] for run in runs], label, color)
+
+
+def _band(
+    axes: Any,
+    values: Sequence[Sequence[float | None]],
+    label: str,
+    color: str | None = None,
+    x: Sequence[float] | None = None,
+) -> None:
+    """Mean over the seeds as a line, their range as a band; ``x`` is the iteration unless it is given."""
+    length = min(len(row) for row in values)
+    table = np.array([smooth([_number(value) for value in row[:length]]) for row in values])
+    x = list(range(1, length + 1)) if x is None else x[:length]
     drawn = axes.plot(x, np.nanmean(table, axis=0), label=label, color=color)[0]
-    if len(runs) > 1:
+    if len(values) > 1:
         axes.fill_between(
             x, np.nanmin(table, axis=0), np.nanmax(table, axis=0), alpha=0.15, color=drawn.get_color(), linewidth=0
         )
@@ -72,9 +86,9 @@ def _part(name: str) -> Pick:
     return lambda line: line["reward_parts"].get(name)
 
 
-def _panel(axes: Any, title: str) -> None:
+def _panel(axes: Any, title: str, across: str = "iteration") -> None:
     axes.set_title(title, fontsize=10)
-    axes.set_xlabel("iteration")
+    axes.set_xlabel(across)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
 
@@ -90,8 +104,22 @@ def _curves(runs: Sequence[Run], path: Path) -> Path:
     figure, axes = plt.subplots(figsize=(7, 4))
     for variant in VARIANTS:
         if found := of_variant(runs, variant):
-            _line(axes, found, lambda line: line["reward_all_returns"], variant, COLOURS[variant])
-    _panel(axes, f"Reward of the training rollouts (all returns; mean of {WINDOW} iterations)")
+            _band(axes, [rewards(run) for run in found], variant, COLOURS[variant])
+    _panel(axes, f"Reward of the training rollouts (mean of {WINDOW} iterations)")
+    return _save(figure, path)
+
+
+def _by_calls(runs: Sequence[Run], path: Path) -> Path:
+    """Whole rollouts and counterfactual groups against the calls of the policy that they took."""
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for variant in (MAIN, BRANCHED):
+        if found := of_variant(runs, variant):
+            length = min(len(run.metrics) for run in found)
+            calls = [[line["policy_calls"] for line in run.metrics[:length]] for run in found]
+            spent = np.cumsum(np.mean(np.array(calls), axis=0)).tolist()
+            _band(axes, [rewards(run) for run in found], variant, COLOURS[variant], spent)
+    title = f"Reward of the training rollouts (mean of {WINDOW} iterations)"
+    _panel(axes, title, "calls of the policy, mean over the seeds")
     return _save(figure, path)
 
 
@@ -100,7 +128,7 @@ def _ablation(runs: Sequence[Run], path: Path) -> Path:
     figure, panels = plt.subplots(1, 2, figsize=(10, 4))
     for variant in (MAIN, ABLATION):
         if found := of_variant(runs, variant):
-            _line(panels[0], found, lambda line: line["reward_all_returns"], variant, COLOURS[variant])
+            _band(panels[0], [rewards(run) for run in found], variant, COLOURS[variant])
             _line(panels[1], found, _part("task"), variant, COLOURS[variant])
     _panel(panels[0], "R(tau), all returns")
     _panel(panels[1], "R_task (-1 without an answer)")

@@ -29,8 +29,13 @@ def preparation(study: Path) -> Json | None:
     return {
         "heldout_questions": len(heldout),
         "overlap": {name: len(heldout & _questions(folder / file)) for name, file in others.items()},
+        "shared_warm_start": _shared(folder / "prepare.json"),
         "warm_starts": [{name: each[name] for name in named if name in each} for each in warm],
     }
+
+
+def _shared(path: Path) -> bool:
+    return path.exists() and bool(json.loads(path.read_text()).get("shared_warm_start"))
 
 
 def _questions(path: Path) -> set[str]:
@@ -44,8 +49,13 @@ def text_of_preparation(found: Json) -> str:
     overlap = found["overlap"]
     losses = ", ".join(f"{each['loss']:.3f}" for each in found["warm_starts"])
     steps = sorted({each["steps"] for each in found["warm_starts"]})
+    whose = (
+        "All seeds start from one warm start, so that they differ less than independent runs"
+        if found["shared_warm_start"]
+        else "Each seed has a warm start of its own"
+    )
     return (
         f"- Of {found['heldout_questions']} distinct held-out questions, {overlap['warm_start']} are in the tasks of "
-        f"the warm start and {overlap['training']} in those of training. Each seed has a warm start of its own "
+        f"the warm start and {overlap['training']} in those of training. {whose} "
         f"({', '.join(map(str, steps))} steps; loss at its end: {losses})."
     )

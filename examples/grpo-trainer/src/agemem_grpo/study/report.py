@@ -19,6 +19,7 @@ from agemem_grpo.study.plots import draw
 from agemem_grpo.study.preparation import preparation, text_of_preparation
 from agemem_grpo.study.results import (
     ABLATION,
+    BRANCHED,
     CONTROL,
     MAIN,
     Run,
@@ -27,6 +28,7 @@ from agemem_grpo.study.results import (
     of_variant,
     read_runs,
     report_json,
+    reward_of,
     settings_of,
 )
 from agemem_grpo.study.states import states_table
@@ -36,6 +38,10 @@ from agemem_grpo.training.state import write_atomically
 
 Json = dict[str, Any]
 
+REWARDS = {
+    "all-returns": "all returns (AgeMem, appendix A.2, weights 1/3)",
+    "agemem": "the preset `agemem` (the paper's parts and weights with their shortcuts closed, docs/rewards.md)",
+}
 PAPER_TOOLS = {"ADD": 1.64, "UPDATE": 0.13, "DELETE": 0.08, "RETRIEVE": 1.95, "SUMMARY": 0.82, "FILTER": 0.31}
 """Calls per HotpotQA episode of the paper's Qwen2.5-7B after training."""
 
@@ -79,13 +85,12 @@ def text_of(runs: Sequence[Run], figures: Json) -> str:
         states_table(figures["states"]),
         "## Reward on held-out tasks",
         _gains(figures),
+        *_maintenance(figures),
         "## Parts of the reward, before and after",
         _parts(figures),
         _share(figures),
-        "## Ablation: all returns against the answer alone (as the paper's figure 5)",
-        "![ablation](plots/ablation.png)",
-        _ablation(figures),
-        _paired(figures),
+        *_ablation(figures),
+        *_branched(figures),
         "## Tools and tokens (as the paper's table 3)",
         _tools(main, figures),
         "## Answers with and without memory tools",
@@ -112,8 +117,7 @@ def _summary(main: Sequence[Run], figures: Json) -> str:
         f"--variants {','.join(figures['answer_f1'])}`.",
         f"- Before and after: {evaluation['tasks']} held-out tasks, rollouts of each: {evaluation['k']}, the same "
         "sampling seeds.",
-        "- Rewards here are those of all returns (AgeMem, appendix A.2, weights 1/3), judged by rules, whatever a "
-        "run was trained with.",
+        f"- Rewards here are those of {REWARDS[reward_of(main[0])]}, judged by rules, whatever a run was trained with.",
         f"- {facts['processor']}, {facts['cores']} cores; Python {facts['python']}, torch {facts['torch']}, "
         f"TRL {facts['trl']}. Training took {_span(seconds)} s per run.",
     ]
@@ -125,14 +129,11 @@ def _summary(main: Sequence[Run], figures: Json) -> str:
 def _gains(figures: Json) -> str:
     rows = [("all-returns" if figures["variant"] == MAIN else figures["variant"], figures)]
     rows += [(f"{CONTROL} advantages (control)", figures["control"]), (ABLATION, figures["ablation"])]
+    rows += [(BRANCHED, figures["counterfactual"])] if figures["variant"] != BRANCHED else []
     lines = ["| Trained with | before | after | gain [95 % over seeds] | [95 % over tasks] |", "|---|---|---|---|---|"]
     for name, row in rows:
-        if row is None:
-            continue
-        low, high = row["gain_tasks_ci"]
-        over_tasks = "-" if low is None else f"[{low:+.3f}, {high:+.3f}]"
-        before, after = f"{row['reward_before']:.3f}", f"{row['reward_after']:.3f}"
-        lines.append(f"| {name} | {before} | {after} | {as_interval(row)} | {over_tasks} |")
+        if row is not None:
+            lines.append(_gain(name, row, "reward"))
     return "\n".join([*lines, "", "![reward](plots/reward.png)"])
 
 
@@ -143,7 +144,14 @@ def _parts(figures: Json) -> str:
     return "\n".join([*lines, "", "![parts](plots/parts.png)"])
 
 
-def _ablation(figures: Json) -> str:
+def _ablation(figures: Json) -> list[str]:
+    if figures["against_ablation"] is None:
+        return ["## Answers", _answers(figures)]
+    title = "## Ablation: all returns against the answer alone (as the paper's figure 5)"
+    return [title, "![ablation](plots/ablation.png)", _answers(figures), _paired(figures)]
+
+
+def _answers(figures: Json) -> str:
     lines = ["| Trained with | answer F1 before | after | gain [95 % over seeds] |", "|---|---|---|---|"]
     for variant, row in figures["answer_f1"].items():
         before, after = f"{row['answer_f1_before']:.3f}", f"{row['answer_f1_after']:.3f}"
@@ -161,15 +169,53 @@ def _share(figures: Json) -> str:
 
 def _paired(figures: Json) -> str:
     found = figures["against_ablation"]
-    if found is None:
-        return "The variant that is rewarded for the answer alone was not run."
     lines = [f"After training, all returns minus the answer alone, paired by seed ({len(found['seeds'])} seeds):", ""]
+    return "\n".join([*lines, *_differences(found)])
+
+
+def _differences(found: Json) -> list[str]:
+    """A line per measure of a comparison by seed, with what it decides."""
+    lines = []
     for measured in ("reward", "answer_f1"):
         row = found[measured]
         interval = Interval(row["mean"], row["ci_low"], row["ci_high"], len(found["seeds"]))
         decided = row["ci_low"] is not None and (row["ci_low"] > 0 or row["ci_high"] < 0)
         lines.append(f"- {measured}: {interval}{'' if decided else ', which decides nothing'}")
-    return "\n".join(lines)
+    return lines
+
+
+def _branched(figures: Json) -> list[str]:
+    """Counterfactual groups against advantages that are the same for all steps of a rollout."""
+    found = figures["counterfactual"]
+    if found is None:
+        return []
+    lines = ["| Trained with | calls of the policy in training, by seed |", "|---|---|"]
+    for variant, calls in found["policy_calls"].items():
+        lines.append(f"| {variant} | {', '.join(f'{count:,}' for count in calls)} |")
+    title = "## Counterfactual groups against advantages broadcast over the rollout"
+    parts = [title, "![counterfactual](plots/counterfactual.png)", "\n".join(lines)]
+    if (paired := found["minus_whole"]) is not None:
+        said = f"After training, counterfactual minus broadcast, paired by seed ({len(paired['seeds'])} seeds):"
+        parts += [said, "\n".join(_differences(paired))]
+    return parts
+
+
+def _maintenance(figures: Json) -> list[str]:
+    """Outdated memories that were put right; nothing for studies that did not measure it."""
+    if not figures["maintenance"]:
+        return []
+    lines = ["| Trained with | before | after | gain [95 % over seeds] | [95 % over tasks] |", "|---|---|---|---|---|"]
+    for variant, row in figures["maintenance"].items():
+        lines.append(_gain(variant, row, "maintenance"))
+    said = "Measured where it applies; by the paper's reward it is 1 for any UPDATE or DELETE that succeeded."
+    return ["## Maintenance: outdated memories put right by UPDATE or DELETE", "\n".join(lines), said]
+
+
+def _gain(name: str, row: Json, measured: str) -> str:
+    low, high = row["gain_tasks_ci"]
+    over_tasks = "-" if low is None else f"[{low:+.3f}, {high:+.3f}]"
+    before, after = f"{row[f'{measured}_before']:.3f}", f"{row[f'{measured}_after']:.3f}"
+    return f"| {name} | {before} | {after} | {as_interval(row)} | {over_tasks} |"
 
 
 def _tools(main: Sequence[Run], figures: Json) -> str:
@@ -181,10 +227,14 @@ def _tools(main: Sequence[Run], figures: Json) -> str:
         stages = " | ".join(f"{mean_of(main, 'after', 'tools', name, stage):.2f}" for stage in ("1", "2", "3"))
         before, after = (figures["tools"][when][name] for when in ("before", "after"))
         lines.append(f"| {name} | {before:.2f} | {after:.2f} | {stages} | {PAPER_TOOLS[name]:.2f} |")
+    calls = [mean_of(main, when, "tool_calls") for when in ("before", "after") if _has_calls(main)]
+    if calls:
+        everything = sum(PAPER_TOOLS.values())
+        lines.append(f"| all calls, refused ones too | {calls[0]:.2f} | {calls[1]:.2f} | | | | {everything:.2f} |")
     tokens = figures["prompt_tokens"]
     lines += [
         "",
-        "Only operations that succeeded are counted; the stages are those after training. The paper's figures are of "
+        "Operations are counted that succeeded; the stages are those after training. The paper's figures are of "
         "another task and a far larger model: they are here for the form.",
         "",
         "| Tokens | before | after |",
@@ -209,6 +259,11 @@ def _time(figures: Json) -> str:
     if took := [each["seconds"] for each in warm if "seconds" in each]:
         lines += ["", f"The warm start took {_span(took)} s."]
     return "\n".join([*lines, "", "Wall times of a machine that may have done other things besides."])
+
+
+def _has_calls(runs: Sequence[Run]) -> bool:
+    """Whether the evaluations count all calls of tools; those of earlier versions do not."""
+    return all("tool_calls" in each["with_memory"]["figures"] for run in runs for each in (run.before, run.after))
 
 
 def _memory(figures: Json) -> str:

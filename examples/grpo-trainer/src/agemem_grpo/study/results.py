@@ -1,7 +1,7 @@
 """The results of a study: its run folders, read and compared.
 
 Owns which runs belong together and the figures of `report.json`. Leaves out the text (`report.py`) and the pictures
-(`plots.py`). All rewards are computed with all returns (`training/metrics.py`), whatever a run was trained with.
+(`plots.py`). All runs are compared by one reward, that of the setting ``reward``, whatever a run was trained with.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from agemem_grpo.training.state import RunFolder
 
 Json = dict[str, Any]
 
-MAIN, CONTROL, ABLATION = "all-returns", "shuffled", "answer-only"
+MAIN, CONTROL, ABLATION, BRANCHED = "all-returns", "shuffled", "answer-only", "counterfactual"
 
 
 class ResultsError(GrpoError):
@@ -73,8 +73,8 @@ def compare(runs: Sequence[Run], measured: str = "reward") -> Json:
     ``gain_tasks_ci`` is the bootstrap over tasks, each with its mean over the seeds. It shows how much the figure
     depends on the choice of tasks, while the interval over seeds shows how much it depends on the run.
     """
-    before = [run.before["with_memory"][measured] for run in runs]
-    after = [run.after["with_memory"][measured] for run in runs]
+    before = [run.before["with_memory"][measured] or 0.0 for run in runs]
+    after = [run.after["with_memory"][measured] or 0.0 for run in runs]
     gains = [b - a for a, b in zip(before, after, strict=True)]
     gain = t_interval(gains)
     over_tasks = bootstrap_interval(_gains_by_task(runs, measured))
@@ -97,7 +97,7 @@ def _gains_by_task(runs: Sequence[Run], measured: str) -> list[float]:
             (run.before["with_memory"]["by_task"].get(task), run.after["with_memory"]["by_task"].get(task))
             for run in runs
         ]
-        each = [b[measured] - a[measured] for a, b in pairs if a and b]
+        each = [b[measured] - a[measured] for a, b in pairs if a and b and measured in a and measured in b]
         if each:
             gains.append(sum(each) / len(each))
     return gains
@@ -135,6 +135,31 @@ def paired(main: Sequence[Run], others: Sequence[Run]) -> Json:
         found = t_interval(differences) if differences else Interval(0.0, None, None, 0)
         result[measured] = {"mean": found.mean, "ci_low": found.low, "ci_high": found.high, "by_seed": differences}
     return result
+
+
+def against_branched(branched: Sequence[Run], whole: Sequence[Run]) -> Json:
+    """Counterfactual groups beside whole rollouts: their gain, the calls of the policy in training by seed, and the
+    difference to whole rollouts, seed by seed."""
+    calls = {
+        run[0].variant: [sum(line["policy_calls"] for line in each.metrics) for each in run]
+        for run in (whole, branched)
+        if run
+    }
+    return {
+        "variant": BRANCHED,
+        **compare(branched),
+        "policy_calls": calls,
+        "minus_whole": paired(branched, whole) if whole else None,
+    }
+
+
+def _maintaining(runs: Sequence[Run]) -> list[Run]:
+    """The runs whose evaluations tell how many outdated memories were put right; earlier versions' do not."""
+    return [
+        run
+        for run in runs
+        if all(each["with_memory"].get("maintenance") is not None for each in (run.before, run.after))
+    ]
 
 
 def share_of_answer(runs: Sequence[Run]) -> Json:
@@ -178,7 +203,10 @@ def report_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> Json:
         result[name] = {"variant": variant, **compare(others)} if others else None
     ablation = of_variant(runs, ABLATION)
     result["against_ablation"] = paired(main, ablation) if ablation else None
+    branched = of_variant(runs, BRANCHED)
+    result["counterfactual"] = against_branched(branched, of_variant(runs, MAIN)) if branched else None
     result["gain_by_part"] = share_of_answer(main)
+    result["maintenance"] = {run[0].variant: compare(run, "maintenance") for run in _by_variant(_maintaining(runs))}
     result["answer_f1"] = {run[0].variant: compare(run, "answer_f1") for run in _by_variant(runs)}
     result["memory"] = {run[0].variant: memory_benefit(run) for run in _by_variant(runs)}
     result["tools"] = {
@@ -199,7 +227,19 @@ def report_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> Json:
 
 def settings_of(run: Run) -> Json:
     """The settings that decide the result, without the places of files and servers."""
-    return {name: run.settings[name] for name in ("prepare", "rollout", "train", "evaluate") if run.settings.get(name)}
+    names = ("prepare", "rollout", "reward", "train", "counterfactual", "evaluate")
+    return {name: run.settings[name] for name in names if run.settings.get(name)}
+
+
+def reward_of(run: Run) -> str:
+    """What runs are compared by."""
+    return str(run.settings.get("reward", "all-returns"))
+
+
+def rewards(run: Run) -> list[float | None]:
+    """That reward of the training rollouts, by iteration."""
+    name = "reward_all_returns" if reward_of(run) == "all-returns" else "reward"
+    return [line[name] for line in run.metrics]
 
 
 def _by_variant(runs: Sequence[Run]) -> list[list[Run]]:

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 MEASURES = ("reward", "answer_f1")
+CALLS = {"policy": "steps", "auxiliary": "aux_calls", "tools": "tool_calls"}
+"""Kinds of calls per rollout, and the figures of an evaluation that have them: model calls of the policy, those of a
+summarizer or judge, and tool calls of the policy, refused ones included."""
 
 
 def states(runs: Sequence[Run]) -> dict[str, Json]:
-    """Reward and answer F1 with 95 % intervals over tasks, valid share of calls, operations per rollout, by state.
+    """Reward and answer F1 with 95 % intervals over tasks, memory quality, calls and operations per rollout, by state.
 
     Tasks have their mean over the seeds. The warm start is that of all runs; "untrained" is there when it was
     evaluated, which is so for a language model.
@@ -53,27 +56,44 @@ def _state(evaluations: Sequence[Mapping[str, Any]]) -> Json:
         state[measured] = {"mean": interval.mean, "ci_low": interval.low, "ci_high": interval.high}
     figures = [each["figures"] for each in evaluations]
     rates = [rate for each in figures if (rate := each.get("valid_call_rate")) is not None]
+    state["memory_quality"] = _mean_of(figures, "memory_quality")
+    state["calls"] = {name: _mean_of(figures, field) for name, field in CALLS.items()}
     state["valid_call_rate"] = mean(rates)
-    state["invalid_calls"] = mean(each["invalid_calls"] for each in figures if "invalid_calls" in each)
+    state["invalid_calls"] = _mean_of(figures, "invalid_calls")
     state["operations"] = {
         name: mean(each["tools"][name]["all"] for each in figures if name in each["tools"]) for name in OPERATIONS
     }
     return state
 
 
+def _mean_of(figures: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    return mean(value for each in figures if (value := each.get(name)) is not None)
+
+
 def states_table(found: Mapping[str, Json]) -> str:
     """The states as a table."""
-    lines = [
-        f"| State | reward [95 % over tasks] | answer F1 | valid calls | {' | '.join(OPERATIONS)} |",
-        f"|---|---|---|---|{'---|' * len(OPERATIONS)}",
-    ]
+    columns = ["State", "reward [95 % over tasks]", "answer F1", "MQ", "calls", "tool calls", "valid", *OPERATIONS]
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     for name, state in found.items():
         reward, answers = (_with_interval(state[measured]) for measured in MEASURES)
         rate = state["valid_call_rate"]
         valid = "-" if rate is None else f"{rate:.0%}"
         operations = " | ".join(f"{state['operations'][each] or 0.0:.2f}" for each in OPERATIONS)
-        lines.append(f"| {name} | {reward} | {answers} | {valid} | {operations} |")
-    return "\n".join([*lines, "", "Valid calls are those that were not refused, of all calls that can be read or not."])
+        calls = state["calls"]
+        both = " + ".join(_shown(calls[kind], 1) for kind in ("policy", "auxiliary"))
+        quality, tools = _shown(state["memory_quality"], 3), _shown(calls["tools"], 2)
+        lines.append(f"| {name} | {reward} | {answers} | {quality} | {both} | {tools} | {valid} | {operations} |")
+    said = (
+        "MQ is memory quality: what memory held at the end against the gold facts, by the judge. Calls per rollout are "
+        "model calls of the policy + auxiliary ones (a summarizer's, a judge's); tool calls include refused ones, and "
+        "valid is the share that was not refused, of all calls that can be read or not; operations are those that "
+        "succeeded."
+    )
+    return "\n".join([*lines, "", said])
+
+
+def _shown(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _with_interval(row: Json) -> str:

@@ -54,7 +54,8 @@ class Loop:
         self.services = services
         self.variant = variant
         self.seed = seed
-        self.reward, self.advantages = VARIANTS[variant]
+        reward, self.advantages = VARIANTS[variant]
+        self.reward = settings.reward if reward == "all-returns" else reward
         self.tasks = read_tasks(Path(settings.train_tasks))
         self.line: Json = {}
         self._batches: list[list[Sample]] = []
@@ -133,6 +134,7 @@ class Loop:
             "variant": self.variant,
             "seed": self.seed,
             **figures,
+            "branch_at": self._beginning(iteration),
             "samples": len(samples),
             "dropped": dropped,
             "rollouts_reused": reused,
@@ -168,11 +170,13 @@ class Loop:
     def _roll_out(self, iteration: int) -> list[Group]:
         """The groups of an iteration; their records are written to disk as they come and are not kept in memory."""
         tasks = self._tasks(iteration)
-        overrides = {
+        overrides: Json = {
             "reward": {"preset": self.reward},
             "seed": f"{self.seed}/{iteration}",
             "policy": {"send_seed": True},
         }
+        if beginning := self._beginning(iteration):
+            overrides["branch_at"] = beginning
         for attempt in range(3):
             name = f"{self.variant}-{self.seed}-v{iteration}" + (f"-again{attempt}" if attempt else "")
             records = self.services.rollouts.records(tasks, iteration, run_name=name, overrides=overrides)
@@ -188,8 +192,14 @@ class Loop:
                     raise
         raise AssertionError("unreachable")
 
+    def _beginning(self, iteration: int) -> int:
+        """Model calls that the rollouts of a group share; 0 where each is its own from the start."""
+        branched = self.settings.counterfactual if self.advantages == "branched" else None
+        return branched.at[iteration % len(branched.at)] if branched else 0
+
     def _tasks(self, iteration: int) -> list[Task]:
-        count = self.settings.train.tasks_per_iteration
+        branched = self.settings.counterfactual if self.advantages == "branched" else None
+        count = (branched or self.settings.train).tasks_per_iteration
         return tasks_of_iteration(self.tasks, iteration=iteration, count=count, seed=self.seed)
 
     def _publish(self, version: int) -> None:

@@ -47,6 +47,14 @@ def all_returns(parts: Mapping[str, float | None]) -> float | None:
     return (known["task"] + context + memory) / 3 + math.fsum(known[name] for name in PENALTIES)
 
 
+def measured_reward(trajectory: Trajectory, reward: str) -> float | None:
+    """The reward that policies are compared by: :func:`all_returns`, or for ``"agemem"`` the one that the rollout got.
+
+    In ours a part may not apply, and its weight goes to the others: the service has done that.
+    """
+    return all_returns(trajectory.reward_parts) if reward == "all-returns" else trajectory.reward
+
+
 def mean(values: Iterable[float]) -> float | None:
     """Arithmetic mean; None without values."""
     values = list(values)
@@ -81,6 +89,9 @@ def summarize(groups: Sequence[Group]) -> Json:
         "steps": mean(len(each.steps) for each in scored),
         "tools": tool_counts(scored),
         **_validity(scored),
+        "memory_quality": mean(each.memory_quality for each in scored if each.memory_quality is not None),
+        "aux_calls": mean(each.aux_calls for each in scored),
+        "policy_calls": policy_calls(groups),
         "prompt_tokens": mean(len(step.prompt_token_ids) for step in steps if step.prompt_token_ids),
         "prompt_tokens_rollout": mean(sum(len(step.prompt_token_ids) for step in each.steps) for each in scored),
         "response_tokens": mean(len(step.response_token_ids) for step in steps if step.response_token_ids),
@@ -104,12 +115,34 @@ def tool_counts(trajectories: Sequence[Trajectory]) -> Json:
     }
 
 
+def policy_calls(groups: Sequence[Group]) -> int:
+    """Calls of the policy that the groups took. A beginning that a group shares was made once, and its steps stand in
+    each of its rollouts."""
+    calls = 0
+    for group in groups:
+        shared = 0
+        for each in group.trajectories:
+            copied = sum(each.branch_at is not None and step.step_index < each.branch_at for step in each.steps)
+            shared = max(shared, copied)
+            calls += len(each.steps) - copied
+        calls += shared
+    return calls
+
+
 def _validity(trajectories: Sequence[Trajectory]) -> Json:
-    """Invalid calls per rollout, and the valid share of all calls (None without calls)."""
+    """Calls of tools per rollout, in all and invalid ones, and the valid share (None without calls).
+
+    A response out of format counts as an invalid call.
+    """
     steps = [step for each in trajectories for step in each.steps]
     valid, invalid = sum(len(step.memory_ops) for step in steps), sum(step.invalid_calls for step in steps)
     share = valid / (valid + invalid) if valid + invalid else None
-    return {"invalid_calls": invalid / (len(trajectories) or 1), "valid_call_rate": share}
+    number = len(trajectories) or 1
+    return {
+        "tool_calls": (valid + invalid) / number,
+        "invalid_calls": invalid / number,
+        "valid_call_rate": share,
+    }
 
 
 def shuffle_advantages(groups: Sequence[Group], *, seed: str) -> list[Group]:

@@ -35,7 +35,8 @@ def prepare(settings: Settings, seed: int = 0) -> Settings:
     """Makes the tasks and the policy of a seed, unless they exist; returns the settings with that policy.
 
     The tasks of training and of the warm start contain no question of a held-out task. Each seed has its own warm
-    start, because runs that shared one would differ less than independent ones. Everything is made under another name
+    start, because runs that shared one would differ less than independent ones; ``shared_warm_start`` gives all seeds
+    that of seed 0. Everything is made under another name
     and then renamed, so that a kill leaves it complete or missing; several runs may call this at once. Errors:
     :class:`PrepareError` for a command that fails, or for a folder that was prepared with other settings.
     """
@@ -60,8 +61,9 @@ def prepare(settings: Settings, seed: int = 0) -> Settings:
                 _make(drawn, _agemem(project, "tasks", source, {"seed": name}))
                 write_atomically(path, without_questions_of(drawn.read_text(), heldout.read_text()))
                 drawn.unlink()
-        model = Path(f"{settings.model}-{seed}")
-        _policy(wanted, folder, project, model, seed)
+        own = 0 if wanted.shared_warm_start else seed
+        model = Path(f"{settings.model}-{own}")
+        _policy(wanted, folder, project, model, own)
     return dataclasses.replace(settings, model=str(model))
 
 
@@ -147,7 +149,8 @@ def _clear(partial: Path) -> None:
 def _claim(folder: Path, wanted: PrepareSettings) -> None:
     path = folder / "prepare.json"
     # In earlier versions all seeds shared one warm start, whose tasks contained held-out questions.
-    made = {**wanted.facts(), "heldout_questions": "excluded", "warm_starts": "one per seed"}
+    starts = "one for all seeds" if wanted.shared_warm_start else "one per seed"
+    made = {**wanted.facts(), "heldout_questions": "excluded", "warm_starts": starts}
     text = json.dumps(made, indent=1, sort_keys=True) + "\n"
     if not path.exists():
         write_atomically(path, text)

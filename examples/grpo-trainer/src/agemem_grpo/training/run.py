@@ -38,8 +38,7 @@ def train(settings: Settings, out: Path, *, variant: str, seed: int, evaluations
     Errors: :class:`~agemem_grpo.settings.SettingsError` for an unknown variant, `RunFolderError` for a folder that is
     in use or has other settings, and those of training. Whatever ended it, the same call resumes.
     """
-    if variant not in VARIANTS:
-        raise SettingsError(f"There is no variant {variant!r}: {', '.join(VARIANTS)}")
+    check_variant(settings, variant)
     # Imported here, because loading torch and transformers takes seconds, and other commands need neither.
     from agemem_grpo.processes.services import Services
     from agemem_grpo.training.evaluate import evaluate
@@ -64,6 +63,16 @@ def train(settings: Settings, out: Path, *, variant: str, seed: int, evaluations
             if evaluations:
                 services.load_weights(folder.model, settings.train.iterations)
                 evaluate(settings, services, after, version=settings.train.iterations, seed=seed)
+
+
+def check_variant(settings: Settings, variant: str) -> None:
+    """Errors: :class:`~agemem_grpo.settings.SettingsError` for a variant that is unknown or that the settings lack."""
+    if variant not in VARIANTS:
+        raise SettingsError(f"There is no variant {variant!r}: {', '.join(VARIANTS)}")
+    if variant == "counterfactual" and settings.counterfactual is None:
+        raise SettingsError("The variant counterfactual needs the table [counterfactual]: at, tasks_per_iteration.")
+    if variant == "answer-only" and settings.reward != "all-returns":
+        raise SettingsError(f'The variant answer-only needs reward = "all-returns", not "{settings.reward}".')
 
 
 def study(
