@@ -35,6 +35,8 @@ def test_settings_are_the_papers(name: str) -> None:
     assert settings.server.adapters
     assert settings.train.lora is not None
     assert settings.service.env["AGEMEM_EMBEDDINGS"].startswith("hf:")  # dense, and in the process
+    assert settings.rollout["protocol"] == "text"  # the paper's tags, <think> among them
+    assert "think" not in settings.rollout  # is for native tool calls
 
 
 def test_the_other_trainers_have_the_same_settings() -> None:
@@ -43,6 +45,9 @@ def test_the_other_trainers_have_the_same_settings() -> None:
     actor, rollout = lightning["actor_rollout_ref"]["actor"], lightning["actor_rollout_ref"]["rollout"]
     assert trinity["algorithm"]["repeat_times"] == rollout["n"] == 8
     assert trinity["algorithm"]["kl_loss_fn_args"]["kl_coef"] == actor["kl_loss_coef"] == 0.1
+    workflow = yaml.safe_load((RECIPES / "trinity/workflow.yaml").read_text())
+    request = workflow["buffer"]["explorer_input"]["taskset"]["workflow_args"]["request"]
+    assert (request["protocol"], request["t_max"]) == ("text", 8192)
     assert trinity["model"]["max_response_tokens"] == lightning["data"]["max_response_length"] == 2048
 
 

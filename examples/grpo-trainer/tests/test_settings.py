@@ -45,6 +45,12 @@ def test_defaults_are_the_papers() -> None:
         ({**RAW, "train": 3}, "train is 3: expected a table"),
         ({**RAW, "server": {"adapters": True}}, "set train.lora"),
         (with_train(join_steps=True, level="action"), "train.join_steps computes steps together"),
+        ({**RAW, "rollout": {"branch_at": 3}}, "use counterfactual.at"),
+        ({**RAW, "reward": "official"}, "reward is 'official': expected 'all-returns' or 'agemem'"),
+        ({**RAW, "counterfactual": {"at": [], "tasks_per_iteration": 2}}, "counterfactual.at"),
+        ({**RAW, "counterfactual": {"at": [1, -1], "tasks_per_iteration": 2}}, "counterfactual.at"),
+        ({**RAW, "counterfactual": {"at": [1]}}, "counterfactual.tasks_per_iteration is missing"),
+        ({**RAW, "counterfactual": {"every": 2}}, "counterfactual.every is not a setting. Known here: at, tasks_per"),
     ],
 )
 def test_mistakes_are_named(raw: dict[str, Any], message: str) -> None:
@@ -71,6 +77,7 @@ def test_a_folder_is_bound_to_what_decides_the_result() -> None:
     assert settings_of({**RAW, "threads": 2, "server": {"threads": 2}}).fingerprint() == one
     assert settings_of(with_train(beta=0.2)).fingerprint() != one
     assert settings_of({**RAW, "rollout": {"k": 4}}).fingerprint() != one
+    assert settings_of({**RAW, "reward": "agemem"}).fingerprint() != one
 
 
 def test_tasks_of_a_pass_are_all_of_them_and_differ_by_seed() -> None:

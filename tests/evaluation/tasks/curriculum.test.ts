@@ -94,6 +94,28 @@ describe("generated tasks", () => {
   });
 });
 
+describe("tasks of one fact", () => {
+  const shape = { changes: 1, distractors: 1, words: 12, facts: 1 };
+  const easy = generateCurriculum({ count: 30, seed: 3, shape });
+
+  it("ask of the person by name, and tell what goes out of date as the others do", async () => {
+    for (const { question, answer, goldFacts, outdatedFacts = [], context, metadata } of easy) {
+      expect(goldFacts).toHaveLength(1);
+      const person = context[0]?.title as string;
+      for (const text of [question, goldFacts[0], outdatedFacts[0]]) expect(text).toContain(person);
+      expect(goldFacts[0]).toContain(answer);
+      expect(context).toHaveLength(metadata.turn === "withdrawn" ? 4 : 3);
+      expect(context.filter(({ title }) => title !== person)).toHaveLength(1);
+    }
+    expect(findLeaks(easy)).toEqual([]);
+    const named = await loadTasks("curriculum:30:changes=1,distractors=1,words=12,facts=1", { seed: 3 });
+    expect(named).toEqual(easy);
+    expect(() => generateCurriculum({ count: 1, shape: { facts: 3 } })).toThrow(
+      expect.objectContaining({ code: "AGEMEM_INPUT_ARGUMENT" }),
+    );
+  });
+});
+
 describe("tasks of other sources", () => {
   let folder: string;
   beforeAll(async () => {

@@ -42,7 +42,10 @@ def test_reads_what_the_recorder_wrote() -> None:
     cut = first.trajectories[1].steps[1]
     assert (cut.truncated, cut.finish_reason, cut.policy_version) == (True, "length", 4)
     assert len(cut.response_token_ids) == len(cut.response_logprobs) == len(cut.response_mask) == 6
+    assert [one.memory_quality for one in first.trajectories] == [1, 0, 1]
+    assert first.trajectories[0].branch_at is None
     failed = second.trajectories[1]
+    assert failed.memory_quality is None
     assert (failed.status, failed.reward, failed.advantage, failed.zero_variance) == ("error", None, None, False)
     assert (failed.steps[1].trainable, failed.steps[1].drop_reason) == (False, "error")
     assert second.rewards == [one.reward for one in second.trajectories if one.status == "ok"]
@@ -75,6 +78,17 @@ def test_auxiliary_calls_are_counted_and_not_steps(records: list[Record]) -> Non
     group = next(read_feed(records))
     assert [step.step_index for step in group.trajectories[0].steps] == [0, 2]
     assert group.trajectories[0].aux_calls == 1
+
+
+def test_a_shared_beginning_is_read_with_the_advantages_of_its_steps(records: list[Record]) -> None:
+    for record in records:
+        if record["kind"] == "trajectory":
+            record["metadata"]["branch_at"] = 2
+    for record in steps(records):
+        record["advantage"] = 0.0 if record["step_index"] < 2 else 0.5
+    first = next(read_feed(records)).trajectories[0]
+    assert first.branch_at == 2
+    assert [step.advantage for step in first.steps] == [0.0, 0.0, 0.5]
 
 
 def test_the_last_attempt_of_a_rollout_counts(records: list[Record]) -> None:
@@ -158,6 +172,8 @@ BROKEN: list[tuple[str, Callable[[list[Record]], None], int, str]] = [
     ("reward infinite", put("trajectory", "reward", math.inf), 4, "reward is inf"),
     ("another advantage", put("trajectory", "advantage", 0.5), 4, "does not follow from the reward"),
     ("another baseline", another_baseline, 8, "different baselines"),
+    ("branch_at a text", put("trajectory", "metadata", {"branch_at": "2"}), 4, "metadata.branch_at is '2'"),
+    ("branch_at below 0", put("trajectory", "metadata", {"branch_at": -1}), 4, "metadata.branch_at is -1"),
     ("unknown status", put("trajectory", "status", "fine"), 4, "status is 'fine'"),
     ("no k", put("trajectory", "k", None), 4, "k is None"),
 ]

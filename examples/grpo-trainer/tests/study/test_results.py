@@ -21,6 +21,7 @@ PARTS = {"task": 0.5, "context": 0.4, "memory": 0.3, "penalty": 0.0}
 
 
 def measured(by_task: dict[str, float]) -> Json:
+    """An evaluation of an earlier version: without memory quality, calls and maintenance."""
     mean = sum(by_task.values()) / len(by_task)
     return {
         **dict.fromkeys(("reward", "answer_f1", "answer_exact"), mean),
@@ -129,6 +130,52 @@ def test_all_returns_are_compared_with_the_answer_alone_seed_by_seed(tmp_path: P
     assert "which decides nothing" not in text
 
 
+def test_counterfactual_groups_are_compared_at_their_calls_seed_by_seed(tmp_path: Path) -> None:
+    for seed, (ours, theirs) in enumerate(((0.30, 0.28), (0.50, 0.47), (0.90, 0.86))):
+        for variant, after, calls in (("counterfactual", ours, 90), ("all-returns", theirs, 100)):
+            write_run(tmp_path, variant, seed, 0.2, after)
+            path = RunFolder(tmp_path / f"{variant}-{seed}").metrics
+            lines = [json.loads(line) | {"policy_calls": calls + seed} for line in path.read_text().splitlines()]
+            path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    text = write_report(tmp_path, tmp_path / "report").read_text()
+    found = json.loads((tmp_path / "report" / "report.json").read_text())["counterfactual"]
+    assert found["policy_calls"] == {"all-returns": [300, 303, 306], "counterfactual": [270, 273, 276]}
+    assert found["minus_whole"]["reward"]["by_seed"] == pytest.approx([0.02, 0.03, 0.04])
+    assert "| counterfactual | 270, 273, 276 |" in text
+    assert "counterfactual minus broadcast, paired by seed (3 seeds):\n\n- reward: +0.030 [+0.005, +0.055]\n" in text
+    assert "| counterfactual | 0.200 | 0.567 |" in text
+    assert "## Ablation" not in text
+    assert not (tmp_path / "report" / "plots" / "ablation.png").exists()
+    assert (tmp_path / "report" / "plots" / "counterfactual.png").stat().st_size > 1000
+
+
+def test_maintenance_has_a_gain_of_its_own_and_the_reward_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path, "all-returns", 0, 0.2, 0.3)
+    assert "## Maintenance" not in write_report(tmp_path, tmp_path / "report").read_text()
+    folder = RunFolder(tmp_path / "all-returns-0")
+    for name, value in (("before", 0.1), ("after", 0.6)):
+        path = folder.evaluation(name)
+        result = json.loads(path.read_text())
+        found = result["with_memory"]
+        found["maintenance"] = value
+        found["figures"] |= {"memory_quality": value, "steps": 7.0, "aux_calls": 0.5, "tool_calls": 6.25}
+        found["by_task"]["a"]["maintenance"] = value  # of b nothing became outdated
+        path.write_text(json.dumps(result))
+    settings = json.loads((folder.root / "settings.json").read_text())
+    settings["settings"]["reward"] = "agemem"
+    (folder.root / "settings.json").write_text(json.dumps(settings))
+    folder.metrics.write_text(folder.metrics.read_text().replace("reward_all_returns", "reward"))
+    text = write_report(tmp_path, tmp_path / "report").read_text()
+    figures = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert figures["maintenance"]["all-returns"]["gain_mean"] == pytest.approx(0.5)
+    assert "| all-returns | 0.100 | 0.600 | +0.500 (n = 1) | - |" in text
+    assert "Rewards here are those of the preset `agemem`" in text
+    assert "| 0.600 | 7.0 + 0.5 | 6.25 | - |" in text
+    assert "| all calls, refused ones too | 6.25 | 6.25 |" in text
+    after = figures["states"]["after GRPO, all-returns"]
+    assert (after["memory_quality"], after["calls"]) == (0.6, {"policy": 7.0, "auxiliary": 0.5, "tools": 6.25})
+
+
 def test_three_seeds_may_decide_nothing(tmp_path: Path) -> None:
     for seed, theirs in enumerate((0.2, 0.4, 0.3)):
         write_run(tmp_path, "all-returns", seed, 0.2, 0.31)
@@ -157,7 +204,7 @@ def test_the_report_says_what_was_seen_before_and_where_each_seed_began(study: P
         (prepared / f"policy-{seed}" / "warm_start.json").write_text(json.dumps(facts))
     text = write_report(study, tmp_path / "report").read_text()
     assert "Of 3 distinct held-out questions, 0 are in the tasks of the warm start and 1 in those of training" in text
-    assert "(9 steps; loss at its end: 0.250, 1.250)" in text
+    assert "Each seed has a warm start of its own (9 steps; loss at its end: 0.250, 1.250)" in text
     assert "| all-returns-0 | 2 | 4 |\n" in text, "three iterations of 0.5 s of 2 s each"
     assert "The warm start took 7 to 8 s." in text
     found = json.loads((tmp_path / "report" / "report.json").read_text())["prepared"]

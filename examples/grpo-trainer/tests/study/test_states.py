@@ -49,7 +49,7 @@ def test_each_state_has_its_mean_over_tasks_and_runs_of_a_seed_share_their_warm_
     assert (after["reward"]["ci_low"], after["reward"]["ci_high"]) == pytest.approx((0.6, 0.8))
     assert after["operations"] == dict.fromkeys(OPERATIONS, 1.0)
     rows = states_table(found).splitlines()
-    assert "| untrained | 0.050 [0.000, 0.100] | 0.050 [0.000, 0.100] | - | 1.00 " in rows[2]
+    assert "| untrained | 0.050 [0.000, 0.100] | 0.050 [0.000, 0.100] | - | - + - | - | - | 1.00 " in rows[2]
     assert "| 90% |" in rows[4]
 
 

@@ -15,7 +15,7 @@ from tiny_policy import save_policy
 from transformers import AutoModelForCausalLM
 
 from agemem_grpo.feed.service import RolloutFailedError
-from agemem_grpo.settings import Settings, SettingsError, TrainSettings
+from agemem_grpo.settings import CounterfactualSettings, Settings, SettingsError, TrainSettings
 from agemem_grpo.training.loop import Loop, deal
 from agemem_grpo.training.run import train
 from agemem_grpo.training.state import RunFolder
@@ -214,6 +214,26 @@ def test_variants_ask_for_their_reward_and_shuffle(settings: Settings, tmp_path:
     assert abs(control) < gain / 2
 
 
+def test_counterfactual_groups_share_beginnings_in_turn(settings: Settings, tmp_path: Path) -> None:
+    branched = replace(settings, counterfactual=CounterfactualSettings(at=(0, 4), tasks_per_iteration=3))
+    asked = {}
+    for variant in ("counterfactual", "all-returns"):
+        services = MadeUpServices()
+        loop(branched, tmp_path / variant, services, variant).train()
+        asked[variant] = services.rollouts.asked
+    assert [each.get("branch_at") for each in asked["counterfactual"]] == [None, 4, None]
+    assert [len(each["tasks"]) for each in asked["counterfactual"]] == [3, 3, 3]
+    assert [line["branch_at"] for line in RunFolder(tmp_path / "counterfactual").read_metrics()] == [0, 4, 0]
+    assert all("branch_at" not in each for each in asked["all-returns"])
+    assert [len(each["tasks"]) for each in asked["all-returns"]] == [2, 2, 2]
+
+
+def test_the_reward_of_the_settings_is_asked_for(settings: Settings, tmp_path: Path) -> None:
+    services = MadeUpServices()
+    loop(replace(settings, reward="agemem"), tmp_path / "run", services).train()
+    assert {each["reward"]["preset"] for each in services.rollouts.asked} == {"agemem"}
+
+
 def test_without_any_variance_only_the_pull_to_the_reference_acts(settings: Settings, tmp_path: Path) -> None:
     services = MadeUpServices()
     services.rollouts.flat = True
@@ -257,3 +277,10 @@ def test_a_finished_run_asks_for_nothing(settings: Settings, tmp_path: Path) -> 
 def test_an_unknown_variant_is_named(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no variant 'all'"):
         train(settings, tmp_path / "out", variant="all", seed=0)
+
+
+def test_a_variant_that_the_settings_lack_is_refused(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"needs the table \[counterfactual\]"):
+        train(settings, tmp_path / "out", variant="counterfactual", seed=0)
+    with pytest.raises(SettingsError, match='needs reward = "all-returns", not "agemem"'):
+        train(replace(settings, reward="agemem"), tmp_path / "out", variant="answer-only", seed=0)

@@ -13,7 +13,9 @@ from agemem_grpo.training.metrics import (
     MEMORY_PARTS,
     PENALTIES,
     all_returns,
+    measured_reward,
     normalize_answer,
+    policy_calls,
     shuffle_advantages,
     summarize,
 )
@@ -99,9 +101,51 @@ def test_figures_count_scored_rollouts_only() -> None:
 
 def test_evaluation_measures_answers_and_means_by_task() -> None:
     result = measure([GROUP], {"t": "porto"})
-    assert result["by_task"]["t"] == {"reward": 0.5, "answer_f1": 0.5, "answer_exact": 0.5}
+    assert result["by_task"]["t"] == {"reward": 0.5, "answer_f1": 0.5, "answer_exact": 0.5, "maintenance": 0.5}
+    assert result["memory_quality"] is None
     assert result["answer_exact"] == 0.5
     assert normalize_answer("The  Porto!") == "porto"
+
+
+def test_memory_quality_and_maintenance_are_means_where_they_are_known() -> None:
+    first = replace(trajectory("a", 0.2), memory_quality=0.4)
+    second = trajectory("b", 0.6)  # the judge failed
+    third = replace(trajectory("c", 0.1), memory_quality=0.8)
+    third = replace(third, reward_parts={**third.reward_parts, "memory.maintenance": None})
+    groups = [Group("g", "t", (first, second)), Group("h", "u", (third,))]
+    result = measure(groups, {"t": "x", "u": "x"}, "agemem")
+    assert result["by_task"]["t"]["memory_quality"] == 0.4
+    assert result["by_task"]["t"]["maintenance"] == pytest.approx(0.4)
+    assert result["memory_quality"] == pytest.approx(0.6)
+    assert result["figures"]["memory_quality"] == pytest.approx(0.6)
+    assert "maintenance" not in result["by_task"]["u"], "nothing became outdated there"
+    assert result["maintenance"] == pytest.approx(0.4)
+    # The paper's reward has no value without it, so that such a rollout is not compared.
+    assert measure(groups, {"t": "x", "u": "x"})["by_task"]["u"] == {}
+
+
+def test_the_reward_of_the_preset_is_the_one_that_the_rollout_got() -> None:
+    one = trajectory("a", 0.3)
+    one = replace(one, reward_parts={**one.reward_parts, "context.preventive": None}, reward=0.7)
+    assert measured_reward(one, "all-returns") is None
+    assert measured_reward(one, "agemem") == 0.7
+    result = measure([Group("g", "t", (one,))], {"t": "x"}, "agemem")
+    assert result["reward"] == 0.7
+
+
+def test_a_shared_beginning_was_called_once() -> None:
+    def rollout(name: str, length: int, branch_at: int | None) -> Trajectory:
+        steps = tuple(replace(step(1), step_index=i) for i in range(length))
+        return replace(trajectory(name, 0.5, *steps), branch_at=branch_at)
+
+    shared = Group("g", "t", (rollout("a", 5, 3), rollout("b", 7, 3), rollout("c", 3, 3)))
+    assert policy_calls([shared]) == 3 + 2 + 4 + 0
+    # A summarizer's call in the beginning takes an index, and is no step of the policy.
+    gap = replace(rollout("a", 4, 3), steps=tuple(replace(step(1), step_index=i) for i in (0, 2, 3, 4)))
+    assert policy_calls([Group("h", "t", (gap, gap))]) == 2 + 2 + 2
+    whole = Group("i", "t", (rollout("a", 5, None), rollout("b", 7, None)))
+    assert policy_calls([shared, whole]) == 9 + 12
+    assert summarize([shared])["policy_calls"] == 9
 
 
 def test_shuffling_keeps_the_advantages_and_cuts_the_tie() -> None:
@@ -126,6 +170,8 @@ def test_invalid_calls_are_counted_and_groups_have_their_deviation() -> None:
     group = Group("g", "t", (trajectory("a", 0.4, refused, step(3)), trajectory("b", 0.6, step(1, "ADD", "RETRIEVE"))))
     found = summarize([group])
     assert found["invalid_calls"] == 1.0
+    assert found["tool_calls"] == 2.5
+    assert found["aux_calls"] == 0
     assert found["valid_call_rate"] == 3 / 5
     assert found["group_std"] == 0.5
     silent = summarize([Group("g", "t", (trajectory("a", 0.4, step(1)),))])

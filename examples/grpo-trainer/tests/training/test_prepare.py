@@ -86,6 +86,16 @@ def test_each_seed_has_a_warm_start_of_its_own(settings: Settings, tmp_path: Pat
     assert first.fingerprint() == second.fingerprint(), "a report compares runs of equal settings"
 
 
+def test_a_shared_warm_start_is_made_once_and_said(settings: Settings, tmp_path: Path) -> None:
+    assert settings.prepare is not None
+    shared = replace(settings, prepare=replace(settings.prepare, shared_warm_start=True))
+    first, second = (prepare.prepare(shared, seed=seed) for seed in (1, 0))
+    assert first.model == second.model
+    assert [line.rpartition("--seed ")[2].split()[0] for line in calls(tmp_path) if "warm_start" in line] == ["0"]
+    made = json.loads((tmp_path / "out" / "prepared" / "prepare.json").read_text())
+    assert (made["shared_warm_start"], made["warm_starts"]) == (True, "one for all seeds")
+
+
 def test_no_question_of_a_held_out_task_is_trained_on(settings: Settings) -> None:
     prepare.prepare(settings)
     heldout, train, warm = (
@@ -152,7 +162,8 @@ def test_a_language_model_is_dequantized_once_and_its_warm_start_starts_from_it(
 
 def test_a_folder_without_a_language_model_is_that_of_earlier_versions(settings: Settings, tmp_path: Path) -> None:
     prepare.prepare(settings)
-    assert not {"gguf", "score"} & json.loads((tmp_path / "out" / "prepared" / "prepare.json").read_text()).keys()
+    made = json.loads((tmp_path / "out" / "prepared" / "prepare.json").read_text())
+    assert not {"gguf", "score", "shared_warm_start"} & set(made)
 
 
 def test_rollouts_to_imitate_can_be_chosen_by_another_reward(settings: Settings, tmp_path: Path) -> None:
