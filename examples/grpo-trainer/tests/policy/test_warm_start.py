@@ -134,6 +134,35 @@ def test_the_command_refuses_a_folder_that_holds_files(chat: Path, tmp_path: Pat
         main(["--chat", str(chat), "--out", str(tmp_path)])
 
 
+def copied(*, copying: bool, seed: int) -> list[float]:
+    """Of random tokens that stood once before, the share that an untrained model names, by how far back they stood."""
+    texts = [f"{name} {i} lives in {place}." for name in NAMES for place in PLACES for i in range(40)]
+    tokenizer = train_tokenizer(texts, vocabulary=600)
+    model = build_model(tokenizer, copying=copying, seed=seed).eval()
+    draw = torch.Generator().manual_seed(seed)
+    shares = []
+    for gap in (0, 100, 300):
+        told, between = (torch.randint(0, len(tokenizer), (8, n), generator=draw) for n in (20, gap))
+        with torch.no_grad():
+            scores = model(torch.cat([told, between, told], dim=1)).logits[:, -20:-1]
+        shares.append(float((scores.argmax(-1) == told[:, 1:]).float().mean()))
+    return shares
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_model_may_copy_what_it_has_read_before_any_training(seed: int) -> None:
+    assert min(copied(copying=True, seed=seed)) > 0.4
+    assert max(copied(copying=False, seed=seed)) < 0.05
+
+
+def test_copying_needs_the_heads_that_it_sets() -> None:
+    tokenizer = train_tokenizer(["Ada lives in Graz."])
+    for sizes in ({"heads": 2}, {"layers": 1}):
+        with pytest.raises(ValueError, match="4 heads and at least 2 layers"):
+            build_model(tokenizer, copying=True, **sizes)  # type: ignore[arg-type]
+    assert build_model(tokenizer, hidden=32, layers=2, copying=True).num_parameters() > 0
+
+
 def test_the_same_seed_gives_the_same_weights() -> None:
     tokenizer = train_tokenizer(["Ada lives in Graz."])
     first, again = (build_model(tokenizer, hidden=32, layers=1, seed=5).state_dict() for _ in range(2))

@@ -37,7 +37,7 @@ train = "synthetic:8:0"
 heldout = "synthetic:4:0"
 warm = "synthetic:8:0.5"
 rollout = { k = 2, max_turns = 3 }
-warm_start = { steps = 7 }
+warm_start = { steps = 7, copying = true, tied = false }
 [rollout]
 k = 2
 """
@@ -73,7 +73,7 @@ def test_makes_what_the_settings_name_and_only_once(settings: Settings, tmp_path
     assert "--model offline --seed warm --k 2 --max-turns 3" in made[3]
     assert "--to chat" in made[4]
     assert "agemem_grpo.policy.warm_start" in made[5]
-    assert "--steps 7 --seed 4" in made[5]
+    assert "--steps 7 --copying --seed 4" in made[5]
     assert Path(prepared.model).read_text() == "made"
     assert prepare.prepare(settings, seed=4) == prepared
     assert calls(tmp_path) == made

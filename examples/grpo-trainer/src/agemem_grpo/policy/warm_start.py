@@ -40,6 +40,7 @@ def warm_start(
     max_length: int = 1024,
     hidden: int = 128,
     layers: int = 4,
+    copying: bool = False,
     learning_rate: float = 3e-3,
     seed: int = 0,
     state: Path | None = None,
@@ -48,7 +49,8 @@ def warm_start(
     """Trains on the rows of ``chat`` and writes the folder ``out``; returns figures of the training.
 
     ``model`` is the folder of a language model to start from; its embeddings and first ``frozen_layers`` layers stay as
-    they are, which saves part of the backward pass. Without it a tiny model of ``hidden`` units and ``layers`` is made.
+    they are, which saves part of the backward pass. Without it a tiny model of ``hidden`` units and ``layers`` is made,
+    which with ``copying`` copies from the start (`model.py`).
     With a file ``state`` a repeated call resumes after a kill; the file is removed at the end.
     ``best`` keeps of each task that many rollouts, those with the highest rewards; with ``tasks`` of those whose answer
     can be taught.
@@ -69,7 +71,7 @@ def warm_start(
     rows = [shortened(row) for row in kept]
     if model is None:
         tokenizer = train_tokenizer(str(message.get("content") or "") for row in rows for message in row["messages"])
-        policy = build_model(tokenizer, hidden=hidden, layers=layers, seed=seed)
+        policy = build_model(tokenizer, hidden=hidden, layers=layers, copying=copying, seed=seed)
     else:
         tokenizer = AutoTokenizer.from_pretrained(model)
         policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
@@ -141,6 +143,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--copying", action="store_true", help="the tiny model copies what it has read from the start")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)

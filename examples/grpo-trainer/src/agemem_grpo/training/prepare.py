@@ -115,12 +115,16 @@ def _agemem(project: Path, command: str, argument: str, options: Mapping[str, An
 
 
 def _options(options: Mapping[str, Any]) -> list[str]:
-    """``{"max_turns": 4}`` as ``["--max-turns", "4"]``; an option with a list is given once for each of its values."""
+    """``{"max_turns": 4, "copying": True}`` as ``["--max-turns", "4", "--copying"]``; what is False is left out.
+
+    An option with a list is given once for each of its values.
+    """
     return [
         text
         for name, value in options.items()
         for each in (value if isinstance(value, list | tuple) else [value])
-        for text in (f"--{name.replace('_', '-')}", str(each))
+        if each is not False
+        for text in (f"--{name.replace('_', '-')}", *([] if each is True else [str(each)]))
     ]
 
 
