@@ -151,7 +151,7 @@ def copied(*, copying: bool, seed: int) -> list[float]:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_model_may_copy_what_it_has_read_before_any_training(seed: int) -> None:
-    assert min(copied(copying=True, seed=seed)) > 0.4
+    assert min(copied(copying=True, seed=seed)) > 0.3
     assert max(copied(copying=False, seed=seed)) < 0.05
 
 
