@@ -91,7 +91,9 @@ def test_a_shared_warm_start_is_made_once_and_said(settings: Settings, tmp_path:
     shared = replace(settings, prepare=replace(settings.prepare, shared_warm_start=True))
     first, second = (prepare.prepare(shared, seed=seed) for seed in (1, 0))
     assert first.model == second.model
-    assert [line.rpartition("--seed ")[2].split()[0] for line in calls(tmp_path) if "policy.warm_start" in line] == ["0"]
+    assert [line.rpartition("--seed ")[2].split()[0] for line in calls(tmp_path) if "policy.warm_start" in line] == [
+        "0"
+    ]
     made = json.loads((tmp_path / "out" / "prepared" / "prepare.json").read_text())
     assert (made["shared_warm_start"], made["warm_starts"]) == (True, "one for all seeds")
 
