@@ -159,8 +159,8 @@ class PrepareSettings:
 
     def facts(self) -> Json:
         """All fields as JSON values; later fields only where they are set, so that folders made before them fit."""
-        facts = dataclasses.asdict(self)
-        return {name: value for name, value in facts.items() if value or name not in ("gguf", "score", "shared_warm_start")}
+        later = ("gguf", "score", "shared_warm_start")
+        return {name: value for name, value in dataclasses.asdict(self).items() if value or name not in later}
 
 
 @dataclass(frozen=True, config=_CONFIG)
