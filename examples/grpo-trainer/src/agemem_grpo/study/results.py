@@ -188,8 +188,9 @@ def mean_of(runs: Sequence[Run], when: str, *path: str, memory: str = "with_memo
 
 
 def parts_of(runs: Sequence[Run]) -> list[str]:
-    """Names of the reward's parts."""
-    return list(runs[0].before["with_memory"]["figures"]["reward_parts"])
+    """Names of the reward's parts that apply to the tasks."""
+    parts = runs[0].before["with_memory"]["figures"]["reward_parts"]
+    return [name for name, value in parts.items() if value is not None]
 
 
 def report_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> Json:
