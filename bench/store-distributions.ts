@@ -10,7 +10,7 @@ import { FaissStore } from "../src/store/faiss-store.js";
 import { clusters, type Distribution, isotropic, likeReal, realText } from "./distributions.js";
 import { measurePeers } from "./peers/store-peers.js";
 import { measureAdds, measureForkTimes } from "./store-adds.js";
-import { inTurns, middle, time } from "./store-tools.js";
+import { cpuTime, inTurns, middle, time } from "./store-tools.js";
 
 type Row = Record<string, number | string | null>;
 /** A row, and that of a store which keeps its vectors as bytes. */
@@ -141,10 +141,12 @@ async function measure(
   for (let i = 0; i < 32; i++) await store.search(NS, { query: `${(turns + i) % queries.length}` });
   await store.stats();
   await (await store.fork()).discard();
-  const [rawMs, storeMs] = await inTurns(turns, [
-    (i) => raw.search(plain[i] as number[], 10),
-    (i) => store.search(NS, { query: `${i}` }),
-  ]);
+  const works = [
+    (i: number) => raw.search(plain[i] as number[], 10),
+    (i: number) => store.search(NS, { query: `${i}` }),
+  ];
+  const [rawMs, storeMs] = await inTurns(turns, works);
+  const [rawCpu, storeCpu] = await inTurns(Math.min(30, turns), works, 1, cpuTime);
   const truth = plain.slice(0, turns).map((query) => new Set(raw.search(query, 10).labels));
   let found = 0;
   for (const [i, best] of truth.entries()) {
@@ -164,6 +166,7 @@ async function measure(
     search_ms: storeMs as number,
     raw_flat_ms: rawMs as number,
     search_vs_raw_flat: (storeMs as number) / (rawMs as number),
+    search_cpu_vs_raw_flat: (storeCpu as number) / (rawCpu as number),
     bulk_add_ms: bulk / n,
     index_ms: made / n,
     memory_bytes_per_item: bytesInMemory / n,
@@ -223,10 +226,12 @@ async function times(store: FaissStore, turns: number): Promise<Record<"wall" | 
   const wall: number[] = [];
   const cpu: number[] = [];
   for (let i = 0; i < turns; i++) {
-    const before = process.cpuUsage();
-    wall.push(await time(() => store.search(NS, { query: `${i % 100}` })));
-    const { user, system } = process.cpuUsage(before);
-    cpu.push((user + system) / 1000);
+    const search = () => store.search(NS, { query: `${i % 100}` });
+    cpu.push(
+      await cpuTime(async () => {
+        wall.push(await time(search));
+      }),
+    );
     await new Promise((resolve) => setImmediate(resolve));
   }
   return { wall: wall.sort((a, b) => a - b), cpu: cpu.sort((a, b) => a - b) };

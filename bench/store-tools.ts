@@ -53,6 +53,17 @@ export async function time(work: () => unknown): Promise<number> {
   return performance.now() - start;
 }
 
+/**
+ * Milliseconds of processor time that this process used during some work: on a busy machine a better measure than the clock,
+ * which also counts what others used meanwhile.
+ */
+export async function cpuTime(work: () => unknown): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
 let collect: (() => void) | undefined;
 
 /** Bytes of the JavaScript heap that are in use, garbage collected first. Typed arrays' contents are not in it. */
@@ -72,17 +83,21 @@ export async function median(runs: number, work: () => unknown): Promise<number>
   return middle(times);
 }
 
-/** Median milliseconds of several works that are run in turns, after `warmUp` turns (on the first indexes). */
+/**
+ * Median milliseconds of several works that are run in turns, after `warmUp` turns (on the first indexes), by the clock or
+ * by {@link cpuTime}.
+ */
 export async function inTurns(
   turns: number,
   works: ((i: number) => unknown)[],
   warmUp = 5,
+  measure = time,
 ): Promise<number[]> {
   const times = works.map((): number[] => []);
   for (let i = 0; i < warmUp; i++) for (const work of works) await work(i % Math.min(5, turns));
   const from = Math.min(5, turns - 1);
   for (let i = from; i < turns; i++) {
-    for (const [w, work] of works.entries()) times[w]?.push(await time(() => work(i)));
+    for (const [w, work] of works.entries()) times[w]?.push(await measure(() => work(i)));
   }
   return times.map(middle);
 }

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { InMemoryStore } from "@langchain/langgraph";
 import Database from "better-sqlite3";
 import { messageOf } from "../../src/errors.js";
-import { inTurns, median, time } from "../store-tools.js";
+import { cpuTime, inTurns, median, time } from "../store-tools.js";
 
 interface Vectors {
   vectors: readonly Float32Array[];
@@ -19,6 +19,8 @@ interface Vectors {
 }
 interface Times {
   search: number;
+  /** The same in processor time. */
+  cpu: number;
   add: number;
   /** Numbers of the vectors that each of the first queries found. */
   found: number[][];
@@ -62,6 +64,7 @@ export async function measurePeers(
       rmSync(directory, { recursive: true, force: true });
     }
     out[`peer_${name}_search_ms`] = times?.search ?? null;
+    out[`peer_${name}_search_cpu_ms`] = times?.cpu ?? null;
     out[`peer_${name}_add_ms`] = times?.add ?? null;
     out[`peer_${name}_recall_at_10`] = times ? recallOf(times.found, truth) : null;
   }
@@ -78,12 +81,14 @@ async function searches(
   queries: readonly Float32Array[],
   search: (query: Float32Array, i: number) => unknown,
   numbersOf: (result: never) => number[],
-): Promise<{ search: number; found: number[][] }> {
+): Promise<{ search: number; cpu: number; found: number[][] }> {
   const asked = queries.slice(0, QUERIES);
-  const [ms] = await inTurns(asked.length, [(i) => search(asked[i] as Float32Array, i)]);
+  const works = [(i: number) => search(asked[i] as Float32Array, i)];
+  const [ms] = await inTurns(asked.length, works);
+  const [cpu] = await inTurns(asked.length, works, 1, cpuTime);
   const found: number[][] = [];
   for (const [i, query] of asked.entries()) found.push(numbersOf((await search(query, i)) as never));
-  return { search: ms as number, found };
+  return { search: ms as number, cpu: cpu as number, found };
 }
 
 /** The number in a key such as "k17". */
