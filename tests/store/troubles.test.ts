@@ -2,7 +2,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Database } from "better-sqlite3";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Engine } from "../../src/store/engine.js";
 import { FaissStore } from "../../src/store/faiss-store.js";
 import { analyzeQuery } from "../../src/store/search/analyze.js";
@@ -156,16 +156,13 @@ describe("files of a store", () => {
     const store = await openStore(temporaryDirectory());
     await store.put(NS, "a", { text: "a" });
     const { engine } = store as unknown as { engine: Engine };
-    const { db } = engine.db;
-    const pragma = db.pragma.bind(db);
-    db.pragma = (source, options) => {
-      if (source !== "data_version") return pragma(source, options);
+    const failing = vi.spyOn(engine.db.prepare("PRAGMA data_version"), "get").mockImplementation(() => {
       throw Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR_READ" });
-    };
+    });
     expect(await codeOf(() => engine.transactions.poll())).toBe("AGEMEM_STORE_IO");
     expect(await codeOf(() => store.export(join(temporaryDirectory(), "out.jsonl")))).toBe("AGEMEM_STORE_IO");
     expect(await codeOf(() => store.search(NS, { query: "a", mode: "keyword" }))).toBe("AGEMEM_STORE_IO");
-    db.pragma = pragma;
+    failing.mockRestore();
     expect(await store.get(NS, "a")).not.toBeNull();
   });
 
