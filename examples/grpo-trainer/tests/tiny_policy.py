@@ -105,3 +105,21 @@ def with_old_logprobs(model: Qwen3ForCausalLM, samples: list[Sample]) -> list[Sa
             logps = token_logps(model, collate([one], PAD))[0].tolist()
         scored.append(replace(one, old_logprobs=tuple(logps), trajectory_weight=1 / tokens[one.trajectory_id]))
     return scored
+
+
+def moved_and_backward(trainer: Any, by: float) -> tuple[float, dict[str, torch.Tensor]]:
+    """Loss and gradients of a step, after weights moved at random, so that ratios, clipping and KL all count."""
+    model = trainer.model.train()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(by * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)))
+    pieces = trainer.args.gradient_accumulation_steps
+    trainer.current_gradient_accumulation_steps = pieces
+    total = 0.0
+    for piece in range(pieces):
+        trainer._step = piece
+        loss = trainer.compute_loss(model, trainer._prepare_inputs([]))
+        loss.backward()
+        total += loss.item()
+    return total, {name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None}

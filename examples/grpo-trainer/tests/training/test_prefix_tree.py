@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig
-from tiny_policy import PAD, drawn_samples, save_policy, tiny_model, with_old_logprobs
+from tiny_policy import PAD, drawn_samples, moved_and_backward, save_policy, tiny_model, with_old_logprobs
 from transformers import GPT2Config, GPT2LMHeadModel
 from trl import GRPOConfig
 
@@ -84,21 +84,7 @@ def test_loss_gradient_and_figures_equal_those_of_separate_sequences(tmp_path: P
     results = []
     for shared in (False, True):
         trainer = trainer_of(policy, tmp_path / str(shared), shared, **settings)
-        model = trainer.model.train()
-        with torch.no_grad():  # away from the old policy, so that ratios, clipping and KL all count
-            for parameter in model.parameters():
-                if parameter.requires_grad:
-                    parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)))
-        pieces = trainer.args.gradient_accumulation_steps
-        trainer.current_gradient_accumulation_steps = pieces
-        total = 0.0
-        for piece in range(pieces):
-            trainer._step = piece
-            loss = trainer.compute_loss(model, trainer._prepare_inputs([]))
-            loss.backward()
-            total += loss.item()
-        gradients = {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
-        results.append((total, gradients))
+        results.append(moved_and_backward(trainer, 0.1))
     (separate, theirs), (together, ours) = results
     assert together == pytest.approx(separate, abs=1e-5)
     assert theirs.keys() == ours.keys()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig
-from tiny_policy import PAD, drawn_samples, save_policy, tiny_model
+from tiny_policy import PAD, drawn_samples, moved_and_backward, save_policy, tiny_model
 from trl import GRPOConfig
 
 from agemem_grpo.feed.samples import Sample, collate
@@ -108,20 +108,8 @@ def test_loss_and_gradient_of_trl_equal_our_objective(
         policy, config(tmp_path, **changes), ListFeed(samples), normalize=normalize, level=level
     )
     reference = tiny_model()
-    model = trainer.model.train()
-    with torch.no_grad():  # away from the old policy, so that ratios, clipping and KL all count
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)))
-    pieces = trainer.args.gradient_accumulation_steps
-    trainer.current_gradient_accumulation_steps = pieces
-    total = 0.0
-    for piece in range(pieces):
-        trainer._step = piece
-        loss = trainer.compute_loss(model, trainer._prepare_inputs([]))
-        loss.backward()
-        total += loss.item()
-    theirs = {name: p.grad.clone() for name, p in model.named_parameters()}
-
+    total, theirs = moved_and_backward(trainer, 0.05)
+    model = trainer.model
     batch = collate(samples, PAD)
     model.zero_grad()
     with torch.no_grad():
