@@ -38,6 +38,6 @@ def test_the_ratio_is_one_at_the_first_update_and_a_run_ends_with_its_report(tmp
     assert figures["gain_mean"] == pytest.approx(figures["reward_after"] - figures["reward_before"])
     assert figures["gain_ci_low"] is None, "one seed has no interval"
     assert f"{figures['reward_after']:.3f}" in text
-    for picture in ("reward", "ablation", "parts", "tools", "tokens"):
+    for picture in ("reward", "parts", "tools", "tokens", "health"):
         assert f"plots/{picture}.png" in text
         assert (tmp_path / "report" / "plots" / f"{picture}.png").read_bytes().startswith(b"\x89PNG")

@@ -128,6 +128,8 @@ def test_all_returns_are_compared_with_the_answer_alone_seed_by_seed(tmp_path: P
     assert found["reward"]["ci_low"] == pytest.approx(0.03 - 0.024841, abs=1e-6)
     assert "- reward: +0.030 [+0.005, +0.055]\n" in text
     assert "which decides nothing" not in text
+    assert "![ablation](plots/ablation.png)" in text
+    assert (tmp_path / "report" / "plots" / "ablation.png").stat().st_size > 1000
 
 
 def test_counterfactual_groups_are_compared_at_their_calls_seed_by_seed(tmp_path: Path) -> None:
