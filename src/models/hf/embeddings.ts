@@ -2,7 +2,8 @@
  * Sentence embeddings in this process: an ONNX model run by `@huggingface/transformers`, an optional package.
  *
  * Owns batching, the token limit and the warning about longer texts. Leaves out what becomes of the tokens' vectors
- * (`token-vectors.ts`), resolving the name (`models/embeddings.ts`), reading its folder (`folder.ts`) and downloading a model (`npm run models`, or the hub).
+ * (`token-vectors.ts`), resolving the name (`models/embeddings.ts`), reading its folder (`folder.ts`) and downloading a
+ * model (`npm run models`, or the hub).
  */
 import { Embeddings, type EmbeddingsParams } from "@langchain/core/embeddings";
 import { ConfigError, ModelError, messageOf } from "../../errors.js";
@@ -94,9 +95,14 @@ export class HfEmbeddings extends Embeddings {
   }
 
   /**
-   * The vectors of each text's tokens, for late interaction.
+   * The unit vectors of each text's tokens, for late interaction (ColBERT, arXiv 2004.12832). Tokens beyond the model's
+   * limit are left out, as in {@link embedDocuments}.
    *
    * @param signal stops after the batch that is being read
+   * @throws ConfigError `AGEMEM_PACKAGE_MISSING`, ModelError `AGEMEM_EMBEDDING_FAILED`, and the signal's reason
+   * @example
+   * const [found] = await embeddings.tokenVectors(["Ada lives in Lisbon."]);
+   * console.log(found?.ids.length, found?.dims);
    */
   tokenVectors(texts: string[], signal?: AbortSignal): Promise<TokenVectors[]> {
     return this.#inBatches(

@@ -6,8 +6,8 @@
  * (`store/search/rerank-items.ts`).
  *
  * Departures from ColBERT: the model was not trained for it, and each token of the query has a weight, its inverse document
- * frequency among the candidates, since names and rare words tell more than "what" and "does". On LoCoMo the weights gain
- * more than the comparison without them (docs/store.md).
+ * frequency among the candidates, since names and rare words tell more than "what" and "does". What it adds on LoCoMo is in
+ * docs/store.md.
  */
 import { LRUCache } from "lru-cache";
 import { InputError } from "../../errors.js";
@@ -19,7 +19,7 @@ import type { TokenVectors } from "./token-vectors.js";
 export interface LateInteractionOptions {
   /** How many of the best candidates of a search are scored; default 50. More find more, and take longer. */
   candidates?: number;
-  /** Share of these scores in the final ones, 0 to 1; default 0.8. With `neighbors` 0.5 finds more. */
+  /** Share of these scores in the final ones, 0 to 1; default 0.8. */
   share?: number;
   /** Milliseconds a search waits for the scores; default 60,000. */
   timeoutMs?: number;

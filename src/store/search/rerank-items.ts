@@ -9,7 +9,7 @@ import { leafTexts, textsAt } from "./field-paths.js";
 import { failed, inTime, RERANK_TIMEOUT_MS, type Reranker, scoresOf } from "./reranker.js";
 import type { ReorderItems, SearchItem } from "./search-options.js";
 
-/** Fewest candidates of a reranker that does not say how many it wants. */
+/** Fewest candidates where nothing says how many are wanted. */
 const FEWEST = 50;
 
 /** Items beside the candidates that no model scores, and come in by their neighbors' scores. */
@@ -19,10 +19,15 @@ export interface Beside {
   scored: (scores: readonly number[]) => number[];
 }
 
+/** How many candidates are usual where something else than the search orders them. */
+export function usualPool(wanted: number): number {
+  return Math.max(wanted * 4, FEWEST);
+}
+
 /** How many candidates a search collects, of which it returns `wanted` at most. */
 export function poolOf(rerank: ReorderItems | Reranker | undefined, wanted: number): number {
-  const usual = Math.max(wanted * 4, FEWEST);
   if (rerank === undefined) return wanted;
+  const usual = usualPool(wanted);
   return typeof rerank === "function" ? usual : Math.max(wanted, rerank.candidates ?? usual);
 }
 

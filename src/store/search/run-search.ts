@@ -14,7 +14,7 @@ import {
   withNeighbors,
 } from "./neighbors.js";
 import { appendUnranked, cosinesOf, listItems, passes, type RankedRow, rankByVector } from "./ranking.js";
-import { type Beside, poolOf, rerankItems } from "./rerank-items.js";
+import { type Beside, poolOf, rerankItems, usualPool } from "./rerank-items.js";
 import type { CheckedSearch, SearchItem, SearchMode, SearchOp } from "./search-options.js";
 
 /** Fewest candidates that each half of a hybrid search contributes. */
@@ -37,7 +37,7 @@ export function runSearch(
   if (!query) return listItems(corpus, request);
   const wanted = offset + limit;
   const mode = op.mode ?? (vector ? "vector" : "keyword");
-  const pool = Math.max(poolOf(rerank, wanted), recency ? Math.max(wanted * 4, 50) : 0);
+  const pool = Math.max(poolOf(rerank, wanted), recency ? usualPool(wanted) : 0);
   const neighbors = neighborSettings(op.neighbors);
   // A reranker judges each text by itself, so neighbors count after it.
   const later = mode === "hybrid" && neighbors.share > 0 && typeof rerank === "object";

@@ -56,6 +56,7 @@ class Loop:
         self.seed = seed
         reward, self.advantages = VARIANTS[variant]
         self.reward = settings.reward if reward == "all-returns" else reward
+        self._branched = settings.counterfactual if self.advantages == "branched" else None
         self.tasks = read_tasks(Path(settings.train_tasks))
         self.line: Json = {}
         self._batches: list[list[Sample]] = []
@@ -194,12 +195,10 @@ class Loop:
 
     def _beginning(self, iteration: int) -> int:
         """Model calls that the rollouts of a group share; 0 where each is its own from the start."""
-        branched = self.settings.counterfactual if self.advantages == "branched" else None
-        return branched.at[iteration % len(branched.at)] if branched else 0
+        return self._branched.at[iteration % len(self._branched.at)] if self._branched else 0
 
     def _tasks(self, iteration: int) -> list[Task]:
-        branched = self.settings.counterfactual if self.advantages == "branched" else None
-        count = (branched or self.settings.train).tasks_per_iteration
+        count = (self._branched or self.settings.train).tasks_per_iteration
         return tasks_of_iteration(self.tasks, iteration=iteration, count=count, seed=self.seed)
 
     def _publish(self, version: int) -> None:

@@ -327,7 +327,7 @@ def _check_settings(args: GRPOConfig, normalize: str, level: str) -> None:
 
 def _check_sharing(args: GRPOConfig) -> None:
     if args.bf16 or args.fp16 or args.world_size > 1:
-        raise ValueError("share_prefixes passes the wrappers for several processes and half precision by: leave it out")
+        raise ValueError("share_prefixes does not work with several processes or half precision: leave it out")
 
 
 def _adapter_off(model: Any) -> Any:
