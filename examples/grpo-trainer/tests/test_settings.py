@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from agemem_grpo.cli import overrides_of
-from agemem_grpo.feed.tasks import TasksError, read_tasks, tasks_of_iteration
+from agemem_grpo.feed.tasks import TasksError, next_tasks, read_tasks
 from agemem_grpo.settings import SettingsError, read_settings, settings_of
 
 RAW: dict[str, Any] = {"model": "m", "train_tasks": "a.jsonl", "heldout_tasks": "b.jsonl", "rollout": {"k": 8}}
@@ -84,7 +84,7 @@ def test_tasks_of_a_pass_are_all_of_them_and_differ_by_seed() -> None:
     tasks = [{"id": str(i)} for i in range(12)]
 
     def ids(iteration: int, seed: int = 0) -> list[str]:
-        return [task["id"] for task in tasks_of_iteration(tasks, iteration=iteration, count=4, seed=seed)]
+        return [task["id"] for task in next_tasks(tasks, start=4 * iteration, count=4, seed=seed)]
 
     first_pass = [name for iteration in range(3) for name in ids(iteration)]
     assert sorted(first_pass) == sorted(task["id"] for task in tasks)
@@ -96,10 +96,10 @@ def test_tasks_of_a_pass_are_all_of_them_and_differ_by_seed() -> None:
 def test_no_task_comes_twice_in_an_iteration() -> None:
     tasks = [{"id": str(i)} for i in range(5)]
     for iteration in range(40):
-        chosen = [task["id"] for task in tasks_of_iteration(tasks, iteration=iteration, count=4, seed=3)]
+        chosen = [task["id"] for task in next_tasks(tasks, start=4 * iteration, count=4, seed=3)]
         assert len(set(chosen)) == 4
     with pytest.raises(TasksError, match="5 tasks for iterations of 6"):
-        tasks_of_iteration(tasks, iteration=0, count=6, seed=0)
+        next_tasks(tasks, start=0, count=6, seed=0)
 
 
 def test_a_task_file_is_checked(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import random
+import warnings
 
 import pytest
 import torch
@@ -67,3 +69,31 @@ def test_refuses_more_rows_than_it_has_slots_for() -> None:
     decoder = Decoder(tiny_model(), max_rows=1)
     with pytest.raises(ValueError, match="2 rows do not fit"):
         decoder.admit([Row([1]), Row([2])])
+
+
+def test_warns_of_nothing_that_transformers_will_drop() -> None:
+    decoder = Decoder(tiny_model(), max_rows=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        decoder.admit([Row(list(range(60)))])
+
+
+def test_a_model_with_the_former_name_of_the_cache_computes_the_same() -> None:
+    model = tiny_model()
+    prompt = list(range(60))
+    expected = Decoder(model, max_rows=2).admit([Row(prompt)])
+
+    forward = model.forward
+    present = "cache" if "cache" in inspect.signature(forward).parameters else "past_key_values"
+    names: set[str] = set()
+
+    def former(*, past_key_values: object, **given: object) -> object:
+        names.update(given)
+        return forward(**{present: past_key_values}, **given)
+
+    model.forward = former
+    decoder = Decoder(model, max_rows=2)
+    assert torch.equal(decoder.admit([Row(prompt)]), expected)
+    assert torch.allclose(decoder.admit([Row(prompt)]), expected, atol=1e-5)
+    assert decoder.stats.reused_tokens == 59
+    assert "cache" not in names

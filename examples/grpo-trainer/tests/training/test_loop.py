@@ -228,6 +228,27 @@ def test_counterfactual_groups_share_beginnings_in_turn(settings: Settings, tmp_
     assert [len(each["tasks"]) for each in asked["all-returns"]] == [2, 2, 2]
 
 
+@pytest.mark.parametrize("variant", ["all-returns", "counterfactual"])
+def test_calls_to_spend_decide_the_tasks_also_after_an_end_midway(
+    settings: Settings, tmp_path: Path, variant: str
+) -> None:
+    # Two calls per task here. The first iteration has 2 tasks or 4, the others share what is left of 20 calls.
+    budget = replace(settings.train, policy_calls=20)
+    counterfactual = CounterfactualSettings(at=(0, 1), tasks_per_iteration=4)
+    spending = replace(settings, train=budget, counterfactual=counterfactual)
+    services = MadeUpServices()
+    services.rollouts.fail_at = 2
+    with pytest.raises(ConnectionError):
+        loop(spending, tmp_path / "run", services, variant).train()
+    services.rollouts.fail_at = None
+    loop(spending, tmp_path / "run", services, variant).train()
+    asked = [each["tasks"] for each in services.rollouts.asked]
+    assert [len(each) for each in asked] == ([2, 4, 4] if variant == "all-returns" else [4, 3, 3])
+    assert sum(line["policy_calls"] for line in RunFolder(tmp_path / "run").read_metrics()) == 20
+    in_order = [task for each in asked for task in each]
+    assert set(in_order[:5]) == {"t0", "t1", "t2", "t3", "t4"}, "tasks are taken one after the other"
+
+
 def test_the_reward_of_the_settings_is_asked_for(settings: Settings, tmp_path: Path) -> None:
     services = MadeUpServices()
     loop(replace(settings, reward="agemem"), tmp_path / "run", services).train()

@@ -80,15 +80,15 @@ def _read_task(line: str, where: str) -> Task:
     return task
 
 
-def tasks_of_iteration(tasks: Sequence[Task], *, iteration: int, count: int, seed: int) -> list[Task]:
-    """The ``count`` tasks of iteration 0, 1, ...: the list is shuffled again for each pass and taken in order.
+def next_tasks(tasks: Sequence[Task], *, start: int, count: int, seed: int) -> list[Task]:
+    """The ``count`` tasks after the first ``start``: the list is shuffled again for each pass and taken in order.
 
-    No task comes twice within an iteration. Errors: :class:`TasksError` when there are fewer than ``count``.
+    No task comes twice within one answer. Errors: :class:`TasksError` when there are fewer than ``count``.
     """
     if len(tasks) < count:
         raise TasksError(f"{len(tasks)} tasks for iterations of {count}")
     chosen: list[Task] = []
-    position = iteration * count
+    position = start
     while len(chosen) < count:
         epoch, offset = divmod(position, len(tasks))
         order = list(range(len(tasks)))

@@ -7,6 +7,7 @@ go (`engine.py`).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -64,6 +65,9 @@ class Decoder:
         self.max_rows = max_rows
         self.device = model.device
         self.cache = SlotCache(model.config, max_rows, dtype=model.dtype, device=self.device)
+        # What a model calls its cache: transformers has renamed it and drops the former name in 5.40.
+        takes = inspect.signature(model.forward).parameters
+        self._named_cache = {"cache" if "cache" in takes else "past_key_values": self.cache}
         self.pool = PrefixPool(prefix_tokens)
         self.rows: list[Row] = []
         self.stats = DecoderStats()
@@ -165,9 +169,9 @@ class Decoder:
             input_ids=self._tensor(ids),
             attention_mask=mask,
             position_ids=position_ids,
-            past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
+            **self._named_cache,
         )
         logits: Tensor = out.logits[:, -1]
         return logits

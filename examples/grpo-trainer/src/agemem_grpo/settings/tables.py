@@ -41,6 +41,10 @@ class TrainSettings:
     iterations: Count = 60
     """Batches of rollouts; each is followed by ``updates`` optimizer steps."""
     tasks_per_iteration: Count = 4
+    policy_calls: Count | None = None
+    """Model calls of the policy that the whole training takes, to about a group: the iterations share them, and
+    ``tasks_per_iteration`` is only how many tasks the first has. So runs whose groups take different numbers of calls
+    can be compared; none = every iteration has the same number of tasks."""
     updates: Count = 1
     """Optimizer steps per batch of rollouts; the samples are divided among them."""
     gradient_accumulation: Count = 1
@@ -91,7 +95,8 @@ class CounterfactualSettings:
     """Model calls of the shared beginning; iterations take the numbers in turn. 0 = none, an ordinary group: what is
     always shared is never trained on."""
     tasks_per_iteration: Count
-    """A beginning is made once for K rollouts, so that as many calls of the policy are enough for more tasks."""
+    """A beginning is made once for K rollouts, so that as many calls of the policy are enough for more tasks; with
+    ``train.policy_calls`` those of the first iteration."""
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -28,9 +28,10 @@ from trl import GRPOConfig
 from agemem_grpo.feed.groups import Group, read_feed
 from agemem_grpo.feed.samples import Sample, samples_of
 from agemem_grpo.feed.service import RolloutFailedError, require_rolled_out, require_version
-from agemem_grpo.feed.tasks import Task, read_tasks, tasks_of_iteration
+from agemem_grpo.feed.tasks import Task, next_tasks, read_tasks
 from agemem_grpo.processes.services import Services
 from agemem_grpo.settings import VARIANTS, Settings
+from agemem_grpo.training.budget import tasks_within
 from agemem_grpo.training.joined import join_steps
 from agemem_grpo.training.metrics import shuffle_advantages, summarize
 from agemem_grpo.training.recorder import Recorder
@@ -59,6 +60,7 @@ class Loop:
         self._branched = settings.counterfactual if self.advantages == "branched" else None
         self.tasks = read_tasks(Path(settings.train_tasks))
         self.line: Json = {}
+        self._lines: list[Json] = []
         self._batches: list[list[Sample]] = []
         self._trainer: StepwiseGRPOTrainer | None = None
 
@@ -68,6 +70,7 @@ class Loop:
         Errors: those of the service, the feed and the supervisor. After an error or a kill, call it again to resume.
         """
         checkpoint = self.folder.resume()
+        self._lines = self.folder.read_metrics()
         train = self.settings.train
         done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
         if done >= train.iterations * train.updates and self.folder.model.exists():
@@ -141,6 +144,7 @@ class Loop:
             "rollouts_reused": reused,
             "rollout_seconds": round(time.monotonic() - began, 3),
         }
+        self._lines.append(self.line)
         return deal(samples, self.settings.train.updates, seed=f"{self.seed}/deal/{iteration}")
 
     def _samples(self, groups: Sequence[Group]) -> tuple[list[Sample], dict[str, int]]:
@@ -198,8 +202,20 @@ class Loop:
         return self._branched.at[iteration % len(self._branched.at)] if self._branched else 0
 
     def _tasks(self, iteration: int) -> list[Task]:
-        count = (self._branched or self.settings.train).tasks_per_iteration
-        return tasks_of_iteration(self.tasks, iteration=iteration, count=count, seed=self.seed)
+        train = self.settings.train
+        count = (self._branched or train).tasks_per_iteration
+        start = iteration * count
+        if train.policy_calls is not None:
+            before = self._lines[:iteration]
+            start = sum(line["groups"] for line in before)
+            count = tasks_within(
+                train.policy_calls,
+                before,
+                iterations=train.iterations,
+                beginning=self._beginning(iteration),
+                guess=count,
+            )
+        return next_tasks(self.tasks, start=start, count=min(count, len(self.tasks)), seed=self.seed)
 
     def _publish(self, version: int) -> None:
         """Gives the policy server the trainer's weights, in a folder that a restarted server loads again."""
