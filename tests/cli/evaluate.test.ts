@@ -37,6 +37,36 @@ describe("options that suites and subcommands share", { timeout: 120_000 }, () =
   });
 });
 
+it("gives agemem's agent the guide of --prompt on a benchmark too, and keeps results of different guides apart", {
+  timeout: 120_000,
+}, async () => {
+  const facts = join(directory, "guided.json");
+  const rows = { context: "0. Oslo lies in Norway.", questions: ["Where is Oslo?"], answers: [["Norway"]] };
+  await writeFile(facts, JSON.stringify(rows));
+  const evaluate = (out: string, ...more: string[]) =>
+    run([
+      "evaluate",
+      `factconsolidation:${facts}`,
+      ...["--systems", "agemem", "--model", "offline", "--out", join(directory, out), ...more],
+    ]);
+  const promptTokens = async (out: string): Promise<number> => {
+    const lines = (await readFile(join(directory, out), "utf8"))
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    return lines.reduce((sum, { auxiliary }) => sum + (auxiliary?.prompt_tokens ?? 0), 0);
+  };
+  for (const [out, ...more] of [["full.jsonl"], ["short.jsonl", "--prompt", "short"]] as const) {
+    const { code, stderr } = await evaluate(out, ...more);
+    expect(code, stderr).toBe(0);
+  }
+  expect(await promptTokens("short.jsonl")).toBeGreaterThan(0);
+  expect(await promptTokens("short.jsonl")).toBeLessThan(await promptTokens("full.jsonl"));
+  const mixed = await evaluate("full.jsonl", "--prompt", "short");
+  expect(mixed.code).not.toBe(0);
+  expect(mixed.stderr).toContain("prompt");
+});
+
 it("names the installation of a compared memory that is not there, before anything is asked", {
   timeout: 60_000,
 }, async () => {

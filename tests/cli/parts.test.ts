@@ -22,6 +22,7 @@ it("closes the judge's file of verdicts where another project's memory is not in
     judge: "some-model",
     judgeCache: join(folder.path, "verdicts.jsonl"),
     protocol: "native",
+    prompt: "full",
     temperature: 0,
     maxTokens: 9,
   });
@@ -35,6 +36,7 @@ it("takes the rules as the model before training too", async () => {
     model: "offline",
     baseModel: "offline",
     protocol: "native",
+    prompt: "full",
     temperature: 0,
     maxTokens: 9,
   });

@@ -27,7 +27,7 @@ import { environmentBatches } from "../../evaluation/runs/environment-episodes.j
 import { runEvaluation } from "../../evaluation/runs/run.js";
 import { type SystemName, usesBaseModel } from "../../evaluation/systems/by-name.js";
 import { sha256 } from "../../lib/hash.js";
-import { PROMPT_VARIANTS, type PromptVariant } from "../../prompts.js";
+import { PROMPT_VARIANTS } from "../../prompts.js";
 import { LTM_OPS, MEMORY_OPS, type MemoryOp, STM_OPS } from "../../types.js";
 import { choice, positive } from "../arguments.js";
 import { createProgress } from "../progress.js";
@@ -51,7 +51,6 @@ export interface SuiteOptions extends PartsOptions {
   out: string;
   memory: MemoryScope;
   steps: number;
-  prompt: PromptVariant;
   stepTimeout: number;
 }
 
@@ -68,7 +67,9 @@ export function addEnvironments(command: Command): Command {
       choice("--memory <scope>", "environments: whose memory an episode sees", MEMORY_SCOPES, "per-episode"),
     )
     .option("--steps <n>", "environments: actions per episode", positive, 30)
-    .addOption(choice("--prompt <variant>", "environments: guide to the memories", PROMPT_VARIANTS, "full"))
+    .addOption(
+      choice("--prompt <variant>", "guide to the memories for agemem's agent", PROMPT_VARIANTS, "full"),
+    )
     .option(
       "--step-timeout <s>",
       "environments: seconds that a server may take for an action, or (at least 60) to start",

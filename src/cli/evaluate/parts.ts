@@ -8,6 +8,7 @@ import { ConfigError } from "../../errors.js";
 import { type SystemName, usesBaseModel } from "../../evaluation/systems/by-name.js";
 import { resolveChatModel } from "../../models/chat-model.js";
 import { OfflinePolicy } from "../../offline/policy.js";
+import type { PromptVariant } from "../../prompts.js";
 import { openEnvironment } from "../../server/environment.js";
 import { type JudgingOptions, openJudging } from "./judging.js";
 import { openMemories } from "./systems.js";
@@ -17,6 +18,7 @@ export interface PartsOptions extends JudgingOptions {
   model?: string;
   baseModel?: string;
   protocol: "native" | "text";
+  prompt: PromptVariant;
   temperature: number;
   maxTokens: number;
 }
@@ -28,7 +30,7 @@ export interface PartsOptions extends JudgingOptions {
  *   {@link openMemories}
  */
 export async function openParts(systems: readonly string[], options: PartsOptions) {
-  const { temperature, maxTokens, protocol } = options;
+  const { temperature, maxTokens, protocol, prompt: promptVariant } = options;
   const env = { ...process.env, ...(options.model === undefined ? {} : { AGEMEM_MODEL: options.model }) };
   const { agent, live, store, counter, modelName, embeddingName } = await openEnvironment({
     env,
@@ -39,7 +41,7 @@ export async function openParts(systems: readonly string[], options: PartsOption
   const index = { embeddings: agent.embeddings as NonNullable<typeof agent.embeddings>, embeddingName };
   const baseModel = openBaseModel(systems, options);
   const judging = await openJudging(options, modelName);
-  const parts = { model, baseModel, index, counter, agent: { protocol, counter } };
+  const parts = { model, baseModel, index, counter, agent: { protocol, promptVariant, counter } };
   try {
     return { ...parts, modelName, judging, memories: await openMemories(systems, parts) };
   } catch (error) {

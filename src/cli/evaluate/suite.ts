@@ -104,7 +104,10 @@ async function evaluateSuite(name: string | undefined, options: Options, command
 /** Options that change results. */
 function settingsOf(options: Options): Record<string, unknown> {
   const { seeds, protocol, temperature, maxTokens, answers, baseModel, limit, k, exclude } = options;
-  const given = Object.entries({ baseModel, limit, k, exclude }).filter(([, value]) => value !== undefined);
+  // Results of before there was a choice have none, and are those of the full guide.
+  const prompt = options.prompt === "full" ? undefined : options.prompt;
+  const optional = { baseModel, limit, k, exclude, prompt };
+  const given = Object.entries(optional).filter(([, value]) => value !== undefined);
   return { seeds, protocol, temperature, maxTokens, answers, ...Object.fromEntries(given) };
 }
 

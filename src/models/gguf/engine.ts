@@ -156,9 +156,11 @@ export class GgufEngine {
     const tokens: number[] = [];
     const confidences: number[] = [];
     let finish: Generated["finish"] = "length";
+    const own = logProbs && isWholeDistribution(sampling) && state === undefined;
     const steps = sequence.evaluateWithMetadata(
       prompt.slice(-1),
-      { confidence: true },
+      // Asked for, the package sorts the whole vocabulary at each token, and tests all of it against a grammar.
+      { confidence: own },
       {
         ...sampling,
         // The package takes the second of the day, which would make equal rollouts of a group.
@@ -176,7 +178,6 @@ export class GgufEngine {
       if (finish !== "length" || tokens.length >= limit) break;
     }
     if (!logProbs) return { tokens, logProbs: null, finish };
-    const own = isWholeDistribution(sampling) && state === undefined;
     const logs = own
       ? confidences.map((p) => Math.log(Math.max(p, Number.MIN_VALUE)))
       : await score(sequence, prompt, tokens);

@@ -47,7 +47,7 @@ export interface LlamaSequence {
   loadStateFromFile(path: string, risk: { acceptRisk: true }): Promise<void>;
   evaluateWithMetadata(
     tokens: number[],
-    metadata: { confidence: true },
+    metadata: { confidence: boolean },
     options: LlamaEvaluateOptions,
   ): AsyncGenerator<{ token: number; confidence?: number }, void, undefined>;
   controlledEvaluate(input: (number | [number, LlamaScoreItem])[]): Promise<(LlamaScore | undefined)[]>;

@@ -20,13 +20,15 @@ export interface GgufSpec {
   maxTokens?: number;
   chatTemplate?: string;
   constrainTools?: boolean;
+  /** Texts that end a response and are not part of it. */
+  stop?: string[];
 }
 
 /** Most tokens of a response where nothing else is said (AgeMem, appendix C): a small model may never end by itself. */
 export const RESPONSE_TOKENS = 2048;
 
 const NUMBERS = ["contextSize", "sequences", "threads", "maxTokens"] as const;
-const SETTINGS = [...NUMBERS, "gpu", "chatTemplate", "constrainTools"];
+const SETTINGS = [...NUMBERS, "gpu", "chatTemplate", "constrainTools", "stop"];
 
 /**
  * Reads a name without its "gguf:".
@@ -56,6 +58,13 @@ export function parseGgufName(name: string): GgufSpec {
   const [gpu, constrain] = [given.get("gpu"), given.get("constrainTools")];
   if (gpu !== null) spec.gpu = gpu === "false" ? false : "auto";
   if (constrain !== null) spec.constrainTools = constrain !== "false";
+  const stop = given.getAll("stop");
+  if (stop.includes("")) {
+    throw new ConfigError("AGEMEM_CONFIG_INVALID", "A gguf: model cannot stop at an empty text", {
+      remedy: "Give stop=TEXT, with %0A for the end of a line, or leave it out.",
+    });
+  }
+  if (stop.length > 0) spec.stop = stop;
   checkSettings(spec);
   return spec;
 }

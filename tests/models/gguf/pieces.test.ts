@@ -36,6 +36,7 @@ describe("gguf: names", () => {
       constrainTools: true,
       chatTemplate: "gemma",
     });
+    expect(parseGgufName("a.gguf?stop=%0A%0A&stop=User:").stop).toEqual(["\n\n", "User:"]);
   });
 
   it.each([
@@ -45,6 +46,7 @@ describe("gguf: names", () => {
     "a.gguf?sequences=2.5",
     "a.gguf?contextSize=x",
     "a.gguf?maxTokens=0",
+    "a.gguf?stop=",
   ])("refuses %j", (name) => {
     expect(codeOf(() => parseGgufName(name))).toBe("AGEMEM_CONFIG_INVALID");
   });

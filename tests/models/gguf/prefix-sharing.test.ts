@@ -1,86 +1,8 @@
 /** Sequences copy the beginning that their prompts share: one reads it. A stand-in for the package counts what is read. */
-import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { GgufEngine } from "../../../src/models/gguf/engine.js";
-import type { LlamaModule, LlamaSequence } from "../../../src/models/gguf/llama-api.js";
 import { SequencePool } from "../../../src/models/gguf/sequence-pool.js";
-
-const EOG = 0;
-
-/** Reads a token per tick; answers with the end at once. */
-class FakeSequence implements LlamaSequence {
-  readonly contextSize = 4096;
-  readonly needsCheckpoints: boolean;
-  contextTokens: number[] = [];
-  read = 0;
-  loads = 0;
-
-  constructor(private readonly options: { failing?: boolean; recurrent?: boolean }) {
-    this.needsCheckpoints = options.recurrent ?? false;
-  }
-
-  get nextTokenIndex(): number {
-    return this.contextTokens.length;
-  }
-
-  async eraseContextTokenRanges(ranges: { start: number; end: number }[]): Promise<void> {
-    for (const { start, end } of ranges) this.contextTokens.splice(start, end - start);
-  }
-
-  async evaluateWithoutGeneratingNewTokens(tokens: number[]): Promise<void> {
-    await sleep(1);
-    this.read += tokens.length;
-    this.contextTokens = [...this.contextTokens, ...tokens];
-  }
-
-  async *evaluateWithMetadata(tokens: number[]): AsyncGenerator<{ token: number }, void, undefined> {
-    await this.evaluateWithoutGeneratingNewTokens(tokens);
-    yield { token: EOG };
-  }
-
-  async controlledEvaluate(): Promise<undefined[]> {
-    return [];
-  }
-
-  async saveStateToFile(path: string): Promise<void> {
-    if (this.options.failing) throw new Error("no space left");
-    writeFileSync(path, JSON.stringify(this.contextTokens));
-  }
-
-  async loadStateFromFile(path: string): Promise<void> {
-    this.loads++;
-    this.contextTokens = JSON.parse(readFileSync(path, "utf8"));
-  }
-}
-
-function engineOf(count: number, options: { failing?: boolean; recurrent?: boolean } = {}) {
-  const all = Array.from({ length: count }, () => new FakeSequence(options));
-  const free = [...all];
-  const context = { getSequence: () => free.shift(), dispose: async () => undefined };
-  const model = {
-    trainContextSize: 4096,
-    isEogToken: (token: number) => token === EOG,
-    createContext: async () => context,
-    dispose: async () => undefined,
-  };
-  const module = {
-    getLlama: async () => ({ loadModel: async () => model }),
-    LlamaLogLevel: { error: "error" },
-  } as unknown as LlamaModule;
-  const engine = new GgufEngine({ file: "fake.gguf", sequences: count }, async () => module);
-  const ask = (prompt: number[], signal?: AbortSignal) =>
-    engine.generate({
-      prompt,
-      maxTokens: 1,
-      sampling: { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 },
-      grammar: undefined,
-      logProbs: false,
-      signal,
-      onToken: () => false,
-    });
-  return { engine, all, ask };
-}
+import { EOG, engineOf, type FakeSequence } from "../../support/fake-llama.js";
 
 const shared = Array.from({ length: 1000 }, (_, at) => at + 10);
 const promptOf = (n: number) => [...shared, ...Array.from({ length: 100 }, (_, at) => 5000 + n * 100 + at)];
