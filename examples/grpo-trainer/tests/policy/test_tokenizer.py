@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 
 import pytest
 
@@ -67,27 +66,10 @@ def test_an_id_has_the_same_tokens_wherever_it_stands(tokenizer) -> None:
             f"Stored as memory {memory}.",
             f'<memory id="{memory}">',
             f'\n{{"name":"Update_memory","arguments":{{"memory_id":"{memory}","content":"',
-            f"Memory {memory} already says it",
-            f"({memory}, esvd2h80d)",
         )
         for text in places:
             ids = tokenizer.encode(text)
             assert any(ids[i : i + len(alone)] == alone for i in range(len(ids))), text
-
-
-def test_an_id_is_read_in_pairs_of_characters_and_words_are_not() -> None:
-    chance = random.Random(3)
-    signs = "0123456789abcdefghjkmnpqrstvwxyz"
-    ids = ["m" + "".join(chance.choice(signs) for _ in range(8)) for _ in range(4000)]
-    words = ["more", "mornings", "m2k", "mm2k8y89cw", "m2k8y89cw1", "xm2k8y89cw", "m2k8y89c"]
-    tokenizer = train_tokenizer(ids + words * 3)
-    for memory in ids[:200]:
-        read = [tokenizer.decode([token]) for token in tokenizer.encode(memory)]
-        assert read == ["m", *(memory[at : at + 2] for at in range(1, 9, 2))]
-    assert len(tokenizer.encode("more")) == 1
-    assert len(tokenizer.encode("mornings")) == 1
-    for like in words[2:]:
-        assert "2k" not in [tokenizer.decode([token]) for token in tokenizer.encode(like)], like
 
 
 def conversation() -> list[dict]:

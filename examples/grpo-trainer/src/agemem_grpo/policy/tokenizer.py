@@ -4,10 +4,8 @@ Owns the vocabulary and the phrases that are one token each. Leaves out what the
 a prompt (`chat_template.jinja`).
 
 A model of a million parameters copies names and ids well when they have few tokens, and its prompts are short when the
-phrases that agemem repeats in every prompt are one token each. Ids of memories are read in pairs of characters: of 32
-characters one stands in nearly every other id of a prompt, so that who copies an id by its last character goes on in
-another one; of 1,024 pairs the next is rarely in doubt. All this only shortens prompts: any text survives encoding and
-decoding, and if agemem's wording changes, prompts become longer, not wrong.
+phrases that agemem repeats in every prompt are one token each. Both only shorten prompts: any text survives encoding
+and decoding, and if agemem's wording changes, prompts become longer, not wrong.
 """
 
 from __future__ import annotations
@@ -60,25 +58,11 @@ PHRASES: tuple[str, ...] = (
 )
 """Agemem's fixed wording around the variable parts of a prompt."""
 
-ID_SIGN = "[0-9a-hjkmnp-tv-z]"
-"""A character of an id: Crockford's base 32, as agemem writes it."""
+# Words with the space before them, single digits (for ids and dates), single other characters.
+WORDS = Regex(r" ?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]|\s")
 
 
-def _id_pieces(prefix: str = "m", length: int = 8) -> str:
-    """A pattern for an id of a memory, cut into its prefix and pairs of characters, and for a space before it."""
-    pairs = (
-        rf"(?<=\b{prefix}{ID_SIGN * done}){ID_SIGN}{{2}}(?={ID_SIGN}{{{length - done - 2}}}\b)"
-        for done in range(0, length, 2)
-    )
-    whole = rf"{ID_SIGN}{{{length}}}\b"
-    return "|".join((f" (?={prefix}{whole})", rf"\b{prefix}(?={whole})", *pairs))
-
-
-# Pairs of an id, words with the space before them, single digits (for dates), single other characters.
-WORDS = Regex(_id_pieces() + r"| ?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]|\s")
-
-
-def train_tokenizer(texts: Iterable[str], *, vocabulary: int = 2560) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], *, vocabulary: int = 1536) -> PreTrainedTokenizerFast:
     """Trains the tokenizer on ``texts`` and gives it the chat template.
 
     ``vocabulary`` is the most tokens BPE may have; phrases and special tokens are added to it. The same texts give the
