@@ -61,7 +61,7 @@ export class Engine {
       await this.checkpoints.saveBeforeClose();
     } finally {
       this.transactions.closed = true;
-      this.vectors.indexes.clear();
+      this.vectors.close();
       this.db.close();
     }
   }

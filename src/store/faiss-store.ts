@@ -292,8 +292,9 @@ async function start(
 ): Promise<Engine> {
   checkStoreOptions(path, options, method);
   const db = await openDatabase(path, options.durability);
+  let engine: Engine | undefined;
   try {
-    const engine = new Engine(db, resolveOptions(options));
+    engine = new Engine(db, resolveOptions(options));
     if (options.index) warnOfFallback(engine.vectors.indexes.chosen(), options.onWarning);
     const { vectors } = engine;
     vectors.converting = method !== "open";
@@ -303,6 +304,7 @@ async function start(
     await engine.transactions.patientRead(() => undefined);
     return engine;
   } catch (error) {
+    engine?.vectors.close();
     db.close();
     throw error;
   }

@@ -1,6 +1,6 @@
 /**
- * Opens stores with sidecars that say something else and have right checksums: rows, codes, partitions and their pages, header
- * fields. What such a file says of vectors is believed; but no search fails, none hangs, and what is written is not lost.
+ * Opens stores with sidecars that say something else and have right checksums: facts, codes, partitions and their pages, header
+ * fields, vectors. What such a file says of vectors is believed; but no search fails, none hangs, and what is written is not lost.
  * `npm run test:crash` tries 2,000, a plain test run 40.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -8,12 +8,14 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { createRandom, type Random } from "../../src/lib/random.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
-import { crc32 } from "../../src/store/vectors/checksum.js";
-import { SIDECAR_FILE } from "../../src/store/vectors/sidecar/sidecar-format.js";
+import { bytesOf, crc32 } from "../../src/store/vectors/checksum.js";
+import { blockSums } from "../../src/store/vectors/sidecar/saved-rows.js";
+import { blocksOf, SIDECAR_FILE } from "../../src/store/vectors/sidecar/sidecar-format.js";
 import { LetterEmbeddings, openStore, temporaryDirectory } from "../store/helpers.js";
 import { fill, NS, WORDS } from "../store/words.js";
 
 const DIMS = 64;
+const ROW_BYTES = DIMS * 4;
 const index = {
   embeddings: new LetterEmbeddings(DIMS),
   fields: ["text"],
@@ -72,8 +74,8 @@ interface Section {
 }
 
 const SECTIONS = [
-  ..."version item rev born end ns branch rows center slots records".split(" "),
-  ...["group length", "group header", "group arrays"],
+  ..."version item rev born end ns branch center slots records".split(" "),
+  ...["group length", "group header", "group arrays", "sums", "rows"],
 ];
 
 function sectionsOf(good: Buffer): Section[] {
@@ -87,7 +89,6 @@ function sectionsOf(good: Buffer): Section[] {
   const wide = SECTIONS.slice(0, 5).map((name) => take(name, size * 8, 8));
   const narrow = SECTIONS.slice(5, 7).map((name) => take(name, size * 4, 4));
   const rest = [
-    take("rows", size * DIMS * 4, 4),
     take("center", DIMS * 4, 4),
     take("slots", codes.positions * 4, 4),
     take("records", codes.positions * codes.stride, 1),
@@ -98,8 +99,9 @@ function sectionsOf(good: Buffer): Section[] {
     take("group header", said, 1),
     take("group arrays", codes.groupBytes - 4 - said, 4),
   ];
+  const rows = [take("sums", blocksOf(size, ROW_BYTES) * 4, 4), take("rows", size * ROW_BYTES, 4)];
   expect(at).toBe(good.length);
-  return [...wide, ...narrow, ...rest, ...groups];
+  return [...wide, ...narrow, ...rest, ...groups, ...rows];
 }
 
 const ODD = [
@@ -143,7 +145,11 @@ function forged(good: Buffer, sections: readonly Section[], random: Random): { b
     }
     what = `${name} x${times}`;
   }
-  header.crc = crc32(body);
+  const rowsAt = (sections.at(-1) as Section).from - 20 - length;
+  const sums = blockSums(body.subarray(rowsAt), ROW_BYTES);
+  // Every other time, checksums of vectors are wrong where these were changed.
+  if (random.integer(2) === 0) body.set(bytesOf(Uint32Array.from(sums)), rowsAt - sums.length * 4);
+  header.crc = crc32(body.subarray(0, rowsAt));
   const json = Buffer.from(JSON.stringify(header));
   const prefix = Buffer.from(good.subarray(0, 20));
   prefix.writeUInt32LE(json.length, 12);

@@ -39,6 +39,12 @@ export function readVectors(db: Connection, version: number): StoredVector[] {
   }));
 }
 
+/** The numbers of one vector of a version row as stored; undefined where it has none. */
+export function readVector(db: Connection, version: number, ordinal: number): Buffer | undefined {
+  const id = version * VECTORS_PER_VERSION + ordinal;
+  return db.row<{ vector: Buffer }>("SELECT vector FROM vectors WHERE id = ?", id)?.vector;
+}
+
 /** Stores the vectors of a version row. */
 export function writeVectors(db: Connection, version: number, vectors: readonly StoredVector[]): void {
   vectors.forEach(({ path, hash, vector }, ordinal) => {

@@ -24,7 +24,7 @@ function slowCrc32(data: Uint8Array, value: number): number {
 
 /** The bytes of a typed array; they share its memory. */
 export function bytesOf(
-  array: Float64Array | Float32Array | Int32Array | Int8Array | Uint8Array,
+  array: Float64Array | Float32Array | Int32Array | Uint32Array | Int8Array | Uint8Array,
 ): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

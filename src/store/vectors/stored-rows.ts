@@ -1,24 +1,15 @@
 /**
  * The numbers of a table's unit vectors in memory: in single precision, or as a byte per component.
  *
- * Owns the chunks they are kept in, how they are rounded, and their pieces for the sidecar. A byte stands for a multiple of
- * the 127th part of the vector's largest component, so a cosine of such vectors is off by about a thousandth: enough to
- * find what is near, while scores come from the database then (`search/rescore.ts`).
+ * Owns how they are rounded. A byte stands for a multiple of the 127th part of the vector's largest component, so a cosine
+ * of such vectors is off by about a thousandth: enough to find what is near, while scores come from the database then
+ * (`search/rescore.ts`). Leaves out where rows are kept (`row-chunks.ts`).
  */
-import { bytesOf } from "./checksum.js";
+import { type Piece, RowChunks, type RowSource } from "./row-chunks.js";
 import { normalize, normalizeInto } from "./vector-math.js";
 
-/** Rows of a chunk at most, and bytes: long vectors get chunks of fewer rows. */
-const CHUNK_ROWS = 8192;
-const CHUNK_BYTES = 32 * 1024 * 1024;
 /** The byte of a vector's largest component. */
 const LARGEST = 127;
-
-/** A piece of saved rows: its bytes (shared memory) and how many rows they are. */
-interface Piece {
-  bytes: Uint8Array;
-  rows: number;
-}
 
 export interface StoredRows {
   /** Bytes of a row. */
@@ -32,8 +23,12 @@ export interface StoredRows {
   runFrom(slot: number, most: number): number;
   /** Rows to save, from a slot on, at most `most`. */
   pieceFrom(slot: number, most: number): Piece;
-  /** Takes over the saved rows of so many slots; `fill` reads the next bytes into the array it is given. */
-  restore(size: number, fill: (target: Uint8Array) => void): void;
+  /** Takes over saved rows, which stay where they are until they are needed or {@link fetchNext} brings them. */
+  restore(saved: RowSource): void;
+  /** Brings some more of the saved rows into memory. Returns false when all are there, or were released. */
+  fetchNext(): Promise<boolean>;
+  /** Gives up the source of saved rows. */
+  release(): void;
 }
 
 /** Bytes of a row. */
@@ -46,69 +41,12 @@ export function storedRows(dims: number, quantized: boolean): StoredRows {
   return quantized ? new ByteRows(dims) : new FloatRows(dims);
 }
 
-/** Chunks of rows, a power of two each. The first one starts small and grows, so that small stores stay small. */
-class Chunks<T extends Float32Array | Int8Array> {
-  readonly rows: number;
-  readonly #shift: number;
-  readonly #chunks: T[] = [];
-
-  constructor(
-    readonly width: number,
-    private readonly type: { new (length: number): T; readonly BYTES_PER_ELEMENT: number },
-  ) {
-    const most = Math.min(CHUNK_ROWS, CHUNK_BYTES / (width * type.BYTES_PER_ELEMENT));
-    this.#shift = Math.floor(Math.log2(Math.max(16, most)));
-    this.rows = 2 ** this.#shift;
-  }
-
-  of(slot: number): T {
-    return this.#chunks[slot >>> this.#shift] as T;
-  }
-
-  /** Where a slot's row starts in its chunk. */
-  offset(slot: number): number {
-    return (slot & (this.rows - 1)) * this.width;
-  }
-
-  /** Rows from a slot to the end of its chunk, at most `most`. */
-  run(slot: number, most: number): number {
-    return Math.min(most, this.rows - (slot & (this.rows - 1)));
-  }
-
-  /** The chunk for the next slot, with room for its row. */
-  next(slot: number): T {
-    const at = slot >>> this.#shift;
-    const chunk = this.#chunks[at];
-    if (chunk && (at > 0 || (slot + 1) * this.width <= chunk.length)) return chunk;
-    const rows = at > 0 ? this.rows : Math.min(this.rows, Math.max(64, slot * 2));
-    const grown = new this.type(rows * this.width);
-    if (chunk) grown.set(chunk as never);
-    this.#chunks[at] = grown;
-    return grown;
-  }
-
-  piece(slot: number, most: number): Piece {
-    const rows = this.run(slot, most);
-    const from = this.offset(slot);
-    return { bytes: bytesOf(this.of(slot).subarray(from, from + rows * this.width) as T), rows };
-  }
-
-  restore(size: number, fill: (target: Uint8Array) => void): void {
-    for (let from = 0; from < size; from += this.rows) {
-      const rows = Math.min(this.rows, size - from);
-      const chunk = new this.type((from > 0 ? this.rows : rows) * this.width);
-      fill(bytesOf(chunk.subarray(0, rows * this.width) as T));
-      this.#chunks.push(chunk);
-    }
-  }
-}
-
 /** Rows in single precision. */
 class FloatRows implements StoredRows {
-  readonly #chunks: Chunks<Float32Array>;
+  readonly #chunks: RowChunks<Float32Array>;
 
   constructor(private readonly dims: number) {
-    this.#chunks = new Chunks(dims, Float32Array);
+    this.#chunks = new RowChunks(dims, Float32Array);
   }
 
   get bytesEach(): number {
@@ -135,20 +73,28 @@ class FloatRows implements StoredRows {
     return this.#chunks.piece(slot, most);
   }
 
-  restore(size: number, fill: (target: Uint8Array) => void): void {
-    this.#chunks.restore(size, fill);
+  restore(saved: RowSource): void {
+    this.#chunks.restore(saved);
+  }
+
+  fetchNext(): Promise<boolean> {
+    return this.#chunks.fetchNext();
+  }
+
+  release(): void {
+    this.#chunks.release();
   }
 }
 
 /** Rows of bytes: the components, then the largest one in single precision. */
 class ByteRows implements StoredRows {
-  readonly #chunks: Chunks<Int8Array>;
+  readonly #chunks: RowChunks<Int8Array>;
   readonly #row: Float32Array;
   readonly #largest = new Float32Array(1);
   readonly #largestBytes = new Int8Array(this.#largest.buffer);
 
   constructor(private readonly dims: number) {
-    this.#chunks = new Chunks(rowBytes(dims, true), Int8Array);
+    this.#chunks = new RowChunks(rowBytes(dims, true), Int8Array);
     this.#row = new Float32Array(dims);
   }
 
@@ -189,7 +135,15 @@ class ByteRows implements StoredRows {
     return this.#chunks.piece(slot, most);
   }
 
-  restore(size: number, fill: (target: Uint8Array) => void): void {
-    this.#chunks.restore(size, fill);
+  restore(saved: RowSource): void {
+    this.#chunks.restore(saved);
+  }
+
+  fetchNext(): Promise<boolean> {
+    return this.#chunks.fetchNext();
+  }
+
+  release(): void {
+    this.#chunks.release();
   }
 }

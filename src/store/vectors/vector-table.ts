@@ -7,6 +7,7 @@
 import { TIP, type View } from "../rows/branches.js";
 import { IntegerList, SmallColumn, WholeColumn } from "./columns.js";
 import { dotKernel } from "./dot-kernel.js";
+import type { RowSource } from "./row-chunks.js";
 import { type StoredRows, storedRows } from "./stored-rows.js";
 import { dotInOrder } from "./vector-math.js";
 
@@ -72,8 +73,8 @@ export class VectorTable {
     return slot;
   }
 
-  /** Adds the saved facts of rows that {@link StoredRows.restore} took over. */
-  restore(columns: SavedColumns): void {
+  /** Takes over saved facts and rows. */
+  restore(columns: SavedColumns, rows: RowSource): void {
     this.version.replace(columns.version);
     this.item.replace(columns.item);
     this.ns.replace(columns.ns);
@@ -92,6 +93,7 @@ export class VectorTable {
       last = ns;
       list.push(slot);
     }
+    this.rows.restore(rows);
   }
 
   #appendFacts(slot: number, facts: SlotFacts): void {

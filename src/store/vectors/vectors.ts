@@ -4,6 +4,7 @@
  * Owns which rows get slots in the table, and checking that the model fits the store. Leaves out the rows
  * (`rows/ledger.ts`), when the sidecar is saved (`checkpoints.ts`) and ranking (`search/ranking.ts`).
  */
+import { closeSync } from "node:fs";
 import { StoreError } from "../../errors.js";
 import type { Ledger } from "../rows/ledger.js";
 import type { WrittenRow } from "../rows/version-row.js";
@@ -52,9 +53,18 @@ export class Vectors {
 
   /** Drops the table and the indexes, so that they are read again. */
   forget(): void {
+    this.table?.rows.release();
     this.table = null;
     this.saved = { version: 0, codes: 0 };
     this.indexes.clear();
+  }
+
+  /** Drops the indexes, and closes the sidecar, also one that was read ahead and not used. */
+  close(): void {
+    this.indexes.clear();
+    this.table?.rows.release();
+    if (this.ahead) closeSync(this.ahead.rows.file);
+    this.ahead = null;
   }
 
   /** Checks that the embedding model is the store's. Throws `AGEMEM_STORE_EMBEDDING`. */

@@ -1,7 +1,17 @@
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../../../src/lib/random.js";
+import type { FaissStore } from "../../../src/store/faiss-store.js";
 import { crc32 } from "../../../src/store/vectors/checksum.js";
 import { SIDECAR_FILE } from "../../../src/store/vectors/sidecar/sidecar-format.js";
 import { keysOf, LetterEmbeddings, openStore, temporaryDirectory } from "../helpers.js";
@@ -133,5 +143,64 @@ describe("sidecar", () => {
       writeFileSync(file, bytes);
       expect(await found()).toEqual(truth);
     }
+  });
+
+  it("of many vectors is searched while they are still in the file, whatever becomes of that", async () => {
+    const path = temporaryDirectory();
+    // More than a chunk, and one namespace with the rows of all chunks.
+    const index = { embeddings: new LetterEmbeddings(8), fields: ["text"] };
+    const store = await openStore(path, { index, durability: "normal" });
+    const count = 20_000;
+    for (let from = 0; from < count; from += 2000) {
+      await store.batch(
+        Array.from({ length: 2000 }, (_, i) => {
+          const vector = Float32Array.from(
+            { length: 8 },
+            (_, c) => Math.sin((from + i) * (c + 1)) + 0.01 * c,
+          );
+          return {
+            namespace: NS,
+            key: `k${from + i}`,
+            value: { text: "" },
+            vectors: [{ path: "text", vector }],
+          };
+        }),
+      );
+    }
+    const queries = ["abc", "hello", "zebra", "k"];
+    const found = async (of: FaissStore): Promise<unknown> => {
+      const all = await Promise.all(queries.map((query) => of.search(NS, { query, limit: 20 })));
+      return all.map((hits) => hits.map(({ key, score }) => [key, score]));
+    };
+    const truth = await found(store);
+    await store.checkpoint();
+    await store.close();
+
+    const early = await openStore(path, { index });
+    expect(await found(early)).toEqual(truth);
+    await early.put(NS, "more", { text: "zebra zebra" });
+    expect((await early.search(NS, { query: "zebra zebra", limit: 1 }))[0]?.key).toBe("more");
+    await early.delete(NS, "more");
+    // A checkpoint saves what was not fetched too.
+    await early.checkpoint();
+    await early.close();
+    const again = await openStore(path, { index });
+    await again.checkpoint();
+    expect(await found(again)).toEqual(truth);
+    await again.close();
+
+    const spoiled = await openStore(path, { index });
+    const file = join(path, SIDECAR_FILE);
+    const size = readFileSync(file).length;
+    // In place, under the open store: some vectors become others, and the last ones are gone.
+    const descriptor = openSync(file, "r+");
+    writeSync(descriptor, Buffer.alloc(4096, 7), 0, 4096, size - 500_000);
+    ftruncateSync(descriptor, size - 300_000);
+    closeSync(descriptor);
+    expect(await found(spoiled)).toEqual(truth);
+    await spoiled.vacuum();
+    expect(await found(spoiled)).toEqual(truth);
+    await spoiled.close();
+    expect(await found(await openStore(path, { index }))).toEqual(truth);
   });
 });

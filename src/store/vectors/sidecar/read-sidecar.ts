@@ -1,13 +1,15 @@
 /**
  * Reads the sidecar (`sidecar-format.ts`) into empty memory, if it belongs to the state of the database.
  *
- * Most of the time goes into fetching the file, so opening a store does that ahead, several pieces at once, and outside
- * of transactions; what it got is used only if it still fits then. Leaves out writing (`write-sidecar.ts`).
+ * Opening a store fetches it ahead, several pieces at once, and outside of transactions; what it got is used only if it
+ * still fits then. The vectors, most of the file, follow later: in the background, or when they are asked for
+ * (`saved-rows.ts`). Leaves out writing (`write-sidecar.ts`).
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { closeSync, fstatSync, openSync } from "node:fs";
 import { join } from "node:path";
+import type { Connection } from "../../rows/database.js";
 import type { Ledger } from "../../rows/ledger.js";
+import { readVector, toVector } from "../../rows/vector-rows.js";
 import { bytesOf, crc32 } from "../checksum.js";
 import { PAGE_POSITIONS } from "../codes/code-group.js";
 import { CodeTable, strideFor } from "../codes/code-table.js";
@@ -15,10 +17,13 @@ import { Coder, LEAST_DIMS } from "../codes/coder.js";
 import { restoreGroups } from "../codes/saved-groups.js";
 import type { Embedder } from "../embedder.js";
 import { storedModel } from "../embedding-model.js";
+import { rowBytes, type StoredRows, storedRows } from "../stored-rows.js";
 import { VectorTable } from "../vector-table.js";
 import type { Vectors } from "../vectors.js";
+import { readWhole, readWholeSync, SavedRows } from "./saved-rows.js";
 import {
-  bodyBytes,
+  blocksOf,
+  factBytes,
   type Header,
   type LoadedSidecar,
   MAGIC,
@@ -27,18 +32,13 @@ import {
   SIDECAR_FORMAT,
   SIDECAR_TOKEN,
   type SidecarBody,
+  vectorBytes,
 } from "./sidecar-format.js";
 
 /** Bytes read at a time: what the checksum reads next is then still in the processor's cache. */
 const PIECE_BYTES = 1024 * 1024;
 /** Pieces that are fetched at the same time. */
 const AT_ONCE = 8;
-
-/** A header, and where in the file what it describes begins. */
-interface FoundHeader {
-  header: Header;
-  bodyAt: number;
-}
 
 /** Loads the sidecar into empty memory. Returns whether it could be used; if not, memory is unchanged. */
 export function readSidecar(ledger: Ledger, vectors: Vectors): boolean {
@@ -48,7 +48,9 @@ export function readSidecar(ledger: Ledger, vectors: Vectors): boolean {
   const isOurs = (header: Header): boolean => fits(header, ledger, embedder);
   const { ahead } = vectors;
   vectors.ahead = null;
-  const loaded = ahead && isOurs(ahead.header) ? ahead : readNow(join(directory, SIDECAR_FILE), isOurs);
+  if (ahead && isOurs(ahead.header)) return takeOver(ahead, ledger, vectors);
+  if (ahead) closeSync(ahead.rows.file);
+  const loaded = readNow(join(directory, SIDECAR_FILE), isOurs);
   return loaded !== null && takeOver(loaded, ledger, vectors);
 }
 
@@ -57,61 +59,77 @@ export async function readSidecarAhead(
   directory: string | null,
   { name, quantized }: Embedder,
 ): Promise<LoadedSidecar | null> {
-  if (directory === null) return null;
-  let file: FileHandle;
-  try {
-    file = await open(join(directory, SIDECAR_FILE), "r");
-  } catch {
-    // Missing or unreadable: everything is read from SQLite instead.
-    return null;
-  }
-  try {
-    const found = readHeader(file.fd);
-    const isModels = found?.header.embedding === name && found.header.quantized === quantized;
-    if (!found || !isModels || !areOurs(found.header)) return null;
-    const body = emptyBody(found.header);
-    return (await fetchAll(file, found, body.parts)) ? { header: found.header, body } : null;
-  } finally {
-    await file.close();
-  }
+  const isModels = (header: Header): boolean =>
+    header.embedding === name && header.quantized === quantized && areOurs(header);
+  const begun = directory === null ? null : begin(join(directory, SIDECAR_FILE), isModels);
+  if (!begun) return null;
+  const crc = await fetchAll(begun);
+  return ended(begun, crc !== null && crc === begun.header.crc);
 }
 
 function readNow(path: string, isOurs: (header: Header) => boolean): LoadedSidecar | null {
+  const begun = begin(path, isOurs);
+  if (!begun) return null;
+  let crc = 0;
+  for (const { bytes, at } of piecesOf(begun)) {
+    if (!readWholeSync(begun.file, bytes, at)) return ended(begun, false);
+    crc = crc32(bytes, crc);
+  }
+  return ended(begun, crc === begun.header.crc);
+}
+
+/** A sidecar of which only the header was read. */
+interface BegunSidecar {
+  file: number;
+  header: Header;
+  /** Where in the file what the header describes begins. */
+  bodyAt: number;
+  /** Memory for that, still empty. */
+  body: SidecarBody;
+}
+
+/** Opens a sidecar, and leaves it open if it is one that is wanted. */
+function begin(path: string, isWanted: (header: Header) => boolean): BegunSidecar | null {
   let file: number;
   try {
     file = openSync(path, "r");
   } catch {
+    // Missing or unreadable: everything is read from SQLite instead.
     return null;
   }
+  let begun: BegunSidecar | null = null;
   try {
     const found = readHeader(file);
-    if (!found || !isOurs(found.header)) return null;
-    const { header } = found;
-    const body = emptyBody(header);
-    let crc = 0;
-    for (const { bytes, at } of piecesOf(found, body.parts)) {
-      if (!readAll(file, bytes, at)) return null;
-      crc = crc32(bytes, crc);
-    }
-    return crc === header.crc ? { header, body } : null;
+    if (found && isWanted(found.header)) begun = { file, ...found, body: emptyBody(found.header) };
   } finally {
-    closeSync(file);
+    if (!begun) closeSync(file);
   }
+  return begun;
 }
 
-function readHeader(file: number): FoundHeader | null {
-  const size = fstatSync(file).size;
+function ended({ file, header, bodyAt, body }: BegunSidecar, isWhole: boolean): LoadedSidecar | null {
+  if (!isWhole) {
+    closeSync(file);
+    return null;
+  }
+  const { size, dims, quantized } = header;
+  const rows = { file, at: bodyAt + factBytes(header), size, bytesEach: rowBytes(dims, quantized) };
+  return { header, body, rows: { ...rows, sums: body.sums } };
+}
+
+function readHeader(file: number): { header: Header; bodyAt: number } | null {
+  const { size } = fstatSync(file);
   const prefix = Buffer.alloc(PREFIX_BYTES);
-  if (size < PREFIX_BYTES || !readAll(file, prefix, 0)) return null;
+  if (size < PREFIX_BYTES || !readWholeSync(file, prefix, 0)) return null;
   const length = prefix.readUInt32LE(12);
   if (prefix.toString("latin1", 0, 8) !== MAGIC || prefix.readUInt32LE(8) !== SIDECAR_FORMAT) return null;
   if (length > size - PREFIX_BYTES) return null;
   const json = Buffer.alloc(length);
-  if (!readAll(file, json, PREFIX_BYTES) || crc32(json) !== prefix.readUInt32LE(16)) return null;
+  if (!readWholeSync(file, json, PREFIX_BYTES) || crc32(json) !== prefix.readUInt32LE(16)) return null;
   const header = JSON.parse(json.toString("utf8")) as Header;
   const bodyAt = PREFIX_BYTES + length;
   const counts = isCount(header.size) && isCount(header.dims);
-  return counts && bodyAt + bodyBytes(header) === size ? { header, bodyAt } : null;
+  return counts && bodyAt + factBytes(header) + vectorBytes(header) === size ? { header, bodyAt } : null;
 }
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -137,25 +155,26 @@ function fits(header: Header, ledger: Ledger, embedder: Embedder): boolean {
   );
 }
 
-/** Memory for what a header describes, still empty. */
+/** Memory for what a header describes but for the vectors, still empty. */
 function emptyBody({ size, dims, quantized, codes: saved }: Header): SidecarBody {
   const parts: Uint8Array[] = [];
-  const part = <T extends Float64Array | Float32Array | Int32Array | Uint8Array>(memory: T): T => {
+  const part = <T extends Float64Array | Float32Array | Int32Array | Uint32Array | Uint8Array>(
+    memory: T,
+  ): T => {
     parts.push(bytesOf(memory));
     return memory;
   };
   const wide = () => part(new Float64Array(size));
   const [version, item, rev, born, end] = [wide(), wide(), wide(), wide(), wide()];
   const [ns, branch] = [part(new Int32Array(size)), part(new Int32Array(size))];
-  const table = new VectorTable(dims, quantized);
-  table.rows.restore(size, part);
   const codes = saved && {
     center: part(new Float32Array(dims)),
     slots: part(new Int32Array(saved.positions)),
     records: part(new Uint8Array(saved.positions * saved.stride)),
     groups: part(new Uint8Array(saved.groupBytes)),
   };
-  return { table, columns: { version, item, ns, branch, rev, end, born }, codes, parts };
+  const sums = part(new Uint32Array(blocksOf(size, rowBytes(dims, quantized))));
+  return { columns: { version, item, ns, branch, rev, end, born }, codes, sums, parts };
 }
 
 interface FilePiece {
@@ -164,9 +183,9 @@ interface FilePiece {
   at: number;
 }
 
-function* piecesOf({ bodyAt }: FoundHeader, parts: readonly Uint8Array[]): Generator<FilePiece> {
+function* piecesOf({ bodyAt, body }: BegunSidecar): Generator<FilePiece> {
   let at = bodyAt;
-  for (const part of parts) {
+  for (const part of body.parts) {
     for (let from = 0; from < part.length; from += PIECE_BYTES) {
       yield { bytes: part.subarray(from, from + PIECE_BYTES), at: at + from };
     }
@@ -174,48 +193,27 @@ function* piecesOf({ bodyAt }: FoundHeader, parts: readonly Uint8Array[]): Gener
   }
 }
 
-/** Reads all parts, several pieces at once. Returns whether they are what was saved. */
-async function fetchAll(
-  file: FileHandle,
-  found: FoundHeader,
-  parts: readonly Uint8Array[],
-): Promise<boolean> {
-  const pieces = [...piecesOf(found, parts)];
+/** Reads everything but the vectors, several pieces at once. Returns its checksum; null if it cannot be read. */
+async function fetchAll(begun: BegunSidecar): Promise<number | null> {
+  const pieces = [...piecesOf(begun)];
   const fetched: Promise<boolean>[] = [];
   let crc = 0;
   for (const [i, { bytes }] of pieces.entries()) {
-    for (const next of pieces.slice(fetched.length, i + AT_ONCE)) fetched.push(fetch(file, next));
+    for (const next of pieces.slice(fetched.length, i + AT_ONCE)) {
+      fetched.push(readWhole(begun.file, next.bytes, next.at));
+    }
     if (!(await fetched[i])) break;
     crc = crc32(bytes, crc);
   }
   // The file must not be closed under reads that are still going on.
-  const whole = (await Promise.all(fetched)).every(Boolean);
-  return whole && crc === found.header.crc;
-}
-
-async function fetch(file: FileHandle, { bytes, at }: FilePiece): Promise<boolean> {
-  for (let done = 0; done < bytes.length; ) {
-    // A disk that fails here fails the same way for the database, which then says so.
-    const read = await file.read(bytes, done, bytes.length - done, at + done).catch(() => null);
-    if (!read || read.bytesRead === 0) return false;
-    done += read.bytesRead;
-  }
-  return true;
-}
-
-function readAll(file: number, target: Uint8Array, position: number): boolean {
-  for (let at = 0; at < target.length; ) {
-    const n = readSync(file, target, at, target.length - at, position + at);
-    if (n === 0) return false;
-    at += n;
-  }
-  return true;
+  return (await Promise.all(fetched)).every(Boolean) ? crc : null;
 }
 
 /** Makes what was loaded the state of memory. */
-function takeOver({ header, body }: LoadedSidecar, ledger: Ledger, vectors: Vectors): boolean {
-  const { table, columns, codes: saved } = body;
-  table.restore(columns);
+function takeOver({ header, body, rows }: LoadedSidecar, ledger: Ledger, vectors: Vectors): boolean {
+  const { columns, codes: saved } = body;
+  const table = new VectorTable(header.dims, header.quantized);
+  table.restore(columns, new SavedRows(rows, rowsOf(ledger.db, table)));
   let codes: CodeTable | null = null;
   if (saved && header.codes) {
     codes = new CodeTable(table, new Coder(saved.center));
@@ -230,5 +228,30 @@ function takeOver({ header, body }: LoadedSidecar, ledger: Ledger, vectors: Vect
   for (const [branch, rev] of header.tips) ledger.setNewest(branch, rev);
   for (const [branch, item, rev] of header.overrides) ledger.setOverride(branch, item, rev);
   if (codes) vectors.indexes.restore(table, codes);
+  void fetchRest(table.rows);
   return true;
+}
+
+/** Brings the vectors into memory, in the background. */
+async function fetchRest(rows: StoredRows): Promise<void> {
+  try {
+    while (await rows.fetchNext());
+  } catch {
+    // Neither file nor database could be read. What asks for the vectors will say so, if that lasts.
+  }
+}
+
+/** Reads the rows of a table from the database. Rows that a vacuum has removed meanwhile, which no view sees, become 0. */
+function rowsOf(db: Connection, table: VectorTable): (from: number, target: Uint8Array) => void {
+  return (from, target) => {
+    const { dims, quantized } = table;
+    const read = storedRows(dims, quantized);
+    const count = target.length / read.bytesEach;
+    for (let i = 0; i < count; i++) {
+      const version = table.version.at(from + i);
+      const found = readVector(db, version, from + i - table.firstSlotOf(version));
+      read.append(i, found ? toVector(found, dims) : new Float32Array(dims));
+    }
+    target.set(read.pieceFrom(0, count).bytes);
+  };
 }

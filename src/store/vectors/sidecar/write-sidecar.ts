@@ -11,9 +11,18 @@ import type { Ledger } from "../../rows/ledger.js";
 import { bytesOf, crc32 } from "../checksum.js";
 import type { CodeTable } from "../codes/code-table.js";
 import { saveGroups } from "../codes/saved-groups.js";
+import { blockRows } from "../row-chunks.js";
 import type { VectorTable } from "../vector-table.js";
 import type { Vectors } from "../vectors.js";
-import { type Header, MAGIC, PREFIX_BYTES, SIDECAR_FILE, SIDECAR_FORMAT } from "./sidecar-format.js";
+import { blockSums } from "./saved-rows.js";
+import {
+  factBytes,
+  type Header,
+  MAGIC,
+  PREFIX_BYTES,
+  SIDECAR_FILE,
+  SIDECAR_FORMAT,
+} from "./sidecar-format.js";
 
 /** Bytes that are copied and written before other work may run. */
 const PIECE_BYTES = 512 * 1024;
@@ -86,9 +95,11 @@ async function writeFile(path: string, token: string, ledger: Ledger, vectors: V
   const room = Buffer.byteLength(JSON.stringify(header));
   const file = await open(path, "wx");
   try {
-    let at = PREFIX_BYTES + room;
+    const factsAt = PREFIX_BYTES + room;
+    const sums = await writeRows(file, table, header.size, factsAt + factBytes(header));
+    let at = factsAt;
     header.crc = 0;
-    for (const piece of bodyOf(table, header, codes, groups)) {
+    for (const piece of factsOf(table, header, codes, groups, sums)) {
       header.crc = crc32(piece, header.crc);
       await writeAll(file, piece, at);
       at += piece.length;
@@ -107,15 +118,37 @@ async function writeFile(path: string, token: string, ledger: Ledger, vectors: V
   }
 }
 
+/** Writes the vectors of the first `size` slots, from a place on. Returns the checksums of their blocks. */
+async function writeRows(
+  file: FileHandle,
+  { rows: stored }: VectorTable,
+  size: number,
+  position: number,
+): Promise<Uint32Array> {
+  const { bytesEach } = stored;
+  const together = blockRows(bytesEach);
+  const most = Math.max(1, Math.floor(PIECE_BYTES / bytesEach / together)) * together;
+  const sums: number[] = [];
+  for (let slot = 0; slot < size; ) {
+    const { bytes, rows } = stored.pieceFrom(slot, Math.min(size - slot, most));
+    const copy = bytes.slice();
+    sums.push(...blockSums(copy, bytesEach));
+    await writeAll(file, copy, position + slot * bytesEach);
+    slot += rows;
+  }
+  return Uint32Array.from(sums);
+}
+
 /**
- * The state of memory that the header describes, in pieces. Each is a copy, since rows are appended meanwhile. A row may
+ * What the header describes but for the vectors, in pieces. Each is a copy, since rows are appended meanwhile. A row may
  * already say by which later one it was ended; reading that one again says the same.
  */
-function* bodyOf(
+function* factsOf(
   table: VectorTable,
   { size, codes: saved }: Header,
   codes: CodeTable | null,
   groups: Uint8Array,
+  sums: Uint32Array,
 ) {
   const { version, item, ns, branch, rev, end, born } = table;
   for (const column of [version, item, rev, born, end]) {
@@ -124,19 +157,15 @@ function* bodyOf(
   for (const column of [ns, branch]) {
     for (const [from, to] of ranges(size, 4)) yield bytesOf(column.numbers(from, to));
   }
-  for (let slot = 0; slot < size; ) {
-    const most = Math.ceil(PIECE_BYTES / table.rows.bytesEach);
-    const { bytes, rows } = table.rows.pieceFrom(slot, Math.min(size - slot, most));
-    yield bytes.slice();
-    slot += rows;
+  if (codes && saved) {
+    yield bytesOf(codes.coder.center.slice());
+    for (const [from, to] of ranges(saved.positions, 4)) yield bytesOf(codes.slots.view().slice(from, to));
+    for (const [from, to] of ranges(saved.positions * saved.stride, 1)) {
+      yield codes.kernel.records(saved.positions).slice(from, to);
+    }
+    yield groups;
   }
-  if (!codes || !saved) return;
-  yield bytesOf(codes.coder.center.slice());
-  for (const [from, to] of ranges(saved.positions, 4)) yield bytesOf(codes.slots.view().slice(from, to));
-  for (const [from, to] of ranges(saved.positions * saved.stride, 1)) {
-    yield codes.kernel.records(saved.positions).slice(from, to);
-  }
-  yield groups;
+  yield bytesOf(sums);
 }
 
 /** Ranges of the numbers below `count`, a piece each. */
