@@ -10,7 +10,7 @@ import { createRandom, type Random } from "../../src/lib/random.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
 import { bytesOf, crc32 } from "../../src/store/vectors/checksum.js";
 import { blockSums } from "../../src/store/vectors/sidecar/saved-rows.js";
-import { blocksOf, SIDECAR_FILE } from "../../src/store/vectors/sidecar/sidecar-format.js";
+import { rowBlocks, SIDECAR_FILE } from "../../src/store/vectors/sidecar/sidecar-format.js";
 import { LetterEmbeddings, openStore, temporaryDirectory } from "../store/helpers.js";
 import { fill, NS, WORDS } from "../store/words.js";
 
@@ -99,7 +99,7 @@ function sectionsOf(good: Buffer): Section[] {
     take("group header", said, 1),
     take("group arrays", codes.groupBytes - 4 - said, 4),
   ];
-  const rows = [take("sums", blocksOf(size, ROW_BYTES) * 4, 4), take("rows", size * ROW_BYTES, 4)];
+  const rows = [take("sums", rowBlocks(size, ROW_BYTES) * 4, 4), take("rows", size * ROW_BYTES, 4)];
   expect(at).toBe(good.length);
   return [...wide, ...narrow, ...rest, ...groups, ...rows];
 }

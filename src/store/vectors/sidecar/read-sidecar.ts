@@ -22,7 +22,7 @@ import { VectorTable } from "../vector-table.js";
 import type { Vectors } from "../vectors.js";
 import { readWhole, readWholeSync, SavedRows } from "./saved-rows.js";
 import {
-  blocksOf,
+  rowBlocks,
   factBytes,
   type Header,
   type LoadedSidecar,
@@ -173,7 +173,7 @@ function emptyBody({ size, dims, quantized, codes: saved }: Header): SidecarBody
     records: part(new Uint8Array(saved.positions * saved.stride)),
     groups: part(new Uint8Array(saved.groupBytes)),
   };
-  const sums = part(new Uint32Array(blocksOf(size, rowBytes(dims, quantized))));
+  const sums = part(new Uint32Array(rowBlocks(size, rowBytes(dims, quantized))));
   return { columns: { version, item, ns, branch, rev, end, born }, codes, sums, parts };
 }
 

@@ -48,7 +48,7 @@ export interface Header {
 
 /** Bytes after the header and before the vectors: columns, the codes if there are any, the vectors' checksums. */
 export function factBytes({ size, dims, quantized, codes }: Header): number {
-  const facts = size * (5 * 8 + 2 * 4) + blocksOf(size, rowBytes(dims, quantized)) * 4;
+  const facts = size * (5 * 8 + 2 * 4) + rowBlocks(size, rowBytes(dims, quantized)) * 4;
   return codes ? facts + dims * 4 + codes.positions * (4 + codes.stride) + codes.groupBytes : facts;
 }
 
@@ -58,7 +58,7 @@ export function vectorBytes({ size, dims, quantized }: Header): number {
 }
 
 /** In how many blocks rows are read. */
-export function blocksOf(size: number, bytesEach: number): number {
+export function rowBlocks(size: number, bytesEach: number): number {
   return Math.ceil(size / blockRows(bytesEach));
 }
 
