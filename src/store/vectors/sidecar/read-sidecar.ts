@@ -22,12 +22,12 @@ import { VectorTable } from "../vector-table.js";
 import type { Vectors } from "../vectors.js";
 import { readWhole, readWholeSync, SavedRows } from "./saved-rows.js";
 import {
-  rowBlocks,
   factBytes,
   type Header,
   type LoadedSidecar,
   MAGIC,
   PREFIX_BYTES,
+  rowBlocks,
   SIDECAR_FILE,
   SIDECAR_FORMAT,
   SIDECAR_TOKEN,
