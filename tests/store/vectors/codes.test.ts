@@ -79,6 +79,49 @@ describe("an estimate", () => {
     expect(Math.sqrt(squares / count)).toBeLessThan(1.2);
   });
 
+  it("of a record is the same by itself, in a run and in a list", () => {
+    const table = filled(192, 100, (random) => isotropic(random, 192));
+    const codes = new CodeTable(table, new Coder(centerOf(table)));
+    codes.cover();
+    const buckets = (estimate: () => void): number[] => {
+      codes.kernel.begin(codes.query(table.vector(3).slice()));
+      estimate();
+      return Array.from({ length: codes.kernel.estimated }, (_, i) => estimateOf(codes, i));
+    };
+    const all = buckets(() => codes.kernel.estimateRun(0, 100));
+    expect(new Set(all).size).toBeGreaterThan(50);
+    const each = buckets(() => {
+      for (let i = 0; i < 100; i++) codes.kernel.estimateRun(i, 1);
+    });
+    expect(each).toEqual(all);
+    expect(buckets(() => codes.kernel.estimateRun(13, 40))).toEqual(all.slice(13, 53));
+    const list = [99, 3, 4, 17, 18, 3, 0, 64];
+    expect(buckets(() => codes.kernel.estimateList(Int32Array.from(list)))).toEqual(list.map((i) => all[i]));
+    const histogram = codes.kernel.histogram();
+    expect(histogram.reduce((sum, count) => sum + count, 0)).toBe(list.length);
+  });
+
+  it("reads few blocks for a namespace whose vectors lie among others", () => {
+    const table = new VectorTable(64);
+    const random = createRandom("mixed");
+    const small = 40;
+    for (let i = 0; i < 6000; i++) {
+      const ns = i < small ? 10 + i : 1 + (i % 4);
+      table.append(
+        { version: i + 1, item: i, ns, branch: 1, rev: i + 1, endRev: null, born: i + 1 },
+        isotropic(random, 64),
+      );
+    }
+    const codes = new CodeTable(table, new Coder(centerOf(table)));
+    codes.cover();
+    expect(codes.slots.length).toBeLessThan(6000 + 6 * 16);
+    const positions = codes.positions.view();
+    expect(new Set(positions).size).toBe(6000);
+    const own = table.slotsOf(2)?.view() ?? new Int32Array(0);
+    const blocks = new Set(Array.from(own, (slot) => (positions[slot] as number) >> 4));
+    expect(blocks.size).toBeLessThanOrEqual(own.length / 16 + 1);
+  });
+
   it("uses the normal distribution", () => {
     expect([-8, -1.96, 0, 1, 2.5758].map((x) => normalBelow(x).toFixed(4))).toEqual([
       "0.0000",
@@ -96,7 +139,7 @@ it("a search that finds vectors without a code ends, whatever is in the memory w
   codes.cover(2000);
   codes.kernel.reserve(table.size);
   for (let position = 2000; position < table.size; position++)
-    codes.kernel.setFactors(position, Number.NaN, 1e30);
+    codes.kernel.set(position, new Uint8Array(48), Number.NaN, 1e30);
   const slots = Int32Array.from({ length: table.size }, (_, i) => i);
   const unit = table.vector(2500).slice();
   const promise = { target: 0.99, widen: 1 };

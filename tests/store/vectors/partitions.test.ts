@@ -179,7 +179,7 @@ describe("codes by partition", () => {
     ): CodeTable | null => {
       const made = new CodeTable(table, codes.coder);
       const slots = change(codes.slots.view().slice());
-      const fits = made.restore(slots, codes.kernel.records(codes.slots.length).slice(), codes.covered);
+      const fits = made.restore(slots, codes.kernel.blocks(codes.slots.length).slice(), codes.covered);
       return fits && restoreGroups(made, DIMS, groups, (slot) => table.ns.at(slot)) ? made : null;
     };
     const restored = again(saved) as CodeTable;

@@ -110,7 +110,7 @@ describe("sidecar", () => {
     const truth = await found();
     const length = good.readUInt32LE(12);
     const header = JSON.parse(good.toString("utf8", 20, 20 + length));
-    expect(header.codes).toEqual({ slots: 200, stride: 16, positions: 200, groupBytes: expect.any(Number) });
+    expect(header.codes).toEqual({ slots: 200, stride: 16, positions: 208, groupBytes: expect.any(Number) });
     const forged = [
       { codes: null },
       { codes: { ...header.codes, slots: 201 } },
@@ -119,9 +119,9 @@ describe("sidecar", () => {
       { codes: { ...header.codes, slots: 0.5, stride: 6400 } },
       { codes: { ...header.codes, slots: -200, stride: -16 } },
       { codes: { ...header.codes, slots: 1e12 } },
-      { codes: { ...header.codes, positions: 199, groupBytes: header.codes.groupBytes + 20 } },
+      { codes: { ...header.codes, positions: 207, groupBytes: header.codes.groupBytes + 20 } },
       { codes: { ...header.codes, positions: 1e12 } },
-      { codes: { ...header.codes, positions: 200.3, groupBytes: 0 } },
+      { codes: { ...header.codes, positions: 208.3, groupBytes: 0 } },
       { codes: { slots: 200, stride: 16 } },
       { dims: 128, size: 100 },
       { size: -1 },

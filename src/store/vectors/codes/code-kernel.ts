@@ -1,41 +1,51 @@
 /**
  * Estimates many cosines at once from the codes of vectors: the compiled `code-kernel.wat` and its memory.
  *
- * The memory holds first the scratch space of a search (the query's bit planes, a histogram, a block of positions, a
- * block of results), then the records by position, then the estimates of the current search. Leaves out what the numbers
- * mean (`code-table.ts`). It counts the bits of 64 signs with one instruction, which Debian's build of FAISS does not
- * use.
+ * The memory holds first the scratch space of a search (the query's tables, a histogram, a block of positions, a block of
+ * results), then the records in blocks of 16, then the estimates of the current search. Leaves out what the numbers mean
+ * (`code-table.ts`).
+ *
+ * In a block the first bytes of all records come first, then the second ones, and so on: so one instruction looks four signs
+ * of 16 records up in a table (the layout of "fast scan", André and others, VLDB 2015). An estimate of a record by itself
+ * takes as long as those of its whole block.
  */
 import { WASM_PAGE, wasmExports, wasmMemory } from "../../../lib/wasm.js";
 
 /** The compiled module. */
 const MODULE =
-  "AGFzbQEAAAABGwJgDX9/f39/f39/f319fX0AYAZ/f39/f38BfwINAQFtBm1lbW9yeQIAAQMDAgABBxYCCGVzdGltYXRlAAAHY29sbGVjdAABCpYDAsMC" +
-  "AgR/Bn4CQANAIAJFDQEgAARAIAAoAgAhASAAQQRqIQALIAMgASAEbGohDSABQQFqIQEgDSAFQQN0aiEPIAYhDkIAIRJCACETQgAhFEIAIRVCACEWA0Ag" +
-  "DSkDACERIBIgEXt8IRIgEyARIA4pAwCDe3whEyAUIBEgDikDCIN7fCEUIBUgESAOKQMQg3t8IRUgFiARIA4pAxiDe3whFiAOQSBqIQ4gDUEIaiINIA9J" +
-  "DQALIBMgFEIBhnwgFUIChiAWQgOGfHwhE0MAAIBEQwAAAEAgDCANKgIEkiANKgIAIAsgCSATp7KUIAogEqeylJKSlJKSlPwAIRAgEEEASARAQQAhEAsg" +
-  "EEH/H0oEQEH/HyEQCyAHIBA7AQAgCCAQQQJ0aiEQIBAgECgCAEEBajYCACAHQQJqIQcgAkEBayECDAALCwtPAQF/IAUhBiAEIANrIQQCQANAIAAgAU8N" +
-  "ASACIABBAXRqLwEAIANrIARJBEAgBiAANgIAIAZBBGohBgsgAEEBaiEADAALCyAGIAVrQQJ2Cw==";
+  "AGFzbQEAAAABLQRgB39/f397e3sAYAV7f3t7ewF7YAx/f39/f39/f399fX0AYAZ/f39/f38BfwINAQFtBm1lbW9yeQIAAQMFBAABAgMHFgIIZXN0aW1h" +
+  "dGUAAgdjb2xsZWN0AAMKvwUEywICAX8Fe/0MDw8PDw8PDw8PDw8PDw8PDyEMIAAgAUEEdGohBwNAIAD9AAQAIQggAv0ABAAgCCAM/U79DiAC/QAEECAI" +
+  "QQT9jQEgDP1O/Q79biEJIAD9AAQQIQggCSAC/QAEICAIIAz9Tv0OIAL9AAQwIAhBBP2NASAM/U79Dv1u/W4hCSALIAlBCP2NAf2OASELIAogCf0M/wD/" +
+  "AP8A/wD/AP8A/wD/AP1O/Y4BIQogAkHAAGohAiAAQSBqIgAgB0kNAAsgCiAL/Q0AARARAgMSEwQFFBUGBxYXIQggCiAL/Q0ICRgZCgsaGwwNHB0ODx4f" +
+  "IQkgAyAI/akBIAAgBCAFIAYQASAI/aoBIABBEGogBCAFIAYQAf2GAf0LBAAgAyAJ/akBIABBIGogBCAFIAYQASAJ/aoBIABBMGogBCAFIAYQAf2GAf0L" +
+  "BBALfwD9DP8PAAD/DwAA/w8AAP8PAAD9DAAAAAAAAAAAAAAAAAAAAAD9DAAAgEQAAIBEAACARAAAgET9DAAAAEAAAABAAAAAQAAAAEAgBCAB/QAEQP3k" +
+  "ASAB/QAEACADIAIgAP36Af3mAf3kAf3mAf3kAf3kAf3mAf34Af24Af22AQufAQECf0F/IQwCQANAIAJFDQEgAARAIAAoAgAhASAAQQRqIQALIAFBBHYg" +
+  "DEcEQCABQQR2IQwgAyAMIARBCGpBBHRsaiAEIAUgCCAJ/RMgCv0TIAv9ExAACyAIIAFBD3FBAXRqLwEAIQ0gAUEBaiEBIAYgDTsBACAHIA1BAnRqIQ0g" +
+  "DSANKAIAQQFqNgIAIAZBAmohBiACQQFrIQIMAAsLC08BAX8gBSEGIAQgA2shBAJAA0AgACABTw0BIAIgAEEBdGovAQAgA2sgBEkEQCAGIAA2AgAgBkEE" +
+  "aiEGCyAAQQFqIQAMAAsLIAYgBWtBAnYL";
 
+/** Records in a block. */
+export const BLOCK_RECORDS = 16;
 /** Positions passed to the kernel, and results collected, at a time. */
 export const CODE_BLOCK = 1024;
 /** Buckets of estimates, from -2 to 2. */
 export const BUCKETS = 4096;
+/** Largest entry of a table: the kernel adds four in a byte. */
+export const LARGEST_ENTRY = 63;
 
-const PLANES_AT = 0;
-const HISTOGRAM_AT = 512;
+const HISTOGRAM_AT = 0;
 const LIST_AT = HISTOGRAM_AT + BUCKETS * 4;
 const FOUND_AT = LIST_AT + CODE_BLOCK * 4;
-const RECORDS_AT = FOUND_AT + CODE_BLOCK * 4;
+const SCRATCH_AT = FOUND_AT + CODE_BLOCK * 4;
+const TABLE_AT = SCRATCH_AT + BLOCK_RECORDS * 2;
 /** Bytes of an estimate, which is the number of its bucket. */
 const ESTIMATE_BYTES = 2;
 
-/** The query's part of an estimate: `constant + offset + factor * (rest + perUnit * weighted + perSign * signs)`. */
+/** The query's part of an estimate: `constant + offset + factor * (rest + perEntry * sum of entries)`. */
 export interface QueryTerms {
-  /** Four bit planes per 64 dimensions of the code, lowest bit first. */
-  planes: BigUint64Array;
-  perUnit: number;
-  perSign: number;
+  /** An entry of 0 to {@link LARGEST_ENTRY} for each value of four signs, 16 for each four components of the code. */
+  table: Uint8Array;
+  perEntry: number;
   rest: number;
   constant: number;
 }
@@ -46,6 +56,7 @@ export class CodeKernel {
   readonly #collect: (...numbers: number[]) => number;
   /** Bytes of a record: signs, factor and offset. */
   readonly stride: number;
+  readonly #recordsAt: number;
   /** Positions there is room for. */
   #capacity = 0;
   #terms: QueryTerms | null = null;
@@ -55,9 +66,10 @@ export class CodeKernel {
   #floats = new Float32Array(0);
   #integers = new Int32Array(0);
 
-  /** @param words 64-bit words of signs in a record */
-  constructor(readonly words: number) {
-    this.stride = words * 8 + 8;
+  /** @param signBytes bytes of signs in a record, an even number */
+  constructor(readonly signBytes: number) {
+    this.stride = signBytes + 8;
+    this.#recordsAt = TABLE_AT + signBytes * 32;
     const exports = wasmExports(MODULE, this.#memory);
     this.#estimate = exports.estimate as (...numbers: number[]) => void;
     this.#collect = exports.collect as (...numbers: number[]) => number;
@@ -68,41 +80,50 @@ export class CodeKernel {
   reserve(positions: number): void {
     if (positions <= this.#capacity) return;
     // An eighth more than needed, so that a growing store copies seldom and wastes little.
-    this.#capacity = Math.max(1024, Math.ceil(positions * 1.125));
+    this.#capacity = Math.ceil(Math.max(1024, positions * 1.125) / BLOCK_RECORDS) * BLOCK_RECORDS;
     this.#need(this.#estimatesAt());
   }
 
-  /** The record at a position, for writing. */
-  record(position: number): Uint8Array {
-    const at = RECORDS_AT + position * this.stride;
-    return this.#bytes.subarray(at, at + this.stride);
+  /** Sets the record at a position. */
+  set(position: number, signs: Uint8Array, factor: number, offset: number): void {
+    const at = this.#firstByte(position);
+    for (let i = 0; i < signs.length; i++) this.#bytes[at + i * BLOCK_RECORDS] = signs[i] as number;
+    const factors = this.#factorAt(position);
+    this.#floats[factors] = factor;
+    this.#floats[factors + BLOCK_RECORDS] = offset;
   }
 
-  /** The records at the first `positions` positions. They share the kernel's memory until the next `reserve`. */
-  records(positions: number): Uint8Array {
-    return this.#bytes.subarray(RECORDS_AT, RECORDS_AT + positions * this.stride);
+  /** Copies a record of another kernel to a position. */
+  copy(from: CodeKernel, source: number, position: number): void {
+    const [own, other] = [this.#firstByte(position), from.#firstByte(source)];
+    const end = this.signBytes * BLOCK_RECORDS;
+    for (let i = 0; i < end; i += BLOCK_RECORDS) this.#bytes[own + i] = from.#bytes[other + i] as number;
+    const factors = this.#factorAt(position);
+    this.#floats[factors] = from.factorOf(source);
+    this.#floats[factors + BLOCK_RECORDS] = from.offsetOf(source);
   }
 
-  /** Sets a record's factor and offset. */
-  setFactors(position: number, factor: number, offset: number): void {
-    const at = (RECORDS_AT + position * this.stride + this.words * 8) / 4;
-    this.#floats[at] = factor;
-    this.#floats[at + 1] = offset;
+  /**
+   * The blocks with the records at the first `positions` positions, whose number is a multiple of a block's. They share the
+   * kernel's memory until the next `reserve`.
+   */
+  blocks(positions: number): Uint8Array {
+    return this.#bytes.subarray(this.#recordsAt, this.#recordsAt + positions * this.stride);
   }
 
   factorOf(position: number): number {
-    return this.#floats[(RECORDS_AT + position * this.stride + this.words * 8) / 4] as number;
+    return this.#floats[this.#factorAt(position)] as number;
   }
 
   offsetOf(position: number): number {
-    return this.#floats[(RECORDS_AT + position * this.stride + this.words * 8) / 4 + 1] as number;
+    return this.#floats[this.#factorAt(position) + BLOCK_RECORDS] as number;
   }
 
   /** Starts a search. */
   begin(terms: QueryTerms): void {
     this.#terms = terms;
     this.estimated = 0;
-    new BigUint64Array(this.#memory.buffer, PLANES_AT, terms.planes.length).set(terms.planes);
+    this.#bytes.set(terms.table, TABLE_AT);
     this.#integers.fill(0, HISTOGRAM_AT / 4, HISTOGRAM_AT / 4 + BUCKETS);
   }
 
@@ -138,19 +159,33 @@ export class CodeKernel {
 
   /** Bytes for the records at so many positions, and for the last search's estimates. */
   bytes(positions: number): number {
-    return RECORDS_AT + positions * this.stride + this.estimated * ESTIMATE_BYTES;
+    return this.#recordsAt + positions * this.stride + this.estimated * ESTIMATE_BYTES;
   }
 
   #run(list: number, first: number, count: number): void {
-    const { perUnit, perSign, rest, constant } = this.#terms as QueryTerms;
+    const { perEntry, rest, constant } = this.#terms as QueryTerms;
     const out = this.#estimatesAt() + this.estimated * ESTIMATE_BYTES;
-    const memory = [RECORDS_AT, this.stride, this.words, PLANES_AT, out, HISTOGRAM_AT] as const;
-    this.#estimate(list, first, count, ...memory, perUnit, perSign, rest, constant);
+    const memory = [this.#recordsAt, this.signBytes, TABLE_AT, out, HISTOGRAM_AT, SCRATCH_AT] as const;
+    this.#estimate(list, first, count, ...memory, perEntry, rest, constant);
     this.estimated += count;
   }
 
   #estimatesAt(): number {
-    return RECORDS_AT + this.#capacity * this.stride;
+    return this.#recordsAt + this.#capacity * this.stride;
+  }
+
+  /** Where the first byte of a record is; the others follow at distances of {@link BLOCK_RECORDS}. */
+  #firstByte(position: number): number {
+    const within = position % BLOCK_RECORDS;
+    return this.#recordsAt + (position - within) * this.stride + within;
+  }
+
+  /** Where a record's factor is among the floats. */
+  #factorAt(position: number): number {
+    const within = position % BLOCK_RECORDS;
+    return (
+      (this.#recordsAt + (position - within) * this.stride + this.signBytes * BLOCK_RECORDS) / 4 + within
+    );
   }
 
   /** Makes the memory at least so many bytes long. */

@@ -1,48 +1,72 @@
 ;; Estimates of cosines from sign codes. See code-kernel.ts for the layout of the memory.
-;; A record: $words 64-bit words of signs, then two float32, $factor and $offset of the slot.
 ;; Compiled with wabt 1.0.39 and put into code-kernel.ts as base64: wat2wasm code-kernel.wat -o code-kernel.wasm
 (module
   (memory (import "m" "memory") 1)
-  ;; Estimates $count cosines, writes to $out the bucket (of 4096 over -2 to 2) that each falls into, as 16 bits, and counts
-  ;; them in the histogram at $hist. The records are those listed at $list, or, if that is 0, the ones from $first on.
-  (func (export "estimate") (param $list i32) (param $first i32) (param $count i32) (param $base i32) (param $stride i32)
-    (param $words i32) (param $planes i32) (param $out i32) (param $hist i32) (param $a f32) (param $b f32) (param $c f32)
-    (param $k f32)
-    (local $p i32) (local $q i32) (local $end i32) (local $bucket i32) (local $x i64)
-    (local $n i64) (local $s0 i64) (local $s1 i64) (local $s2 i64) (local $s3 i64)
+  ;; Writes to $out the buckets (of 4096 over -2 to 2, as 16 bits) of the 16 estimates of the block at $p: $signs times 16
+  ;; bytes of signs, 16 float32 factors, 16 float32 offsets. $table has two tables of 16 bytes for each byte of signs.
+  (func $block (param $p i32) (param $signs i32) (param $table i32) (param $out i32)
+    (param $a v128) (param $c v128) (param $k v128)
+    (local $end i32) (local $x v128) (local $t v128) (local $even v128) (local $odd v128) (local $low v128)
+    (local.set $low (v128.const i8x16 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15))
+    (local.set $end (i32.add (local.get $p) (i32.shl (local.get $signs) (i32.const 4))))
+    (loop $pair
+      ;; The sums of four entries of at most 63 fit into a byte.
+      (local.set $x (v128.load (local.get $p)))
+      (local.set $t (i8x16.add
+        (i8x16.swizzle (v128.load (local.get $table)) (v128.and (local.get $x) (local.get $low)))
+        (i8x16.swizzle (v128.load offset=16 (local.get $table))
+          (v128.and (i16x8.shr_u (local.get $x) (i32.const 4)) (local.get $low)))))
+      (local.set $x (v128.load offset=16 (local.get $p)))
+      (local.set $t (i8x16.add (local.get $t) (i8x16.add
+        (i8x16.swizzle (v128.load offset=32 (local.get $table)) (v128.and (local.get $x) (local.get $low)))
+        (i8x16.swizzle (v128.load offset=48 (local.get $table))
+          (v128.and (i16x8.shr_u (local.get $x) (i32.const 4)) (local.get $low))))))
+      ;; The bytes of odd records shifted away from the even ones', so that sums have 16 bits.
+      (local.set $odd (i16x8.add (local.get $odd) (i16x8.shr_u (local.get $t) (i32.const 8))))
+      (local.set $even (i16x8.add (local.get $even)
+        (v128.and (local.get $t) (v128.const i16x8 255 255 255 255 255 255 255 255))))
+      (local.set $table (i32.add (local.get $table) (i32.const 64)))
+      (br_if $pair (i32.lt_u (local.tee $p (i32.add (local.get $p) (i32.const 32))) (local.get $end))))
+    (local.set $x (i8x16.shuffle 0 1 16 17 2 3 18 19 4 5 20 21 6 7 22 23 (local.get $even) (local.get $odd)))
+    (local.set $t (i8x16.shuffle 8 9 24 25 10 11 26 27 12 13 28 29 14 15 30 31 (local.get $even) (local.get $odd)))
+    (v128.store (local.get $out) (i16x8.narrow_i32x4_u
+      (call $buckets (i32x4.extend_low_i16x8_u (local.get $x)) (local.get $p) (local.get $a) (local.get $c) (local.get $k))
+      (call $buckets (i32x4.extend_high_i16x8_u (local.get $x)) (i32.add (local.get $p) (i32.const 16)) (local.get $a)
+        (local.get $c) (local.get $k))))
+    (v128.store offset=16 (local.get $out) (i16x8.narrow_i32x4_u
+      (call $buckets (i32x4.extend_low_i16x8_u (local.get $t)) (i32.add (local.get $p) (i32.const 32)) (local.get $a)
+        (local.get $c) (local.get $k))
+      (call $buckets (i32x4.extend_high_i16x8_u (local.get $t)) (i32.add (local.get $p) (i32.const 48)) (local.get $a)
+        (local.get $c) (local.get $k)))))
+  ;; The buckets of four estimates with the sums $s and the factors at $p: those of $k + offset + factor * ($c + $a * $s).
+  (func $buckets (param $s v128) (param $p i32) (param $a v128) (param $c v128) (param $k v128) (result v128)
+    (i32x4.min_s (v128.const i32x4 4095 4095 4095 4095) (i32x4.max_s (v128.const i32x4 0 0 0 0)
+      (i32x4.trunc_sat_f32x4_s (f32x4.mul (v128.const f32x4 1024 1024 1024 1024)
+        (f32x4.add (v128.const f32x4 2 2 2 2) (f32x4.add
+          (f32x4.add (local.get $k) (v128.load offset=64 (local.get $p)))
+          (f32x4.mul (v128.load (local.get $p))
+            (f32x4.add (local.get $c) (f32x4.mul (local.get $a) (f32x4.convert_i32x4_s (local.get $s))))))))))))
+  ;; Estimates $count cosines, writes their buckets to $out and counts them in the histogram at $hist. The records are those
+  ;; listed at $list, or, if that is 0, the ones from $first on. $scratch has room for the buckets of a block.
+  (func (export "estimate") (param $list i32) (param $first i32) (param $count i32) (param $base i32) (param $signs i32)
+    (param $table i32) (param $out i32) (param $hist i32) (param $scratch i32) (param $a f32) (param $c f32) (param $k f32)
+    (local $block i32) (local $bucket i32)
+    (local.set $block (i32.const -1))
     (block $done (loop $next
       (br_if $done (i32.eqz (local.get $count)))
       (if (local.get $list) (then
         (local.set $first (i32.load (local.get $list)))
         (local.set $list (i32.add (local.get $list) (i32.const 4)))))
-      (local.set $p (i32.add (local.get $base) (i32.mul (local.get $first) (local.get $stride))))
+      (if (i32.ne (i32.shr_u (local.get $first) (i32.const 4)) (local.get $block)) (then
+        (local.set $block (i32.shr_u (local.get $first) (i32.const 4)))
+        (call $block
+          (i32.add (local.get $base) (i32.mul (local.get $block)
+            (i32.shl (i32.add (local.get $signs) (i32.const 8)) (i32.const 4))))
+          (local.get $signs) (local.get $table) (local.get $scratch)
+          (f32x4.splat (local.get $a)) (f32x4.splat (local.get $c)) (f32x4.splat (local.get $k)))))
+      (local.set $bucket (i32.load16_u
+        (i32.add (local.get $scratch) (i32.shl (i32.and (local.get $first) (i32.const 15)) (i32.const 1)))))
       (local.set $first (i32.add (local.get $first) (i32.const 1)))
-      (local.set $end (i32.add (local.get $p) (i32.shl (local.get $words) (i32.const 3))))
-      (local.set $q (local.get $planes))
-      (local.set $n (i64.const 0))
-      (local.set $s0 (i64.const 0))
-      (local.set $s1 (i64.const 0))
-      (local.set $s2 (i64.const 0))
-      (local.set $s3 (i64.const 0))
-      (loop $word
-        (local.set $x (i64.load (local.get $p)))
-        (local.set $n (i64.add (local.get $n) (i64.popcnt (local.get $x))))
-        (local.set $s0 (i64.add (local.get $s0) (i64.popcnt (i64.and (local.get $x) (i64.load (local.get $q))))))
-        (local.set $s1 (i64.add (local.get $s1) (i64.popcnt (i64.and (local.get $x) (i64.load offset=8 (local.get $q))))))
-        (local.set $s2 (i64.add (local.get $s2) (i64.popcnt (i64.and (local.get $x) (i64.load offset=16 (local.get $q))))))
-        (local.set $s3 (i64.add (local.get $s3) (i64.popcnt (i64.and (local.get $x) (i64.load offset=24 (local.get $q))))))
-        (local.set $q (i32.add (local.get $q) (i32.const 32)))
-        (br_if $word (i32.lt_u (local.tee $p (i32.add (local.get $p) (i32.const 8))) (local.get $end))))
-      (local.set $s0 (i64.add (i64.add (local.get $s0) (i64.shl (local.get $s1) (i64.const 1)))
-        (i64.add (i64.shl (local.get $s2) (i64.const 2)) (i64.shl (local.get $s3) (i64.const 3)))))
-      (local.set $bucket (i32.trunc_sat_f32_s (f32.mul (f32.const 1024) (f32.add (f32.const 2)
-        (f32.add (f32.add (local.get $k) (f32.load offset=4 (local.get $p)))
-        (f32.mul (f32.load (local.get $p))
-          (f32.add (local.get $c) (f32.add
-            (f32.mul (local.get $a) (f32.convert_i32_s (i32.wrap_i64 (local.get $s0))))
-            (f32.mul (local.get $b) (f32.convert_i32_s (i32.wrap_i64 (local.get $n))))))))))))
-      (if (i32.lt_s (local.get $bucket) (i32.const 0)) (then (local.set $bucket (i32.const 0))))
-      (if (i32.gt_s (local.get $bucket) (i32.const 4095)) (then (local.set $bucket (i32.const 4095))))
       (i32.store16 (local.get $out) (local.get $bucket))
       (local.set $bucket (i32.add (local.get $hist) (i32.shl (local.get $bucket) (i32.const 2))))
       (i32.store (local.get $bucket) (i32.add (i32.load (local.get $bucket)) (i32.const 1)))

@@ -1,5 +1,5 @@
 /**
- * Lays the codes of a table out anew: those of a large namespace by partition, the others in the order of slots.
+ * Lays the codes of a table out anew: those of a large namespace by partition, the others page by page.
  *
  * Leaves out when that is due (`code-upkeep.ts`) and how partitions are found (`train-partitions.ts`).
  */
@@ -46,7 +46,7 @@ export function* layOut(
     }
   }
   for (let slot = 0; slot < end; slot++) {
-    if (!plans.has(table.ns.at(slot))) made.copy(codes, slot, made.allocate(1));
+    if (!plans.has(table.ns.at(slot))) made.copy(codes, slot, made.place(slot));
     if (slot % SLICE === 0) yield;
   }
   made.covered = end;

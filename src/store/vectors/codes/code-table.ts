@@ -8,11 +8,12 @@
 import { Column } from "../columns.js";
 import type { VectorTable } from "../vector-table.js";
 import { type CodeGroup, PAGE_POSITIONS } from "./code-group.js";
-import { CodeKernel, type QueryTerms } from "./code-kernel.js";
+import { BLOCK_RECORDS, CodeKernel, LARGEST_ENTRY, type QueryTerms } from "./code-kernel.js";
 import { type Coder, signsOf } from "./coder.js";
 
-/** Number of values to which a component of a query is rounded: four bits. */
-const LEVELS = 16;
+/** Namespaces with fewer vectors share pages: ids of namespaces are not negative. */
+const OWN_PAGES = 256;
+const SHARED = -1;
 
 /** A query, ready for estimates. */
 export interface CodedQuery extends QueryTerms {
@@ -35,6 +36,9 @@ export class CodeTable {
   readonly slots = new Column<Int32Array>(Int32Array);
   readonly positions = new Column<Int32Array>(Int32Array);
   readonly #rotated: Float64Array;
+  readonly #signs: Uint8Array;
+  /** The next free position, and how many are left, of the namespaces whose codes have pages. */
+  readonly #pages = new Map<number, { next: number; left: number }>();
   /** A slot's factor is nearly its distance from the center times this. */
   readonly #perDistance: number;
 
@@ -42,8 +46,9 @@ export class CodeTable {
     private readonly table: VectorTable,
     readonly coder: Coder,
   ) {
-    this.kernel = new CodeKernel(coder.signs / 64);
+    this.kernel = new CodeKernel(coder.signs / 8);
     this.#rotated = new Float64Array(coder.dims);
+    this.#signs = new Uint8Array(coder.signs / 8);
     this.#perDistance = Math.sqrt((Math.PI / 2) * coder.dims) / coder.signs;
   }
 
@@ -56,7 +61,7 @@ export class CodeTable {
       const partition = group?.partitions.of(table.chunkOf(this.covered), table.offsetOf(this.covered));
       const position =
         partition === undefined
-          ? this.allocate(1)
+          ? this.place(this.covered)
           : (group as CodeGroup).place(partition, () => this.allocate(PAGE_POSITIONS));
       this.#code(position);
       this.put(this.covered, position);
@@ -64,12 +69,29 @@ export class CodeTable {
     return this.covered === table.size;
   }
 
-  /** Reserves consecutive positions. Returns the first. */
+  /** Reserves at least so many consecutive positions. Returns the first, with which a block begins. */
   allocate(count: number): number {
     const first = this.slots.length;
-    this.kernel.reserve(first + count);
-    for (let i = 0; i < count; i++) this.slots.push(-1);
+    const whole = Math.ceil(count / BLOCK_RECORDS) * BLOCK_RECORDS;
+    this.kernel.reserve(first + whole);
+    for (let i = 0; i < whole; i++) this.slots.push(-1);
     return first;
+  }
+
+  /**
+   * A position for a slot of a namespace without partitions: with others of its namespace, so that few blocks hold a scope,
+   * or with those of other small namespaces, so that no room is wasted.
+   */
+  place(slot: number): number {
+    const ns = this.table.ns.at(slot);
+    const key = (this.table.slotsOf(ns)?.length ?? 0) < OWN_PAGES ? SHARED : ns;
+    let page = this.#pages.get(key);
+    if (!page || page.left === 0) {
+      page = { next: this.allocate(PAGE_POSITIONS), left: PAGE_POSITIONS };
+      this.#pages.set(key, page);
+    }
+    page.left--;
+    return page.next++;
   }
 
   /** Notes that a slot's code is at a position; slots must come in ascending order, or their places exist already. */
@@ -81,7 +103,7 @@ export class CodeTable {
 
   /** Copies a slot's code from another table of the same coder to a position. */
   copy(from: CodeTable, slot: number, position: number): void {
-    this.kernel.record(position).set(from.kernel.record(from.positions.at(slot)));
+    this.kernel.copy(from.kernel, from.positions.at(slot), position);
     this.put(slot, position);
   }
 
@@ -98,9 +120,10 @@ export class CodeTable {
       positions[slot] = position;
       count++;
     }
-    if (count !== covered || records.length !== slots.length * this.kernel.stride) return false;
+    if (count !== covered || slots.length % BLOCK_RECORDS !== 0) return false;
+    if (records.length !== slots.length * this.kernel.stride) return false;
     this.kernel.reserve(slots.length);
-    this.kernel.records(slots.length).set(records);
+    this.kernel.blocks(slots.length).set(records);
     this.slots.replace(slots);
     this.positions.replace(positions);
     this.covered = covered;
@@ -112,22 +135,18 @@ export class CodeTable {
     const { coder } = this;
     const z = new Float64Array(coder.dims);
     const { squared, along } = coder.rotate(unit, 0, z);
-    let most = 0;
-    for (let i = 0; i < coder.signs; i++) most = Math.max(most, Math.abs(z[i] as number));
-    const step = most > 0 ? (2 * most) / (LEVELS - 1) : 1;
-    const { planes, sum } = planesOf(z, coder.signs, most, step);
+    const { table, step, sum } = tableOf(z, coder.signs);
     return {
-      planes,
-      perUnit: 2 * step,
-      perSign: -2 * most,
-      rest: coder.signs * most - step * sum,
+      table,
+      perEntry: step,
+      rest: -sum,
       constant: along - coder.centerSquared,
       distance: Math.sqrt(squared),
     };
   }
 
   /** Standard deviation of the estimate of a slot's cosine with a query, if the cosine is `score`. */
-  deviation(slot: number, { distance, constant, perUnit }: CodedQuery, score: number): number {
+  deviation(slot: number, { distance, constant, perEntry }: CodedQuery, score: number): number {
     // A slot without a code has no estimate; it is always looked at. Its place in the kernel's memory holds anything.
     if (slot >= this.covered) return 0;
     const { signs, deviation } = this.coder;
@@ -137,7 +156,7 @@ export class CodeTable {
     if (full === 0) return 0;
     // For vectors in the same direction from the center the signs are exact; only rounding the query adds an error.
     const along = Math.min(1, Math.abs(score - constant - this.kernel.offsetOf(position)) / full);
-    const rounding = factor * (perUnit / 2) * Math.sqrt(signs / 12);
+    const rounding = factor * perEntry * Math.sqrt(signs / 4 / 12);
     return Math.hypot(deviation * full * Math.sqrt(1 - along * along), rounding);
   }
 
@@ -153,9 +172,9 @@ export class CodeTable {
     const slot = this.covered;
     const y = this.#rotated;
     const { squared, along } = coder.rotate(this.table.chunkOf(slot), this.table.offsetOf(slot), y);
-    const record = kernel.record(position);
+    const record = this.#signs;
     let absolute = 0;
-    for (let byte = 0; byte < coder.signs / 8; byte++) {
+    for (let byte = 0; byte < record.length; byte++) {
       let bits = 0;
       for (let i = 0; i < 8; i++) {
         const component = y[byte * 8 + i] as number;
@@ -164,28 +183,29 @@ export class CodeTable {
       }
       record[byte] = bits;
     }
-    kernel.setFactors(position, absolute > 0 ? squared / absolute : 0, along);
+    kernel.set(position, record, absolute > 0 ? squared / absolute : 0, along);
   }
 }
 
-/** The components of a query, rounded to levels and split into bit planes, and the sum of the levels. */
-function planesOf(
-  z: Float64Array,
-  signs: number,
-  most: number,
-  step: number,
-): { planes: BigUint64Array; sum: number } {
-  const planes = new BigUint64Array((signs / 64) * 4);
-  const halves = new Uint32Array(planes.buffer);
-  let sum = 0;
-  for (let i = 0; i < signs; i++) {
-    const level = Math.max(0, Math.min(LEVELS - 1, Math.round(((z[i] as number) + most) / step)));
-    sum += level;
-    const bit = 1 << (i & 31);
-    for (let plane = 0; plane < 4; plane++) {
-      const at = ((i >> 6) * 4 + plane) * 2 + ((i >> 5) & 1);
-      if ((level >> plane) & 1) halves[at] = (halves[at] as number) | bit;
+/**
+ * For every four components of a query their sums with each combination of signs, rounded to multiples of `step` above the
+ * least one; and `sum`, the sum of the amounts of all components, which the least ones come to.
+ */
+function tableOf(z: Float64Array, signs: number): { table: Uint8Array; step: number; sum: number } {
+  const least = new Float64Array(signs / 4);
+  for (let i = 0; i < signs; i++) least[i >> 2] = (least[i >> 2] as number) + Math.abs(z[i] as number);
+  const [most, sum] = [Math.max(...least), least.reduce((all, one) => all + one, 0)];
+  const step = most > 0 ? (2 * most) / LARGEST_ENTRY : 1;
+  const table = new Uint8Array(signs * 4);
+  const entries = new Float64Array(16);
+  for (let part = 0; part < least.length; part++) {
+    entries[0] = least[part] as number;
+    for (let i = 0; i < 4; i++) entries[0] -= z[part * 4 + i] as number;
+    for (let i = 0; i < 4; i++) {
+      const twice = 2 * (z[part * 4 + i] as number);
+      for (let c = 0; c < 1 << i; c++) entries[c + (1 << i)] = (entries[c] as number) + twice;
     }
+    for (let c = 0; c < 16; c++) table[part * 16 + c] = Math.round((entries[c] as number) / step);
   }
-  return { planes, sum };
+  return { table, step, sum };
 }

@@ -13,7 +13,7 @@ import type { RowsInFile } from "./saved-rows.js";
 
 export const SIDECAR_FILE = "vectors.index";
 export const MAGIC = "AGEMEMIX";
-export const SIDECAR_FORMAT = 5;
+export const SIDECAR_FORMAT = 6;
 export const PREFIX_BYTES = 20;
 /** Key of the database's token, which its sidecar must have too. */
 export const SIDECAR_TOKEN = "sidecar_token";

@@ -161,7 +161,7 @@ function* factsOf(
     yield bytesOf(codes.coder.center.slice());
     for (const [from, to] of ranges(saved.positions, 4)) yield bytesOf(codes.slots.view().slice(from, to));
     for (const [from, to] of ranges(saved.positions * saved.stride, 1)) {
-      yield codes.kernel.records(saved.positions).slice(from, to);
+      yield codes.kernel.blocks(saved.positions).slice(from, to);
     }
     yield groups;
   }

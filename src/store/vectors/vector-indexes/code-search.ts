@@ -112,11 +112,13 @@ export class CodeSearch {
   }
 
   #takeList(slots: Int32Array): void {
-    const { kernel, groups, positions } = this.codes;
+    const { kernel } = this.codes;
     if (slots.length === 0) return;
     this.#stretches.push({ at: kernel.estimated, count: slots.length, first: 0, slots });
-    // Without partitions codes lie in the order of slots.
-    kernel.estimateList(groups.size === 0 ? slots : slots.map((slot) => positions.at(slot)));
+    const positionOf = this.codes.positions.view();
+    const positions = new Int32Array(slots.length);
+    for (let i = 0; i < slots.length; i++) positions[i] = positionOf[slots[i] as number] as number;
+    kernel.estimateList(positions);
   }
 
   /** Estimates partitions, nearest first, until there are `most` estimates or no partition may have more to give. */
