@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { FaissStore } from "../src/store/faiss-store.js";
 import { clusters, type Distribution, isotropic, likeReal, realText } from "./distributions.js";
 import { measurePeers } from "./peers/store-peers.js";
+import { compareWithUsearch } from "./peers/usearch-equal.js";
 import { measureAdds, measureForkTimes } from "./store-adds.js";
 import { cpuTime, inTurns, middle, time } from "./store-tools.js";
 
@@ -154,13 +155,17 @@ async function measure(
     found += hits.filter(({ key }) => best.has(Number(key))).length;
   }
   const { bytesInMemory, indexes } = await store.stats();
+  const recall = found / (truth.length * 10);
+  const search = (i: number) => store.search(NS, { query: `${i}` });
+  const asked = { vectors, queries, truth, recall, search };
+  const peers = withPeers ? await compareWithUsearch(asked) : {};
   const busy = await searchWhileWriting(store, vectors, turns);
   await store.close();
   return {
     vectors: name,
     n,
     dims,
-    recall_at_10: found / (truth.length * 10),
+    recall_at_10: recall,
     measured_recall: indexes[0]?.recall?.searched ?? null,
     served_by: indexes[0]?.kind ?? "scan",
     search_ms: storeMs as number,
@@ -172,6 +177,7 @@ async function measure(
     memory_bytes_per_item: bytesInMemory / n,
     memory_bytes_allowed: dims * 4 + 100,
     ...busy,
+    ...peers,
     ...(withPeers ? await measurePeers(n, vectors, queries, truth) : {}),
   };
 }
