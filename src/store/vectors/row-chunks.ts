@@ -29,6 +29,7 @@ export interface RowSource {
   read(from: number, target: Uint8Array): void;
   /** The same, while other work goes on. Returns false if the source was closed meanwhile. */
   fetch(from: number, target: Uint8Array): Promise<boolean>;
+  /** Nothing that is read afterwards counts. */
   close(): void;
 }
 
@@ -121,7 +122,6 @@ export class RowChunks<T extends Numbers> {
 
   release(): void {
     this.#saved?.close();
-    // Rows that are still in the file come from the database from now on, where anything asks for them.
     if (!this.#chunks.includes(undefined)) this.#saved = null;
     this.#block = null;
   }

@@ -94,7 +94,7 @@ describe("rows in chunks", () => {
     expect(rowOf(chunks, 500)[0]).toBe(500);
   });
 
-  it("are still read after the source was released, which then has them from elsewhere", async () => {
+  it("can be asked for after the source was released, but are not fetched", async () => {
     const { chunks, source } = restored(2 * ROWS);
     chunks.release();
     expect(source.closed).toBe(true);

@@ -42,11 +42,12 @@ export class SavedRows implements RowSource {
   }
 
   read(from: number, target: Uint8Array): void {
+    // The store was closed, or its memory dropped: whoever still works with it does so in vain, and may not fail.
+    if (this.#closed) return void target.fill(0);
     const { size, bytesEach } = this.saved;
     // The last block may be shorter than what is asked for.
     const wanted = target.subarray(0, (size - from) * bytesEach);
-    const isRead = !this.#closed && readWholeSync(this.saved.file, wanted, this.#at(from));
-    this.#check(from, wanted, isRead);
+    this.#check(from, wanted, readWholeSync(this.saved.file, wanted, this.#at(from)));
   }
 
   async fetch(from: number, target: Uint8Array): Promise<boolean> {
