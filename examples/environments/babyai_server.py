@@ -73,7 +73,8 @@ class BabyAI(Game):
         action = " ".join(action.lower().strip().rstrip(".").split())
         for other, name in ACTION_ALIASES:
             action = action.replace(other, name)
-        if "check" in action:
+        # Not anywhere: an answer that repeats the hint below asks nothing.
+        if action.startswith("check"):
             return self.tell("You can take the following actions: " + ", ".join(self.possible), True)
         moves = self.possible.get(action)
         if moves is None:

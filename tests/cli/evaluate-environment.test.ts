@@ -44,6 +44,7 @@ beforeAll(async () => {
   await mkdir(bin, { recursive: true });
   await writeFile(join(bin, "python"), SERVER);
   await chmod(join(bin, "python"), 0o755);
+  await writeFile(join(folder.path, "home", "babyai", "agemem-stamp"), "[]");
   env = { AGEMEM_ENVIRONMENTS: join(folder.path, "home") };
 });
 afterAll(() => folder.remove());
@@ -117,6 +118,11 @@ describe("agemem evaluate babyai", { timeout: 180_000 }, () => {
     expect(uninstalled.stderr).toMatch(
       /AGEMEM_PACKAGE_MISSING: babyai is not installed .*npm run environments/,
     );
+    const half = join(folder.path, "half", "babyai", "bin");
+    await mkdir(half, { recursive: true });
+    await writeFile(join(half, "python"), SERVER);
+    const interrupted = await run(args, { AGEMEM_ENVIRONMENTS: join(folder.path, "half") });
+    expect(interrupted.stderr).toMatch(/AGEMEM_PACKAGE_MISSING: babyai is not installed completely/);
     const untold = await run(["evaluate", "pddl", "--model", "offline"], { AGEMEM_DATA: "" });
     expect([untold.code === 0, untold.stderr]).toEqual([false, expect.stringContaining("AGEMEM_DATA")]);
     const judged = await run([...args, "--judge", "offline"], env);

@@ -1,5 +1,5 @@
 /** `agemem evaluate`: which command an option belongs to. Owns no benchmark; those are in tests/evaluation. */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -86,5 +86,9 @@ it("names the installation of a compared memory that is not there, before anythi
   const { code, stderr } = await run([...args, "--model", "offline"], env);
   expect(code).not.toBe(0);
   expect(stderr).toMatch(/AGEMEM_PACKAGE_MISSING: mem0 is not installed.*npm run baselines/);
+  await mkdir(join(directory, "half", "mem0", "bin"), { recursive: true });
+  await writeFile(join(directory, "half", "mem0", "bin", "python"), "");
+  const half = await run([...args, "--model", "offline"], { AGEMEM_BASELINES: join(directory, "half") });
+  expect(half.stderr).toMatch(/AGEMEM_PACKAGE_MISSING: mem0 is not installed completely/);
   await expect(readFile(out)).rejects.toThrow("ENOENT");
 });

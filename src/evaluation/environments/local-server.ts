@@ -131,14 +131,19 @@ export class LocalEnvironment implements TaskEnvironment {
   }
 }
 
-/** The Python of an environment. Errors: `AGEMEM_PACKAGE_MISSING` if it is not installed. */
+/** Written last: without it an installation goes on, or was interrupted, and each episode would fail at its server's start. */
+const STAMP = "agemem-stamp";
+
+/** The Python of an environment. Errors: `AGEMEM_PACKAGE_MISSING` if it is not installed, or not to the end. */
 export function installedPython({
   name,
   home = join(".agemem", "environments"),
 }: Pick<LocalEnvironmentOptions, "name" | "home">): string {
   const python = join(home, name, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-  if (existsSync(python)) return python;
-  throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is not installed in ${home}`, {
+  const begun = existsSync(python);
+  if (begun && existsSync(join(home, name, STAMP))) return python;
+  const state = begun ? "not installed completely" : "not installed";
+  throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is ${state} in ${home}`, {
     remedy: `Run: npm run environments -- ${name}`,
     details: { environment: name, python },
   });

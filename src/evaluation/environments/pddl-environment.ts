@@ -69,9 +69,11 @@ export class PddlEnvironment implements TaskEnvironment {
   async step(action: string): Promise<EnvironmentState> {
     const episode = this.#current();
     const { task, state } = episode;
-    const asked = action.toLowerCase();
-    if (asked.includes("check")) return this.#tell(`Valid actions are: ${this.#sentences().join(" ")}`, true);
-    if (asked.includes(LOOK)) return this.#tell(sentences(task, state), true);
+    // A question stands at the beginning: an answer that repeats "Say "check valid actions" …" asks nothing.
+    const asked = action.trim().toLowerCase();
+    if (asked.startsWith("check"))
+      return this.#tell(`Valid actions are: ${this.#sentences().join(" ")}`, true);
+    if (asked.startsWith(LOOK)) return this.#tell(sentences(task, state), true);
     const ground = findAction(task, state, action);
     if (!ground) {
       const why =

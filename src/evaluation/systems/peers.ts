@@ -74,8 +74,10 @@ export function installedPeer(
   }
   const home = resolve(environments, peer.environment);
   const isNode = peer.runtime === "node";
-  if (existsSync(join(home, isNode ? "node_modules" : join("bin", "python")))) return { peer, home, isNode };
-  throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is not installed`, {
+  // Written last: without it an installation goes on, or was interrupted.
+  if (existsSync(join(home, "agemem-stamp"))) return { peer, home, isNode };
+  const state = existsSync(home) ? "not installed completely" : "not installed";
+  throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is ${state}`, {
     remedy: `Run npm run baselines -- ${peer.environment}.`,
   });
 }

@@ -48,6 +48,8 @@ export function environmentConformance(name: string, { open, tasks, timeoutMs = 
       const state = await environment.step("sing a song of sixpence");
       expect(state).toMatchObject({ valid: false, won: false, progress: before.progress });
       expect(await environment.availableActions()).toEqual(actions);
+      // What it says then may tell how to ask for the actions; to repeat it is not to ask.
+      expect(await environment.step(state.observation)).toMatchObject({ valid: false });
     });
 
     play("is solved by its expert: progress only grows, to 1", async (environment, all) => {

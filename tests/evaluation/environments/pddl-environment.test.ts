@@ -66,6 +66,16 @@ describe("a PDDL episode", () => {
     });
   });
 
+  it("answers a question, and not what repeats its hint to ask one", async () => {
+    const environment = new PddlEnvironment(home);
+    await environment.reset(task("one"));
+    const { observation: hint } = await environment.step("dance");
+    expect((await environment.step(hint)).valid).toBe(false);
+    expect((await environment.step('You can "look around" here.')).valid).toBe(false);
+    for (const asked of ["Check valid actions.", "check_valid_actions", " look around"])
+      expect(await environment.step(asked)).toMatchObject({ valid: true, progress: 0.5 });
+  });
+
   it("is lost by who only looks: 30 steps, none understood, the progress of the start", async () => {
     const result = await playEpisode({
       environment: new PddlEnvironment(home),
