@@ -27,7 +27,8 @@ const open = (path: string, quantized: boolean, scanBelow?: number): Promise<Fai
       embeddingName: "drawn",
       fields: ["text"],
       quantized,
-      ...(scanBelow ? { scanBelow } : {}),
+      // So many that two searches by codes, each of which may miss one in a hundred else, find the same.
+      ...(scanBelow ? { scanBelow, recall: 0.9999 } : {}),
     },
   });
 

@@ -9,6 +9,7 @@ import type { CodeGroup } from "../codes/code-group.js";
 import { BUCKETS, CODE_BLOCK } from "../codes/code-kernel.js";
 import type { CodedQuery, CodeTable } from "../codes/code-table.js";
 import type { Nearness } from "../codes/partitions.js";
+import { IntegerList } from "../columns.js";
 import type { VectorTable } from "../vector-table.js";
 import type { Scorer } from "./top-hits.js";
 
@@ -83,13 +84,20 @@ export class CodeSearch {
   gather(from: number, low: number, high: number, scorer: Scorer): void {
     const { kernel, slots: slotAt } = this.codes;
     const all = slotAt.view();
-    for (const { at, count, first, slots } of this.#stretches) {
-      for (let start = Math.max(at, from); start < at + count; start += CODE_BLOCK) {
-        const found = kernel.collect(start, Math.min(at + count, start + CODE_BLOCK), low, high);
-        if (found.length === 0) continue;
-        scorer.add(found.map((number) => (slots ? slots[number - at] : all[first + number - at]) as number));
+    const taken = new IntegerList();
+    let next = 0;
+    let stretch = this.#stretches[next++] as Stretch;
+    for (let start = from; start < kernel.estimated; start += CODE_BLOCK) {
+      const found = kernel.collect(start, Math.min(kernel.estimated, start + CODE_BLOCK), low, high);
+      for (let i = 0; i < found.length; i++) {
+        const number = found[i] as number;
+        while (number >= stretch.at + stretch.count) stretch = this.#stretches[next++] as Stretch;
+        const within = number - stretch.at;
+        taken.push((stretch.slots ? stretch.slots[within] : all[stretch.first + within]) as number);
       }
     }
+    // In the order of memory, vectors are read in half of the time.
+    scorer.add(taken.view().sort());
   }
 
   /** How many estimates are in bucket `low` or above. */
@@ -123,16 +131,36 @@ export class CodeSearch {
 
   /** Estimates partitions, nearest first, until there are `most` estimates or no partition may have more to give. */
   #walk(most: number, goesOn: (walk: Walk) => boolean): void {
-    const { kernel } = this.codes;
     for (const walk of this.#walks) {
       const { group, nearness } = walk;
-      while (walk.done < nearness.order.length && kernel.estimated < most && goesOn(walk)) {
-        group.eachRun(nearness.order[walk.done++] as number, (first, count) => {
-          this.#stretches.push({ at: kernel.estimated, count, first, slots: null });
-          kernel.estimateRun(first, count);
-        });
+      const begun = walk.done;
+      let planned = this.estimated;
+      while (walk.done < nearness.order.length && planned < most && goesOn(walk)) {
+        planned += group.countOf(nearness.order[walk.done++] as number);
       }
+      // Partitions that lie beside each other are read as one.
+      this.#take(group, nearness.order.slice(begun, walk.done).sort());
     }
+  }
+
+  #take(group: CodeGroup, partitions: Int32Array): void {
+    const { kernel } = this.codes;
+    let [from, end] = [0, 0];
+    const estimate = (): void => {
+      if (end === from) return;
+      this.#stretches.push({ at: kernel.estimated, count: end - from, first: from, slots: null });
+      kernel.estimateRun(from, end - from);
+    };
+    for (const partition of partitions) {
+      group.eachRun(partition, (first, count) => {
+        if (first !== end) {
+          estimate();
+          from = first;
+        }
+        end = first + count;
+      });
+    }
+    estimate();
   }
 }
 

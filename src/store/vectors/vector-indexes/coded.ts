@@ -4,14 +4,15 @@
  * Scores are computed from the stored vectors, so the score of a found item is exact; its estimate decides only whether
  * it is computed at all. How many are computed depends on the query: since the error of estimates is known, the results
  * show how much was probably missed, and the search continues until that is as little as promised, if necessary to the
- * end. Where codes lie by partition, it looks at partitions first to last until no further one is likely to hold a result. Isotropic vectors therefore take more time than texts, but are found just as reliably.
+ * end. Where codes lie by partition, it looks at partitions first to last until no further one is likely to hold a result.
+ * Isotropic vectors therefore take more time than texts, but are found just as reliably.
  */
 import { BUCKETS } from "../codes/code-kernel.js";
 import type { CodedQuery, CodeTable } from "../codes/code-table.js";
 import { normalBelow } from "../codes/normal.js";
 import type { SearchPromise, SlotScore, VectorIndex } from "../vector-index.js";
 import type { VectorTable } from "../vector-table.js";
-import { bucketOf, CodeSearch, countBelow, leastIn } from "./code-search.js";
+import { CodeSearch, countBelow, leastIn } from "./code-search.js";
 import { scan } from "./flat.js";
 import { Scorer, TopVersions } from "./top-hits.js";
 
@@ -19,6 +20,8 @@ import { Scorer, TopVersions } from "./top-hits.js";
 const FIRST_PER_RESULT = 4;
 /** Fewest slots whose cosine is computed first. */
 const FIRST_LEAST = 64;
+/** Of what a search may miss, the share that it may miss by not computing it. Some lies in partitions it does not look at. */
+const UNCOMPUTED_SHARE = 0.75;
 /** If more than this share of the scope had to be computed, a full scan is cheaper. */
 const SCAN_SHARE = 0.3;
 
@@ -64,17 +67,12 @@ export class CodedIndex implements VectorIndex {
       }
       const looked = search.countFrom(low);
       if (looked >= before) return found;
-      if (enough && expectedRecall(codes, search.query, found, leastIn(low), promise.widen) >= promise.target)
-        return found;
+      const needed = enough ? bucketNeeded(codes, search.query, found, promise) : 0;
+      if (enough && low <= needed) return found;
       wanted = Math.max(wanted, looked) * 4;
-      // At most four times as many at a time, because what they find may show that it is enough.
-      let next = search.bucketFor(wanted);
-      if (enough) {
-        const bound = bucketOf(boundFor(codes, search.query, found, promise));
-        next = Math.max(next, Math.min(low - 1, bound));
-      }
-      // Codes that are damaged in their file may have no deviation, so that there is no next bucket.
-      if (!(next < low) || search.countFrom(next) > most) return scan(table, lists, unit, k, accept);
+      // At most four times as many at a time, because what they find may show that less is enough.
+      const next = Math.max(search.bucketFor(wanted), Math.min(low - 1, needed));
+      if (search.countFrom(next) > most) return scan(table, lists, unit, k, accept);
       search.gather(0, next, low, scorer);
       low = next;
     }
@@ -82,34 +80,31 @@ export class CodedIndex implements VectorIndex {
 }
 
 /**
- * The share of the best results expected among those computed. If an item with the score of a found one had the
- * probability p of being computed, each found one stands for 1 / p items (the Horvitz-Thompson estimator).
+ * The highest bucket such that computing it and those above is enough. If an item with the score of a found one has the
+ * probability p of being in them, each found one stands for 1 / p items (the Horvitz-Thompson estimator), so the share of the
+ * best results that is found is about the number found over the sum of these.
  */
-function expectedRecall(
-  codes: CodeTable,
-  query: CodedQuery,
-  found: readonly SlotScore[],
-  low: number,
-  widen: number,
-): number {
-  let all = 0;
-  for (const { slot, score } of found) {
-    const deviation = codes.deviation(slot, query, score) * widen;
-    all += 1 / Math.max(1e-9, deviation > 0 ? normalBelow((score - low) / deviation) : 1);
-  }
-  return found.length / all;
-}
-
-/** The estimate down to which cosines must be computed to find the last result as reliably as promised. */
-function boundFor(
+function bucketNeeded(
   codes: CodeTable,
   query: CodedQuery,
   found: readonly SlotScore[],
   { target, widen }: SearchPromise,
 ): number {
-  const last = found.at(-1) as SlotScore;
-  const deviation = Math.max(...found.map(({ slot, score }) => codes.deviation(slot, query, score))) * widen;
-  let margin = 0;
-  while (normalBelow(margin) < target && margin < 6) margin += 0.1;
-  return last.score - margin * deviation;
+  const deviations = found.map(({ slot, score }) => codes.deviation(slot, query, score) * widen);
+  const isEnough = (bucket: number): boolean => {
+    const low = leastIn(bucket);
+    let all = 0;
+    for (const [i, { score }] of found.entries()) {
+      const deviation = deviations[i] as number;
+      all += 1 / Math.max(1e-9, deviation > 0 ? normalBelow((score - low) / deviation) : 1);
+    }
+    return found.length / all >= 1 - (1 - target) * UNCOMPUTED_SHARE;
+  };
+  let [enough, tooHigh] = [0, BUCKETS];
+  while (tooHigh - enough > 1) {
+    const middle = (enough + tooHigh) >>> 1;
+    if (isEnough(middle)) enough = middle;
+    else tooHigh = middle;
+  }
+  return enough;
 }
