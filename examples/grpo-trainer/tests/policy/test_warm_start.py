@@ -39,6 +39,16 @@ def recorded(fact: str, question: str, said: str, task: str = "t1") -> list[dict
     ]
 
 
+def corrected(name: str, arguments: dict) -> dict:
+    """A step that ends with a call about a memory."""
+    call = {"id": "c", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+    messages = [
+        {"role": "user", "content": "Ada left."},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+    ]
+    return shortened({"messages": messages, "tools": TOOLS, "metadata": {"task_id": "t1", "stage": 1}})
+
+
 @pytest.fixture
 def chat(tmp_path: Path) -> Path:
     chance = random.Random(1)
@@ -90,6 +100,31 @@ def test_a_row_weighs_what_it_ends_with() -> None:
     n, m = len(spoken) - answer, answer
     of_answer = (both * (n + m) - call * n) / m
     assert weighed == pytest.approx((call * n + 5 * of_answer * m) / (n + 5 * m), rel=1e-3)
+
+
+def test_the_id_of_a_memory_may_weigh_more_to_its_end() -> None:
+    arguments = {"memory_id": "mé3k9x0ab", "content": 'Ada\'s "m3k9x0ab" left.'}
+    row = corrected("Update_memory", arguments)
+    tokenizer = train_tokenizer(["Ada left mé3k9x0ab."] * 3)
+    (plain,), (weighed,) = (to_examples([row], tokenizer, id_weight=weight) for weight in (1.0, 10.0))
+    assert set(plain.weights) == {1.0}
+    heavy = [token for token, weight in zip(weighed.ids, weighed.weights, strict=True) if weight != 1.0]
+    assert tokenizer.decode(heavy) == 'mé3k9x0ab","content":"'
+    assert set(weighed.weights) == {1.0, 10.0}
+    (twice,) = to_examples([{**row, "weight": 2}], tokenizer, id_weight=10.0)
+    assert set(twice.weights) == {2.0, 20.0}
+    (other,) = to_examples([corrected("Add_memory", {"content": "Ada left."})], tokenizer, id_weight=10.0)
+    assert set(other.weights) == {1.0}
+
+
+def test_ids_are_practiced_after_the_other_steps(chat: Path, tmp_path: Path) -> None:
+    options = {"hidden": 32, "layers": 1, "seed": 3}
+    figures = warm_start(chat, tmp_path / "both", steps=6, id_steps=3, **options)
+    warm_start(chat, tmp_path / "first", steps=6, **options)
+    both, first = (json.loads((tmp_path / name / "warm_start.json").read_text()) for name in ("both", "first"))
+    assert figures["id_steps"] == 3
+    assert len(both["losses"]) == 9
+    assert both["losses"][:6] == first["losses"]
 
 
 def test_expected_answers_are_taught_only_where_they_can_be_read() -> None:

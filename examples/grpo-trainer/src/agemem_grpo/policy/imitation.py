@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 IGNORED = -100
+ID_ARGUMENT = re.compile(r'"memory_id": ?"([^"]*)"')
 REPEATS_WEIGHT = 0.5
 SAVED_EVERY = 10
 """Steps between two states on disk."""
@@ -48,11 +50,16 @@ class Example:
 
 
 def to_examples(
-    rows: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast, *, max_length: int = 1024
+    rows: Iterable[Mapping[str, Any]],
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    max_length: int = 1024,
+    id_weight: float = 1.0,
 ) -> list[Example]:
     """Tokens of each row. A row that continues where the last one ended is joined to it, to compute nothing twice.
 
     Rows longer than ``max_length`` are left out; a row's ``weight`` (1 if it has none) applies to its last turn.
+    In a call that names a memory, the tokens of its id count ``id_weight`` times as much.
     Errors: ``ValueError`` when the rendered prompt is not a prefix of the rendered conversation, because the loss
     would then cover the wrong tokens.
     """
@@ -69,10 +76,28 @@ def to_examples(
         if last is None or prompt[: len(last.ids)] != last.ids:
             last = Example([], [], [])
             examples.append(last)
-        last.weights += [float(row.get("weight", 1.0))] * (len(whole) - len(last.ids))
+        weight = float(row.get("weight", 1.0))
+        last.weights += [weight] * (len(prompt) - len(last.ids))
+        last.weights += [weight * each for each in _weights(tokenizer, whole[len(prompt) :], id_weight)]
         last.labels += [IGNORED] * (len(prompt) - len(last.ids)) + whole[len(prompt) :]
         last.ids = whole
     return examples
+
+
+def _weights(tokenizer: PreTrainedTokenizerFast, spoken: Sequence[int], id_weight: float) -> list[float]:
+    """``id_weight`` for each token of a memory's id in a call and the one that ends it, 1 for the others."""
+    weights = [1.0] * len(spoken)
+    if id_weight == 1.0:
+        return weights
+    pieces = [str(tokenizer.decode([token])) for token in spoken]
+    spans = [(found.start(1), found.end()) for found in ID_ARGUMENT.finditer("".join(pieces))]
+    start = 0
+    for at, piece in enumerate(pieces):
+        end = start + len(piece)
+        if any(first < end and start < last for first, last in spans):
+            weights[at] = id_weight
+        start = end
+    return weights
 
 
 def _render(tokenizer: PreTrainedTokenizerFast, messages: Sequence[Any], tools: Any, generation: bool) -> list[int]:

@@ -25,7 +25,7 @@ def tasks_within(calls: int, lines: Sequence[Json], *, iterations: int, beginnin
     if not lines:
         return guess
     alike = [line for line in lines if line["branch_at"] == beginning] or lines
-    each = sum(line["policy_calls"] for line in alike) / sum(line["groups"] for line in alike)
-    left = calls - sum(line["policy_calls"] for line in lines)
+    each: float = sum(line["policy_calls"] for line in alike) / sum(line["groups"] for line in alike)
+    left: int = calls - sum(line["policy_calls"] for line in lines)
     part = left / max(1, iterations - len(lines))
     return max(1, round(part / max(1.0, each)))
