@@ -139,7 +139,18 @@ def test_counterfactual_groups_are_compared_at_their_calls_seed_by_seed(tmp_path
             path = RunFolder(tmp_path / f"{variant}-{seed}").metrics
             lines = [json.loads(line) | {"policy_calls": calls + seed} for line in path.read_text().splitlines()]
             path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "- maintenance:" not in write_report(tmp_path, tmp_path / "report").read_text()
+    for variant, value in (("counterfactual", 0.5), ("all-returns", 0.4)):
+        for seed in range(3):
+            for name in ("before", "after"):
+                path = RunFolder(tmp_path / f"{variant}-{seed}").evaluation(name)
+                result = json.loads(path.read_text())
+                result["with_memory"]["maintenance"] = value
+                for scores in result["with_memory"]["by_task"].values():
+                    scores["maintenance"] = value
+                path.write_text(json.dumps(result))
     text = write_report(tmp_path, tmp_path / "report").read_text()
+    assert "\n- maintenance: +0.100 [+0.100, +0.100]" in text
     found = json.loads((tmp_path / "report" / "report.json").read_text())["counterfactual"]
     assert found["policy_calls"] == {"all-returns": [300, 303, 306], "counterfactual": [270, 273, 276]}
     assert found["minus_whole"]["reward"]["by_seed"] == pytest.approx([0.02, 0.03, 0.04])
@@ -209,6 +220,9 @@ def test_the_report_says_what_was_seen_before_and_where_each_seed_began(study: P
     assert "Each seed has a warm start of its own (9 steps; loss at its end: 0.250, 1.250)" in text
     assert "| all-returns-0 | 2 | 4 |\n" in text, "three iterations of 0.5 s of 2 s each"
     assert "The warm start took 7 to 8 s." in text
+    (prepared / "policy-1" / "warm_start.json").write_text(json.dumps({**facts, "id_steps": 4}))
+    text = write_report(study, tmp_path / "again").read_text()
+    assert "(9 steps and 4 with weight on ids; loss at its end: 0.250, 1.250)" in text
     found = json.loads((tmp_path / "report" / "report.json").read_text())["prepared"]
     assert (found["overlap"], [each["seed"] for each in found["warm_starts"]]) == (
         {"warm_start": 0, "training": 1},

@@ -25,7 +25,7 @@ def preparation(study: Path) -> Json | None:
     others = {"warm_start": "warm-tasks.jsonl", "training": "train.jsonl"}
     made = sorted(folder.glob("policy-*/warm_start.json"))
     warm = [json.loads(path.read_text()) for path in made]
-    named = ("seed", "steps", "loss", "parameters", "seconds")
+    named = ("seed", "steps", "id_steps", "loss", "parameters", "seconds")
     return {
         "heldout_questions": len(heldout),
         "overlap": {name: len(heldout & _questions(folder / file)) for name, file in others.items()},
@@ -49,6 +49,8 @@ def text_of_preparation(found: Json) -> str:
     overlap = found["overlap"]
     losses = ", ".join(f"{each['loss']:.3f}" for each in found["warm_starts"])
     steps = sorted({each["steps"] for each in found["warm_starts"]})
+    of_ids = sorted({each["id_steps"] for each in found["warm_starts"] if each.get("id_steps")})
+    then = f" and {', '.join(map(str, of_ids))} with weight on ids" if of_ids else ""
     whose = (
         "All seeds start from one warm start, so that they differ less than independent runs"
         if found["shared_warm_start"]
@@ -57,5 +59,5 @@ def text_of_preparation(found: Json) -> str:
     return (
         f"- Of {found['heldout_questions']} distinct held-out questions, {overlap['warm_start']} are in the tasks of "
         f"the warm start and {overlap['training']} in those of training. {whose} "
-        f"({', '.join(map(str, steps))} steps; loss at its end: {losses})."
+        f"({', '.join(map(str, steps))} steps{then}; loss at its end: {losses})."
     )

@@ -176,8 +176,9 @@ def _paired(figures: Json) -> str:
 def _differences(found: Json) -> list[str]:
     """A line per measure of a comparison by seed, with what it decides."""
     lines = []
-    for measured in ("reward", "answer_f1"):
-        row = found[measured]
+    for measured in ("reward", "answer_f1", "maintenance"):
+        if (row := found.get(measured)) is None:
+            continue
         interval = Interval(row["mean"], row["ci_low"], row["ci_high"], len(found["seeds"]))
         decided = row["ci_low"] is not None and (row["ci_low"] > 0 or row["ci_high"] < 0)
         lines.append(f"- {measured}: {interval}{'' if decided else ', which decides nothing'}")

@@ -123,6 +123,7 @@ def memory_benefit(runs: Sequence[Run]) -> Json | None:
 
 def paired(main: Sequence[Run], others: Sequence[Run]) -> Json:
     """After training, ``main`` minus ``others``, seed by seed: runs of one seed share warm start, tasks and seeds.
+    Maintenance is compared where all of them measured it.
 
     Student's t interval over the seeds that both have. This interval decides which of the two is better; comparing
     their separate intervals does not.
@@ -130,7 +131,8 @@ def paired(main: Sequence[Run], others: Sequence[Run]) -> Json:
     by_seed = {run.seed: run.after["with_memory"] for run in others}
     pairs = [(run.after["with_memory"], by_seed[run.seed]) for run in main if run.seed in by_seed]
     result: Json = {"seeds": [run.seed for run in main if run.seed in by_seed]}
-    for measured in ("reward", "answer_f1"):
+    maintaining = all(each.get("maintenance") is not None for pair in pairs for each in pair)
+    for measured in ("reward", "answer_f1", *(["maintenance"] if maintaining else [])):
         differences = [ours[measured] - theirs[measured] for ours, theirs in pairs]
         found = t_interval(differences) if differences else Interval(0.0, None, None, 0)
         result[measured] = {"mean": found.mean, "ci_low": found.low, "ci_high": found.high, "by_seed": differences}
