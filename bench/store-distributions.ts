@@ -45,12 +45,18 @@ const { IndexFlatIP } = createRequire(import.meta.url)("faiss-node") as {
   IndexFlatIP: new (dims: number) => Flat;
 };
 
-/** Measures real texts, isotropic vectors and clusters of the given sizes. */
+/** What {@link measureDistributions} can measure. */
+export const KINDS = ["minilm", "lexical", "isotropic", "clusters-0.1", "clusters-1", "clusters-10"];
+
+/** Measures real texts, isotropic vectors and clusters of the given sizes: the kinds that are named. */
 export async function measureDistributions(
   sizes: readonly number[],
+  kinds: readonly string[],
   data: string | undefined,
   report: (row: Row) => void,
 ): Promise<Record<"real_text" | "isotropic" | "clusters", Kind>> {
+  const unknown = kinds.find((one) => !KINDS.includes(one));
+  if (unknown !== undefined) throw new TypeError(`--vectors: no "${unknown}" among ${KINDS.join()}`);
   const out = { real_text: kind(), isotropic: kind(), clusters: kind() };
   const take = async (to: Kind, distribution: Distribution | null, withPeers: boolean): Promise<void> => {
     if (!distribution) return;
@@ -60,14 +66,15 @@ export async function measureDistributions(
     report(row);
   };
   for (const n of sizes) {
-    for (const model of ["minilm", "lexical"] as const) {
+    for (const model of (["minilm", "lexical"] as const).filter((one) => kinds.includes(one))) {
       const real = await realText(n, model, data);
       if (!real)
         console.error(`no vectors of real texts by ${model}: see bench/texts.ts and bench/embedded.ts`);
       await take(out.real_text, real, model === "minilm");
     }
-    await take(out.isotropic, isotropic(n), false);
-    for (const share of [0.1, 1, 10]) await take(out.clusters, clusters(n, share), false);
+    if (kinds.includes("isotropic")) await take(out.isotropic, isotropic(n), false);
+    const shares = [0.1, 1, 10].filter((share) => kinds.includes(`clusters-${share}`));
+    for (const share of shares) await take(out.clusters, clusters(n, share), false);
   }
   return out;
 }

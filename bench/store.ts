@@ -4,7 +4,8 @@
  * 384 dimensions, vectors in 200 clusters. Times that are compared are taken in turns, so that a busy machine slows
  * both. Every ratio is of medians. Memory is the store's own count (vectors and indexes in use) and the growth of the
  * collected heap (everything else but SQLite's page cache, at most 64 MiB): resident memory tells nothing of either.
- * `--sizes 1000,10000`, `--namespaces 0`, `--distributions 10000` and `--million 0` shorten a run. Other vectors than these
+ * `--sizes 1000,10000`, `--namespaces 0`, `--distributions 10000` and `--million 0` shorten a run, and so does
+ * `--vectors minilm,lexical` (of `minilm,lexical,isotropic,clusters-0.1,clusters-1,clusters-10`). Other vectors than these
  * clusters, real texts among them: `store-distributions.ts`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -16,7 +17,7 @@ import { FaissStore } from "../src/store/faiss-store.js";
 import { SIDECAR_FILE } from "../src/store/vectors/sidecar/sidecar-format.js";
 import { measurePeers } from "./peers/store-peers.js";
 import { measureAdds, measureForkTimes } from "./store-adds.js";
-import { measureDistributions, measureMillion } from "./store-distributions.js";
+import { KINDS, measureDistributions, measureMillion } from "./store-distributions.js";
 import { Clustered, DIMS, heapBytes, inTurns, median, time } from "./store-tools.js";
 
 const NS = ["bench"];
@@ -36,6 +37,7 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
       sizes: { type: "string", default: "1000,10000,100000" },
       namespaces: { type: "string", default: "10000" },
       distributions: { type: "string", default: "10000,100000" },
+      vectors: { type: "string", default: KINDS.join() },
       million: { type: "string", default: "1000000" },
       data: { type: "string" },
       json: { type: "boolean" },
@@ -58,7 +60,7 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   const report = (row: object) => {
     if (!values.json) console.error(row);
   };
-  const kinds = await measureDistributions(sizes, values.data, report);
+  const kinds = await measureDistributions(sizes, values.vectors.split(","), values.data, report);
   const million = Number(values.million);
   return {
     rows,

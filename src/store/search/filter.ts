@@ -9,10 +9,16 @@
 import { isDeepStrictEqual } from "node:util";
 import { InputError } from "../../errors.js";
 
-export type Filter = (value: Record<string, unknown>) => boolean;
+export interface Filter {
+  (value: Record<string, unknown>): boolean;
+  /** The JSON of a value that passes contains one text of each of these lists. */
+  readonly words: readonly (readonly string[])[];
+}
 type Test = (actual: unknown) => boolean;
 
 const MISSING = Symbol("missing");
+/** Longer lists of alternatives are not looked for as texts. */
+const MOST_WORDS = 32;
 
 const OPERATORS: Record<string, (operand: unknown) => Test> = {
   $eq: equals,
@@ -42,7 +48,27 @@ export function compileFilter(filter: Record<string, unknown>): Filter {
     if (key.startsWith("$")) throw invalid(`Unknown operator "${key}" in place of a field`);
     return { key, parts: key.split("."), test: compileCondition(condition) };
   });
-  return (value) => conditions.every(({ key, parts, test }) => test(lookUp(value, key, parts)));
+  const words = Object.entries(filter).flatMap(([key, condition]) => wordsOf(key, condition));
+  const passes = (value: Record<string, unknown>) =>
+    conditions.every(({ key, parts, test }) => test(lookUp(value, key, parts)));
+  return Object.assign(passes, { words });
+}
+
+/** The texts that the JSON of a value contains if it meets a condition, as far as that can be said. */
+function wordsOf(key: string, condition: unknown): string[][] {
+  const asked = isPlainObject(condition) ? condition : { $eq: condition };
+  const operands = [
+    ...("$eq" in asked ? [[asked.$eq]] : []),
+    ...("$in" in asked && Array.isArray(asked.$in) ? [asked.$in as unknown[]] : []),
+  ];
+  // An element of a list has no name in JSON, nor has the list's length.
+  const name = key.split(".").at(-1) as string;
+  const named = /^\d+$/.test(name) ? "" : `${JSON.stringify(name).slice(1)}:`;
+  const isSaid = (operand: unknown): boolean =>
+    operand instanceof Date || operand === null || ["string", "number", "boolean"].includes(typeof operand);
+  return operands
+    .filter((list) => list.length > 0 && list.length <= MOST_WORDS && list.every(isSaid) && name !== "length")
+    .map((list) => list.map((operand) => named + JSON.stringify(operand)));
 }
 
 function compileCondition(condition: unknown): Test {

@@ -5,17 +5,23 @@
  * rankings (`run-search.ts`) and the indexes (`vectors/index-set.ts`).
  */
 import type { Ledger } from "../rows/ledger.js";
-import { rowById, rowsByIds, rowsOf, toItem } from "../rows/reader.js";
+import { type MatchingRow, matchingRows } from "../rows/matching-rows.js";
+import { rowsByIds, rowsOf, toItem } from "../rows/reader.js";
 import { storedJson } from "../rows/stored-json.js";
-import type { FoundRow, VersionRow } from "../rows/version-row.js";
-import { type Scope, scanScope } from "../vectors/scope.js";
+import type { FoundRow } from "../rows/version-row.js";
+import type { Scope } from "../vectors/scope.js";
 import type { SlotScore } from "../vectors/vector-index.js";
+import { scan } from "../vectors/vector-indexes/flat.js";
 import { normalize } from "../vectors/vector-math.js";
 import type { VectorTable } from "../vectors/vector-table.js";
 import type { Corpus, SearchRequest } from "./corpus.js";
 import type { Filter } from "./filter.js";
 import { candidatesFor, cosineOf, rescored } from "./rescore.js";
 import type { SearchItem } from "./search-options.js";
+
+/** Where a filter leaves too few of the best, so many times as many are looked at. */
+const FURTHER = 16;
+const FURTHER_MOST = 2048;
 
 /** A version row with its score; unranked rows have none. */
 export interface RankedRow {
@@ -51,23 +57,26 @@ export function rankByVector(
   const unit = unitOf(query);
   const visible = table.visibility(request.view, ledger.overrides);
   if (!request.filter) {
-    const most = candidatesFor(table, wanted);
-    const hits = vectors.indexes.search(table, scope, unit, most, visible);
+    const spare = candidatesFor(table, wanted) - wanted;
+    const hits = vectors.indexes.search(table, scope, unit, wanted, visible, spare);
     const found = liveOf(ledger, table, rescored(ledger, table, hits, unit, wanted));
     return found.length === wanted || !ledger.hasExpiring()
       ? found
       : rankExhaustively(ledger, table, request, scope, unit, wanted, visible);
   }
-  const candidates = Math.max(wanted * 4, 64);
-  const hits = vectors.indexes.search(table, scope, unit, candidates, visible);
-  const probe = rescored(ledger, table, hits, unit, candidates);
   const out: RankedRow[] = [];
-  for (const { slot, score } of probe) {
-    const row = rowById(ledger, table.version.at(slot));
-    if (row && passes(row, request.filter)) out.push({ row, score });
-    if (out.length === wanted) return out;
+  for (let candidates = Math.max(wanted * 4, 64), more = true; more; candidates *= FURTHER) {
+    const hits = vectors.indexes.search(table, scope, unit, candidates, visible);
+    const probe = liveOf(ledger, table, rescored(ledger, table, hits, unit, candidates));
+    out.length = 0;
+    for (const found of probe) {
+      if (passes(found.row, request.filter)) out.push(found);
+      if (out.length === wanted) return out;
+    }
+    if (hits.length < candidates) return out;
+    // A second time only if that many more are likely to be enough.
+    more = candidates * FURTHER <= FURTHER_MOST && out.length * FURTHER >= wanted * 2;
   }
-  if (probe.length < candidates) return out;
   return rankExhaustively(ledger, table, request, scope, unit, wanted, visible);
 }
 
@@ -136,18 +145,15 @@ function rankExhaustively(
   wanted: number,
   visible: (slot: number) => boolean,
 ): RankedRow[] {
-  const passed = new Map<number, VersionRow>();
+  const passed: number[] = [];
   for (const ns of scope.namespaces) {
-    for (const row of rowsOf(ledger, request.view, ns.id)) {
-      if (passes(row, request.filter)) passed.set(row.id, row);
+    for (const row of matchingRows(ledger, request.view, ns.id, request.filter?.words ?? [])) {
+      if (passes(row, request.filter)) passed.push(row.id);
     }
   }
-  const accept = (slot: number): boolean => visible(slot) && passed.has(table.version.at(slot));
-  const hits = scanScope(table, scope, unit, candidatesFor(table, wanted), accept);
-  return rescored(ledger, table, hits, unit, wanted).map(({ slot, score }) => ({
-    row: passed.get(table.version.at(slot)) as VersionRow,
-    score,
-  }));
+  const slots = Int32Array.from(passed.sort((a, b) => a - b).flatMap((version) => slotsOf(table, version)));
+  const hits = scan(table, [slots], unit, candidatesFor(table, wanted), visible);
+  return liveOf(ledger, table, rescored(ledger, table, hits, unit, wanted));
 }
 
 /** Appends items without a vector to rank them by, in order, until there are `wanted`. */
@@ -175,6 +181,8 @@ export function appendUnranked(
 }
 
 /** Whether a row's value passes the filter. */
-export function passes(row: FoundRow, filter: Filter | null): boolean {
-  return !filter || filter(storedJson(row.value ?? "{}", `The item "${row.key}"`));
+export function passes(row: MatchingRow & { key?: string }, filter: Filter | null): boolean {
+  if (!filter) return true;
+  const what = row.key === undefined ? `The item of version row ${row.id}` : `The item "${row.key}"`;
+  return filter(storedJson(row.value ?? "{}", what));
 }

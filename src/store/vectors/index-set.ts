@@ -168,28 +168,29 @@ export class IndexSet {
     }
   }
 
-  /** The best `k` version rows of a scope. */
+  /** The best `k` version rows of a scope, and the next best `spare` ones of those that were looked at. */
   search(
     table: VectorTable,
     scope: Scope,
     unit: Float32Array,
     k: number,
     accept: (slot: number) => boolean,
+    spare = 0,
   ): SlotScore[] {
     if (k < 1) return [];
     this.#searches++;
     const lists = slotLists(table, scope);
     const slots = sizeOf(lists);
     const isCoded = slots >= this.#scanBelow() && this.#target() < 1;
-    if (!isCoded || table.dims < LEAST_DIMS) return scan(table, lists, unit, k, accept);
+    if (!isCoded || table.dims < LEAST_DIMS) return scan(table, lists, unit, k + spare, accept);
     this.#table = table;
     const coded = this.#scopeOf(namespacePath(scope.prefix), lists);
     coded.recall.note(unit);
     this.#cover(table, BACKLOG);
     this.#measureWhenDue();
     const index = this.#indexOf(table, coded, slots);
-    if (!index || coded.recall.exact) return scan(table, lists, unit, k, accept);
-    const hits = index.search(unit, k, accept, coded.recall.promise);
+    if (!index || coded.recall.exact) return scan(table, lists, unit, k + spare, accept);
+    const hits = index.search(unit, k, accept, { ...coded.recall.promise, spare });
     if (coded.faiss?.starved) this.#dropIdle();
     return hits;
   }

@@ -1,24 +1,11 @@
 /** A search scope, which is a namespace prefix, and its slots. */
 import type { NamespaceRow } from "../rows/namespaces.js";
-import type { SlotScore } from "./vector-index.js";
-import { scan } from "./vector-indexes/flat.js";
 import type { VectorTable } from "./vector-table.js";
 
 /** What a search covers: a namespace prefix, and the namespaces below it. */
 export interface Scope {
   prefix: readonly string[];
   namespaces: readonly NamespaceRow[];
-}
-
-/** The best `k` version rows of a scope by a full scan, which is exact, whatever index the scope has. */
-export function scanScope(
-  table: VectorTable,
-  scope: Scope,
-  unit: Float32Array,
-  k: number,
-  accept: (slot: number) => boolean,
-): SlotScore[] {
-  return scan(table, slotLists(table, scope), unit, k, accept);
 }
 
 /** The slots of a scope: an ascending list for each namespace. */

@@ -5,11 +5,14 @@
  * of such vectors is off by about a thousandth: enough to find what is near, while scores come from the database then
  * (`search/rescore.ts`). Leaves out where rows are kept (`row-chunks.ts`).
  */
+import { MOST_DIMS, RowKernel } from "./codes/row-kernel.js";
 import { type Piece, RowChunks, type RowSource } from "./row-chunks.js";
 import { normalize, normalizeInto } from "./vector-math.js";
 
 /** The byte of a vector's largest component. */
 const LARGEST = 127;
+/** Rows multiplied at a time. */
+const BATCH = 64;
 
 export interface StoredRows {
   /** Bytes of a row. */
@@ -21,6 +24,11 @@ export interface StoredRows {
   offsetOf(slot: number): number;
   /** How many rows from a slot on follow each other in {@link chunkOf}, at most `most`. */
   runFrom(slot: number, most: number): number;
+  /**
+   * Writes the cosines of `count` slots with a unit vector to `out`, if that is faster than with {@link chunkOf}. Returns
+   * whether it did, which is always the same for a dimension.
+   */
+  scores(slots: Int32Array, count: number, unit: Float64Array, out: Float64Array): boolean;
   /** Rows to save, from a slot on, at most `most`. */
   pieceFrom(slot: number, most: number): Piece;
   /** Takes over saved rows, which stay where they are until they are needed or {@link fetchNext} brings them. */
@@ -69,6 +77,10 @@ class FloatRows implements StoredRows {
     return this.#chunks.run(slot, most);
   }
 
+  scores(): boolean {
+    return false;
+  }
+
   pieceFrom(slot: number, most: number): Piece {
     return this.#chunks.piece(slot, most);
   }
@@ -90,6 +102,8 @@ class FloatRows implements StoredRows {
 class ByteRows implements StoredRows {
   readonly #chunks: RowChunks<Int8Array>;
   readonly #row: Float32Array;
+  /** Null where there can be none; undefined before it is needed. */
+  #kernel: RowKernel | null | undefined;
   readonly #largest = new Float32Array(1);
   readonly #largestBytes = new Int8Array(this.#largest.buffer);
 
@@ -117,8 +131,7 @@ class ByteRows implements StoredRows {
   chunkOf(slot: number): Float32Array {
     const chunk = this.#chunks.of(slot);
     const at = this.#chunks.offset(slot);
-    this.#largestBytes.set(chunk.subarray(at + this.dims, at + this.dims + 4));
-    const step = (this.#largest[0] as number) / LARGEST;
+    const step = this.#stepAt(chunk, at);
     for (let i = 0; i < this.dims; i++) this.#row[i] = (chunk[at + i] as number) * step;
     return this.#row;
   }
@@ -129,6 +142,24 @@ class ByteRows implements StoredRows {
 
   runFrom(): number {
     return 1;
+  }
+
+  scores(slots: Int32Array, count: number, unit: Float64Array, out: Float64Array): boolean {
+    const kernel = this.#byteKernel();
+    if (!kernel) return false;
+    this.#row.set(unit);
+    kernel.load(this.#row, 0);
+    for (let from = 0; from < count; from += BATCH) {
+      const rows = Math.min(BATCH, count - from);
+      for (let i = 0; i < rows; i++) {
+        const slot = slots[from + i] as number;
+        const chunk = this.#chunks.of(slot);
+        const at = this.#chunks.offset(slot);
+        kernel.put(i, chunk, at, this.#stepAt(chunk, at));
+      }
+      out.set(kernel.products(0, rows), from);
+    }
+    return true;
   }
 
   pieceFrom(slot: number, most: number): Piece {
@@ -145,5 +176,22 @@ class ByteRows implements StoredRows {
 
   release(): void {
     this.#chunks.release();
+  }
+
+  /** What a unit of the row's bytes stands for. */
+  #stepAt(chunk: Int8Array, at: number): number {
+    for (let i = 0; i < 4; i++) this.#largestBytes[i] = chunk[at + this.dims + i] as number;
+    return (this.#largest[0] as number) / LARGEST;
+  }
+
+  #byteKernel(): RowKernel | null {
+    if (this.#kernel !== undefined) return this.#kernel;
+    try {
+      this.#kernel = this.dims <= MOST_DIMS ? new RowKernel(this.dims, BATCH) : null;
+    } catch {
+      // Without WebAssembly's SIMD instructions rows are multiplied as numbers.
+      this.#kernel = null;
+    }
+    return this.#kernel;
   }
 }

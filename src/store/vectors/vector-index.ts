@@ -21,6 +21,8 @@ export interface SearchPromise {
   target: number;
   /** Factor of 1 or more by which errors of estimates are assumed to be larger than in theory. */
   widen: number;
+  /** Further results to return: the next best ones found on the way, for which nothing is promised. */
+  spare?: number;
 }
 
 export interface VectorIndex {
@@ -28,7 +30,7 @@ export interface VectorIndex {
   /** Number of slots. */
   readonly size: number;
   /**
-   * The best `k` version rows among the accepted slots, each with its best slot, ordered by score, then creation.
+   * The best `k` version rows, and as many more as are spare, among the accepted slots, each with its best slot, ordered by score, then creation.
    *
    * @param unit query vector of length 1 (or 0)
    */

@@ -171,6 +171,7 @@ export class VectorTable {
    * computed.
    */
   scores(slots: Int32Array, count: number, unit: Float64Array, out: Float64Array): void {
+    if (this.rows.scores(slots, count, unit, out)) return;
     const kernel = dotKernel(this.dims);
     if (!kernel) {
       for (let i = 0; i < count; i++) {

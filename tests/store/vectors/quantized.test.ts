@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { createRandom } from "../../../src/lib/random.js";
 import type { FaissStore } from "../../../src/store/faiss-store.js";
 import { SIDECAR_FILE } from "../../../src/store/vectors/sidecar/sidecar-format.js";
+import { normalize } from "../../../src/store/vectors/vector-math.js";
 import { VectorTable } from "../../../src/store/vectors/vector-table.js";
 import { openStore, temporaryDirectory } from "../helpers.js";
 
@@ -111,3 +112,26 @@ it("rounds a component to the 127th part of the largest", () => {
     expect(Math.abs(one - (i + 1) / Math.sqrt(30))).toBeLessThanOrEqual(largest / 127 / 2 + 1e-7);
   });
 });
+
+it.each([64, 72, 130, 9000])(
+  "multiplies rows of %i bytes as exactly as it rounds them, however they are grouped",
+  (dims) => {
+    const table = new VectorTable(dims, true);
+    const own = createRandom(`rows/${dims}`);
+    const vector = () => Float32Array.from({ length: dims }, () => own.next() - 0.5);
+    for (let version = 0; version < 150; version++)
+      table.append({ version, item: 1, ns: 1, branch: 1, rev: 1, endRev: null, born: 1 }, vector());
+    const unit = Float64Array.from(normalize(vector()));
+    const all = Int32Array.from({ length: 150 }, (_, slot) => slot);
+    const scores = new Float64Array(150);
+    table.scores(all, 150, unit, scores);
+    for (const slot of all) {
+      const plain = table.vector(slot).reduce((sum, x, i) => sum + x * (unit[i] as number), 0);
+      expect(Math.abs((scores[slot] as number) - plain)).toBeLessThan(2e-4);
+      const single = new Float64Array(1);
+      table.scores(Int32Array.of(slot), 1, unit, single);
+      expect(single[0]).toBe(scores[slot]);
+    }
+    expect(new Set(scores).size).toBeGreaterThan(140);
+  },
+);

@@ -2,8 +2,8 @@
  * Inner products of a vector with many rows of bytes: the compiled `row-kernel.wat` and its memory.
  *
  * The memory holds a vector of 16-bit numbers, the products, then the rows. Leaves out what the rows are
- * (`partitions.ts`). Vectors are rounded to whole numbers, so products are nearly those of the vectors: enough to say
- * which partition is near.
+ * (`partitions.ts`, `../stored-rows.ts`). Vectors are rounded to whole numbers, so products are nearly those of the vectors: enough to say
+ * which partition or vector is near.
  */
 import { WASM_PAGE, wasmExports, wasmMemory } from "../../../lib/wasm.js";
 
@@ -13,7 +13,9 @@ const MODULE =
   "AAAAAAAAAAAAAAAAAAAhCANAIAD9AAQAIQcgCCAH/YcBIAb9AAQA/boBIAf9iAEgBv0ABBD9ugH9rgH9rgEhCCAGQSBqIQYgAEEQaiIAIAVJDQALIAQg" +
   "CP0bACAI/RsBaiAI/RsCIAj9GwNqajYCACAEQQRqIQQgAUEBayEBDAALCws=";
 
-/** Largest number of a row, and of a vector: their products fit into 32 bits for 8,192 dimensions. */
+/** The most dimensions for which sums of products fit into 32 bits. */
+export const MOST_DIMS = 8192;
+/** Largest number of a row, and of a vector. */
 const LARGEST = 127;
 const LARGEST_OF_VECTOR = 2047;
 
@@ -62,6 +64,12 @@ export class RowKernel {
     const at = row * this.#width;
     for (let i = 0; i < this.dims; i++) this.#rows[at + i] = Math.round((vector[i] as number) * scale);
     this.#scales[row] = largest / LARGEST;
+  }
+
+  /** Sets a row to bytes that start at `from` in an array and were rounded before; their unit stands for `scale`. */
+  put(row: number, numbers: Int8Array, from: number, scale: number): void {
+    this.#rows.set(numbers.subarray(from, from + this.dims), row * this.#width);
+    this.#scales[row] = scale;
   }
 
   /** Sets the vector, which starts at `from` in an array. */

@@ -47,7 +47,8 @@ export class CodedIndex implements VectorIndex {
   ): SlotScore[] {
     const { table, codes, lists } = this;
     const search = new CodeSearch(table, codes, lists, unit);
-    const top = new TopVersions(table, k);
+    const all = k + (promise.spare ?? 0);
+    const top = new TopVersions(table, all);
     const scorer = new Scorer(table, unit, accept, (slot, score) => top.offer(slot, score));
     // Vectors added since have no codes yet; they are few, so all of them are computed.
     for (const list of lists) scorer.add(list.subarray(countBelow(list, codes.covered)));
@@ -57,7 +58,8 @@ export class CodedIndex implements VectorIndex {
     search.gather(0, low, BUCKETS, scorer);
     for (;;) {
       scorer.flush();
-      const found = top.finish();
+      const results = top.finish();
+      const found = results.slice(0, k);
       const enough = found.length === k;
       const before = search.estimated;
       if (search.further(enough ? (found[k - 1] as SlotScore).score : null, promise.widen)) {
@@ -66,13 +68,13 @@ export class CodedIndex implements VectorIndex {
         continue;
       }
       const looked = search.countFrom(low);
-      if (looked >= before) return found;
+      if (looked >= before) return results;
       const needed = enough ? bucketNeeded(codes, search.query, found, promise) : 0;
-      if (enough && low <= needed) return found;
+      if (enough && low <= needed) return results;
       wanted = Math.max(wanted, looked) * 4;
       // At most four times as many at a time, because what they find may show that less is enough.
       const next = Math.max(search.bucketFor(wanted), Math.min(low - 1, needed));
-      if (search.countFrom(next) > most) return scan(table, lists, unit, k, accept);
+      if (search.countFrom(next) > most) return scan(table, lists, unit, all, accept);
       search.gather(0, next, low, scorer);
       low = next;
     }

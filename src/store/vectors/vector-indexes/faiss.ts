@@ -97,6 +97,15 @@ export class FaissIndex implements VectorIndex {
 
   search(
     unit: Float32Array,
+    wanted: number,
+    accept: (slot: number) => boolean,
+    promise: SearchPromise,
+  ): SlotScore[] {
+    return this.#search(unit, wanted + (promise.spare ?? 0), accept, promise);
+  }
+
+  #search(
+    unit: Float32Array,
     k: number,
     accept: (slot: number) => boolean,
     promise: SearchPromise,
