@@ -23,7 +23,7 @@ const index = {
   kind: "flat" as const,
 };
 
-it("with right checksums fail no search and lose nothing", { timeout: 600_000 }, async () => {
+it("with right checksums fail no search and lose nothing", { timeout: 1_800_000 }, async () => {
   const runs = Number(
     process.env.AGEMEM_MUTATIONS ?? (process.env.npm_lifecycle_event === "test:crash" ? 2000 : 40),
   );

@@ -7,7 +7,7 @@ import { SIDECAR_FILE } from "../../src/store/vectors/sidecar/sidecar-format.js"
 import { openStore, temporaryDirectory } from "../store/helpers.js";
 import { answers, fill } from "../store/words.js";
 
-it("mutated in any way gives the right results", { timeout: 600_000 }, async () => {
+it("mutated in any way gives the right results", { timeout: 1_800_000 }, async () => {
   const runs = Number(
     process.env.AGEMEM_MUTATIONS ?? (process.env.npm_lifecycle_event === "test:crash" ? 2000 : 200),
   );
