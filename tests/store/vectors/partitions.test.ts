@@ -67,7 +67,7 @@ function calibrate(table: VectorTable, group: CodeGroup): void {
     const unit = table.vector(own).slice();
     return { unit, best: scan(table, [slots], unit, 10, (slot) => slot !== own) };
   });
-  group.reach = reachFor(table, group, [answered], PROMISE.target);
+  group.reach = finish(reachFor(table, group, [answered], PROMISE.target));
 }
 
 const queries = (make: (random: Random) => Float32Array): Float32Array[] => {

@@ -20,23 +20,24 @@ export interface Answered {
 const MISSED_SHARE = 0.5;
 
 /**
- * The reach for some answered queries.
+ * The reach for some answered queries. Yields between them: with thousands of partitions each may take a millisecond.
  *
  * @param sets kinds of queries; each kind must be served
  * @param target share of the best results that a search is to find
  */
-export function reachFor(
+export function* reachFor(
   table: VectorTable,
   { partitions }: CodeGroup,
   sets: readonly (readonly Answered[])[],
   target: number,
-): number {
+): Generator<void, number> {
   let reach = 0;
   for (const answered of sets) {
     const quotients: number[] = [];
     for (const { unit, best } of answered) {
       const worst = best.at(-1);
       if (!worst) continue;
+      yield;
       const { gaps } = partitions.nearTo(unit);
       const distance = Math.sqrt(Math.max(0, 2 - 2 * worst.score));
       for (const { slot } of best) {

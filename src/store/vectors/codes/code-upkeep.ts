@@ -15,8 +15,8 @@ import { Coder, centerOf } from "./coder.js";
 import type { Partitions } from "./partitions.js";
 import { trainPartitions } from "./train-partitions.js";
 
-/** Slots coded before other work may run. */
-const SLICE = 64;
+/** Slots coded before other work may run, which takes half a millisecond. */
+const SLICE = 16;
 /** When the table has grown by this factor, the mean of the vectors is computed again. */
 const GROWN = 4;
 /** If the mean is farther than this from the center, it becomes the new center. */
@@ -143,7 +143,8 @@ export class CodeUpkeep {
       searched.push({ unit, best: find(codes, slots, unit, AT, () => true) });
       yield;
     }
-    group.reach = reachFor(table, group, searched.length > 0 ? [stored, searched] : [stored], target);
+    const sets = searched.length > 0 ? [stored, searched] : [stored];
+    group.reach = yield* reachFor(table, group, sets, target);
   }
 
   /** The namespaces that are too large to have no partitions, or the ones they have. */
