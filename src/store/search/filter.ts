@@ -19,6 +19,8 @@ type Test = (actual: unknown) => boolean;
 const MISSING = Symbol("missing");
 /** Longer lists of alternatives are not looked for as texts. */
 const MOST_WORDS = 32;
+/** Further conditions neither: SQLite refuses expressions that are too deep, and a few say enough. */
+const MOST_LISTS = 8;
 
 const OPERATORS: Record<string, (operand: unknown) => Test> = {
   $eq: equals,
@@ -49,6 +51,7 @@ export function compileFilter(filter: Record<string, unknown>): Filter {
     return { key, parts: key.split("."), test: compileCondition(condition) };
   });
   const words = Object.entries(filter).flatMap(([key, condition]) => wordsOf(key, condition));
+  words.length = Math.min(words.length, MOST_LISTS);
   const passes = (value: Record<string, unknown>) =>
     conditions.every(({ key, parts, test }) => test(lookUp(value, key, parts)));
   return Object.assign(passes, { words });

@@ -136,6 +136,8 @@ it.each([false, true])(
       [{ "deep.n": { $gt: 497 } }, (key) => key % 500 > 497],
       [{ part: 7, rare: { $ne: "r7" } }, (key) => key % 40 === 7 && key % 400 !== 7],
       [{ rare: "nothing" }, () => false],
+      // More conditions than an SQL expression can have.
+      [Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`x${i}`, i])), () => false],
     ];
     for (const view of [store, fork, before]) {
       for (const [filter, keep] of filters) {
