@@ -49,12 +49,31 @@ export function storedRows(dims: number, quantized: boolean): StoredRows {
   return quantized ? new ByteRows(dims) : new FloatRows(dims);
 }
 
-/** Rows in single precision. */
-class FloatRows implements StoredRows {
-  readonly #chunks: RowChunks<Float32Array>;
+/** What rows have in common, whatever their numbers are. */
+abstract class KeptRows<T extends Float32Array | Int8Array> {
+  protected constructor(protected readonly chunks: RowChunks<T>) {}
 
+  pieceFrom(slot: number, most: number): Piece {
+    return this.chunks.piece(slot, most);
+  }
+
+  restore(saved: RowSource): void {
+    this.chunks.restore(saved);
+  }
+
+  fetchNext(): Promise<boolean> {
+    return this.chunks.fetchNext();
+  }
+
+  release(): void {
+    this.chunks.release();
+  }
+}
+
+/** Rows in single precision. */
+class FloatRows extends KeptRows<Float32Array> implements StoredRows {
   constructor(private readonly dims: number) {
-    this.#chunks = new RowChunks(dims, Float32Array);
+    super(new RowChunks(dims, Float32Array));
   }
 
   get bytesEach(): number {
@@ -62,45 +81,28 @@ class FloatRows implements StoredRows {
   }
 
   append(slot: number, vector: Float32Array): void {
-    normalizeInto(this.#chunks.next(slot), this.#chunks.offset(slot), vector);
+    normalizeInto(this.chunks.next(slot), this.chunks.offset(slot), vector);
   }
 
   chunkOf(slot: number): Float32Array {
-    return this.#chunks.of(slot);
+    return this.chunks.of(slot);
   }
 
   offsetOf(slot: number): number {
-    return this.#chunks.offset(slot);
+    return this.chunks.offset(slot);
   }
 
   runFrom(slot: number, most: number): number {
-    return this.#chunks.run(slot, most);
+    return this.chunks.run(slot, most);
   }
 
   scores(): boolean {
     return false;
   }
-
-  pieceFrom(slot: number, most: number): Piece {
-    return this.#chunks.piece(slot, most);
-  }
-
-  restore(saved: RowSource): void {
-    this.#chunks.restore(saved);
-  }
-
-  fetchNext(): Promise<boolean> {
-    return this.#chunks.fetchNext();
-  }
-
-  release(): void {
-    this.#chunks.release();
-  }
 }
 
 /** Rows of bytes: the components, then the largest one in single precision. */
-class ByteRows implements StoredRows {
-  readonly #chunks: RowChunks<Int8Array>;
+class ByteRows extends KeptRows<Int8Array> implements StoredRows {
   readonly #row: Float32Array;
   /** Null where there can be none; undefined before it is needed. */
   #kernel: RowKernel | null | undefined;
@@ -108,7 +110,7 @@ class ByteRows implements StoredRows {
   readonly #largestBytes = new Int8Array(this.#largest.buffer);
 
   constructor(private readonly dims: number) {
-    this.#chunks = new RowChunks(rowBytes(dims, true), Int8Array);
+    super(new RowChunks(rowBytes(dims, true), Int8Array));
     this.#row = new Float32Array(dims);
   }
 
@@ -119,8 +121,8 @@ class ByteRows implements StoredRows {
   append(slot: number, vector: Float32Array): void {
     const unit = normalize(vector);
     const largest = unit.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
-    const chunk = this.#chunks.next(slot);
-    const at = this.#chunks.offset(slot);
+    const chunk = this.chunks.next(slot);
+    const at = this.chunks.offset(slot);
     for (let i = 0; i < this.dims; i++) {
       chunk[at + i] = largest > 0 ? Math.round(((unit[i] as number) / largest) * LARGEST) : 0;
     }
@@ -129,8 +131,8 @@ class ByteRows implements StoredRows {
   }
 
   chunkOf(slot: number): Float32Array {
-    const chunk = this.#chunks.of(slot);
-    const at = this.#chunks.offset(slot);
+    const chunk = this.chunks.of(slot);
+    const at = this.chunks.offset(slot);
     const step = this.#stepAt(chunk, at);
     for (let i = 0; i < this.dims; i++) this.#row[i] = (chunk[at + i] as number) * step;
     return this.#row;
@@ -153,29 +155,13 @@ class ByteRows implements StoredRows {
       const rows = Math.min(BATCH, count - from);
       for (let i = 0; i < rows; i++) {
         const slot = slots[from + i] as number;
-        const chunk = this.#chunks.of(slot);
-        const at = this.#chunks.offset(slot);
+        const chunk = this.chunks.of(slot);
+        const at = this.chunks.offset(slot);
         kernel.put(i, chunk, at, this.#stepAt(chunk, at));
       }
       out.set(kernel.products(0, rows), from);
     }
     return true;
-  }
-
-  pieceFrom(slot: number, most: number): Piece {
-    return this.#chunks.piece(slot, most);
-  }
-
-  restore(saved: RowSource): void {
-    this.#chunks.restore(saved);
-  }
-
-  fetchNext(): Promise<boolean> {
-    return this.#chunks.fetchNext();
-  }
-
-  release(): void {
-    this.#chunks.release();
   }
 
   /** What a unit of the row's bytes stands for. */
