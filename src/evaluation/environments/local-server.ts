@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError, EnvironmentError } from "../../errors.js";
+import { isInstalled } from "../../lib/installation.js";
 import { HttpEnvironment } from "./http-environment.js";
 import type {
   EnvironmentName,
@@ -131,9 +132,6 @@ export class LocalEnvironment implements TaskEnvironment {
   }
 }
 
-/** Written last: without it an installation goes on, or was interrupted, and each episode would fail at its server's start. */
-const STAMP = "agemem-stamp";
-
 /** The Python of an environment. Errors: `AGEMEM_PACKAGE_MISSING` if it is not installed, or not to the end. */
 export function installedPython({
   name,
@@ -141,7 +139,7 @@ export function installedPython({
 }: Pick<LocalEnvironmentOptions, "name" | "home">): string {
   const python = join(home, name, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
   const begun = existsSync(python);
-  if (begun && existsSync(join(home, name, STAMP))) return python;
+  if (begun && isInstalled(join(home, name))) return python;
   const state = begun ? "not installed completely" : "not installed";
   throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is ${state} in ${home}`, {
     remedy: `Run: npm run environments -- ${name}`,

@@ -9,6 +9,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { ConfigError } from "../../errors.js";
+import { isInstalled } from "../../lib/installation.js";
 import { HttpMemorySystem } from "./http-system.js";
 import type { ModelProxy } from "./model-proxy.js";
 
@@ -74,8 +75,7 @@ export function installedPeer(
   }
   const home = resolve(environments, peer.environment);
   const isNode = peer.runtime === "node";
-  // Written last: without it an installation goes on, or was interrupted.
-  if (existsSync(join(home, "agemem-stamp"))) return { peer, home, isNode };
+  if (isInstalled(home)) return { peer, home, isNode };
   const state = existsSync(home) ? "not installed completely" : "not installed";
   throw new ConfigError("AGEMEM_PACKAGE_MISSING", `${name} is ${state}`, {
     remedy: `Run npm run baselines -- ${peer.environment}.`,
