@@ -16,16 +16,19 @@ export interface WasmMemory {
 
 /** Node.js has it, but its types come with TypeScript's DOM library, which a package for Node.js leaves out. */
 declare const WebAssembly: {
-  Memory: new (size: { initial: number }) => WasmMemory;
+  Memory: new (size: { initial: number; maximum?: number }) => WasmMemory;
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
 };
 
 const compiled = new Map<string, object>();
 
-/** A memory of so many pages, filled with zeros. */
-export function wasmMemory(pages: number): WasmMemory {
-  return new WebAssembly.Memory({ initial: pages });
+/**
+ * A memory of so many pages, filled with zeros. With `most`, the pages it may grow to, growing does not copy what is in it.
+ * Throws the runtime's error when there is none to be had.
+ */
+export function wasmMemory(pages: number, most?: number): WasmMemory {
+  return new WebAssembly.Memory(most === undefined ? { initial: pages } : { initial: pages, maximum: most });
 }
 
 /**

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { createRandom, type Random } from "../../src/lib/random.js";
 import type { FaissStore } from "../../src/store/faiss-store.js";
-import { bytesOf, crc32 } from "../../src/store/vectors/checksum.js";
+import { bytesOf, crc32 } from "../../src/store/vectors/sidecar/checksum.js";
 import { blockSums } from "../../src/store/vectors/sidecar/saved-rows.js";
 import { rowBlocks, SIDECAR_FILE } from "../../src/store/vectors/sidecar/sidecar-format.js";
 import { LetterEmbeddings, openStore, temporaryDirectory } from "../store/helpers.js";

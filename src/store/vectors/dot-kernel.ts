@@ -1,80 +1,133 @@
 /**
- * Inner products of many rows at once with SIMD instructions: the compiled `dot-kernel.wat` and its memory.
+ * Inner products of many rows at once with SIMD instructions: the compiled `dot-kernel.wat` and a memory it computes in.
  *
- * Rows are copied block by block into a small scratch memory. That costs a third of the time it saves, and lets the
- * vectors stay in ordinary arrays. Results equal those of `dotInOrder` bit by bit: products of two float32 are exact in
- * double precision, and sums are taken in the same order. There is one instance per process; calls do not interleave.
+ * Owns the first bytes of the memory: the addresses of the rows, the vector to multiply by, and the products. Rows lie where
+ * the addresses say: in the same memory (`row-memory.ts`), or copied there block by block from ordinary arrays, which takes as long
+ * as multiplying them. Results equal those of `dotInOrder` bit by bit: products of two float32 are exact in double precision,
+ * and sums are taken in the same order. Calls do not interleave.
  */
-import { WASM_PAGE, wasmExports, wasmMemory } from "../../lib/wasm.js";
+import { WASM_PAGE, type WasmMemory, wasmExports, wasmMemory } from "../../lib/wasm.js";
 
 /** The compiled module. */
 const MODULE =
-  "AGFzbQEAAAABCQFgBX9/f39/AAINAQFtBm1lbW9yeQIAAQMCAQAHCgEGc2NvcmVzAAAK6wIB6AICB38FeyACQQJ0IQgCQANAIAFBAEwNASAAIQ" +
-  "YgBiAIaiEJIAkgCGohCiAKIAhqIQsgCSEFIAMhB/0MAAAAAAAAAAAAAAAAAAAAACEM/QwAAAAAAAAAAAAAAAAAAAAAIQ39DAAAAAAAAAAAAAAA" +
-  "AAAAAAAhDv0MAAAAAAAAAAAAAAAAAAAAACEPA0AgB/0ABAAhECAMIBAgBv1dAwD9X/3yAf3wASEMIA0gECAJ/V0DAP1f/fIB/fABIQ0gDiAQIA" +
-  "r9XQMA/V/98gH98AEhDiAPIBAgC/1dAwD9X/3yAf3wASEPIAdBEGohByAJQQhqIQkgCkEIaiEKIAtBCGohCyAGQQhqIgYgBUkNAAsgBCAM/SEA" +
-  "IAz9IQGgOQMAIAQgDf0hACAN/SEBoDkDCCAEIA79IQAgDv0hAaA5AxAgBCAP/SEAIA/9IQGgOQMYIARBIGohBCAAIAhBAnRqIQAgAUEEayEBDA" +
-  "ALCws=";
+  "AGFzbQEAAAABEgJgA39/fwF/YAZ/f39/f38BfwINAQFtBm1lbW9yeQIAAQMDAgABBwoBBnNjb3JlcwABCtwDAkQBA38CQANAIAAgAU8NASAAKAIAIQ" +
+  "MgAyACaiEEA0AgBSADKAIAaiEFIANBwABqIgMgBEkNAAsgAEEEaiEADAALCyAFC5QDAgh/BXsCQANAIAFBAEwNASAIQQBMBEAgBSEIIAkgACAAIAEg" +
+  "BSABIAVIG0ECdGogAhAAaiEJCyAIQQRrIQggACgCACEKIAAoAgQhCyAAKAIIIQwgACgCDCENIAogAmohBiADIQf9DAAAAAAAAAAAAAAAAAAAAAAhDv" +
+  "0MAAAAAAAAAAAAAAAAAAAAACEP/QwAAAAAAAAAAAAAAAAAAAAAIRD9DAAAAAAAAAAAAAAAAAAAAAAhEQNAIAf9AAQAIRIgDiASIAr9XQMA/V/98gH9" +
+  "8AEhDiAPIBIgC/1dAwD9X/3yAf3wASEPIBAgEiAM/V0DAP1f/fIB/fABIRAgESASIA39XQMA/V/98gH98AEhESAHQRBqIQcgC0EIaiELIAxBCGohDC" +
+  "ANQQhqIQ0gCkEIaiIKIAZJDQALIAQgDv0hACAO/SEBoDkDACAEIA/9IQAgD/0hAaA5AwggBCAQ/SEAIBD9IQGgOQMQIAQgEf0hACAR/SEBoDkDGCAE" +
+  "QSBqIQQgAEEQaiEAIAFBBGshAQwACwsgCQs=";
 
-/** Bytes of rows per block, which fit into the second-level cache with everything else. */
-const BLOCK_BYTES = 96 * 1024;
+/** Rows listed at a time at most, a multiple of 4. */
+export const LISTED = 256;
+/** Bytes of rows that are touched before they are multiplied: they stay in the first-level cache. */
+const TOUCH_BYTES = 16 * 1024;
+/** Bytes of copied rows, which fit into the second-level cache with everything else. */
+const COPY_BYTES = 96 * 1024;
 
-type Scores = (rows: number, count: number, dims: number, unit: number, out: number) => void;
+const LIST_AT = 0;
+const UNIT_AT = LIST_AT + LISTED * 4;
+
+/** Bytes at the start of a memory that the kernel needs for vectors of a dimension: rows may begin there. */
+export function headBytes(dims: number): number {
+  // A multiple of a cache line.
+  return Math.ceil((UNIT_AT + dims * 8 + LISTED * 8) / 64) * 64;
+}
+
+type Scores = (
+  list: number,
+  count: number,
+  stride: number,
+  unit: number,
+  out: number,
+  together: number,
+) => number;
 
 export class DotKernel {
-  readonly #memory = wasmMemory(4);
   readonly #scores: Scores;
-  #floats = new Float32Array(this.#memory.buffer);
-  #doubles = new Float64Array(this.#memory.buffer);
+  #list = new Int32Array(0);
+  #doubles = new Float64Array(0);
   #dims = 0;
-  #unitAt = 0;
-  #outAt = 0;
-  /** Rows that fit in one block, a multiple of 4. */
-  rows = 0;
 
-  constructor() {
-    this.#scores = wasmExports(MODULE, this.#memory).scores as Scores;
+  /** @param memory at least {@link headBytes} when it is used; it may grow between a run and the next {@link load} */
+  constructor(protected readonly memory: WasmMemory) {
+    this.#scores = wasmExports(MODULE, memory).scores as Scores;
   }
 
   /** Sets the vector to multiply by; its length must be even. */
   load(unit: Float64Array): void {
-    if (unit.length !== this.#dims) this.#layOut(unit.length);
-    this.#doubles.set(unit, this.#unitAt / 8);
+    // Growing takes earlier views of a memory away.
+    if (this.#doubles.length === 0) {
+      this.#list = new Int32Array(this.memory.buffer, LIST_AT, LISTED);
+      this.#doubles = new Float64Array(this.memory.buffer);
+    }
+    this.#dims = unit.length;
+    this.#doubles.set(unit, UNIT_AT / 8);
   }
 
-  /** Copies `count` consecutive rows of `chunk` into the block, starting at its row `at`. */
-  put(at: number, chunk: Float32Array, offset: number, count: number): void {
-    this.#floats.set(chunk.subarray(offset, offset + count * this.#dims), at * this.#dims);
+  /** Lists the row that starts at a byte of the memory. */
+  list(at: number, address: number): void {
+    this.#list[at] = address;
   }
 
-  /** Writes the inner products of the block's first `count` rows to `out`, starting at `at`. */
-  run(count: number, out: Float64Array, at: number): void {
-    this.#scores(0, count, this.#dims, this.#unitAt, this.#outAt);
-    const from = this.#outAt / 8;
+  /**
+   * Writes the inner products of the first `count` listed rows to `out`, starting at `at`.
+   *
+   * @param near whether the rows are in the processor's caches
+   */
+  run(count: number, out: Float64Array, at: number, near = false): void {
+    const stride = this.#dims * 4;
+    const productsAt = UNIT_AT + this.#dims * 8;
+    for (let i = count; i % 4 > 0; i++) this.#list[i] = this.#list[count - 1] as number;
+    const together = near ? 0 : Math.max(4, Math.floor(TOUCH_BYTES / stride) & ~3);
+    this.#scores(LIST_AT, count, stride, UNIT_AT, productsAt, together);
+    const from = productsAt / 8;
     for (let i = 0; i < count; i++) out[at + i] = this.#doubles[from + i] as number;
+  }
+}
+
+/** A kernel for rows in ordinary arrays. There is one per process. */
+export class CopyingKernel extends DotKernel {
+  #rowsAt = 0;
+  #dims = 0;
+  #floats = new Float32Array(0);
+  /** Rows that are copied at a time. */
+  rows = 0;
+
+  constructor() {
+    super(wasmMemory(4));
+  }
+
+  override load(unit: Float64Array): void {
+    if (unit.length !== this.#dims) this.#layOut(unit.length);
+    super.load(unit);
+  }
+
+  /** Copies `count` consecutive rows of `chunk`, the first of which becomes the row `at`. */
+  put(at: number, chunk: Float32Array, offset: number, count: number): void {
+    const dims = this.#dims;
+    this.#floats.set(chunk.subarray(offset, offset + count * dims), this.#rowsAt / 4 + at * dims);
+    for (let row = at; row < at + count; row++) this.list(row, this.#rowsAt + row * dims * 4);
   }
 
   #layOut(dims: number): void {
     this.#dims = dims;
-    this.rows = Math.max(4, Math.min(64, Math.floor(BLOCK_BYTES / (dims * 4)) & ~3));
-    this.#unitAt = this.rows * dims * 4;
-    this.#outAt = this.#unitAt + dims * 8;
-    const missing = this.#outAt + this.rows * 8 - this.#memory.buffer.byteLength;
-    if (missing <= 0) return;
-    this.#memory.grow(Math.ceil(missing / WASM_PAGE));
-    this.#floats = new Float32Array(this.#memory.buffer);
-    this.#doubles = new Float64Array(this.#memory.buffer);
+    this.#rowsAt = headBytes(dims);
+    this.rows = Math.max(4, Math.min(64, Math.floor(COPY_BYTES / (dims * 4)) & ~3));
+    const missing = this.#rowsAt + this.rows * dims * 4 - this.memory.buffer.byteLength;
+    if (missing > 0) this.memory.grow(Math.ceil(missing / WASM_PAGE));
+    this.#floats = new Float32Array(this.memory.buffer);
   }
 }
 
-let shared: DotKernel | null | undefined;
+let shared: CopyingKernel | null | undefined;
 
-/** The kernel of this process; null without WebAssembly SIMD, or for an odd dimension. */
-export function dotKernel(dims: number): DotKernel | null {
+/** The kernel of this process for rows in arrays; null without WebAssembly SIMD, or for an odd dimension. */
+export function dotKernel(dims: number): CopyingKernel | null {
   if (dims % 2 === 1) return null;
   if (shared === undefined) {
     try {
-      shared = new DotKernel();
+      shared = new CopyingKernel();
     } catch {
       // Without it `dotInOrder` computes the same numbers, only slower.
       shared = null;

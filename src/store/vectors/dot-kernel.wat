@@ -1,21 +1,46 @@
-;; Inner products of consecutive float32 rows with a float64 vector, four rows per pass.
+;; Inner products of listed float32 rows with a float64 vector, four rows per pass.
 ;; Each row: even and odd components summed apart in double precision, then added (dotInOrder of vector-math.ts).
-;; $rows, $unit, $out are byte offsets; $count is rounded up to a multiple of 4; $dims must be even.
 ;; Compiled with wabt 1.0.39 and put into dot-kernel.ts as base64: wat2wasm dot-kernel.wat -o dot-kernel.wasm
 (module
   (memory (import "m" "memory") 1)
-  (func (export "scores") (param $rows i32) (param $count i32) (param $dims i32) (param $unit i32) (param $out i32)
-    (local $end i32) (local $p i32) (local $q i32) (local $stride i32)
-    (local $b i32) (local $c i32) (local $d i32)
+  ;; Reads a number of each cache line of the rows listed from $list to $end, and nothing else: so the processor waits for
+  ;; many lines at once instead of one after the other. The sum is of no use, but keeps the reading from being left out.
+  (func $touch (param $list i32) (param $end i32) (param $stride i32) (result i32)
+    (local $at i32) (local $last i32) (local $sum i32)
+    (block $done (loop $row
+      (br_if $done (i32.ge_u (local.get $list) (local.get $end)))
+      (local.set $at (i32.load (local.get $list)))
+      (local.set $last (i32.add (local.get $at) (local.get $stride)))
+      (loop $line
+        (local.set $sum (i32.add (local.get $sum) (i32.load (local.get $at))))
+        (br_if $line (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 64))) (local.get $last))))
+      (local.set $list (i32.add (local.get $list) (i32.const 4)))
+      (br $row)))
+    (local.get $sum))
+  ;; $list, $unit, $out are byte offsets, as are the numbers in the list; $count is rounded up to a multiple of 4, and as many
+  ;; rows must be listed; $stride, the bytes of a row, must be a multiple of 8. So many rows as $together are touched before
+  ;; they are multiplied; 0 for none.
+  (func (export "scores") (param $list i32) (param $count i32) (param $stride i32) (param $unit i32) (param $out i32)
+    (param $together i32) (result i32)
+    (local $end i32) (local $q i32) (local $touched i32) (local $sum i32)
+    (local $a i32) (local $b i32) (local $c i32) (local $d i32)
     (local $s0 v128) (local $s1 v128) (local $s2 v128) (local $s3 v128) (local $x v128)
-    (local.set $stride (i32.shl (local.get $dims) (i32.const 2)))
     (block $done (loop $next
       (br_if $done (i32.le_s (local.get $count) (i32.const 0)))
-      (local.set $p (local.get $rows))
-      (local.set $b (i32.add (local.get $p) (local.get $stride)))
-      (local.set $c (i32.add (local.get $b) (local.get $stride)))
-      (local.set $d (i32.add (local.get $c) (local.get $stride)))
-      (local.set $end (local.get $b))
+      (if (i32.le_s (local.get $touched) (i32.const 0)) (then
+        (local.set $touched (local.get $together))
+        (local.set $sum (i32.add (local.get $sum) (call $touch
+          (local.get $list)
+          (i32.add (local.get $list) (i32.shl
+            (select (local.get $count) (local.get $together) (i32.lt_s (local.get $count) (local.get $together)))
+            (i32.const 2)))
+          (local.get $stride))))))
+      (local.set $touched (i32.sub (local.get $touched) (i32.const 4)))
+      (local.set $a (i32.load (local.get $list)))
+      (local.set $b (i32.load offset=4 (local.get $list)))
+      (local.set $c (i32.load offset=8 (local.get $list)))
+      (local.set $d (i32.load offset=12 (local.get $list)))
+      (local.set $end (i32.add (local.get $a) (local.get $stride)))
       (local.set $q (local.get $unit))
       (local.set $s0 (v128.const i64x2 0 0))
       (local.set $s1 (v128.const i64x2 0 0))
@@ -23,7 +48,7 @@
       (local.set $s3 (v128.const i64x2 0 0))
       (loop $inner
         (local.set $x (v128.load (local.get $q)))
-        (local.set $s0 (f64x2.add (local.get $s0) (f64x2.mul (local.get $x) (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $p))))))
+        (local.set $s0 (f64x2.add (local.get $s0) (f64x2.mul (local.get $x) (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $a))))))
         (local.set $s1 (f64x2.add (local.get $s1) (f64x2.mul (local.get $x) (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $b))))))
         (local.set $s2 (f64x2.add (local.get $s2) (f64x2.mul (local.get $x) (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $c))))))
         (local.set $s3 (f64x2.add (local.get $s3) (f64x2.mul (local.get $x) (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $d))))))
@@ -31,12 +56,13 @@
         (local.set $b (i32.add (local.get $b) (i32.const 8)))
         (local.set $c (i32.add (local.get $c) (i32.const 8)))
         (local.set $d (i32.add (local.get $d) (i32.const 8)))
-        (br_if $inner (i32.lt_u (local.tee $p (i32.add (local.get $p) (i32.const 8))) (local.get $end))))
+        (br_if $inner (i32.lt_u (local.tee $a (i32.add (local.get $a) (i32.const 8))) (local.get $end))))
       (f64.store (local.get $out) (f64.add (f64x2.extract_lane 0 (local.get $s0)) (f64x2.extract_lane 1 (local.get $s0))))
       (f64.store offset=8 (local.get $out) (f64.add (f64x2.extract_lane 0 (local.get $s1)) (f64x2.extract_lane 1 (local.get $s1))))
       (f64.store offset=16 (local.get $out) (f64.add (f64x2.extract_lane 0 (local.get $s2)) (f64x2.extract_lane 1 (local.get $s2))))
       (f64.store offset=24 (local.get $out) (f64.add (f64x2.extract_lane 0 (local.get $s3)) (f64x2.extract_lane 1 (local.get $s3))))
       (local.set $out (i32.add (local.get $out) (i32.const 32)))
-      (local.set $rows (i32.add (local.get $rows) (i32.shl (local.get $stride) (i32.const 2))))
+      (local.set $list (i32.add (local.get $list) (i32.const 16)))
       (local.set $count (i32.sub (local.get $count) (i32.const 4)))
-      (br $next)))))
+      (br $next)))
+    (local.get $sum)))

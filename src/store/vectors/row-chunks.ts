@@ -3,13 +3,18 @@
  *
  * Owns where a row is, growing, and fetching saved rows: a row that is asked for early is read with its block, a chunk that is
  * asked for often at once, and the rest in the background. So opening a large store need not wait for its vectors. Leaves
- * out the file (`sidecar/saved-rows.ts`) and what the numbers mean (`stored-rows.ts`).
+ * out the file (`sidecar/saved-rows.ts`), what the numbers mean (`stored-rows.ts`), and the memory in which chunks of full
+ * size may lie (`row-memory.ts`): growing it takes views away, so they are made again here.
  */
-import { bytesOf } from "./checksum.js";
+import { bytesOf } from "./sidecar/checksum.js";
 
 /** Rows of a chunk at most, and bytes: long vectors get chunks of fewer rows. */
 const CHUNK_ROWS = 8192;
 const CHUNK_BYTES = 32 * 1024 * 1024;
+/** Rows of a first chunk at least. */
+const FEWEST = 64;
+/** A first chunk of fewer rows than this share of a whole one is an array that grows. */
+const SMALL = 1 / 4;
 /** Bytes of a block at most, if that is a row. */
 const BLOCK_BYTES = 32 * 1024;
 /** A chunk is read whole once so many blocks as this share of its own were read by themselves. */
@@ -27,10 +32,26 @@ export interface RowSource {
   readonly size: number;
   /** Fills `target` with the rows from one on, which is the first of a block. */
   read(from: number, target: Uint8Array): void;
-  /** The same, while other work goes on. Returns false if the source was closed meanwhile. */
-  fetch(from: number, target: Uint8Array): Promise<boolean>;
+  /**
+   * Passes `count` such rows on, piece by piece, while other work goes on. `take` gets each piece, which is good for that
+   * call, and the byte at which it starts. Returns false if the source was closed meanwhile.
+   */
+  fetch(from: number, count: number, take: (piece: Uint8Array, at: number) => void): Promise<boolean>;
   /** Nothing that is read afterwards counts. */
   close(): void;
+}
+
+/** Where chunks of full size may lie instead of arrays of their own. */
+export interface ChunkMemory<T extends Numbers> {
+  /** Makes room for a chunk, which takes all views away. Returns false if there is none to be had. */
+  reserve(chunk: number): boolean;
+  has(chunk: number): boolean;
+  view(chunk: number): T;
+}
+
+/** Rows of a chunk, a power of two. */
+export function chunkRows(bytesEach: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(16, Math.min(CHUNK_ROWS, CHUNK_BYTES / bytesEach))));
 }
 
 /** Rows in a block, a power of two. */
@@ -55,16 +76,23 @@ export class RowChunks<T extends Numbers> {
   constructor(
     readonly width: number,
     private readonly type: { new (length: number): T; readonly BYTES_PER_ELEMENT: number },
+    private readonly memory: ChunkMemory<T> | null = null,
   ) {
     const bytesEach = width * type.BYTES_PER_ELEMENT;
-    this.#shift = Math.floor(Math.log2(Math.max(16, Math.min(CHUNK_ROWS, CHUNK_BYTES / bytesEach))));
-    this.rows = 2 ** this.#shift;
+    this.rows = chunkRows(bytesEach);
+    this.#shift = Math.log2(this.rows);
     this.#blockRows = blockRows(bytesEach);
   }
 
   /** An array with a slot's row, until the next call. */
   of(slot: number): T {
     return this.#chunks[slot >>> this.#shift] ?? this.#early(slot);
+  }
+
+  /** The chunk in which a slot's row lies in the memory for chunks; -1 if it lies elsewhere. */
+  lying(slot: number): number {
+    const at = slot >>> this.#shift;
+    return this.#chunks[at] !== undefined && this.memory?.has(at) ? at : -1;
   }
 
   /** Where a slot's row starts in it. */
@@ -83,8 +111,7 @@ export class RowChunks<T extends Numbers> {
     const at = slot >>> this.#shift;
     const chunk = this.#chunks[at];
     if (chunk && (at > 0 || (slot + 1) * this.width <= chunk.length)) return chunk;
-    const rows = at > 0 ? this.rows : Math.min(this.rows, Math.max(64, slot * 2));
-    const grown = new this.type(rows * this.width);
+    const grown = this.#empty(at, slot, slot * 2);
     if (chunk) grown.set(chunk as never);
     this.#chunks[at] = grown;
     return grown;
@@ -114,9 +141,16 @@ export class RowChunks<T extends Numbers> {
       this.release();
       return false;
     }
-    const chunk = this.#empty(at);
-    if (!(await saved.fetch(at << this.#shift, this.#savedPart(at, chunk)))) return false;
-    this.#chunks[at] ??= chunk;
+    let own = this.#empty(at, saved.size, saved.size);
+    // An append may have grown the memory for chunks since.
+    const chunk = (): T => {
+      if (own.length === 0) own = (this.memory as ChunkMemory<T>).view(at);
+      return own;
+    };
+    const rows = this.#savedRows(at);
+    const take = (piece: Uint8Array, from: number): void => bytesOf(chunk()).set(piece, from);
+    if (!(await saved.fetch(at << this.#shift, rows, take))) return false;
+    this.#chunks[at] ??= chunk();
     return true;
   }
 
@@ -148,20 +182,26 @@ export class RowChunks<T extends Numbers> {
   }
 
   #readChunk(at: number): T {
-    const chunk = this.#empty(at);
-    (this.#saved as RowSource).read(at << this.#shift, this.#savedPart(at, chunk));
+    const saved = this.#saved as RowSource;
+    const chunk = this.#empty(at, saved.size, saved.size);
+    saved.read(at << this.#shift, bytesOf(chunk.subarray(0, this.#savedRows(at) * this.width) as T));
     this.#chunks[at] = chunk;
     return chunk;
   }
 
-  #empty(at: number): T {
-    const rows = at > 0 ? this.rows : Math.min(this.rows, (this.#saved as RowSource).size);
-    return new this.type(rows * this.width);
+  /** Numbers for a chunk; of a first one that holds few of `size` rows, for at least `most` rows. */
+  #empty(at: number, size: number, most: number): T {
+    const isSmall = at === 0 && size < this.rows * SMALL;
+    if (isSmall) return new this.type(Math.max(FEWEST, Math.min(this.rows, most)) * this.width);
+    if (!this.memory?.reserve(at)) return new this.type(this.rows * this.width);
+    for (const [other, chunk] of this.#chunks.entries()) {
+      if (chunk && this.memory.has(other)) this.#chunks[other] = this.memory.view(other);
+    }
+    return this.memory.view(at);
   }
 
-  /** The bytes of a chunk that were saved. */
-  #savedPart(at: number, chunk: T): Uint8Array {
-    const rows = Math.min(this.rows, (this.#saved as RowSource).size - (at << this.#shift));
-    return bytesOf(chunk.subarray(0, rows * this.width) as T);
+  /** How many rows of a chunk were saved. */
+  #savedRows(at: number): number {
+    return Math.min(this.rows, (this.#saved as RowSource).size - (at << this.#shift));
   }
 }

@@ -6,7 +6,9 @@
  * (`search/rescore.ts`). Leaves out where rows are kept (`row-chunks.ts`).
  */
 import { MOST_DIMS, RowKernel } from "./codes/row-kernel.js";
-import { type Piece, RowChunks, type RowSource } from "./row-chunks.js";
+import { type CopyingKernel, type DotKernel, dotKernel, LISTED } from "./dot-kernel.js";
+import { chunkRows, type Piece, RowChunks, type RowSource } from "./row-chunks.js";
+import { RowMemory } from "./row-memory.js";
 import { normalize, normalizeInto } from "./vector-math.js";
 
 /** The byte of a vector's largest component. */
@@ -22,8 +24,6 @@ export interface StoredRows {
   /** An array with a slot's vector, which starts at {@link offsetOf}. What it holds may change with the next call. */
   chunkOf(slot: number): Float32Array;
   offsetOf(slot: number): number;
-  /** How many rows from a slot on follow each other in {@link chunkOf}, at most `most`. */
-  runFrom(slot: number, most: number): number;
   /**
    * Writes the cosines of `count` slots with a unit vector to `out`, if that is faster than with {@link chunkOf}. Returns
    * whether it did, which is always the same for a dimension.
@@ -44,9 +44,13 @@ export function rowBytes(dims: number, quantized: boolean): number {
   return quantized ? dims + 4 : dims * 4;
 }
 
-/** Empty rows for vectors of a dimension. */
-export function storedRows(dims: number, quantized: boolean): StoredRows {
-  return quantized ? new ByteRows(dims) : new FloatRows(dims);
+/**
+ * Empty rows for vectors of a dimension.
+ *
+ * @param most bytes of one memory for rows in single precision; without it, what is usual
+ */
+export function storedRows(dims: number, quantized: boolean, most?: number): StoredRows {
+  return quantized ? new ByteRows(dims) : new FloatRows(dims, most);
 }
 
 /** What rows have in common, whatever their numbers are. */
@@ -70,10 +74,19 @@ abstract class KeptRows<T extends Float32Array | Int8Array> {
   }
 }
 
-/** Rows in single precision. */
+/** Rows in single precision. Those of full chunks are multiplied where they lie, others are copied to the kernel. */
 class FloatRows extends KeptRows<Float32Array> implements StoredRows {
-  constructor(private readonly dims: number) {
-    super(new RowChunks(dims, Float32Array));
+  /** Null for an odd dimension, which the kernel does not multiply. */
+  readonly #memory: RowMemory | null;
+
+  constructor(
+    private readonly dims: number,
+    most?: number,
+  ) {
+    const rows = chunkRows(rowBytes(dims, false));
+    const memory = dims % 2 === 0 ? new RowMemory(dims, rows, most) : null;
+    super(new RowChunks(dims, Float32Array, memory));
+    this.#memory = memory;
   }
 
   get bytesEach(): number {
@@ -92,12 +105,56 @@ class FloatRows extends KeptRows<Float32Array> implements StoredRows {
     return this.chunks.offset(slot);
   }
 
-  runFrom(slot: number, most: number): number {
-    return this.chunks.run(slot, most);
+  scores(slots: Int32Array, count: number, unit: Float64Array, out: Float64Array): boolean {
+    const copying = dotKernel(this.dims);
+    if (!copying) return false;
+    for (let from = 0; from < count; ) {
+      const chunk = this.chunks.lying(slots[from] as number);
+      const kernel = chunk < 0 ? copying : (this.#memory as RowMemory).kernelOf(chunk);
+      kernel.load(unit);
+      const done =
+        chunk < 0
+          ? this.#copy(copying, slots, from, Math.min(count, from + copying.rows))
+          : this.#list(kernel, slots, from, Math.min(count, from + LISTED));
+      kernel.run(done, out, from, chunk < 0);
+      from += done;
+    }
+    return true;
   }
 
-  scores(): boolean {
-    return false;
+  /** Lists the rows of some slots, up to one that lies elsewhere. Returns how many. */
+  #list(kernel: DotKernel, slots: Int32Array, from: number, end: number): number {
+    const memory = this.#memory as RowMemory;
+    const last = this.chunks.rows - 1;
+    const stride = rowBytes(this.dims, false);
+    let [first, address] = [-1, 0];
+    let i = from;
+    for (; i < end; i++) {
+      const slot = slots[i] as number;
+      // Slots mostly ascend, so many in turn are in one chunk.
+      if ((slot & ~last) !== first) {
+        const chunk = this.chunks.lying(slot);
+        if (chunk < 0 || memory.kernelOf(chunk) !== kernel) break;
+        first = slot & ~last;
+        address = memory.addressOf(chunk);
+      }
+      kernel.list(i - from, address + (slot & last) * stride);
+    }
+    return i - from;
+  }
+
+  /** Copies the rows of some slots, up to one that need not be copied. Returns how many. */
+  #copy(kernel: CopyingKernel, slots: Int32Array, from: number, end: number): number {
+    let i = from;
+    while (i < end && this.chunks.lying(slots[i] as number) < 0) {
+      const first = slots[i] as number;
+      const most = this.chunks.run(first, end - i);
+      let run = 1;
+      while (run < most && slots[i + run] === first + run) run++;
+      kernel.put(i - from, this.chunks.of(first), this.chunks.offset(first), run);
+      i += run;
+    }
+    return i - from;
   }
 }
 
@@ -140,10 +197,6 @@ class ByteRows extends KeptRows<Int8Array> implements StoredRows {
 
   offsetOf(): number {
     return 0;
-  }
-
-  runFrom(): number {
-    return 1;
   }
 
   scores(slots: Int32Array, count: number, unit: Float64Array, out: Float64Array): boolean {

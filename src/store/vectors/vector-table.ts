@@ -6,7 +6,6 @@
  */
 import { TIP, type View } from "../rows/branches.js";
 import { IntegerList, SmallColumn, WholeColumn } from "./columns.js";
-import { dotKernel } from "./dot-kernel.js";
 import type { RowSource } from "./row-chunks.js";
 import { type StoredRows, storedRows } from "./stored-rows.js";
 import { dotInOrder } from "./vector-math.js";
@@ -172,34 +171,10 @@ export class VectorTable {
    */
   scores(slots: Int32Array, count: number, unit: Float64Array, out: Float64Array): void {
     if (this.rows.scores(slots, count, unit, out)) return;
-    const kernel = dotKernel(this.dims);
-    if (!kernel) {
-      for (let i = 0; i < count; i++) {
-        const slot = slots[i] as number;
-        out[i] = dotInOrder(this.chunkOf(slot), this.offsetOf(slot), unit, this.dims);
-      }
-      return;
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i] as number;
+      out[i] = dotInOrder(this.chunkOf(slot), this.offsetOf(slot), unit, this.dims);
     }
-    kernel.load(unit);
-    for (let from = 0; from < count; from += kernel.rows) {
-      const end = Math.min(count, from + kernel.rows);
-      for (let i = from; i < end; ) {
-        const slot = slots[i] as number;
-        const run = this.#runLength(slots, i, end);
-        kernel.put(i - from, this.chunkOf(slot), this.offsetOf(slot), run);
-        i += run;
-      }
-      kernel.run(end - from, out, from);
-    }
-  }
-
-  /** How many of the listed slots, starting at `at`, are consecutive in one chunk. */
-  #runLength(slots: Int32Array, at: number, end: number): number {
-    const first = slots[at] as number;
-    const most = this.rows.runFrom(first, end - at);
-    let run = 1;
-    while (run < most && slots[at + run] === first + run) run++;
-    return run;
   }
 
   /** Makes a test of whether a view sees a slot; a test takes as many steps as the view has levels. */

@@ -1,14 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { blockRows, RowChunks, type RowSource } from "../../../src/store/vectors/row-chunks.js";
+import { blockRows, chunkRows, RowChunks, type RowSource } from "../../../src/store/vectors/row-chunks.js";
+import { RowMemory } from "../../../src/store/vectors/row-memory.js";
 
 const WIDTH = 100;
 const ROWS = 8192;
+const PIECE = 4096;
 
 /** Rows whose numbers say which row it is, and what was asked for. */
 class Numbered implements RowSource {
   readonly asked: [from: number, rows: number][] = [];
   closed = false;
   failing = false;
+  /** What happens before each piece is there. */
+  meanwhile?: () => void | Promise<void>;
 
   constructor(readonly size: number) {}
 
@@ -19,9 +23,14 @@ class Numbered implements RowSource {
     for (let i = 0; i < numbers.length; i++) numbers[i] = from + Math.floor(i / WIDTH);
   }
 
-  async fetch(from: number, target: Uint8Array): Promise<boolean> {
-    if (this.closed) return false;
-    this.read(from, target);
+  async fetch(from: number, count: number, take: (piece: Uint8Array, at: number) => void): Promise<boolean> {
+    for (let done = 0; done < count; done += PIECE) {
+      await this.meanwhile?.();
+      if (this.closed) return false;
+      const piece = new Uint8Array(Math.min(PIECE, count - done) * WIDTH * 4);
+      this.read(from + done, piece);
+      take(piece, done * WIDTH * 4);
+    }
     return true;
   }
 
@@ -30,8 +39,13 @@ class Numbered implements RowSource {
   }
 }
 
-function restored(size: number): { chunks: RowChunks<Float32Array>; source: Numbered } {
-  const chunks = new RowChunks(WIDTH, Float32Array);
+const inMemory = (): RowMemory => new RowMemory(WIDTH, chunkRows(WIDTH * 4));
+
+function restored(
+  size: number,
+  memory: RowMemory | null = null,
+): { chunks: RowChunks<Float32Array>; source: Numbered } {
+  const chunks = new RowChunks(WIDTH, Float32Array, memory);
   const source = new Numbered(size);
   chunks.restore(source);
   return { chunks, source };
@@ -100,5 +114,104 @@ describe("rows in chunks", () => {
     expect(source.closed).toBe(true);
     expect(await chunks.fetchNext()).toBe(false);
     expect(rowOf(chunks, 9)[0]).toBe(9);
+  });
+});
+
+/** Writes a row's number into all of its components. */
+function write(chunks: RowChunks<Float32Array>, slot: number): void {
+  const numbers = chunks.next(slot);
+  numbers.fill(slot, chunks.offset(slot), chunks.offset(slot) + WIDTH);
+}
+
+/** Rows of every chunk below a size, the first and the last among them. */
+const someOf = (size: number): number[] => [
+  ...Array.from({ length: Math.ceil(size / 1000) }, (_, i) => i * 1000),
+  size - 1,
+];
+
+describe("rows in a memory that grows", () => {
+  it("are what was written, before and after each growth", () => {
+    const memory = inMemory();
+    const chunks = new RowChunks(WIDTH, Float32Array, memory);
+    const views = new Set<Float32Array>();
+    for (let slot = 0; slot < 3 * ROWS + 5; slot++) {
+      write(chunks, slot);
+      if (slot % ROWS > 1) continue;
+      for (const own of someOf(slot + 1)) expect(new Set(rowOf(chunks, own))).toEqual(new Set([own]));
+      views.add(chunks.of(0));
+    }
+    // The first, small array, and one view for each growth after that: the memory did grow.
+    expect(views.size).toBe(4);
+    expect([...views].filter(({ length }) => length === 0).length).toBe(2);
+    expect(Array.from({ length: 5 }, (_, chunk) => memory.has(chunk))).toEqual([
+      true,
+      true,
+      true,
+      true,
+      false,
+    ]);
+    expect([chunks.lying(0), chunks.lying(ROWS - 1), chunks.lying(3 * ROWS)]).toEqual([0, 0, 3]);
+  });
+
+  it("stay in a small array while they are few", () => {
+    const memory = inMemory();
+    const chunks = new RowChunks(WIDTH, Float32Array, memory);
+    for (let slot = 0; slot < ROWS / 4; slot++) write(chunks, slot);
+    expect(chunks.of(0).length).toBe((ROWS / 4) * WIDTH);
+    expect([memory.has(0), chunks.lying(0)]).toEqual([false, -1]);
+    write(chunks, ROWS / 4);
+    expect([memory.has(0), chunks.lying(0)]).toEqual([true, 0]);
+    for (const slot of someOf(ROWS / 4 + 1)) expect(new Set(rowOf(chunks, slot))).toEqual(new Set([slot]));
+  });
+
+  it.each([0, 1, 2])("are fetched whole while others are appended (before piece %i)", async (piece) => {
+    const { chunks, source } = restored(2 * ROWS, inMemory());
+    let size = 2 * ROWS;
+    let asked = 0;
+    const append = (): void => {
+      // Two chunks more each time, so that the memory grows under the fetch.
+      for (const end = size + 2 * ROWS; size < end; size++) write(chunks, size);
+    };
+    source.meanwhile = async () => {
+      if (asked++ !== piece) return;
+      await Promise.resolve();
+      const view = chunks.of(2 * ROWS - 1);
+      append();
+      expect(view.length).toBe(0);
+    };
+    const fetching = chunks.fetchNext();
+    expect(chunks.lying(0)).toBe(-1);
+    expect(new Set(rowOf(chunks, 7))).toEqual(new Set([7]));
+    expect(await fetching).toBe(true);
+    if (piece === 2) append();
+    expect(chunks.lying(0)).toBe(0);
+    expect(size).toBe(4 * ROWS);
+    for (const slot of someOf(size)) expect(new Set(rowOf(chunks, slot))).toEqual(new Set([slot]));
+    expect(await chunks.fetchNext()).toBe(false);
+  });
+
+  it("grow between the last piece and the end of a fetch", async () => {
+    const { chunks, source } = restored(2 * ROWS, inMemory());
+    const fetch = source.fetch.bind(source);
+    source.fetch = async (...of) => {
+      const isWhole = await fetch(...of);
+      for (let slot = 2 * ROWS; slot < 3 * ROWS; slot++) write(chunks, slot);
+      return isWhole;
+    };
+    expect(await chunks.fetchNext()).toBe(true);
+    for (const slot of someOf(3 * ROWS)) expect(new Set(rowOf(chunks, slot))).toEqual(new Set([slot]));
+  });
+
+  it("can be read again when reading failed after the memory grew", () => {
+    const { chunks, source } = restored(2 * ROWS, inMemory());
+    const block = blockRows(WIDTH * 4);
+    const often = ROWS / block / 2;
+    for (let i = 0; i < often; i++) chunks.of(i * block);
+    source.failing = true;
+    expect(() => chunks.of(often * block)).toThrow("no disk");
+    expect(chunks.lying(0)).toBe(-1);
+    source.failing = false;
+    expect(new Set(rowOf(chunks, often * block))).toEqual(new Set([often * block]));
+    expect(chunks.lying(0)).toBe(0);
   });
 });

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../../../src/lib/random.js";
 import type { FaissStore } from "../../../src/store/faiss-store.js";
-import { crc32 } from "../../../src/store/vectors/checksum.js";
+import { crc32 } from "../../../src/store/vectors/sidecar/checksum.js";
 import { SIDECAR_FILE } from "../../../src/store/vectors/sidecar/sidecar-format.js";
 import { keysOf, LetterEmbeddings, openStore, temporaryDirectory } from "../helpers.js";
 import { answers, fill, NS } from "../words.js";

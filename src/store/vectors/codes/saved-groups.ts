@@ -4,8 +4,8 @@
  * Leaves out the codes themselves and the file (`sidecar-format.ts`), which has a checksum of these bytes.
  */
 import { z } from "zod";
-import { bytesOf } from "../checksum.js";
 import { IntegerList } from "../columns.js";
+import { bytesOf } from "../sidecar/checksum.js";
 import { CodeGroup, PAGE_POSITIONS } from "./code-group.js";
 import type { CodeTable } from "./code-table.js";
 import { MOST_PARTITIONS, Partitions } from "./partitions.js";

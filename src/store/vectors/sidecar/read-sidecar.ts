@@ -10,7 +10,6 @@ import { join } from "node:path";
 import type { Connection } from "../../rows/database.js";
 import type { Ledger } from "../../rows/ledger.js";
 import { readVector, toVector } from "../../rows/vector-rows.js";
-import { bytesOf, crc32 } from "../checksum.js";
 import { PAGE_POSITIONS } from "../codes/code-group.js";
 import { CodeTable, strideFor } from "../codes/code-table.js";
 import { Coder, LEAST_DIMS } from "../codes/coder.js";
@@ -20,6 +19,7 @@ import { storedModel } from "../embedding-model.js";
 import { rowBytes, type StoredRows, storedRows } from "../stored-rows.js";
 import { VectorTable } from "../vector-table.js";
 import type { Vectors } from "../vectors.js";
+import { bytesOf, crc32 } from "./checksum.js";
 import { readWhole, readWholeSync, SavedRows } from "./saved-rows.js";
 import {
   factBytes,

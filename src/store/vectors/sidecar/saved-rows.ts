@@ -6,8 +6,8 @@
  */
 import { closeSync, read, readSync } from "node:fs";
 import { promisify } from "node:util";
-import { crc32 } from "../checksum.js";
 import { blockRows, type RowSource } from "../row-chunks.js";
+import { crc32 } from "./checksum.js";
 
 /** Bytes fetched between which other work may run. */
 const PIECE_BYTES = 1024 * 1024;
@@ -50,11 +50,13 @@ export class SavedRows implements RowSource {
     this.#check(from, wanted, readWholeSync(this.saved.file, wanted, this.#at(from)));
   }
 
-  async fetch(from: number, target: Uint8Array): Promise<boolean> {
+  async fetch(from: number, count: number, take: (piece: Uint8Array, at: number) => void): Promise<boolean> {
+    const length = count * this.saved.bytesEach;
     const step = Math.max(1, Math.floor(PIECE_BYTES / this.#blockBytes)) * this.#blockBytes;
-    for (let done = 0; done < target.length; done += step) {
+    const pieces = new Uint8Array(Math.min(step, length));
+    for (let done = 0; done < length; done += step) {
       if (this.#closed) return false;
-      const piece = target.subarray(done, done + step);
+      const piece = pieces.subarray(0, length - done);
       this.#reading = true;
       const first = from + done / this.saved.bytesEach;
       const isRead = await readWhole(this.saved.file, piece, this.#at(first));
@@ -64,6 +66,7 @@ export class SavedRows implements RowSource {
         return false;
       }
       this.#check(first, piece, isRead);
+      take(piece, done);
     }
     return true;
   }

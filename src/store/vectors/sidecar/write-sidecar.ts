@@ -8,12 +8,12 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { toStoreError } from "../../rows/database.js";
 import type { Ledger } from "../../rows/ledger.js";
-import { bytesOf, crc32 } from "../checksum.js";
 import type { CodeTable } from "../codes/code-table.js";
 import { saveGroups } from "../codes/saved-groups.js";
 import { blockRows } from "../row-chunks.js";
 import type { VectorTable } from "../vector-table.js";
 import type { Vectors } from "../vectors.js";
+import { bytesOf, crc32 } from "./checksum.js";
 import { blockSums } from "./saved-rows.js";
 import {
   factBytes,
