@@ -4,18 +4,25 @@
 (module
   (memory (import "m" "memory") 1)
   ;; Reads a number of each cache line of the rows listed from $list to $end, and nothing else: so the processor waits for
-  ;; many lines at once instead of one after the other. The sum is of no use, but keeps the reading from being left out.
+  ;; many lines at once instead of one after the other. Of scattered rows it reads the first lines, then the second ones, and so
+  ;; on, so that it also looks up the rows' pages at once. Rows beside each other are read as a single one, which is what
+  ;; the processor reads ahead. The sum is of no use, but keeps the reading from being left out.
   (func $touch (param $list i32) (param $end i32) (param $stride i32) (result i32)
-    (local $at i32) (local $last i32) (local $sum i32)
-    (block $done (loop $row
-      (br_if $done (i32.ge_u (local.get $list) (local.get $end)))
-      (local.set $at (i32.load (local.get $list)))
-      (local.set $last (i32.add (local.get $at) (local.get $stride)))
-      (loop $line
-        (local.set $sum (i32.add (local.get $sum) (i32.load (local.get $at))))
-        (br_if $line (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 64))) (local.get $last))))
-      (local.set $list (i32.add (local.get $list) (i32.const 4)))
-      (br $row)))
+    (local $line i32) (local $row i32) (local $whole i32) (local $sum i32)
+    (local.set $whole (i32.mul (local.get $stride) (i32.shr_u (i32.sub (local.get $end) (local.get $list)) (i32.const 2))))
+    (if (i32.eq
+        (i32.sub (i32.load (i32.sub (local.get $end) (i32.const 4))) (i32.load (local.get $list)))
+        (i32.sub (local.get $whole) (local.get $stride)))
+      (then
+        (local.set $stride (local.get $whole))
+        (local.set $end (i32.add (local.get $list) (i32.const 4)))))
+    (loop $lines
+      (local.set $row (local.get $list))
+      (loop $rows
+        (local.set $sum (i32.add (local.get $sum)
+          (i32.load (i32.add (local.get $line) (i32.load (local.get $row))))))
+        (br_if $rows (i32.lt_u (local.tee $row (i32.add (local.get $row) (i32.const 4))) (local.get $end))))
+      (br_if $lines (i32.lt_u (local.tee $line (i32.add (local.get $line) (i32.const 64))) (local.get $stride))))
     (local.get $sum))
   ;; $list, $unit, $out are byte offsets, as are the numbers in the list; $count is rounded up to a multiple of 4, and as many
   ;; rows must be listed; $stride, the bytes of a row, must be a multiple of 8. So many rows as $together are touched before
@@ -27,7 +34,7 @@
     (local $s0 v128) (local $s1 v128) (local $s2 v128) (local $s3 v128) (local $x v128)
     (block $done (loop $next
       (br_if $done (i32.le_s (local.get $count) (i32.const 0)))
-      (if (i32.le_s (local.get $touched) (i32.const 0)) (then
+      (if (i32.and (i32.le_s (local.get $touched) (i32.const 0)) (i32.gt_s (local.get $together) (i32.const 0))) (then
         (local.set $touched (local.get $together))
         (local.set $sum (i32.add (local.get $sum) (call $touch
           (local.get $list)
