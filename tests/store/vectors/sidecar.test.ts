@@ -205,4 +205,50 @@ describe("sidecar", () => {
     await spoiled.close();
     expect(await found(await openStore(path, { index }))).toEqual(truth);
   });
+
+  it("is right when the memory of the vectors grows while it is saved, and while it is read", async () => {
+    const path = temporaryDirectory();
+    const index = { embeddings: new LetterEmbeddings(8), fields: ["text"] };
+    const open = () => openStore(path, { index, durability: "normal" });
+    const write = (store: FaissStore, from: number, end: number) =>
+      store.batch(
+        Array.from({ length: end - from }, (_, i) => {
+          const vector = Float32Array.from(
+            { length: 8 },
+            (_, c) => Math.sin((from + i) * (c + 1)) + 0.01 * c,
+          );
+          const vectors = [{ path: "text", vector }];
+          return { namespace: NS, key: `k${from + i}`, value: { text: "" }, vectors };
+        }),
+      );
+    const found = async (store: FaissStore): Promise<unknown> => {
+      const all = await Promise.all(
+        ["abc", "hello", "zebra", "k"].map((query) => store.search(NS, { query, limit: 200 })),
+      );
+      return all.map((hits) => hits.map(({ key, score }) => [key, score]));
+    };
+    const store = await open();
+    await write(store, 0, 17_000);
+    const saving = store.checkpoint();
+    // Into a new chunk, in small pieces that run between those of the save.
+    for (let from = 17_000; from < 25_000; from += 500) await write(store, from, from + 500);
+    await saving;
+    const truth = await found(store);
+    await store.close();
+    const again = await open();
+    const appended = write(again, 25_000, 34_000);
+    expect(await found(again)).not.toEqual([]);
+    await appended;
+    const grown = await found(again);
+    await again.close();
+    rmSync(join(path, SIDECAR_FILE));
+    const rebuilt = await open();
+    expect(grown).toEqual(await found(rebuilt));
+    for (let i = 25_000; i < 34_000; i += 1000) {
+      await rebuilt.batch(
+        Array.from({ length: 1000 }, (_, k) => ({ namespace: NS, key: `k${i + k}`, value: null })),
+      );
+    }
+    expect(truth).toEqual(await found(rebuilt));
+  });
 });
