@@ -27,43 +27,61 @@
         (v128.and (local.get $t) (v128.const i16x8 255 255 255 255 255 255 255 255))))
       (local.set $table (i32.add (local.get $table) (i32.const 64)))
       (br_if $pair (i32.lt_u (local.tee $p (i32.add (local.get $p) (i32.const 32))) (local.get $end))))
-    (local.set $x (i8x16.shuffle 0 1 16 17 2 3 18 19 4 5 20 21 6 7 22 23 (local.get $even) (local.get $odd)))
-    (local.set $t (i8x16.shuffle 8 9 24 25 10 11 26 27 12 13 28 29 14 15 30 31 (local.get $even) (local.get $odd)))
-    (v128.store (local.get $out) (i16x8.narrow_i32x4_u
-      (call $buckets (i32x4.extend_low_i16x8_u (local.get $x)) (local.get $p) (local.get $a) (local.get $c) (local.get $k))
-      (call $buckets (i32x4.extend_high_i16x8_u (local.get $x)) (i32.add (local.get $p) (i32.const 16)) (local.get $a)
-        (local.get $c) (local.get $k))))
-    (v128.store offset=16 (local.get $out) (i16x8.narrow_i32x4_u
-      (call $buckets (i32x4.extend_low_i16x8_u (local.get $t)) (i32.add (local.get $p) (i32.const 32)) (local.get $a)
-        (local.get $c) (local.get $k))
-      (call $buckets (i32x4.extend_high_i16x8_u (local.get $t)) (i32.add (local.get $p) (i32.const 48)) (local.get $a)
-        (local.get $c) (local.get $k)))))
-  ;; The buckets of four estimates with the sums $s and the factors at $p: those of $k + offset + factor * ($c + $a * $s).
-  (func $buckets (param $s v128) (param $p i32) (param $a v128) (param $c v128) (param $k v128) (result v128)
-    (i32x4.min_s (v128.const i32x4 4095 4095 4095 4095) (i32x4.max_s (v128.const i32x4 0 0 0 0)
-      (i32x4.trunc_sat_f32x4_s (f32x4.mul (v128.const f32x4 1024 1024 1024 1024)
-        (f32x4.add (v128.const f32x4 2 2 2 2) (f32x4.add
-          (f32x4.add (local.get $k) (v128.load offset=64 (local.get $p)))
-          (f32x4.mul (v128.load (local.get $p))
-            (f32x4.add (local.get $c) (f32x4.mul (local.get $a) (f32x4.convert_i32x4_s (local.get $s))))))))))))
+    (v128.store (local.get $out)
+      (i8x16.shuffle 0 1 16 17 2 3 18 19 4 5 20 21 6 7 22 23 (local.get $even) (local.get $odd)))
+    (v128.store offset=16 (local.get $out)
+      (i8x16.shuffle 8 9 24 25 10 11 26 27 12 13 28 29 14 15 30 31 (local.get $even) (local.get $odd)))
+    ;; Each sum becomes a bucket: $k + 1024 * offset + factor * ($c + $a * sum), rounded by adding 2^23, after which the last
+    ;; bits are the whole number. What is not a number becomes 0.
+    (local.set $end (i32.add (local.get $p) (i32.const 64)))
+    (loop $eight
+      (v128.store (local.get $out) (i16x8.narrow_i32x4_u
+        (v128.and (v128.const i32x4 4095 4095 4095 4095) (f32x4.add (v128.const f32x4 8388608 8388608 8388608 8388608)
+          (f32x4.pmin (v128.const f32x4 4095 4095 4095 4095) (f32x4.pmax (v128.const f32x4 0 0 0 0) (f32x4.add
+            (f32x4.add (local.get $k)
+              (f32x4.mul (v128.const f32x4 1024 1024 1024 1024) (v128.load offset=64 (local.get $p))))
+            (f32x4.mul (v128.load (local.get $p)) (f32x4.add (local.get $c)
+              (f32x4.mul (local.get $a) (f32x4.convert_i32x4_s (v128.load16x4_u (local.get $out)))))))))))
+        (v128.and (v128.const i32x4 4095 4095 4095 4095) (f32x4.add (v128.const f32x4 8388608 8388608 8388608 8388608)
+          (f32x4.pmin (v128.const f32x4 4095 4095 4095 4095) (f32x4.pmax (v128.const f32x4 0 0 0 0) (f32x4.add
+            (f32x4.add (local.get $k)
+              (f32x4.mul (v128.const f32x4 1024 1024 1024 1024) (v128.load offset=80 (local.get $p))))
+            (f32x4.mul (v128.load offset=16 (local.get $p)) (f32x4.add (local.get $c)
+              (f32x4.mul (local.get $a) (f32x4.convert_i32x4_s (v128.load16x4_u offset=8 (local.get $out)))))))))))))
+      (local.set $out (i32.add (local.get $out) (i32.const 16)))
+      (br_if $eight (i32.lt_u (local.tee $p (i32.add (local.get $p) (i32.const 32))) (local.get $end)))))
   ;; Estimates $count cosines, writes their buckets to $out and counts them in the histogram at $hist. The records are those
-  ;; listed at $list, or, if that is 0, the ones from $first on. $scratch has room for the buckets of a block.
+  ;; listed at $list, or, if that is 0, the ones from $first on. $scratch has room for the buckets of a block. $a, $c and $k are
+  ;; those of $block.
   (func (export "estimate") (param $list i32) (param $first i32) (param $count i32) (param $base i32) (param $signs i32)
     (param $table i32) (param $out i32) (param $hist i32) (param $scratch i32) (param $a f32) (param $c f32) (param $k f32)
-    (local $block i32) (local $bucket i32)
+    (local $block i32) (local $from i32) (local $bucket i32) (local $whole i32)
     (local.set $block (i32.const -1))
     (block $done (loop $next
       (br_if $done (i32.eqz (local.get $count)))
       (if (local.get $list) (then
         (local.set $first (i32.load (local.get $list)))
         (local.set $list (i32.add (local.get $list) (i32.const 4)))))
+      ;; The buckets of a whole block are written where they belong.
+      (local.set $whole (i32.and (i32.eqz (local.get $list)) (i32.and (i32.ge_u (local.get $count) (i32.const 16))
+        (i32.eqz (i32.and (local.get $first) (i32.const 15))))))
       (if (i32.ne (i32.shr_u (local.get $first) (i32.const 4)) (local.get $block)) (then
         (local.set $block (i32.shr_u (local.get $first) (i32.const 4)))
         (call $block
           (i32.add (local.get $base) (i32.mul (local.get $block)
             (i32.shl (i32.add (local.get $signs) (i32.const 8)) (i32.const 4))))
-          (local.get $signs) (local.get $table) (local.get $scratch)
+          (local.get $signs) (local.get $table)
+          (select (local.get $out) (local.get $scratch) (local.get $whole))
           (f32x4.splat (local.get $a)) (f32x4.splat (local.get $c)) (f32x4.splat (local.get $k)))))
+      (if (local.get $whole) (then
+        (local.set $from (i32.add (local.get $out) (i32.const 32)))
+        (loop $one
+          (local.set $bucket (i32.add (local.get $hist) (i32.shl (i32.load16_u (local.get $out)) (i32.const 2))))
+          (i32.store (local.get $bucket) (i32.add (i32.load (local.get $bucket)) (i32.const 1)))
+          (br_if $one (i32.lt_u (local.tee $out (i32.add (local.get $out) (i32.const 2))) (local.get $from))))
+        (local.set $first (i32.add (local.get $first) (i32.const 16)))
+        (local.set $count (i32.sub (local.get $count) (i32.const 16)))
+        (br $next)))
       (local.set $bucket (i32.load16_u
         (i32.add (local.get $scratch) (i32.shl (i32.and (local.get $first) (i32.const 15)) (i32.const 1)))))
       (local.set $first (i32.add (local.get $first) (i32.const 1)))
