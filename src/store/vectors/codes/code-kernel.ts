@@ -170,10 +170,21 @@ export class CodeKernel {
   #run(list: number, first: number, count: number): void {
     const { perEntry, rest, constant } = this.#terms as QueryTerms;
     const out = this.#estimatesAt() + this.estimated * ESTIMATE_BYTES;
-    const memory = [this.#recordsAt, this.signBytes, TABLE_AT, out, HISTOGRAM_AT, SCRATCH_AT] as const;
-    // The kernel counts in buckets, and rounds to the nearest whole number.
-    const terms = [perEntry * PER_UNIT, rest * PER_UNIT, (constant - LEAST) * PER_UNIT - 0.5] as const;
-    this.#estimate(list, first, count, ...memory, ...terms);
+    this.#estimate(
+      list,
+      first,
+      count,
+      this.#recordsAt,
+      this.signBytes,
+      TABLE_AT,
+      out,
+      HISTOGRAM_AT,
+      SCRATCH_AT,
+      // The kernel counts in buckets, and rounds to the nearest whole number.
+      perEntry * PER_UNIT,
+      rest * PER_UNIT,
+      (constant - LEAST) * PER_UNIT - 0.5,
+    );
     this.estimated += count;
   }
 
