@@ -14,9 +14,11 @@ import { FaissIndex, type FaissModule } from "./faiss.js";
 
 const DIMS = 384;
 const SLOTS = 8192;
-const TURNS = 9;
-/** FAISS is chosen if it takes less than this share of the time. */
-const CLEARLY = 0.8;
+/** Searches before any is timed: until code has been compiled, it takes several times as long. */
+const WARM_UP = 100;
+const TURNS = 25;
+/** FAISS is chosen if it takes less than this share of the time. Of larger scopes it looks at all codes, the store at few. */
+const CLEARLY = 0.5;
 
 let measured: Promise<IndexKind> | undefined;
 
@@ -42,13 +44,13 @@ async function measure(faiss: FaissModule): Promise<IndexKind> {
   const slots = Int32Array.from({ length: SLOTS }, (_, i) => i);
   const indexes = [new CodedIndex(table, codes, [slots]), held];
   const best = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  for (let turn = 0; turn < TURNS; turn++) {
+  for (let turn = 0; turn < WARM_UP + TURNS; turn++) {
     // A stored vector as query, so that the first candidates suffice and finding them is what is timed.
-    const unit = table.vector(turn * 100);
+    const unit = table.vector(turn * 60).slice();
     for (const [i, index] of indexes.entries()) {
       const began = performance.now();
       index.search(unit, 1, SEES_ALL, { target: 0.9, widen: 1 });
-      best[i] = Math.min(best[i] as number, performance.now() - began);
+      if (turn >= WARM_UP) best[i] = Math.min(best[i] as number, performance.now() - began);
     }
     await pause();
   }
