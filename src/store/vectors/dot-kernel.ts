@@ -3,8 +3,8 @@
  *
  * Owns the first bytes of the memory: the addresses of the rows, the vector to multiply by, and the products. Rows lie where
  * the addresses say: in the same memory (`row-memory.ts`), or copied there block by block from ordinary arrays, which for
- * scattered rows takes several times as long as multiplying them. Results equal those of `dotInOrder` bit by bit: products of two float32 are exact in double precision,
- * and sums are taken in the same order. Calls do not interleave.
+ * scattered rows takes several times as long as multiplying them. Results equal those of `dotInOrder` bit by bit: products
+ * of two float32 are exact in double precision, and sums are taken in the same order. Calls do not interleave.
  */
 import { WASM_PAGE, type WasmMemory, wasmExports, wasmMemory } from "../../lib/wasm.js";
 
