@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { blockRows, type RowSource } from "../row-chunks.js";
 import { crc32 } from "./checksum.js";
 
-/** Bytes fetched between which other work may run. Of a MiB, a fork would wait four times as long meanwhile. */
+/** Bytes fetched between which other work may run: few, because a write that comes meanwhile waits for several of them. */
 const PIECE_BYTES = 128 * 1024;
 
 const readAsync = promisify(read);
